@@ -1,0 +1,1 @@
+"""What happens on this machine, in order: lock, fetch, assemble, verify."""

@@ -1,0 +1,1 @@
+"""An AWS in this process: strict about Lambda, moto for the rest, on loopback only."""

@@ -1,0 +1,1 @@
+"""What happens in AWS, in order: state, plan, publish, rollout."""

@@ -1,0 +1,1 @@
+"""pre-commit hooks: one small file each, `main(argv) -> int`."""
