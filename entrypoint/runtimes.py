@@ -1,0 +1,110 @@
+"""The Lambda runtimes and architectures: one table, and the only place where these facts stand.
+
+Identifiers and dates: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html (read 2026-11).
+glibc: Amazon Linux 2 ships 2.26, Amazon Linux 2023 ships 2.34.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+class Architecture(StrEnum):
+    """An instruction set, by Lambda's name for it."""
+
+    X86_64 = "x86_64"
+    ARM64 = "arm64"
+
+    @property
+    def machine(self) -> str:
+        """The same by the name that wheel tags and `platform.machine()` use."""
+        return "aarch64" if self is Architecture.ARM64 else "x86_64"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """A Lambda runtime: what it is called, what it is made of, and how long AWS keeps it."""
+
+    identifier: str
+    #: CPython's full version as captured in the runtime's image; None where there is no Python.
+    #: Its patch level moves with AWS's updates; only markers on `python_full_version` look at it.
+    python: str | None
+    glibc: tuple[int, int]
+    deprecated: date | None = None
+    updates_blocked: date | None = None
+    preview: bool = False
+
+    def __str__(self) -> str:
+        return self.identifier
+
+    @property
+    def python_version(self) -> tuple[int, int] | None:
+        """The minor version, as (3, 13)."""
+        if self.python is None:
+            return None
+        major, minor, *_ = self.python.split(".")
+        return int(major), int(minor)
+
+
+AL2 = (2, 26)
+AL2023 = (2, 34)
+
+RUNTIMES = {
+    runtime.identifier: runtime
+    for runtime in (
+        Runtime(
+            identifier="python3.9",
+            python="3.9.19",
+            glibc=AL2,
+            deprecated=date(2025, 12, 15),
+            updates_blocked=date(2027, 3, 3),
+        ),
+        Runtime(
+            identifier="python3.10",
+            python="3.10.14",
+            glibc=AL2,
+            deprecated=date(2026, 10, 31),
+            updates_blocked=date(2027, 3, 3),
+        ),
+        Runtime(
+            identifier="python3.11",
+            python="3.11.9",
+            glibc=AL2,
+            deprecated=date(2027, 6, 30),
+            updates_blocked=date(2027, 8, 31),
+        ),
+        Runtime(
+            identifier="python3.12",
+            python="3.12.3",
+            glibc=AL2023,
+            deprecated=date(2028, 10, 31),
+            updates_blocked=date(2029, 1, 10),
+        ),
+        Runtime(
+            identifier="python3.13",
+            python="3.13.0",
+            glibc=AL2023,
+            deprecated=date(2029, 6, 30),
+            updates_blocked=date(2029, 8, 31),
+        ),
+        Runtime(
+            identifier="python3.14",
+            python="3.14.0",
+            glibc=AL2023,
+            deprecated=date(2029, 6, 30),
+            updates_blocked=date(2029, 8, 31),
+        ),
+        Runtime(identifier="python3.15", python="3.15.0", glibc=AL2023, preview=True),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Where code is to run: all that decides markers and wheel tags."""
+
+    runtime: Runtime
+    architecture: Architecture
+
+    def __str__(self) -> str:
+        return f"{self.runtime}-{self.architecture}"
