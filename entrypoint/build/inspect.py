@@ -1,0 +1,74 @@
+"""What one wheel holds, found out once: every member is unpacked and checked, every ELF file read.
+
+In: a fetched wheel. Out: its `Contents`. The answer depends on the wheel's bytes alone, so it is kept
+in the cache under the wheel's SHA-256.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from entrypoint.build import elf
+from entrypoint.build.elf import ElfFacts
+from entrypoint.build.fetch import Wheel
+from entrypoint.build.wheel import Member, read_content, read_members
+
+_FORMAT = 1
+"""Raised whenever the checks or the facts change, so that older answers are not believed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """A wheel whose every byte was read: its members, and the facts of those that are ELF files."""
+
+    wheel: Wheel
+    members: tuple[Member, ...]
+    elf: Mapping[str, ElfFacts]
+    #: ELF files that could not be understood, with the reason.
+    damaged: Mapping[str, str]
+
+
+def inspect(wheel: Wheel, cache: Path) -> Contents:
+    """Return what the wheel holds, from the cache where it was inspected before.
+
+    Raises:
+        ArchiveError: where the wheel is damaged or not fit to be copied into a layer.
+    """
+    members = read_members(wheel.path)
+    known = cache / "inspected" / str(_FORMAT) / f"{wheel.sha256}.json"
+    try:
+        facts = json.loads(known.read_bytes())
+    except (OSError, ValueError):
+        facts = _inspect(wheel, members)
+        _save(known, facts)
+    return Contents(
+        wheel=wheel,
+        members=members,
+        elf={
+            path: ElfFacts(machine=values["machine"], versions=tuple(values["versions"]))
+            for path, values in facts["elf"].items()
+        },
+        damaged=facts["damaged"],
+    )
+
+
+def _inspect(wheel: Wheel, members: tuple[Member, ...]) -> dict[str, dict[str, object]]:
+    found: dict[str, object] = {}
+    damaged: dict[str, object] = {}
+    for member, content in read_content(wheel.path, members):
+        if content.startswith(elf.MAGIC):
+            try:
+                found[member.path] = asdict(elf.read(content))
+            except ValueError as error:
+                damaged[member.path] = str(error)
+    return {"elf": found, "damaged": damaged}
+
+
+def _save(path: Path, facts: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+        json.dump(facts, file)
+    os.replace(file.name, path)  # noqa: PTH105 - the name is all there is

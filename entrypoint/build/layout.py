@@ -1,0 +1,140 @@
+"""Where a wheel's files go inside a layer.
+
+A layer is unpacked to /opt, and Lambda puts /opt/python on sys.path:
+https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html. A wheel's root goes under
+`python/` as it is; its `.data` schemes go where `pip install --target` would put them (PEP 427).
+Whatever moves is told to RECORD.
+"""
+
+import base64
+import csv
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrypoint.build.inspect import Contents
+from entrypoint.build.wheel import RAW_METHODS, Member, read_content
+from entrypoint.errors import ArchiveError
+from entrypoint.runtimes import Runtime
+
+ROOT = "python/"
+_SCHEMES = {"purelib": "", "platlib": "", "data": "", "scripts": "bin/", "headers": "include/"}
+_SHEBANG = b"#!python"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A file of the layer: its path, and its compressed bytes in a wheel or, where made anew, in `data`."""
+
+    path: str
+    executable: bool
+    size: int
+    compressed_size: int
+    crc: int
+    method: int
+    wheel: Path
+    offset: int = 0
+    data: bytes | None = None
+
+
+def lay_out(contents: Contents, runtime: Runtime) -> tuple[Entry, ...]:
+    """Return the wheel's files as entries of a layer for the runtime.
+
+    Raises:
+        ArchiveError: where the wheel has no metadata, or a `.data` scheme that does not exist.
+    """
+    wheel = contents.wheel
+    members = {member.path: member for member in contents.members}
+    record = _record_path(contents)
+    moved = {path: _destination(wheel.filename, path) for path in members}
+    rewritten = dict(_rewritten(contents, moved, runtime))
+    if any(path != destination for path, destination in moved.items()):
+        old = next(content for _, content in read_content(wheel.path, (members[record],)))
+        rewritten[record] = _new_record(old.decode(), moved, rewritten)
+    return tuple(
+        _written(moved[path], rewritten[path], member, wheel.path)
+        if path in rewritten
+        else _copied(moved[path], member, wheel.path)
+        for path, member in members.items()
+    )
+
+
+def _record_path(contents: Contents) -> str:
+    records = {member.path for member in contents.members if member.path.endswith(".dist-info/RECORD")}
+    roots = [path for path in records if path.count("/") == 1]
+    if len(roots) != 1:
+        message = f"{contents.wheel.filename} has {len(roots)} .dist-info/RECORD files, where a wheel has one"
+        raise ArchiveError.of(message, "get another build of it, or report it to its maintainers")
+    return roots[0]
+
+
+def _destination(filename: str, path: str) -> str:
+    """Return a member's path under the layer's `python/`."""
+    folder, _, rest = path.partition("/")
+    if not folder.endswith(".data") or not rest:
+        return path
+    scheme, _, name = rest.partition("/")
+    if scheme not in _SCHEMES or not name:
+        message = f"{filename}: {path} names the scheme {scheme!r}, which no installer knows"
+        raise ArchiveError.of(message, f"a wheel may hold {', '.join(_SCHEMES)} there; report it to its maintainers")
+    package = folder.partition("-")[0] + "/" if scheme == "headers" else ""
+    return _SCHEMES[scheme] + package + name
+
+
+def _rewritten(contents: Contents, moved: Mapping[str, str], runtime: Runtime) -> Iterator[tuple[str, bytes]]:
+    """Yield the files whose bytes cannot be copied: scripts for `#!python`, and rare compression methods."""
+    odd = [
+        member
+        for member in contents.members
+        if member.method not in RAW_METHODS or (moved[member.path] != member.path and "/scripts/" in member.path)
+    ]
+    for member, content in read_content(contents.wheel.path, tuple(odd)):
+        if content.startswith(_SHEBANG) and moved[member.path] != member.path:
+            interpreter = f"#!/var/lang/bin/{runtime}".encode()
+            yield member.path, interpreter + content.removeprefix(_SHEBANG)
+        elif member.method not in RAW_METHODS:
+            yield member.path, content
+
+
+def _new_record(record: str, moved: Mapping[str, str], rewritten: Mapping[str, bytes]) -> bytes:
+    """Return RECORD with the new paths, and new hashes where content changed."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    for row in csv.reader(record.splitlines()):
+        path, *rest = row
+        if path in rewritten and rest and rest[0]:
+            digest = base64.urlsafe_b64encode(hashlib.sha256(rewritten[path]).digest()).rstrip(b"=").decode()
+            rest = [f"sha256={digest}", str(len(rewritten[path]))]
+        writer.writerow([moved.get(path, path), *rest])
+    return out.getvalue().encode()
+
+
+def _copied(path: str, member: Member, wheel: Path) -> Entry:
+    return Entry(
+        path=ROOT + path,
+        executable=member.executable,
+        size=member.size,
+        compressed_size=member.compressed_size,
+        crc=member.crc,
+        method=member.method,
+        wheel=wheel,
+        offset=member.offset,
+    )
+
+
+def _written(path: str, content: bytes, member: Member, wheel: Path) -> Entry:
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    data = deflater.compress(content) + deflater.flush()
+    return Entry(
+        path=ROOT + path,
+        executable=member.executable or path.startswith("bin/"),
+        size=len(content),
+        compressed_size=len(data),
+        crc=zlib.crc32(content),
+        method=zlib.DEFLATED,
+        wheel=wheel,
+        data=data,
+    )
