@@ -1,0 +1,146 @@
+"""Lambda's operations on concurrency, tags and the account, in the same form as those on functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from entrypoint.local_aws import function_rules as rules
+from entrypoint.local_aws.archive import UNZIPPED_LIMIT, ZIPPED_LIMIT
+from entrypoint.local_aws.arns import LATEST, Scope
+from entrypoint.local_aws.refusals import Refusal, invalid_parameter
+from entrypoint.local_aws.state import Cloud, Function, ProvisionedConcurrency, Region
+
+Json = dict[str, Any]
+
+CONCURRENCY = 1_000  # an account's default in a region
+UNRESERVED_MINIMUM = 100  # docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+CODE_STORAGE = 80_530_636_800  # the service model's own example of GetAccountSettings
+
+
+def get_account_settings(cloud: Cloud, caller: Scope, _given: Json) -> Json:
+    """Limits and what is used of them."""
+    region = cloud.region(caller)
+    return {
+        "AccountLimit": {
+            "TotalCodeSize": CODE_STORAGE,
+            "CodeSizeUnzipped": UNZIPPED_LIMIT,
+            "CodeSizeZipped": ZIPPED_LIMIT,
+            "ConcurrentExecutions": CONCURRENCY,
+            "UnreservedConcurrentExecutions": CONCURRENCY - _reserved(region),
+        },
+        "AccountUsage": {"TotalCodeSize": _stored(region), "FunctionCount": len(region.functions)},
+    }
+
+
+def _reserved(region: Region) -> int:
+    return sum(function.reserved or 0 for function in region.functions.values())
+
+
+def _stored(region: Region) -> int:
+    layers = sum(v.archive.size for layer in region.layers.values() for v in layer.versions.values())
+    code = sum(v.code.size for f in region.functions.values() for v in (f.latest, *f.versions.values()))
+    return layers + code
+
+
+def put_function_concurrency(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """Reserve; 0 switches the function off."""
+    function = rules.find_unqualified(cloud, caller, given)
+    asked: int = given["ReservedConcurrentExecutions"]
+    others = _reserved(cloud.region(caller)) - (function.reserved or 0)
+    if CONCURRENCY - others - asked < UNRESERVED_MINIMUM:
+        raise invalid_parameter(
+            "Specified ReservedConcurrentExecutions for function decreases account's "
+            f"UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MINIMUM}]."
+        )
+    function.reserved = asked
+    return {"ReservedConcurrentExecutions": asked}
+
+
+def get_function_concurrency(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """The reservation; nothing when there is none."""
+    reserved = rules.find_unqualified(cloud, caller, given).reserved
+    return {} if reserved is None else {"ReservedConcurrentExecutions": reserved}
+
+
+def delete_function_concurrency(cloud: Cloud, caller: Scope, given: Json) -> None:
+    """Give the reservation back."""
+    rules.find_unqualified(cloud, caller, given).reserved = None
+
+
+def put_provisioned_concurrency_config(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """Ask for ready environments on a version or alias; they are there after `update_seconds`."""
+    function, qualifier = _version_or_alias(cloud, caller, given)
+    asked: int = given["ProvisionedConcurrentExecutions"]
+    if function.reserved is not None and asked > function.reserved:
+        raise invalid_parameter(
+            "Requested Provisioned Concurrency should not be greater than the "
+            "reservedConcurrentExecution for function"
+        )
+    config = ProvisionedConcurrency(
+        requested=asked, ready_from=cloud.clock() + cloud.update_seconds, last_modified=cloud.now()
+    )
+    function.provisioned[qualifier] = config
+    return {**_progress(config, ready=False), "LastModified": config.last_modified}
+
+
+def get_provisioned_concurrency_config(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """How far it is."""
+    function, qualifier = _version_or_alias(cloud, caller, given)
+    config = function.provisioned.get(qualifier)
+    if config is None:
+        raise Refusal(
+            404,
+            "ProvisionedConcurrencyConfigNotFoundException",
+            "No Provisioned Concurrency Config found for this function",
+        )
+    ready = cloud.clock() >= config.ready_from
+    return {**_progress(config, ready=ready), "LastModified": config.last_modified}
+
+
+def delete_provisioned_concurrency_config(cloud: Cloud, caller: Scope, given: Json) -> None:
+    """Give the environments back."""
+    function, qualifier = _version_or_alias(cloud, caller, given)
+    function.provisioned.pop(qualifier, None)
+
+
+def _progress(config: ProvisionedConcurrency, *, ready: bool) -> Json:
+    there = config.requested if ready else 0
+    return {
+        "RequestedProvisionedConcurrentExecutions": config.requested,
+        "AvailableProvisionedConcurrentExecutions": there,
+        "AllocatedProvisionedConcurrentExecutions": there,
+        "Status": "READY" if ready else "IN_PROGRESS",
+    }
+
+
+def _version_or_alias(cloud: Cloud, caller: Scope, given: Json) -> tuple[Function, str]:
+    function, qualifier = rules.find_function(cloud, caller, given)
+    if qualifier in {None, LATEST}:
+        raise invalid_parameter(
+            "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+        )
+    rules.find_version_of(caller, function, qualifier)
+    return function, str(qualifier)
+
+
+def list_tags(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """A function's tags."""
+    return {"Tags": _tagged(cloud, caller, given).tags}
+
+
+def tag_resource(cloud: Cloud, caller: Scope, given: Json) -> None:
+    """Add or change tags; refused while the function is busy."""
+    function = _tagged(cloud, caller, given)
+    rules.refuse_when_busy(cloud, caller, function)
+    function.tags |= given["Tags"]
+
+
+def untag_resource(cloud: Cloud, caller: Scope, given: Json) -> None:
+    """Take tags away; those that are not there do not matter."""
+    function = _tagged(cloud, caller, given)
+    for key in given["TagKeys"]:
+        function.tags.pop(key, None)
+
+
+def _tagged(cloud: Cloud, caller: Scope, given: Json) -> Function:
+    return rules.find_unqualified(cloud, caller, {"FunctionName": given["Resource"]})

@@ -1,0 +1,122 @@
+"""Lambda over HTTP: a WSGI application between the service model's routes and the operations."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import ClientDisconnected, HTTPException
+from werkzeug.wrappers import Request, Response
+
+from entrypoint.local_aws.api_model import HttpRequest, LambdaModel
+from entrypoint.local_aws.calls import CALL, Call
+from entrypoint.local_aws.operations import OPERATIONS
+from entrypoint.local_aws.refusals import Refusal, too_large
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from entrypoint.local_aws.state import Cloud
+
+Json = dict[str, Any]
+
+# The newer of two caps that people report; a direct upload of 50 MiB fits in it as base64.
+# https://github.com/minorun365/bedrock-book/issues/42
+BODY_LIMIT = 70_167_211
+
+_log = logging.getLogger(__name__)
+
+
+class LambdaApplication:
+    """Lambda's REST API in front of a `Cloud`."""
+
+    def __init__(self, cloud: Cloud, model: LambdaModel) -> None:
+        self._cloud = cloud
+        self._model = model
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request; whatever goes wrong becomes an answer too."""
+        call: Call = environ[CALL]
+        try:
+            response = self._answer(call, Request(environ))
+        except Refusal as refusal:
+            response = self._refuse(refusal)
+        except HTTPException as error:
+            response = self._refuse(Refusal(error.code or 400, "InvalidRequestContentException", str(error)))
+        except Exception as error:  # noqa: BLE001 - a mistake of ours: say so, as AWS would
+            _log.exception("the embedded Lambda failed on %s", call.operation)
+            response = self._refuse(Refusal(500, "ServiceException", repr(error)))
+        response.headers["x-amzn-RequestId"] = str(uuid.uuid4())
+        return response(environ, start_response)
+
+    def _answer(self, call: Call, request: Request) -> Response:
+        matched = self._model.match(call.method, call.path, request.args)
+        if matched is None:
+            raise Refusal(404, "UnknownOperationException", f"No operation at {call.method} {call.path}")
+        name, path_values = matched
+        operation = OPERATIONS.get(name)
+        if operation is None:
+            raise Refusal(501, "NotImplementedException", f"The embedded AWS does not know Lambda's {name}")
+        given = self._model.read_input(
+            name,
+            HttpRequest(
+                path=path_values,
+                query=request.args,
+                query_lists=request.args.getlist,
+                body=_body(request, name),
+            ),
+        )
+        with self._cloud.lock:
+            answer = operation(self._cloud, call.scope, given)
+            # Written under the lock: an answer may share lists with the state.
+            text = "" if answer is None else json.dumps(answer)
+        return _response(self._model.success_status(name), text)
+
+    def _refuse(self, refusal: Refusal) -> Response:
+        body = {"Type": "User", self._model.message_member(refusal.code): refusal.message}
+        response = _response(refusal.status, json.dumps(body))
+        response.headers["x-amzn-ErrorType"] = refusal.code
+        return response
+
+
+def _body(request: Request, operation: str) -> Json:
+    if (request.content_length or 0) >= BODY_LIMIT:
+        raise too_large(BODY_LIMIT, operation)
+    try:
+        content = json.loads(request.get_data() or b"{}")
+    except (ValueError, ClientDisconnected) as error:
+        raise _not_json(error) from error
+    if not isinstance(content, dict):
+        raise _not_json("not an object")
+    return content
+
+
+def _not_json(problem: object) -> Refusal:
+    return Refusal(
+        400, "InvalidRequestContentException", f"Could not parse request body into json: {problem}"
+    )
+
+
+def _response(status: int, text: str) -> Response:
+    if status == HTTPStatus.NO_CONTENT:
+        return Response(status=status)
+    return Response(text, status=status, content_type="application/json")
+
+
+class FrontDoor:
+    """Lambda's calls to our own service, every other service's to moto."""
+
+    def __init__(self, awslambda: WSGIApplication, others: WSGIApplication) -> None:
+        self._lambda = awslambda
+        self._others = others
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Hand the request to the service it is signed for."""
+        call: Call = environ[CALL]
+        chosen = self._lambda if call.service == "lambda" else self._others
+        return chosen(environ, start_response)

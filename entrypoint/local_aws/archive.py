@@ -1,0 +1,83 @@
+"""What Lambda looks at in an uploaded zip: is it one, how large is it unpacked, what is its hash."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from entrypoint.local_aws.arns import Scope
+from entrypoint.local_aws.refusals import invalid_parameter, too_large
+
+ZIPPED_LIMIT = 52_428_800  # direct upload; docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+UNZIPPED_LIMIT = 262_144_000  # the same page; for one archive, and for a function with all its layers
+
+# (scope, bucket, key, object version) -> bytes; raises LookupError with what is missing.
+ReadObject = Callable[[Scope, str, str, str | None], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """What is kept of an uploaded zip."""
+
+    sha256: str
+    size: int
+    unzipped_size: int
+
+    @classmethod
+    def of(cls, content: bytes) -> Archive:
+        """Look into the zip as Lambda does by unpacking it; refuse what it could not unpack."""
+        return cls(
+            sha256=base64.b64encode(hashlib.sha256(content).digest()).decode(),
+            size=len(content),
+            unzipped_size=_unzipped_size(content),
+        )
+
+    @classmethod
+    def declared(cls, *, name: str, size: int, unzipped_size: int) -> Archive:
+        """An archive that was never uploaded: of a function or layer that a test says exists."""
+        digest = hashlib.sha256(f"{name} {size} {unzipped_size}".encode()).digest()
+        return cls(sha256=base64.b64encode(digest).decode(), size=size, unzipped_size=unzipped_size)
+
+
+def _unzipped_size(content: bytes) -> int:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            total = sum(member.file_size for member in archive.infolist())
+            if total > UNZIPPED_LIMIT:
+                raise invalid_parameter(f"Unzipped size must be smaller than {UNZIPPED_LIMIT} bytes")
+            broken = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise invalid_parameter(
+            "Could not unzip uploaded file. Please check your file, then try to upload again."
+        ) from error
+    if broken is not None:
+        raise invalid_parameter(
+            "Could not unzip uploaded file. Please check your file, then try to upload again."
+        )
+    if total == 0:
+        raise invalid_parameter("Uploaded file must be a non-empty zip")
+    return total
+
+
+def uploaded(scope: Scope, content: dict[str, Any], read_object: ReadObject, operation: str) -> Archive:
+    """The archive that `ZipFile`, or `S3Bucket` with `S3Key`, of a request stands for."""
+    if "ZipFile" in content:
+        if len(content["ZipFile"]) > ZIPPED_LIMIT:
+            raise too_large(ZIPPED_LIMIT, operation)
+        return Archive.of(content["ZipFile"])
+    if "S3Bucket" not in content or "S3Key" not in content:
+        raise invalid_parameter("Please provide a source for the code: ZipFile, or S3Bucket with S3Key.")
+    try:
+        data = read_object(scope, content["S3Bucket"], content["S3Key"], content.get("S3ObjectVersion"))
+    except LookupError as missing:
+        raise invalid_parameter(
+            f"Error occurred while GetObject. S3 Error Code: {missing.args[0]}. "
+            f"S3 Error Message: {missing.args[1]}"
+        ) from missing
+    return Archive.of(data)

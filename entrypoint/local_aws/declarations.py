@@ -1,0 +1,95 @@
+"""Saying what exists in the embedded AWS before anything runs, in place of creating it call by call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from entrypoint.local_aws.archive import Archive
+from entrypoint.local_aws.arns import LayerVersionName, Scope
+from entrypoint.local_aws.function_rules import attach_layers
+from entrypoint.local_aws.state import Cloud, Function, FunctionVersion, Layer, LayerVersion, new_revision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def declare_function(
+    cloud: Cloud,
+    scope: Scope,
+    name: str,
+    *,
+    runtime: str,
+    architecture: str,
+    layers: Sequence[str],
+    package_type: str,
+    code_size_unzipped: int,
+    vpc: Mapping[str, Any] | None,
+    tags: Mapping[str, str] | None,
+) -> None:
+    """A function, ready and active; one that exists is left as it is."""
+    functions = cloud.region(scope).functions
+    if name in functions:
+        return
+    settings: dict[str, Any] = {
+        "Role": f"arn:{scope.partition}:iam::{scope.account}:role/{name}",
+        "Description": "",
+        "Timeout": 3,
+        "MemorySize": 128,
+    }
+    if package_type == "Zip":
+        settings |= {"Runtime": runtime, "Handler": "app.handler"}
+    if vpc is not None:
+        settings["VpcConfig"] = dict(vpc)
+    latest = FunctionVersion(
+        settings=settings,
+        code=Archive.declared(name=name, size=code_size_unzipped // 3, unzipped_size=code_size_unzipped),
+        architecture=architecture,
+        package_type=package_type,
+        layers=attach_layers(cloud, scope, list(layers)),
+        last_modified=cloud.now(),
+        revision_id=new_revision(),
+        active_from=cloud.clock(),
+        image_uri=None
+        if package_type == "Zip"
+        else f"{scope.account}.dkr.ecr.{scope.region}.amazonaws.com/{name}:1",
+    )
+    functions[name] = Function(name=name, latest=latest, tags=dict(tags or {}))
+
+
+def declare_layer_version(
+    cloud: Cloud,
+    scope: Scope,
+    name: str,
+    *,
+    number: int,
+    shared_with: Sequence[str],
+    runtimes: Sequence[str] | None,
+    architectures: Sequence[str] | None,
+    size_unzipped: int,
+    description: str | None,
+) -> str:
+    """A layer version that accounts (or `*`) may read; gives its ARN. A layer's own account always may."""
+    named = LayerVersionName(scope, name, number)
+    layer = cloud.region(scope).layers.setdefault(name, Layer(name=name))
+    layer.last_number = max(layer.last_number, number)
+    layer.versions[number] = LayerVersion(
+        number=number,
+        archive=Archive.declared(name=named.arn, size=size_unzipped // 3, unzipped_size=size_unzipped),
+        created=cloud.now(),
+        description=description,
+        runtimes=None if runtimes is None else tuple(runtimes),
+        architectures=None if architectures is None else tuple(architectures),
+        policy=tuple(_grant(named.arn, account) for account in shared_with),
+        policy_revision=new_revision(),
+    )
+    return named.arn
+
+
+def _grant(arn: str, account: str) -> dict[str, Any]:
+    return {
+        "Sid": "everybody" if account == "*" else f"account-{account}",
+        "Effect": "Allow",
+        "Principal": "*" if account == "*" else {"AWS": f"arn:aws:iam::{account}:root"},
+        "Action": "lambda:GetLayerVersion",
+        "Resource": arn,
+    }

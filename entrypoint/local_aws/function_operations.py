@@ -1,0 +1,191 @@
+"""Lambda's operations on functions. Each takes (cloud, caller, given) and answers with the response body."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from entrypoint.local_aws import function_rules as rules
+from entrypoint.local_aws.archive import Archive, uploaded
+from entrypoint.local_aws.arns import LATEST, Scope, function_name
+from entrypoint.local_aws.function_view import configuration, listed
+from entrypoint.local_aws.paging import page
+from entrypoint.local_aws.refusals import conflict, invalid_parameter
+from entrypoint.local_aws.state import Cloud, Function, FunctionVersion, new_revision
+from entrypoint.local_aws.version_operations import publish
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Json = dict[str, Any]
+
+_NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
+
+# What goes in and comes out alike. Left out is what has rules of its own: Layers, Code, RevisionId, ...
+_SETTINGS = (
+    "Runtime", "Role", "Handler", "Description", "Timeout", "MemorySize", "Environment", "DeadLetterConfig",
+    "KMSKeyArn", "TracingConfig", "FileSystemConfigs", "EphemeralStorage", "LoggingConfig",
+)  # fmt: skip
+_DEFAULTS: Mapping[str, Any] = {
+    "Description": "",
+    "Timeout": 3,
+    "MemorySize": 128,
+    "TracingConfig": {"Mode": "PassThrough"},
+    "EphemeralStorage": {"Size": 512},
+    "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+}
+
+
+def create_function(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """A new function, Pending until the clock says otherwise."""
+    name, _ = function_name(caller, given["FunctionName"])
+    region = cloud.region(caller)
+    if _NAME.fullmatch(name) is None:
+        raise invalid_parameter(f"Invalid function name: {name}")
+    if name in region.functions:
+        raise conflict(f"Function already exist: {name}")
+    package_type = given.get("PackageType", "Zip")
+    if package_type == "Zip" and not ("Runtime" in given and "Handler" in given):
+        raise invalid_parameter("Runtime and Handler are mandatory parameters for functions created with Zip")
+    rules.refuse_layers_on_image(package_type, given.get("Layers"))
+    layers = rules.attach_layers(cloud, caller, given.get("Layers", []))
+    code, image_uri = _code(cloud, caller, package_type, given["Code"], "CreateFunction")
+    rules.refuse_oversize(code, layers)
+    latest = FunctionVersion(
+        settings={**_DEFAULTS, **_settings(given)},
+        code=code,
+        image_uri=image_uri,
+        architecture=given.get("Architectures", ["x86_64"])[0],
+        package_type=package_type,
+        layers=layers,
+        last_modified=cloud.now(),
+        revision_id=new_revision(),
+        active_from=cloud.clock() + cloud.update_seconds,
+    )
+    function = Function(name=name, latest=latest, tags=dict(given.get("Tags", {})))
+    region.functions[name] = function
+    return _answer(cloud, caller, function, given)
+
+
+def get_function(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """Configuration, where the code is, tags and reserved concurrency."""
+    function, qualifier = rules.find_function(cloud, caller, given)
+    version = rules.find_version_of(caller, function, qualifier)
+    code: Json = {"RepositoryType": "S3", "Location": f"https://awslambda-{caller.region}-tasks.invalid/"}
+    if version.image_uri is not None:
+        code = {"RepositoryType": "ECR", "ImageUri": version.image_uri, "ResolvedImageUri": version.image_uri}
+    answer: Json = {
+        "Configuration": configuration(cloud, caller, function, version, qualifier),
+        "Code": code,
+    }
+    if function.tags:
+        answer["Tags"] = function.tags
+    if function.reserved is not None:
+        answer["Concurrency"] = {"ReservedConcurrentExecutions": function.reserved}
+    return answer
+
+
+def get_function_configuration(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """One version's configuration."""
+    function, qualifier = rules.find_function(cloud, caller, given)
+    version = rules.find_version_of(caller, function, qualifier)
+    return configuration(cloud, caller, function, version, qualifier)
+
+
+def list_functions(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """All functions by name; with FunctionVersion=ALL their published versions too."""
+    items: list[Json] = []
+    every_version = given.get("FunctionVersion") == "ALL"
+    for _, function in sorted(cloud.region(caller).functions.items()):
+        rules.settle(cloud, function)
+        items.append(listed(caller, function, function.latest, LATEST if every_version else None))
+        if every_version:
+            items += [listed(caller, function, each, each.version) for each in function.versions.values()]
+    shown, rest = page(items, given)
+    return {"Functions": shown, **rest}
+
+
+def update_function_configuration(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """Change `$LATEST`; a list of layers replaces the whole list, none at all leaves it alone."""
+    function = rules.find_unqualified(cloud, caller, given)
+    rules.refuse_when_busy(cloud, caller, function)
+    rules.refuse_when_stale(function, given)
+    latest = function.latest
+    changed = replace(latest, settings={**latest.settings, **_settings(given)})
+    if "Layers" in given:
+        rules.refuse_layers_on_image(latest.package_type, given["Layers"])
+        changed = replace(changed, layers=rules.attach_layers(cloud, caller, given["Layers"]))
+        rules.refuse_oversize(changed.code, changed.layers)
+    rules.begin_update(cloud, function, changed)
+    return configuration(cloud, caller, function, function.latest)
+
+
+def update_function_code(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """New code for `$LATEST`; layers stay."""
+    function = rules.find_unqualified(cloud, caller, given)
+    rules.refuse_when_busy(cloud, caller, function)
+    rules.refuse_when_stale(function, given)
+    latest = function.latest
+    code, image_uri = _code(cloud, caller, latest.package_type, given, "UpdateFunctionCode")
+    rules.refuse_oversize(code, latest.layers)
+    architecture = given.get("Architectures", [latest.architecture])[0]
+    changed = replace(latest, code=code, image_uri=image_uri, architecture=architecture)
+    if given.get("DryRun"):
+        return configuration(cloud, caller, function, changed)
+    rules.begin_update(cloud, function, changed)
+    return _answer(cloud, caller, function, given)
+
+
+def delete_function(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """The whole function, or one version that no alias uses."""
+    function, qualifier = rules.find_function(cloud, caller, given)
+    if qualifier is None:
+        del cloud.region(caller).functions[function.name]
+        return {}
+    if qualifier == LATEST:
+        raise invalid_parameter("$LATEST version cannot be deleted without deleting the function.")
+    if qualifier in function.aliases:
+        raise invalid_parameter("Deletion of aliases is not currently supported.")
+    users = [a.name for a in function.aliases.values() if qualifier == a.version or qualifier in a.weights]
+    if users:
+        arn = caller.arn("function", function.name, qualifier)
+        raise conflict(f"Unable to delete version {arn} because the following aliases reference it: {users}")
+    function.versions.pop(qualifier, None)
+    return {}
+
+
+def _answer(cloud: Cloud, caller: Scope, function: Function, given: Json) -> Json:
+    if not given.get("Publish"):
+        return configuration(cloud, caller, function, function.latest)
+    version = publish(cloud, function)
+    return configuration(cloud, caller, function, version, version.version)
+
+
+def _settings(given: Json) -> Json:
+    settings = {key: given[key] for key in _SETTINGS if key in given}
+    if "VpcConfig" in given:
+        vpc = given["VpcConfig"]
+        subnets, groups = vpc.get("SubnetIds", []), vpc.get("SecurityGroupIds", [])
+        settings["VpcConfig"] = {"SubnetIds": subnets, "SecurityGroupIds": groups, "VpcId": ""}
+        if subnets:
+            settings["VpcConfig"]["VpcId"] = "vpc-" + hashlib.sha256(subnets[0].encode()).hexdigest()[:17]
+    if "SnapStart" in given:
+        apply_on = given["SnapStart"].get("ApplyOn", "None")
+        settings["SnapStart"] = {"ApplyOn": apply_on, "OptimizationStatus": "Off"}
+    if "ImageConfig" in given:
+        settings["ImageConfigResponse"] = {"ImageConfig": given["ImageConfig"]}
+    return settings
+
+
+def _code(
+    cloud: Cloud, caller: Scope, package_type: str, given: Json, operation: str
+) -> tuple[Archive, str | None]:
+    """The code of a request: an unpacked zip, or an image's address."""
+    if package_type == "Zip":
+        return uploaded(caller, given, cloud.read_object, operation), None
+    if "ImageUri" not in given:
+        raise invalid_parameter("Please provide ImageUri when the packageType is Image")
+    uri = given["ImageUri"]
+    return Archive(sha256=hashlib.sha256(uri.encode()).hexdigest(), size=0, unzipped_size=0), uri

@@ -1,0 +1,245 @@
+"""Lambda's operations on layers. Each takes (cloud, caller, given) and answers with the response body.
+
+`given` has been checked against the service model; what is refused here, the model does not know.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from entrypoint.local_aws.archive import uploaded
+from entrypoint.local_aws.arns import LayerVersionName, Scope, layer_name
+from entrypoint.local_aws.paging import page
+from entrypoint.local_aws.refusals import (
+    Refusal,
+    access_denied,
+    conflict,
+    invalid_parameter,
+    not_found,
+    stale_revision,
+)
+from entrypoint.local_aws.state import Cloud, Layer, LayerVersion, new_revision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Json = dict[str, Any]
+
+ORGANIZATION = "o-localawsorg0"  # every account of a LocalAws belongs to this one organization
+POLICY_LIMIT = 20_480  # bytes; docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+READ = "lambda:GetLayerVersion"
+
+
+def publish_layer_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """Always a new version, even for the bytes of the last one."""
+    owner, name = layer_name(caller, given["LayerName"])
+    _only_owner(caller, owner, "lambda:PublishLayerVersion", name)
+    archive = uploaded(caller, given["Content"], cloud.read_object, "PublishLayerVersion")
+    layer = cloud.region(owner).layers.setdefault(name, Layer(name=name))
+    layer.last_number += 1
+    version = LayerVersion(
+        number=layer.last_number,
+        archive=archive,
+        created=cloud.now(),
+        description=given.get("Description"),
+        license_info=given.get("LicenseInfo"),
+        runtimes=_maybe_tuple(given.get("CompatibleRuntimes")),
+        architectures=_maybe_tuple(given.get("CompatibleArchitectures")),
+    )
+    layer.versions[version.number] = version
+    return _full(LayerVersionName(owner, name, version.number), version)
+
+
+def get_layer_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """One version, with its content's hash and size."""
+    owner, name = layer_name(caller, given["LayerName"])
+    return _get(cloud, caller, LayerVersionName(owner, name, given["VersionNumber"]))
+
+
+def get_layer_version_by_arn(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """The same by ARN."""
+    return _get(cloud, caller, LayerVersionName.from_arn(given["Arn"]))
+
+
+def _get(cloud: Cloud, caller: Scope, wanted: LayerVersionName) -> Json:
+    return _full(wanted, readable_version(cloud, caller, wanted))
+
+
+def list_layer_versions(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """Newest first and without content; a layer that never was has no versions."""
+    owner, name = layer_name(caller, given["LayerName"])
+    _only_owner(caller, owner, "lambda:ListLayerVersions", name)
+    layer = cloud.region(owner).layers.get(name, Layer(name=name))
+    items = [
+        _item(LayerVersionName(owner, name, version.number), version) for version in _matching(layer, given)
+    ]
+    shown, rest = page(items, given)
+    return {"LayerVersions": shown, **rest}
+
+
+def list_layers(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """Layers that have a matching version, each with the newest one."""
+    items = []
+    for name, layer in sorted(cloud.region(caller).layers.items()):
+        for newest in _matching(layer, given)[:1]:
+            named = LayerVersionName(caller, name, newest.number)
+            latest = _item(named, newest)
+            items.append({"LayerName": name, "LayerArn": named.layer_arn, "LatestMatchingVersion": latest})
+    shown, rest = page(items, given)
+    return {"Layers": shown, **rest}
+
+
+def delete_layer_version(cloud: Cloud, caller: Scope, given: Json) -> None:
+    """Gone for new use; functions keep their copy, and the number is not used again."""
+    owner, name = layer_name(caller, given["LayerName"])
+    _only_owner(caller, owner, "lambda:DeleteLayerVersion", name)
+    layer = cloud.region(owner).layers.get(name)
+    if layer is not None:
+        layer.versions.pop(given["VersionNumber"], None)
+
+
+def add_layer_version_permission(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """Let other accounts read one version; the next version starts without any grant."""
+    layer, version, arn = _own_version(cloud, caller, given, "lambda:AddLayerVersionPermission")
+    _check_policy_revision(version, given)
+    if "OrganizationId" in given and given["Principal"] != "*":
+        raise invalid_parameter("OrganizationId can only be given with the principal *")
+    if any(statement["Sid"] == given["StatementId"] for statement in version.policy):
+        raise conflict(
+            f"The statement id ({given['StatementId']}) provided already exists. "
+            "Please provide a new statement id, or remove the existing statement."
+        )
+    statement = _statement(given, arn)
+    changed = replace(version, policy=(*version.policy, statement), policy_revision=new_revision())
+    if len(_policy_text(changed)) > POLICY_LIMIT:
+        raise Refusal(
+            400, "PolicyLengthExceededException", "The final policy size is bigger than the limit (20480)."
+        )
+    layer.versions[version.number] = changed
+    return {"Statement": json.dumps(statement), "RevisionId": changed.policy_revision}
+
+
+def remove_layer_version_permission(cloud: Cloud, caller: Scope, given: Json) -> None:
+    """Take one grant back; functions that already use the version keep it."""
+    layer, version, _ = _own_version(cloud, caller, given, "lambda:RemoveLayerVersionPermission")
+    _check_policy_revision(version, given)
+    kept = tuple(statement for statement in version.policy if statement["Sid"] != given["StatementId"])
+    if len(kept) == len(version.policy):
+        raise not_found(f"Statement {given['StatementId']} is not found in resource policy.")
+    layer.versions[version.number] = replace(version, policy=kept, policy_revision=new_revision())
+
+
+def get_layer_version_policy(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """The grants of one version, as one policy document."""
+    _, version, _ = _own_version(cloud, caller, given, "lambda:GetLayerVersionPolicy")
+    if not version.policy:
+        raise not_found("No policy is associated with the given resource.")
+    return {"Policy": _policy_text(version), "RevisionId": version.policy_revision}
+
+
+def readable_version(cloud: Cloud, caller: Scope, wanted: LayerVersionName) -> LayerVersion:
+    """The version, if it is there and its owner lets the caller read it."""
+    if wanted.scope.region != caller.region:
+        raise not_found("The resource you requested does not exist.")
+    version = find_version(cloud, wanted)
+    if wanted.scope.account != caller.account and (version is None or not _granted(version, caller.account)):
+        raise access_denied(account=caller.account, action=READ, arn=wanted.arn)
+    if version is None:
+        raise not_found("The resource you requested does not exist.")
+    return version
+
+
+def find_version(cloud: Cloud, wanted: LayerVersionName) -> LayerVersion | None:
+    """The version, whoever asks."""
+    layer = cloud.region(wanted.scope).layers.get(wanted.name)
+    return None if layer is None else layer.versions.get(wanted.version)
+
+
+def _granted(version: LayerVersion, account: str) -> bool:
+    for statement in version.policy:
+        organization = (
+            statement.get("Condition", {}).get("StringEquals", {}).get("aws:PrincipalOrgID", ORGANIZATION)
+        )
+        principal = statement["Principal"]
+        if organization == ORGANIZATION and (principal == "*" or f":{account}:" in principal["AWS"]):
+            return True
+    return False
+
+
+def _statement(given: Json, arn: str) -> Json:
+    principal = given["Principal"]
+    if principal.isdigit():
+        principal = f"arn:aws:iam::{principal}:root"
+    statement: Json = {
+        "Sid": given["StatementId"],
+        "Effect": "Allow",
+        "Principal": principal if principal == "*" else {"AWS": principal},
+        "Action": given["Action"],
+        "Resource": arn,
+    }
+    if "OrganizationId" in given:
+        statement["Condition"] = {"StringEquals": {"aws:PrincipalOrgID": given["OrganizationId"]}}
+    return statement
+
+
+def _policy_text(version: LayerVersion) -> str:
+    return json.dumps({"Version": "2012-10-17", "Id": "default", "Statement": list(version.policy)})
+
+
+def _check_policy_revision(version: LayerVersion, given: Json) -> None:
+    if given.get("RevisionId", version.policy_revision) != version.policy_revision:
+        raise stale_revision("GetLayerVersionPolicy")
+
+
+def _own_version(cloud: Cloud, caller: Scope, given: Json, action: str) -> tuple[Layer, LayerVersion, str]:
+    owner, name = layer_name(caller, given["LayerName"])
+    _only_owner(caller, owner, action, name)
+    wanted = LayerVersionName(owner, name, given["VersionNumber"])
+    version = find_version(cloud, wanted)
+    if version is None:
+        raise not_found(f"Layer version {wanted.arn} does not exist.")
+    return cloud.region(owner).layers[name], version, wanted.arn
+
+
+def _only_owner(caller: Scope, owner: Scope, action: str, name: str) -> None:
+    if owner.account != caller.account:
+        raise access_denied(account=caller.account, action=action, arn=owner.arn("layer", name))
+    if owner.region != caller.region:
+        raise not_found("The resource you requested does not exist.")
+
+
+def _matching(layer: Layer, given: Json) -> list[LayerVersion]:
+    """Newest first; a version that names no runtime matches no runtime filter, likewise architectures."""
+    runtime, architecture = given.get("CompatibleRuntime"), given.get("CompatibleArchitecture")
+    return [
+        version
+        for _, version in sorted(layer.versions.items(), reverse=True)
+        if (runtime is None or runtime in (version.runtimes or ()))
+        and (architecture is None or architecture in (version.architectures or ()))
+    ]
+
+
+def _full(name: LayerVersionName, version: LayerVersion) -> Json:
+    content = {
+        "Location": f"https://awslambda-{name.scope.region}-layers.invalid/snapshots/{name.name}-{name.version}",
+        "CodeSha256": version.archive.sha256,
+        "CodeSize": version.archive.size,
+    }
+    return {"Content": content, "LayerArn": name.layer_arn, **_item(name, version)}
+
+
+def _item(name: LayerVersionName, version: LayerVersion) -> Json:
+    optional: Mapping[str, Any] = {
+        "CompatibleRuntimes": None if version.runtimes is None else list(version.runtimes),
+        "CompatibleArchitectures": None if version.architectures is None else list(version.architectures),
+        "Description": version.description,
+        "LicenseInfo": version.license_info,
+    }
+    said = {key: value for key, value in optional.items() if value is not None}
+    return {"LayerVersionArn": name.arn, "Version": name.version, "CreatedDate": version.created, **said}
+
+
+def _maybe_tuple(values: list[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(values)

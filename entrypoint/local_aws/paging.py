@@ -1,0 +1,34 @@
+"""Lists in pages, as Lambda gives them: at most 50 items, and an opaque marker for the rest."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Any
+
+from entrypoint.local_aws.refusals import invalid_parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PAGE = 50  # "returns a maximum of 50 items", whatever MaxItems asks for
+
+
+def page(items: Sequence[Any], given: Mapping[str, Any]) -> tuple[Sequence[Any], dict[str, str]]:
+    """The page that Marker and MaxItems ask for, and `{"NextMarker": ...}` when there is more."""
+    start = _position(given.get("Marker"))
+    end = start + min(given.get("MaxItems", PAGE), PAGE)
+    rest = {"NextMarker": base64.b64encode(f"from {end}".encode()).decode()} if end < len(items) else {}
+    return items[start:end], rest
+
+
+def _position(marker: str | None) -> int:
+    if not marker:
+        return 0
+    try:
+        word, number = base64.b64decode(marker, validate=True).decode().split()
+        if word == "from":
+            return int(number)
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        pass
+    raise invalid_parameter(f"Invalid marker: {marker}")

@@ -1,0 +1,182 @@
+"""The embedded AWS as a thing to start: a threaded HTTP server on loopback, for one `with` block."""
+
+from __future__ import annotations
+
+import time
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Self
+
+from entrypoint.local_aws import declarations
+from entrypoint.local_aws import state_file as files
+from entrypoint.local_aws.api_model import LambdaModel
+from entrypoint.local_aws.application import FrontDoor, LambdaApplication
+from entrypoint.local_aws.arns import Scope
+from entrypoint.local_aws.calls import ACCOUNT, Call, CallLog, read_call
+from entrypoint.local_aws.moto_services import MotoServices
+from entrypoint.local_aws.state import Cloud, UpdateStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+    from werkzeug.serving import BaseWSGIServer
+
+REGION = "eu-west-1"
+_POLL_SECONDS = 0.02  # how often the server looks whether it should stop
+
+
+class LocalAws:
+    """An AWS in this process. Lambda is strict and our own; the rest is moto's.
+
+    With `state_file`, Lambda's state is read at the start and written at the end; what moto serves (S3,
+    SSM, ...) starts empty each time. `middleware` wraps the whole application: a place for faults; it finds
+    the `Call` under `environ[CALL]`. An access key of twelve digits is the account of the caller.
+    """
+
+    def __init__(
+        self,
+        *,
+        region: str = REGION,
+        state_file: Path | None = None,
+        middleware: Callable[[WSGIApplication], WSGIApplication] | None = None,
+        update_seconds: float = 0.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.region = region
+        self.endpoint_url = ""
+        self._state_file = state_file
+        self._moto = MotoServices()
+        self.cloud = Cloud(clock=clock, update_seconds=update_seconds, read_object=self._moto.read_object)
+        if state_file is not None:
+            self.cloud.regions = files.load(state_file)
+        self._model = LambdaModel()
+        application: WSGIApplication = FrontDoor(LambdaApplication(self.cloud, self._model), self._moto)
+        if middleware is not None:
+            application = middleware(application)
+        self._log = CallLog(application, self._name_call)
+        self._server: BaseWSGIServer | None = None
+
+    def __enter__(self) -> Self:
+        self._server = _listen(self._log)
+        self.endpoint_url = f"http://127.0.0.1:{self._server.port}"
+        Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+        if self._state_file is not None:
+            with self.cloud.lock:
+                files.save(self._state_file, self.cloud.regions)
+
+    def _name_call(self, environ: WSGIEnvironment) -> Call:
+        return read_call(environ, self._model, self.region, self._moto.account_of)
+
+    @property
+    def call_log(self) -> tuple[Call, ...]:
+        """Every call so far, in the order of arrival."""
+        return tuple(self._log.calls)
+
+    def environment(self, *, account: str = ACCOUNT, region: str | None = None) -> dict[str, str]:
+        """The environment variables that make boto3 (and the AWS CLI) talk to this AWS."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": account,
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_REGION": region or self.region,
+            "AWS_DEFAULT_REGION": region or self.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def declare_function(
+        self,
+        name: str,
+        *,
+        runtime: str = "python3.13",
+        architecture: str = "x86_64",
+        layers: Sequence[str] = (),
+        package_type: str = "Zip",
+        code_size_unzipped: int = 1_000_000,
+        vpc: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        region: str | None = None,
+        account: str = ACCOUNT,
+    ) -> str:
+        """Say that a function exists, ready and active; gives its ARN. One that does exist is left as it is.
+
+        `vpc` is in Lambda's words: SubnetIds, SecurityGroupIds, VpcId.
+        """
+        scope = Scope(account, region or self.region)
+        with self.cloud.lock:
+            declarations.declare_function(
+                self.cloud,
+                scope,
+                name,
+                runtime=runtime,
+                architecture=architecture,
+                layers=layers,
+                package_type=package_type,
+                code_size_unzipped=code_size_unzipped,
+                vpc=vpc,
+                tags=tags,
+            )
+        return scope.arn("function", name)
+
+    def declare_layer_version(
+        self,
+        name: str,
+        *,
+        account: str,
+        version: int = 1,
+        shared_with: Sequence[str] = ("*",),
+        runtimes: Sequence[str] | None = None,
+        architectures: Sequence[str] | None = None,
+        size_unzipped: int = 1_000_000,
+        description: str | None = None,
+        region: str | None = None,
+    ) -> str:
+        """Say that another account's layer version exists, shared with accounts or `*`; gives its ARN."""
+        scope = Scope(account, region or self.region)
+        with self.cloud.lock:
+            return declarations.declare_layer_version(
+                self.cloud,
+                scope,
+                name,
+                number=version,
+                shared_with=shared_with,
+                runtimes=runtimes,
+                architectures=architectures,
+                size_unzipped=size_unzipped,
+                description=description,
+            )
+
+    def fail_next_update(
+        self,
+        name: str,
+        *,
+        reason_code: str = "InternalError",
+        reason: str = "The update failed.",
+        region: str | None = None,
+        account: str = ACCOUNT,
+    ) -> None:
+        """Let the next update of a function end as Failed: what was there before goes on serving."""
+        outcome = UpdateStatus(status="Failed", reason_code=reason_code, reason=reason)
+        with self.cloud.lock:
+            self.cloud.region(Scope(account, region or self.region)).functions[name].next_outcome = outcome
+
+
+def _listen(application: WSGIApplication) -> BaseWSGIServer:
+    from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: PLC0415 - only a started AWS needs it
+
+    class QuietHandler(WSGIRequestHandler):
+        """Logs no requests: the call log does."""
+
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            """Say nothing."""
+
+    return make_server("127.0.0.1", 0, application, threaded=True, request_handler=QuietHandler)

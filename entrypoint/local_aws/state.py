@@ -1,0 +1,167 @@
+"""What a Lambda service remembers: layers and functions of every account and region it serves.
+
+Values are frozen and replaced; only the holders (`Region`, `Layer`, `Function`) change. All of it can be
+written to a state file, so every field here is a value or a dataclass of values.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping  # noqa: TC003 - the state file reads the annotations
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import RLock
+from typing import Any
+
+from entrypoint.local_aws.archive import Archive, ReadObject  # noqa: TC001 - likewise
+from entrypoint.local_aws.arns import LATEST, Scope
+
+
+def new_revision() -> str:
+    """A fresh RevisionId."""
+    return str(uuid.uuid4())
+
+
+def timestamp(clock: float) -> str:
+    """Lambda's way to write a time: `2026-11-23T10:11:12.345+0000`."""
+    moment = datetime.fromtimestamp(clock, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerVersion:
+    """One published version of a layer; nothing about it changes but its policy."""
+
+    number: int
+    archive: Archive
+    created: str
+    description: str | None = None
+    license_info: str | None = None
+    runtimes: tuple[str, ...] | None = None
+    architectures: tuple[str, ...] | None = None
+    policy: tuple[Mapping[str, Any], ...] = ()
+    policy_revision: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Layer:
+    """A layer's versions by number; `last_number` outlives deleted versions."""
+
+    name: str
+    last_number: int = 0
+    versions: dict[int, LayerVersion] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachedLayer:
+    """A layer version on a function: Lambda's own copy, which survives the version's deletion."""
+
+    arn: str
+    size: int
+    unzipped_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateStatus:
+    """How the last update of a function went."""
+
+    status: str = "Successful"
+    reason_code: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionVersion:
+    """A function's code and configuration: `$LATEST` or one published version.
+
+    `settings` holds the fields that come out as they went in, under Lambda's own names.
+    """
+
+    version: str = LATEST
+    settings: Mapping[str, Any]
+    code: Archive
+    architecture: str
+    package_type: str
+    layers: tuple[AttachedLayer, ...]
+    last_modified: str
+    revision_id: str
+    active_from: float
+    image_uri: str | None = None
+    last_update: UpdateStatus = UpdateStatus()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """An update under way: when it ends, what was there before, and how it will have gone."""
+
+    ends: float
+    before: FunctionVersion
+    outcome: UpdateStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """A name for a version, with a second version's share of the traffic."""
+
+    name: str
+    version: str
+    description: str
+    weights: Mapping[str, float]
+    revision_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisionedConcurrency:
+    """Environments asked for on one version or alias."""
+
+    requested: int
+    ready_from: float
+    last_modified: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Function:
+    """A function with everything that hangs on it."""
+
+    name: str
+    latest: FunctionVersion
+    update: Update | None = None
+    last_number: int = 0
+    versions: dict[str, FunctionVersion] = field(default_factory=dict)
+    aliases: dict[str, Alias] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    reserved: int | None = None
+    provisioned: dict[str, ProvisionedConcurrency] = field(default_factory=dict)
+    next_outcome: UpdateStatus = UpdateStatus()
+
+
+@dataclass(slots=True, kw_only=True)
+class Region:
+    """One account in one region."""
+
+    layers: dict[str, Layer] = field(default_factory=dict)
+    functions: dict[str, Function] = field(default_factory=dict)
+
+
+def _no_object(_scope: Scope, bucket: str, _key: str, _version: str | None) -> bytes:
+    raise LookupError("NoSuchBucket", f"The specified bucket does not exist: {bucket}")
+
+
+@dataclass(slots=True, kw_only=True)
+class Cloud:
+    """All accounts and regions, and what the service needs from outside: a clock, and S3."""
+
+    clock: Callable[[], float] = time.time
+    update_seconds: float = 0.0
+    read_object: ReadObject = _no_object
+    regions: dict[Scope, Region] = field(default_factory=dict)
+    lock: RLock = field(default_factory=RLock)
+
+    def region(self, scope: Scope) -> Region:
+        """What one account has in one region; empty at first sight."""
+        return self.regions.setdefault(scope, Region())
+
+    def now(self) -> str:
+        """The clock's time in Lambda's words."""
+        return timestamp(self.clock())

@@ -1,0 +1,68 @@
+"""Lambda's state on disk as JSON, so that `--aws local` still knows tomorrow what it published today."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from entrypoint.local_aws.arns import Scope
+from entrypoint.local_aws.state import Region
+
+SCHEMA = 1
+
+
+def load(path: Path) -> dict[Scope, Region]:
+    """The state that `save` wrote; empty when there is no file."""
+    if not path.exists():
+        return {}
+    written = json.loads(path.read_text("utf-8"))
+    if written.get("schema") != SCHEMA:
+        raise ValueError(f"{path}: not a state file of this version; delete it to start afresh")
+    return {
+        Scope(entry["account"], entry["region"]): _restore(Region, entry["holds"])
+        for entry in written["regions"]
+    }
+
+
+def save(path: Path, regions: Mapping[Scope, Region]) -> None:
+    """Write all of it, then put it in place at once."""
+    content = {
+        "schema": SCHEMA,
+        "regions": [
+            {"account": scope.account, "region": scope.region, "holds": dataclasses.asdict(region)}
+            for scope, region in regions.items()
+        ],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=path.name, delete=False
+    ) as new:
+        json.dump(content, new, indent=1)
+    try:
+        Path(new.name).replace(path)
+    except OSError:
+        Path(new.name).unlink()
+        raise
+
+
+def _restore(kind: Any, value: Any) -> Any:  # noqa: ANN401 - any type, any JSON
+    """A value of the annotated type from its JSON: the reverse of `dataclasses.asdict`."""
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = get_type_hints(kind)
+        return kind(**{name: _restore(hints[name], item) for name, item in value.items()})
+    arguments = get_args(kind)
+    origin = get_origin(kind)
+    if origin in {Union, types.UnionType}:
+        (present,) = (each for each in arguments if each is not types.NoneType)
+        return None if value is None else _restore(present, value)
+    if origin is tuple:
+        return tuple(_restore(arguments[0], item) for item in value)
+    if origin in {dict, Mapping}:
+        key, item_kind = arguments
+        return {key(name): _restore(item_kind, item) for name, item in value.items()}
+    return value

@@ -1,0 +1,179 @@
+"""Lambda's operations on published versions and aliases, in the same form as those on functions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from entrypoint.local_aws import function_rules as rules
+from entrypoint.local_aws.arns import LATEST, Scope
+from entrypoint.local_aws.function_view import configuration, listed
+from entrypoint.local_aws.paging import page
+from entrypoint.local_aws.refusals import (
+    conflict,
+    function_not_found,
+    invalid_parameter,
+    not_found,
+    stale_revision,
+)
+from entrypoint.local_aws.state import Alias, Cloud, Function, FunctionVersion, UpdateStatus, new_revision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Json = dict[str, Any]
+
+
+def publish_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """Freeze `$LATEST` under the next number, unless nothing changed since the last one."""
+    function = rules.find_unqualified(cloud, caller, given)
+    rules.refuse_when_busy(cloud, caller, function)
+    rules.refuse_when_stale(function, given)
+    current = function.latest.code.sha256
+    if given.get("CodeSha256", current) != current:
+        raise invalid_parameter(
+            f"CodeSHA256 ({given['CodeSha256']}) is different from current CodeSHA256 in $LATEST "
+            f"({current}). Please try again with the CodeSHA256 in $LATEST."
+        )
+    version = publish(cloud, function, given.get("Description"))
+    return configuration(cloud, caller, function, version, version.version)
+
+
+def publish(cloud: Cloud, function: Function, description: str | None = None) -> FunctionVersion:
+    """The version that stands for `$LATEST` as it is now: the last one if equal, else a new one."""
+    settings: Mapping[str, Any] = function.latest.settings
+    if description is not None:
+        settings = {**settings, "Description": description}
+    last = function.versions.get(str(function.last_number))
+    if last is not None and _same(last, function.latest):
+        return last
+    function.last_number += 1
+    version = replace(
+        function.latest,
+        version=str(function.last_number),
+        settings=settings,
+        revision_id=new_revision(),
+        active_from=cloud.clock() + cloud.update_seconds,
+        last_update=UpdateStatus(),
+    )
+    function.versions[version.version] = version
+    return version
+
+
+def _same(published: FunctionVersion, latest: FunctionVersion) -> bool:
+    """Equal in code and configuration; the description is a version's own."""
+    return _substance(published) == _substance(latest)
+
+
+def _substance(version: FunctionVersion) -> tuple[object, ...]:
+    settings = {key: value for key, value in version.settings.items() if key != "Description"}
+    return settings, version.code, version.image_uri, version.architecture, version.layers
+
+
+def list_versions_by_function(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """`$LATEST` first, then the published ones by number."""
+    function = rules.find_unqualified(cloud, caller, given)
+    every = (function.latest, *function.versions.values())
+    shown, rest = page([listed(caller, function, each, each.version) for each in every], given)
+    return {"Versions": shown, **rest}
+
+
+def create_alias(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """A new name for an existing version."""
+    function = rules.find_unqualified(cloud, caller, given)
+    name = given["Name"]
+    if name in function.aliases:
+        raise conflict(f"Alias already exists: {caller.arn('function', function.name, name)}")
+    function.aliases[name] = alias = Alias(
+        name=name,
+        version=_existing(caller, function, given["FunctionVersion"]),
+        description=given.get("Description", ""),
+        weights=_weights(caller, function, given, given["FunctionVersion"]),
+        revision_id=new_revision(),
+    )
+    return _shown(caller, function, alias)
+
+
+def get_alias(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """One alias."""
+    function, alias = _find_alias(cloud, caller, given)
+    return _shown(caller, function, alias)
+
+
+def update_alias(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """Move it, or change its weights or description; what is not given stays."""
+    function, alias = _find_alias(cloud, caller, given)
+    if given.get("RevisionId", alias.revision_id) != alias.revision_id:
+        raise stale_revision("GetFunction/GetAlias")
+    version = _existing(caller, function, given.get("FunctionVersion", alias.version))
+    changed = replace(
+        alias,
+        version=version,
+        description=given.get("Description", alias.description),
+        weights=_weights(caller, function, given, version) if "RoutingConfig" in given else alias.weights,
+        revision_id=new_revision(),
+    )
+    function.aliases[alias.name] = changed
+    return _shown(caller, function, changed)
+
+
+def delete_alias(cloud: Cloud, caller: Scope, given: Json) -> None:
+    """Forget the name; deleting one that is not there is fine."""
+    function = rules.find_unqualified(cloud, caller, given)
+    function.aliases.pop(given["Name"], None)
+    function.provisioned.pop(given["Name"], None)
+
+
+def list_aliases(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """By name; FunctionVersion asks for those that use one version."""
+    function = rules.find_unqualified(cloud, caller, given)
+    wanted = given.get("FunctionVersion")
+    items = [
+        _shown(caller, function, alias)
+        for _, alias in sorted(function.aliases.items())
+        if wanted is None or wanted == alias.version or wanted in alias.weights
+    ]
+    shown, rest = page(items, given)
+    return {"Aliases": shown, **rest}
+
+
+def _find_alias(cloud: Cloud, caller: Scope, given: Json) -> tuple[Function, Alias]:
+    function = rules.find_unqualified(cloud, caller, given)
+    alias = function.aliases.get(given["Name"])
+    if alias is None:
+        raise not_found(f"Cannot find alias arn: {caller.arn('function', function.name, given['Name'])}")
+    return function, alias
+
+
+def _existing(caller: Scope, function: Function, version: str) -> str:
+    if version != LATEST and version not in function.versions:
+        raise function_not_found(caller.arn("function", function.name, version))
+    return version
+
+
+def _weights(caller: Scope, function: Function, given: Json, version: str) -> Mapping[str, float]:
+    weights: Mapping[str, float] = given.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
+    if len(weights) > 1:
+        raise invalid_parameter("Number of items in AdditionalVersionWeights cannot be greater than 1")
+    for other in weights:
+        if LATEST in {other, version}:
+            raise invalid_parameter("$LATEST is not supported for an alias pointing to more than 1 version")
+        if other == version:
+            raise invalid_parameter(
+                f"Invalid function version {other}. It is the version of the alias itself."
+            )
+        _existing(caller, function, other)
+    return dict(weights)
+
+
+def _shown(caller: Scope, function: Function, alias: Alias) -> Json:
+    shown: Json = {
+        "AliasArn": caller.arn("function", function.name, alias.name),
+        "Name": alias.name,
+        "FunctionVersion": alias.version,
+        "Description": alias.description,
+        "RevisionId": alias.revision_id,
+    }
+    if alias.weights:
+        shown["RoutingConfig"] = {"AdditionalVersionWeights": dict(alias.weights)}
+    return shown
