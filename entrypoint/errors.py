@@ -17,7 +17,7 @@ something to do) and 130 (Ctrl-C).
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class LayersError(Exception):
         self.problems = problems
 
     @classmethod
-    def of(cls, message: str, remedy: str, place: Place | None = None) -> "LayersError":
+    def of(cls, message: str, remedy: str, place: Place | None = None) -> Self:
         """Make the error of a single problem."""
         return cls(Problem(message, remedy, place))
 

@@ -8,15 +8,14 @@ under its name only when it is complete.
 
 import base64
 import hashlib
-import os
 import struct
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
+from entrypoint.atomic import written_whole
 from entrypoint.build.fetch import Wheel
 from entrypoint.build.inspect import Contents
 from entrypoint.build.layout import Entry, lay_out
@@ -117,37 +116,35 @@ def _refuse_files_as_folders(entries: Iterable[Entry]) -> None:
 
 
 def _write(path: Path, entries: Sequence[Entry]) -> tuple[int, bytes]:
-    """Write to a temporary file beside `path`, then rename; return its size and SHA-256."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with ExitStack() as stack:
-            out = stack.enter_context(os.fdopen(descriptor, "w+b", buffering=1 << 20))
-            wheels = {
-                entry.wheel: stack.enter_context(entry.wheel.open("rb", buffering=0))
-                for entry in {entry.wheel: entry for entry in entries}.values()
-            }
-            out.writelines(_chunks(entries, wheels))
-            out.flush()
-            out.seek(0)
-            digest = hashlib.file_digest(out, "sha256").digest()
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return path.stat().st_size, digest
+    """Write the archive; return its size and SHA-256."""
+    with written_whole(path) as out, ExitStack() as stack:
+        sources = dict.fromkeys(entry.wheel for entry in entries)
+        wheels = {wheel: stack.enter_context(wheel.open("rb", buffering=0)) for wheel in sources}
+        out.writelines(_chunks(entries, wheels))
+        size = out.tell()
+        out.seek(0)
+        digest = hashlib.file_digest(out, "sha256").digest()  # type: ignore[arg-type] # it can readinto
+    return size, digest
 
 
-def _chunks(entries: Sequence[Entry], wheels: dict[Path, "BinaryIO"]) -> Iterator[bytes]:
+def _chunks(entries: Sequence[Entry], wheels: Mapping[Path, FileIO]) -> Iterator[bytes]:
     """Yield the archive piece by piece: each file behind its local header, then the central directory."""
     directory: list[bytes] = []
     offset = 0
     for entry in entries:
         name = entry.path.encode()
         flags = 0 if name.isascii() else _UTF8
-        shared = (_VERSION, flags, entry.method, 0, _DATE, entry.crc, entry.compressed_size, entry.size, len(name))
+        shared = (
+            _VERSION,
+            flags,
+            entry.method,
+            0,
+            _DATE,
+            entry.crc,
+            entry.compressed_size,
+            entry.size,
+            len(name),
+        )
         mode = (0o100755 if entry.executable else 0o100644) << 16
         directory.append(_CENTRAL.pack(b"PK\1\2", _UNIX << 8 | _VERSION, *shared, 0, 0, 0, 0, mode, offset))
         directory.append(name)
@@ -160,7 +157,7 @@ def _chunks(entries: Sequence[Entry], wheels: dict[Path, "BinaryIO"]) -> Iterato
     yield from _end(len(entries), offset, sum(len(part) for part in directory))
 
 
-def _compressed(entry: Entry, wheel: "BinaryIO") -> bytes:
+def _compressed(entry: Entry, wheel: FileIO) -> bytes:
     if entry.data is not None:
         return entry.data
     wheel.seek(entry.offset)

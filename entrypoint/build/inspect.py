@@ -5,12 +5,11 @@ in the cache under the wheel's SHA-256.
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from entrypoint.atomic import write_text
 from entrypoint.build import elf
 from entrypoint.build.elf import ElfFacts
 from entrypoint.build.fetch import Wheel
@@ -43,7 +42,7 @@ def inspect(wheel: Wheel, cache: Path) -> Contents:
         facts = json.loads(known.read_bytes())
     except (OSError, ValueError):
         facts = _inspect(wheel, members)
-        _save(known, facts)
+        write_text(known, json.dumps(facts))
     return Contents(
         wheel=wheel,
         members=members,
@@ -65,10 +64,3 @@ def _inspect(wheel: Wheel, members: tuple[Member, ...]) -> dict[str, dict[str, o
             except ValueError as error:
                 damaged[member.path] = str(error)
     return {"elf": found, "damaged": damaged}
-
-
-def _save(path: Path, facts: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-        json.dump(facts, file)
-    os.replace(file.name, path)  # noqa: PTH105 - the name is all there is

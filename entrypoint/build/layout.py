@@ -79,7 +79,9 @@ def _destination(filename: str, path: str) -> str:
     scheme, _, name = rest.partition("/")
     if scheme not in _SCHEMES or not name:
         message = f"{filename}: {path} names the scheme {scheme!r}, which no installer knows"
-        raise ArchiveError.of(message, f"a wheel may hold {', '.join(_SCHEMES)} there; report it to its maintainers")
+        raise ArchiveError.of(
+            message, f"a wheel may hold {', '.join(_SCHEMES)} there; report it to its maintainers"
+        )
     package = folder.partition("-")[0] + "/" if scheme == "headers" else ""
     return _SCHEMES[scheme] + package + name
 
@@ -89,7 +91,8 @@ def _rewritten(contents: Contents, moved: Mapping[str, str], runtime: Runtime) -
     odd = [
         member
         for member in contents.members
-        if member.method not in RAW_METHODS or (moved[member.path] != member.path and "/scripts/" in member.path)
+        if member.method not in RAW_METHODS
+        or (moved[member.path] != member.path and "/scripts/" in member.path)
     ]
     for member, content in read_content(contents.wheel.path, tuple(odd)):
         if content.startswith(_SHEBANG) and moved[member.path] != member.path:

@@ -98,7 +98,9 @@ def _elf_machine(archive: Archive, target: Target) -> Iterator[_Claim]:
             yield _Claim(
                 Severity.ERROR if is_library else Severity.WARNING,
                 f"{path} of {wheel} is made for {facts.machine}, not for {machine}",
-                f"use a wheel for {machine}" if is_library else "it cannot run there; make sure nothing needs it",
+                f"use a wheel for {machine}"
+                if is_library
+                else "it cannot run there; make sure nothing needs it",
             )
     for contents in archive.contents:
         for path, reason in contents.damaged.items():
@@ -113,8 +115,12 @@ def _glibc(archive: Archive, target: Target) -> Iterator[_Claim]:
         need = max((version for text in facts.versions if (version := _glibc_version(text))), default=(0, 0))
         if facts.machine == machine and need > have:
             need_text, have_text = (".".join(map(str, version)) for version in (need, have))
-            message = f"{path} of {wheel} needs GLIBC_{need_text}, and {target.platform.runtime} has {have_text}"
-            yield _Claim(Severity.ERROR, message, "use a version of the package with a wheel for an older glibc")
+            message = (
+                f"{path} of {wheel} needs GLIBC_{need_text}, and {target.platform.runtime} has {have_text}"
+            )
+            yield _Claim(
+                Severity.ERROR, message, "use a version of the package with a wheel for an older glibc"
+            )
 
 
 def _glibc_version(text: str) -> tuple[int, int] | None:

@@ -1,0 +1,58 @@
+"""Built archives -> layer versions.
+
+PublishLayerVersion makes a new version at every call and has no client token, so a call whose answer
+was lost is settled by looking for our dependency hash before another one is made.
+"""
+
+from dataclasses import replace
+
+from entrypoint.build.assemble import Archive
+from entrypoint.errors import AwsError
+from entrypoint.release.aws_lambda import ChangesLambda, LayerVersion, UnclearAnswerError
+from entrypoint.release.plan import LayerAction, LayerChange
+from entrypoint.release.state import read_layer
+
+_ATTEMPTS = 4
+
+
+def publish(aws: ChangesLambda, change: LayerChange, archive: Archive) -> LayerChange:
+    """Make sure that the archive stands in AWS; return the change with its version.
+
+    Bytes that equal the latest version's are not published again.
+
+    Raises:
+        AwsError: where AWS keeps giving no clear answer, or refuses.
+    """
+    latest = change.latest
+    if latest and aws.code_sha256(change.layer.name, latest.version) == archive.code_sha256:
+        return replace(change, version=latest, action=LayerAction.KEEP)
+    for _ in range(_ATTEMPTS):
+        try:
+            return replace(change, version=_publish(aws, change, archive))
+        except UnclearAnswerError:
+            found = read_layer(aws, change.layer.name, change.dependency_hash).current
+            if found:
+                return replace(change, version=found)
+    message = f"AWS gave no clear answer when {change.layer.name} was published, {_ATTEMPTS} times"
+    raise AwsError.of(message, "run again: what did get published will be found and used")
+
+
+def _publish(aws: ChangesLambda, change: LayerChange, archive: Archive) -> LayerVersion:
+    layer = change.layer
+    first = layer.targets[0].layer
+    about = (
+        first.description or f"{first.name} for {', '.join(str(target.platform) for target in layer.targets)}"
+    )
+    return aws.publish_layer_version(
+        name=layer.name,
+        description=describe(about, change.dependency_hash),
+        archive=archive.path,
+        runtimes=layer.runtimes,
+        architectures=layer.architectures,
+        license=first.license,
+    )
+
+
+def describe(about: str, dependency_hash: str) -> str:
+    """Return a version's description, at most 256 characters, with the hash that finds it again."""
+    return f"{about[:150]} deps:sha256:{dependency_hash}"

@@ -1,0 +1,140 @@
+"""What a person sees in a terminal or a log: the only importer of rich.
+
+Results go to standard output, progress and warnings to standard error. Colours and moving bars
+appear on a terminal only (and not with NO_COLOR); a log gets one plain line for each thing done.
+"""
+
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console as RichConsole
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from entrypoint.build.assemble import Archive
+from entrypoint.build.fetch import Progress as Download
+from entrypoint.errors import Problem
+from entrypoint.release.plan import FunctionChange, LayerAction, LayerChange, RegionPlan
+from entrypoint.release.rollout import Outcome
+from entrypoint.targets import Target
+
+_STYLES = {LayerAction.KEEP: "dim", LayerAction.REUSE: "cyan", LayerAction.PUBLISH: "green"}
+
+
+class Console:
+    """Prints what happens; safe to use from several threads."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._out = RichConsole(highlight=False, soft_wrap=True)
+        self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
+        self._quiet = quiet
+        self._lock = threading.Lock()
+
+    def say(self, text: str) -> None:
+        """Print a line about what is being done."""
+        self._err.print(escape(text))
+
+    def result(self, text: str) -> None:
+        """Print what the command was asked for, as it is."""
+        sys.stdout.write(text + "\n")
+
+    def warn(self, problems: Iterable[Problem]) -> None:
+        """Print warnings; they stop nothing."""
+        for problem in problems:
+            self._err.print(f"[yellow]warning:[/yellow] {escape(str(problem))}")
+
+    def built(self, target: Target, archive: Archive) -> None:
+        """Tell of a finished archive."""
+        sizes = (
+            f"{archive.compressed_size / 1e6:.1f} MB zipped, {archive.unzipped_size / 1e6:.1f} MB unzipped"
+        )
+        self._err.print(f"[green]built[/green] {target}: {len(archive.packages)} packages, {sizes}")
+
+    def plan(self, plan: RegionPlan) -> None:
+        """Show what is to be done in a region, and the difference for each function."""
+        self._out.print(f"[bold]{plan.region}[/bold]")
+        for change in plan.layers:
+            self._out.print(f"  layer    {_layer_line(change)}")
+        for change in plan.functions:
+            for line in _function_lines(change, plan):
+                self._out.print(f"  function {line}" if not line.startswith(" ") else f"           {line}")
+        self.warn(plan.warnings)
+
+    def published(self, region: str, change: LayerChange) -> None:
+        """Tell of a layer version that is used from now on."""
+        if change.version:
+            self._err.print(f"[green]published[/green] {region} {change.layer.name}:{change.version.version}")
+
+    def updated(self, region: str, outcome: Outcome) -> None:
+        """Tell how a function's update ended."""
+        with self._lock:
+            if outcome.error:
+                self._err.print(
+                    f"[red]failed[/red] {region} {outcome.function}: {escape(str(outcome.error))}"
+                )
+            elif outcome.changed:
+                self._err.print(f"[green]updated[/green] {region} {outcome.function}")
+
+    @contextmanager
+    def downloads(self, title: str) -> "Iterator[DownloadBar]":
+        """Show the wheels of one target as they arrive."""
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        visible = self._err.is_terminal and not self._quiet
+        with Progress(*columns, console=self._err, transient=True, disable=not visible) as progress:
+            bar = DownloadBar(progress, title)
+            yield bar
+        if bar.wheels:
+            self.say(f"fetched {title}: {bar.wheels} wheels, {bar.received / 1e6:.1f} MB")
+
+
+class DownloadBar:
+    """One bar for all downloads of a target."""
+
+    def __init__(self, progress: Progress, title: str) -> None:
+        self.wheels = 0
+        self.received = 0
+        self._progress = progress
+        self._task = progress.add_task(escape(title), total=None)
+        self._files: dict[str, Download] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, download: Download) -> None:
+        """Take in the news of one download."""
+        with self._lock:
+            self._files[download.filename] = download
+            self.wheels += download.done
+            self.received = sum(file.received for file in self._files.values())
+            total = sum(file.size or file.received for file in self._files.values())
+            self._progress.update(self._task, completed=self.received, total=total)
+
+
+def _layer_line(change: LayerChange) -> str:
+    style = _STYLES[change.action]
+    stands = f"version {change.latest.version}" if change.latest else "none yet"
+    then = {
+        LayerAction.KEEP: "",
+        LayerAction.REUSE: f" -> version {change.version.version}" if change.version else "",
+        LayerAction.PUBLISH: " -> new version",
+    }[change.action]
+    return f"[{style}]{change.action:8}[/{style}] {change.layer.name}  {stands}{then}"
+
+
+def _function_lines(change: FunctionChange, plan: RegionPlan) -> Iterator[str]:
+    before = change.function.layers
+    after = change.layers_after(before, plan.versions)
+    name = change.function.name
+    if before == after:
+        yield f"[dim]keep    [/dim] {name}"
+        return
+    yield f"[green]update  [/green] {name}"
+    for arn in before:
+        if arn not in after:
+            yield f"  [red]- {_short(arn)}[/red]"
+    for arn in after:
+        yield f"  [green]+ {_short(arn)}[/green]" if arn not in before else f"  [dim]  {_short(arn)}[/dim]"
+
+
+def _short(arn: str) -> str:
+    return escape(":".join(arn.split(":")[-2:]) if arn.startswith("arn:") else arn)
