@@ -1,0 +1,170 @@
+"""Why nothing fits: the files of a package go in, one problem that explains each of them comes out."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from packaging.tags import Tag
+from packaging.version import Version
+
+from entrypoint.build.candidates import (
+    IndexFile,
+    accepts_python,
+    choose,
+    fit,
+    is_wheel_of,
+    version_of,
+    wheel_tags,
+)
+from entrypoint.build.lock import Pin
+from entrypoint.build.requirements import RequirementLine
+from entrypoint.build.tags import supported_tags
+from entrypoint.errors import Problem
+from entrypoint.runtimes import Platform
+
+# More wheels than a reader wants to see; those that come closest are named, the rest is counted.
+_NAMED = 8
+_NO_SOURCE_BUILDS = "packages are not compiled from source yet"
+
+_PYTHON = re.compile(r"^(?:cp|py)(\d)(\d*)$")
+_MACHINES = ("x86_64", "aarch64", "i686", "armv7l", "armv6l", "ppc64le", "s390x", "riscv64", "loongarch64")
+_OTHER_MACHINES = tuple(f"is for {machine}" for machine in _MACHINES)
+_SYSTEMS = {
+    "musllinux": "musl (Alpine)",
+    "macosx": "macOS",
+    "win": "Windows",
+    "ios": "iOS",
+    "android": "Android",
+}
+
+
+def no_fitting_wheel(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> Problem:
+    """Explain why a pinned version has no wheel that the platform and the lock allow."""
+    files = tuple(files)
+    if other := choose(replace(pin, hashes=frozenset()), files, platform):
+        return Problem(
+            f"{other.filename} is not what the lock allows: expected one of {', '.join(sorted(pin.hashes))}, "
+            f"got sha256:{other.sha256}",
+            "if the index rightly has new files for this version, lock again; else find out who replaced it",
+            pin.place,
+        )
+    if not files:
+        return _unknown(pin.name, pin)
+    of_version = [file for file in files if version_of(file.filename) == Version(pin.version)]
+    if not of_version:
+        remedy = f"lock again, or pin one of {_newest_versions(files)}"
+        return Problem(f"the index has no version {pin.version} of {pin.name}", remedy, pin.place)
+    return _explained(str(pin), of_version, platform, pin)
+
+
+def no_fitting_version(
+    line: RequirementLine, files: Iterable[IndexFile], platform: Platform
+) -> Problem | None:
+    """Explain why no version that a requirement admits has a wheel that fits; None when one does."""
+    files = tuple(files)
+    if not files:
+        return _unknown(line.name, line)
+    specifier = line.requirement.specifier
+    versions = {version for file in files if (version := version_of(file.filename))}
+    admitted = sorted(specifier.filter(versions))
+    if not admitted:
+        remedy = f"ask for one of {_newest_versions(files)}"
+        return Problem(f"no version of {line.name} satisfies `{line}`", remedy, line.place)
+    if any(
+        choose(Pin(name=line.name, version=str(version), place=line.place), files, platform)
+        for version in admitted
+    ):
+        return None
+    newest = admitted[-1]
+    of_version = [file for file in files if version_of(file.filename) == newest]
+    return _explained(f"{line.name} {newest}", of_version, platform, line)
+
+
+def misfits(file: IndexFile, platform: Platform) -> tuple[str, ...]:
+    """Say in a few words each why a wheel does not fit; nothing when it does."""
+    if fit(file.filename, platform) is None:
+        tags = sorted(wheel_tags(file.filename), key=str)
+        return min((tuple(_misfits_of_tag(tag, platform)) for tag in tags), key=_distance)
+    if not accepts_python(file.requires_python, platform):
+        return (f"needs Python {file.requires_python}",)
+    return ()
+
+
+def _explained(
+    package: str, files: Iterable[IndexFile], platform: Platform, asked: Pin | RequirementLine
+) -> Problem:
+    wheels = [file for file in files if is_wheel_of(file.filename, str(version_of(file.filename)))]
+    if not wheels:
+        return Problem(
+            f"{package} has no wheels at all, only its source",
+            f"pin a version that has a wheel; {_NO_SOURCE_BUILDS}",
+            asked.place,
+        )
+    by_distance = sorted(wheels, key=lambda file: (_distance(misfits(file, platform)), file.filename))
+    named = [f"{file.filename} ({', '.join(misfits(file, platform))})" for file in by_distance[:_NAMED]]
+    if len(wheels) > _NAMED:
+        named.append(f"and {len(wheels) - _NAMED} more that are no closer")
+    return Problem(
+        f"{package} has no wheel that fits {platform}: {', '.join(named)}",
+        f"pin a version that has one, or leave this platform out; {_NO_SOURCE_BUILDS}",
+        asked.place,
+    )
+
+
+def _misfits_of_tag(tag: Tag, platform: Platform) -> Iterator[str]:
+    system, machine = _system_and_machine(tag.platform)
+    if system in _SYSTEMS:
+        yield f"is for {_SYSTEMS[system]}"
+    if machine and machine != platform.architecture.machine:
+        yield f"is for {machine}"
+    needed = _glibc(tag.platform)
+    if needed and needed > platform.runtime.glibc:
+        ours = ".".join(map(str, platform.runtime.glibc))
+        yield f"needs glibc {needed[0]}.{needed[1]} while {platform.runtime} has {ours}"
+    if tag.interpreter.startswith("pp"):
+        yield "is for PyPy"
+    elif tag.abi.startswith("cp") and tag.abi.endswith("t"):
+        yield "is for free-threaded Python"
+    elif not _accepts_interpreter(tag, platform):
+        version = _PYTHON.sub(r"Python \1.\2", tag.interpreter).removesuffix(".")
+        yield f"is for {version}{' or newer' if tag.abi == 'abi3' else ''}"
+
+
+def _accepts_interpreter(tag: Tag, platform: Platform) -> bool:
+    """Whether some platform tag would make the rest of a tag fit."""
+    return any(
+        (ours.interpreter, ours.abi) == (tag.interpreter, tag.abi) for ours in supported_tags(platform)
+    )
+
+
+def _system_and_machine(platform_tag: str) -> tuple[str, str]:
+    """Split a platform tag such as macosx_11_0_arm64; both are empty for `any`."""
+    if platform_tag == "any":
+        return "", ""
+    system = platform_tag.split("_", 1)[0].rstrip("0123456789")
+    return system, next((name for name in _MACHINES if platform_tag.endswith(name)), "")
+
+
+def _glibc(platform_tag: str) -> tuple[int, int] | None:
+    """Read the glibc that a PEP 600 tag asks for."""
+    words = platform_tag.split("_")
+    if words[0] != "manylinux" or not all(word.isdigit() for word in words[1:3]):
+        return None
+    return int(words[1]), int(words[2])
+
+
+def _distance(reasons: tuple[str, ...]) -> tuple[int, int]:
+    """How far a wheel is from fitting: another system is further than another machine, and so on."""
+    far = ("is for Python", "is for free-threaded", "is for PyPy", "needs glibc", *_OTHER_MACHINES, "is for ")
+    ranks = [next((rank for rank, start in enumerate(far) if text.startswith(start)), 0) for text in reasons]
+    return max(ranks, default=0), len(reasons)
+
+
+def _unknown(name: str, asked: Pin | RequirementLine) -> Problem:
+    remedy = "check the spelling, and that --index-url, --extra-index-url or --find-links lead to it"
+    return Problem(f"no index knows a package {name}", remedy, asked.place)
+
+
+def _newest_versions(files: Iterable[IndexFile]) -> str:
+    versions = {version for file in files if (version := version_of(file.filename))}
+    return ", ".join(map(str, sorted(versions)[-5:])) or "none"

@@ -1,0 +1,131 @@
+"""The options that requirements files carry for all of their lines: words go in, IndexOptions come out."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from entrypoint.errors import Place, Problem
+
+#: The options that include another file, and what its lines then are.
+INCLUDES: dict[str, Literal["requirement", "constraint"]] = {
+    "--requirement": "requirement",
+    "--constraint": "constraint",
+}
+_SHORT = {
+    "-r": "--requirement",
+    "-c": "--constraint",
+    "-i": "--index-url",
+    "-f": "--find-links",
+    "-e": "--editable",
+    "--pypi-url": "--index-url",
+}
+_WITH_VALUE = frozenset(
+    {
+        *INCLUDES,
+        "--index-url",
+        "--extra-index-url",
+        "--find-links",
+        "--trusted-host",
+        "--no-binary",
+        "--only-binary",
+        "--editable",
+        "--use-feature",
+    }
+)
+_SWITCHES = frozenset({"--no-index", "--pre", "--prefer-binary", "--require-hashes", "--no-require-hashes"})
+# They steer pip's own installing, or ask for what every lock of ours does anyway.
+_WITHOUT_EFFECT = frozenset({"--require-hashes", "--no-require-hashes", "--use-feature"})
+_CREDENTIALS = re.compile(r"(?<=//)[^/\s?#]*@")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexOptions:
+    """Where packages come from and which kinds are wanted; `${NAME}` in URLs is not filled in yet."""
+
+    index_url: str | None = None
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    trusted_hosts: tuple[str, ...] = ()
+    no_index: bool = False
+    pre: bool = False
+    prefer_binary: bool = False
+    no_binary: tuple[str, ...] = ()
+    only_binary: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class OptionsReader:
+    """Collects options over many lines; of those that stand once, the last one counts, as for pip."""
+
+    lines: list[str] = field(default_factory=list)
+    values: dict[str, list[str]] = field(default_factory=dict)
+
+    def read(
+        self, words: list[str], *, place: Place, folder: Path, problems: list[Problem]
+    ) -> Iterator[tuple[str, str]]:
+        """Take one line's words; hand back each file that it includes, as (option, path)."""
+        remaining = iter(words)
+        for word in remaining:
+            option, value = _option_and_value(word)
+            if option in _WITH_VALUE:
+                value = value or next(remaining, "")
+            if problem := _problem_with(option, value, place):
+                problems.append(problem)
+                return
+            if option in INCLUDES:
+                yield option, value
+            elif option not in _WITHOUT_EFFECT:
+                self.lines.append(without_credentials(f"{option} {value}".strip()))
+                self.values.setdefault(option, []).append(_from_folder(option, value, folder))
+
+    def result(self) -> IndexOptions:
+        """All that was collected."""
+        return IndexOptions(
+            index_url=next(reversed(self.values.get("--index-url", [])), None),
+            extra_index_urls=self._all("--extra-index-url"),
+            find_links=self._all("--find-links"),
+            trusted_hosts=self._all("--trusted-host"),
+            no_index="--no-index" in self.values,
+            pre="--pre" in self.values,
+            prefer_binary="--prefer-binary" in self.values,
+            no_binary=self._all("--no-binary"),
+            only_binary=self._all("--only-binary"),
+        )
+
+    def _all(self, option: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.values.get(option, ())))
+
+
+def without_credentials(text: str) -> str:
+    """Hide `user:password@` in every URL of a text."""
+    return _CREDENTIALS.sub("****@", text)
+
+
+def _option_and_value(word: str) -> tuple[str, str]:
+    """Split `--option=value`, `-ovalue` or a bare option; short names become long ones."""
+    if word.startswith("--"):
+        option, _, value = word.partition("=")
+    else:
+        option, value = word[:2], word[2:].removeprefix("=")
+    return _SHORT.get(option, option), value
+
+
+def _problem_with(option: str, value: str, place: Place) -> Problem | None:
+    if option == "--editable":
+        remedy = "list first-party code under `include:` of the layer"
+        return Problem(f"`-e {without_credentials(value)}` is a source folder, not a release", remedy, place)
+    if option not in _WITH_VALUE | _SWITCHES:
+        remedy = "remove it, or set it in pip's configuration"
+        return Problem(f"the option `{option}` is not known here", remedy, place)
+    if (option in _WITH_VALUE) != bool(value):
+        what = "lacks its value" if option in _WITH_VALUE else "takes no value"
+        return Problem(f"the option `{option}` {what}", "correct it", place)
+    return None
+
+
+def _from_folder(option: str, value: str, folder: Path) -> str:
+    """Make a relative find-links folder absolute: it counts from the file that names it."""
+    is_relative = option == "--find-links" and "://" not in value and not value.startswith("${")
+    return str((folder / value).absolute()) if is_relative else value

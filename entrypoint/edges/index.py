@@ -1,0 +1,260 @@
+"""Package indexes: names go in, listings and files come out. The only importer of `unearth`.
+
+unearth understands the formats (PEP 503, PEP 691, find-links, file://) and finds credentials (URL,
+netrc, keyring). Added here: pip's configuration decides where to look, failures are retried and
+then told as one sentence, and no credential ever reaches a message.
+"""
+
+import json
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from unearth.auth import MultiDomainBasicAuth
+from unearth.collector import (
+    IndexPage,
+    collect_links_from_location,
+    is_secure_origin,
+    parse_html_page,
+    parse_json_response,
+)
+from unearth.fetchers import Fetcher
+from unearth.fetchers.sync import PyPIClient
+from unearth.link import Link
+from unearth.utils import is_archive_file
+
+from entrypoint.build.candidates import IndexFile
+from entrypoint.build.requirement_options import IndexOptions, without_credentials
+from entrypoint.edges.downloads import PatientClient, ServerRefusedError, save
+from entrypoint.edges.pip_settings import PipSettings, combined, read_pip_settings
+from entrypoint.errors import FetchError, Problem
+
+_JSON = "application/vnd.pypi.simple.v1+json"
+_ACCEPTED = f"{_JSON}, application/vnd.pypi.simple.v1+html; q=0.2, text/html; q=0.01"
+_FORBIDDEN = 403
+_NOT_FOUND = frozenset({404, 410})
+
+# What unearth would only log is raised here, so nothing may reach the user's terminal twice.
+logging.getLogger("unearth").addHandler(logging.NullHandler())
+
+
+class PackageIndex:
+    """All indexes and find-links places together. Threads may share it; nothing is read before it is asked.
+
+    Args:
+        options: what requirements files say, on top of pip's configuration.
+        environment: the variables that pip and `${NAME}` in URLs see.
+        pause: waits between attempts, given the seconds.
+    """
+
+    def __init__(
+        self,
+        options: IndexOptions | None = None,
+        *,
+        environment: Mapping[str, str],
+        pause: Callable[[float], None] | None = None,
+    ) -> None:
+        self._asked = options or IndexOptions()
+        self._environment = environment
+        self._pause = pause or time.sleep
+        self._listings: dict[str, tuple[IndexFile, ...]] = {}
+        self._places: dict[str, dict[str, list[IndexFile]]] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._setting_up = threading.RLock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that were opened, if any."""
+        if "_client" in self.__dict__:
+            self._client.close()
+
+    def files(self, name: str) -> tuple[IndexFile, ...]:
+        """List the files of a package over all places, find-links first; each filename once."""
+        name = canonicalize_name(name)
+        with self._lock_of(name):
+            if name not in self._listings:
+                self._listings[name] = tuple(self._listing(name))
+            return self._listings[name]
+
+    def download(
+        self, file: IndexFile, destination: Path, *, received: Callable[[int], None] | None = None
+    ) -> str:
+        """Write a file, whole or not at all, and return its SHA-256 as hex; the listed hash must hold."""
+        sha256, size = save(self._client, file.url, destination, received=received or (lambda _: None))
+        if file.sha256 not in {None, sha256} or file.size not in {None, size}:
+            destination.unlink()
+            expected = f"sha256:{file.sha256} ({file.size or 'unknown'} bytes)"
+            raise FetchError(
+                Problem(
+                    f"{file.filename} is not what the index lists: expected {expected}, "
+                    f"got sha256:{sha256} ({size} bytes)",
+                    "run it again; if that does not help, a proxy or the index itself serves broken files",
+                )
+            )
+        return sha256
+
+    def mask(self, text: str) -> str:
+        """Hide every credential in a text that people will see."""
+        return without_credentials(text)
+
+    def _lock_of(self, key: str) -> threading.Lock:
+        with self._setting_up:
+            return self._locks.setdefault(key, threading.Lock())
+
+    def _listing(self, name: str) -> Iterator[IndexFile]:
+        seen: set[str] = set()
+        refused: list[Problem] = []
+        for source in self._sources(name):
+            try:
+                for file in source:
+                    if file.filename not in seen and _project(file.filename) == name:
+                        seen.add(file.filename)
+                        yield file
+            except ServerRefusedError as error:
+                # Static indexes on object stores say "forbidden" for what they do not have.
+                if error.status != _FORBIDDEN:
+                    raise
+                refused.extend(error.problems)
+        if refused and not seen:
+            raise FetchError(*refused)
+
+    def _sources(self, name: str) -> Iterator[Iterator[IndexFile]]:
+        for place in self._options.find_links:
+            yield self._from_place(place, name)
+        if not self._options.no_index:
+            for url in (self._options.index_url or "", *self._options.extra_index_urls):
+                yield self._read(_link(f"{url.rstrip('/')}/{name}/"))
+
+    def _from_place(self, place: str, name: str) -> Iterator[IndexFile]:
+        """Take a package's files from a find-links place, which is read once for all packages."""
+        with self._lock_of(f"find-links {place}"):
+            if place not in self._places:
+                by_project: dict[str, list[IndexFile]] = {}
+                for file in self._read(_link(place), expand=True):
+                    by_project.setdefault(_project(file.filename), []).append(file)
+                self._places[place] = by_project
+        yield from self._places[place].get(name, ())
+
+    def _read(self, location: Link, *, expand: bool = False) -> Iterator[IndexFile]:
+        """Read a page of links, or with `expand` a folder of files; nothing there is nothing found."""
+        if location.is_file:
+            yield from map(_index_file, collect_links_from_location(self._fetcher, location, expand=expand))
+            return
+        if not is_secure_origin(self._fetcher, location):
+            message = f"{location.redacted} is not encrypted, and its host is not trusted"
+            raise FetchError(Problem(message, "use https, or set trusted-host in pip's configuration"))
+        if is_archive_file(location.filename):
+            yield _index_file(location)
+            return
+        response = self._client.get(location.normalized, headers={"Accept": _ACCEPTED})
+        if response.status_code not in _NOT_FOUND:
+            content_type = response.headers.get("Content-Type", "text/html").lower()
+            page = IndexPage(Link(str(response.url)), response.content, response.encoding, content_type)
+            yield from _files_of(page)
+
+    @cached_property
+    def _settings(self) -> PipSettings:
+        with self._setting_up:
+            return read_pip_settings(self._environment)
+
+    @cached_property
+    def _options(self) -> IndexOptions:
+        return combined(self._settings.options, self._asked, self._environment)
+
+    @property
+    def _fetcher(self) -> Fetcher:
+        """The client by unearth's type for it; httpx2's own answers miss that Protocol by one attribute."""
+        return cast("Fetcher", self._client)
+
+    @cached_property
+    def _client(self) -> PatientClient:
+        with self._setting_up:
+            if "_client" in self.__dict__:  # another thread was first
+                return self._client
+            client = PyPIClient(
+                trusted_hosts=self._options.trusted_hosts,
+                verify=_tls(self._settings),
+                proxy=self._settings.proxy,
+                timeout=self._settings.timeout,
+                follow_redirects=True,
+            )
+            urls = (self._options.index_url or "", *self._options.extra_index_urls, *self._options.find_links)
+            client.auth = MultiDomainBasicAuth(
+                prompting=False, index_urls=[url for url in urls if "://" in url]
+            )
+            return PatientClient(client, retries=self._settings.retries, pause=self._pause)
+
+
+def _files_of(page: IndexPage) -> Iterator[IndexFile]:
+    try:
+        if not page.content_type.startswith(_JSON):
+            yield from map(_index_file, parse_html_page(page))
+            return
+        sizes = {file.get("filename"): file.get("size") for file in json.loads(page.content)["files"]}
+        for link in parse_json_response(page):
+            yield replace(_index_file(link), size=sizes.get(link.filename))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        message = f"{page.link.redacted} is not a listing of packages: {error}"
+        raise FetchError(Problem(message, "check that the URL is that of a package index")) from error
+
+
+def _index_file(link: Link) -> IndexFile:
+    fragment = link.hash if link.hash_name == "sha256" else None
+    return IndexFile(
+        filename=link.filename,
+        url=link.url_without_fragment,
+        sha256=(link.hashes or {}).get("sha256", fragment),
+        requires_python=link.requires_python,
+        yanked=link.is_yanked,
+    )
+
+
+@lru_cache(maxsize=65536)
+def _project(filename: str) -> str:
+    """Read the canonical name of the project from a filename; empty for what is no package."""
+    parse = parse_wheel_filename if filename.endswith(".whl") else parse_sdist_filename
+    try:
+        return parse(filename)[0]
+    except (InvalidWheelFilename, InvalidSdistFilename):
+        return ""
+
+
+def _link(place: str) -> Link:
+    return Link(place) if "://" in place else Link.from_path(Path(place).absolute())
+
+
+def _tls(settings: PipSettings) -> ssl.SSLContext | bool:
+    if not settings.cert and not settings.client_cert:
+        return True
+    try:
+        is_folder = bool(settings.cert) and Path(settings.cert or "").is_dir()
+        context = ssl.create_default_context(
+            cafile=None if is_folder else settings.cert, capath=settings.cert if is_folder else None
+        )
+        if settings.client_cert:
+            context.load_cert_chain(settings.client_cert)
+    except OSError as error:  # ssl.SSLError is one
+        message = f"the certificates of pip's configuration cannot be loaded: {error}"
+        raise FetchError(Problem(message, "correct `cert` or `client-cert`; see: pip config list")) from error
+    return context
