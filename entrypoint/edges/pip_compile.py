@@ -1,0 +1,120 @@
+"""pip-tools: requirements go in, the pins that pip-compile finds for a platform come out as text.
+
+pip-compile runs in a process of its own, in isolated mode: nothing in the user's checkout is
+imported, and no credential of AWS or GitHub is in its environment, as build backends may run there.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from entrypoint.build.requirement_options import without_credentials
+from entrypoint.build.resolve import Question, UnresolvableError
+from entrypoint.build.tags import marker_environment, supported_tags
+from entrypoint.edges.pip_compile_for_platform import CHANGED, Target
+from entrypoint.errors import LockError, Problem
+from entrypoint.runtimes import Platform
+
+_SECRET_VARIABLES = re.compile(r"^(?:AWS_|ACTIONS_|GITHUB_TOKEN$|GH_TOKEN$)")
+_NO_MATCH = re.compile(r"^ERROR: No matching distribution found for (.+?)$", re.MULTILINE)
+_NOISE = re.compile(r"^(?:WARNING|DEPRECATION|\[notice\]|Traceback|  File |    )")
+_ARGUMENTS = (
+    # A user's [tool.pip-tools] is for locks of another kind, and could ask for what is refused below.
+    "--no-config",
+    # Header, indexes and hashes are written by `lock_text`; of pip-compile only pins and `via` are wanted.
+    # Its own --generate-hashes would be four fifths of the time, and list the files of all platforms.
+    *("--no-header", "--no-emit-index-url", "--no-emit-trusted-host"),
+    *("--no-emit-options", "--no-emit-find-links", "--annotate", "--annotation-style=split"),
+    # pip and setuptools are packages like any other in a layer.
+    "--allow-unsafe",
+    # All that an extra asks for is pinned as well, and `name[extra]==1` is no valid constraint.
+    "--strip-extras",
+    "--resolver=backtracking",
+    # To learn what an sdist needs, pip would run its build, here and not on the target.
+    "--pip-args=--only-binary=:all: --disable-pip-version-check --no-input",
+)
+
+
+class PipCompile:
+    """Runs pip-compile for any platform. Threads may share it.
+
+    Args:
+        environment: the variables that pip sees; those with credentials of AWS and GitHub are taken out.
+        mask: hides credentials in pip's output.
+    """
+
+    def __init__(
+        self, *, environment: Mapping[str, str], mask: Callable[[str], str] = without_credentials
+    ) -> None:
+        self._environment = {
+            name: value for name, value in environment.items() if not _SECRET_VARIABLES.match(name)
+        }
+        self._mask = mask
+
+    def __call__(self, question: Question, platform: Platform) -> str:
+        """Resolve; raises UnresolvableError where there is no answer."""
+        with tempfile.TemporaryDirectory(prefix="lambda-layers-lock-") as folder:
+            arguments = _write_files(Path(folder), question)
+            answer = self._run(_target(platform, arguments))
+            if answer.returncode:
+                raise self._failure(answer)
+            return (Path(folder) / "pins.txt").read_text("utf-8")
+
+    def _run(self, target: Target) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-I", "-m", "entrypoint.edges.pip_compile_for_platform"]
+        return subprocess.run(  # noqa: S603 - our own interpreter, with constant arguments
+            command,
+            input=json.dumps(target),
+            env=self._environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+
+    def _failure(self, answer: subprocess.CompletedProcess[str]) -> LockError:
+        output = self._mask(answer.stderr)
+        message = " ".join(_essential_lines(output)) or f"pip-compile ended with {answer.returncode}"
+        if answer.returncode == CHANGED:
+            remedy = "install the versions of pip and pip-tools that this release names"
+            return LockError(Problem(message, remedy))
+        remedy = "loosen or correct the requirements that are named"
+        return UnresolvableError(Problem(message, remedy), missing=tuple(_NO_MATCH.findall(output)))
+
+
+def _write_files(folder: Path, question: Question) -> Sequence[str]:
+    """Lay out what pip-compile reads. Files, as arguments could be seen by every user of the machine."""
+    texts = {
+        "requirements.in": question.requirements,
+        "constraints.txt": question.constraints,
+        "pins.txt": question.pins,
+    }
+    for name, lines in texts.items():
+        (folder / name).write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    arguments = [*_ARGUMENTS, f"--output-file={folder / 'pins.txt'}"]
+    if question.constraints:
+        arguments.append(f"--constraint={folder / 'constraints.txt'}")
+    arguments += [f"--upgrade-package={name}" for name in question.upgrade_packages]
+    return [*arguments, str(folder / "requirements.in")]
+
+
+def _target(platform: Platform, arguments: Sequence[str]) -> Target:
+    environment = marker_environment(platform)
+    return Target(
+        environment=environment,
+        tags=[[tag.interpreter, tag.abi, tag.platform] for tag in supported_tags(platform)],
+        python=[int(part) for part in environment["python_full_version"].split(".")],
+        arguments=list(arguments),
+    )
+
+
+def _essential_lines(output: str) -> Sequence[str]:
+    """Pick what pip says about the cause; warnings, notices and tracebacks are left out."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ").strip() for line in lines if line.startswith("ERROR: ")]
+    rest = [line.strip() for line in lines if not _NOISE.match(line)]
+    return list(dict.fromkeys(errors)) or rest[-1:]

@@ -1,0 +1,136 @@
+"""Runs pip-compile as if on another platform; a script for a process of its own, fed with JSON on stdin.
+
+pip-compile resolves for the interpreter and machine that run it. pip can be told another platform
+for wheel tags, but markers and Requires-Python stay the host's (https://github.com/pypa/pip/issues/6117),
+and pip-compile passes neither on. So three internals of pip are replaced here, in this process only.
+They may change with any release of pip: all are checked before anything is resolved, and a pip
+that differs ends in CHANGED and a message, never in a lock for the wrong platform.
+"""
+
+import functools
+import inspect
+import json
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any, NoReturn, TypedDict
+
+#: Exit code: pip or pip-tools is not as this script knows it.
+CHANGED = 70
+#: Exit code: there is no resolution, and the reason stands on stderr.
+NO_RESOLUTION = 2
+
+
+class Target(TypedDict):
+    """The platform to resolve for, and what to say to pip-compile."""
+
+    environment: dict[str, str]
+    #: [interpreter, abi, platform], best first.
+    tags: list[list[str]]
+    python: list[int]
+    arguments: list[str]
+
+
+def main() -> None:
+    """Resolve; ends the process with pip-compile's own exit code."""
+    target: Target = json.load(sys.stdin)
+    try:
+        _see_markers_of(target["environment"])
+        _see_files_of(target["python"], target["tags"])
+        _check_markers(target["environment"])
+        _check_tags(target["tags"])
+    except (ImportError, AttributeError, TypeError) as error:
+        _changed(f"{type(error).__name__}: {error}")
+    _compile(target["arguments"])
+
+
+def _see_markers_of(environment: dict[str, str]) -> None:
+    """Let every marker be judged in the environment of the target."""
+    from pip._vendor.packaging import markers  # noqa: PLC0415 - what is missing is reported by main
+
+    if not callable(markers.default_environment):
+        _changed("markers.default_environment is no function")
+    markers.default_environment = lambda: dict(environment)  # type: ignore[assignment, return-value]
+
+
+def _see_files_of(python: Sequence[int], tags: Sequence[Sequence[str]]) -> None:
+    """Let the finder accept the target's tags, and finder and resolver its Requires-Python."""
+    from pip._internal.cli.req_command import RequirementCommand  # noqa: PLC0415
+    from pip._internal.models.target_python import TargetPython  # noqa: PLC0415
+    from pip._vendor.packaging.tags import Tag  # noqa: PLC0415
+
+    accepted = [Tag(*tag) for tag in tags]
+
+    class Platform(TargetPython):
+        """Answers with the tags it was given, in their order, where pip would compute its own."""
+
+        def get_sorted_tags(self) -> list[Tag]:
+            return accepted
+
+        def get_unsorted_tags(self) -> set[Tag]:
+            return set(accepted)
+
+    build_finder = RequirementCommand._build_package_finder  # noqa: SLF001
+    make_resolver = RequirementCommand.make_resolver.__func__  # type: ignore[attr-defined]
+    platform = Platform(py_version_info=tuple(python))
+    RequirementCommand._build_package_finder = _always(  # type: ignore[method-assign]  # noqa: SLF001
+        build_finder, target_python=platform
+    )
+    RequirementCommand.make_resolver = classmethod(  # type: ignore[assignment, method-assign]
+        _always(make_resolver, py_version_info=tuple(python))
+    )
+
+
+def _always(function: Callable[..., Any], **given: object) -> Callable[..., Any]:
+    """Make a function get some keyword arguments whatever its caller says."""
+    missing = given.keys() - inspect.signature(function).parameters.keys()
+    if missing:
+        _changed(f"{function.__qualname__} takes no {', '.join(sorted(missing))}")
+
+    @functools.wraps(function)
+    def wrapper(*args: object, **keywords: object) -> object:
+        return function(*args, **{**keywords, **given})
+
+    return wrapper
+
+
+def _check_markers(environment: dict[str, str]) -> None:
+    from pip._vendor.packaging.markers import Marker  # noqa: PLC0415
+
+    for name, value in environment.items():
+        if not Marker(f'{name} == "{value}"').evaluate():
+            _changed(f"the marker {name} is not judged for the target")
+
+
+def _check_tags(tags: Sequence[Sequence[str]]) -> None:
+    """Build a finder the way pip-compile does, and compare the tags that it looks for."""
+    from pip._internal.commands import create_command  # noqa: PLC0415
+
+    command: Any = create_command("install")
+    options, _ = command.parse_args([])
+    with command._build_session(options) as session:  # noqa: SLF001
+        finder = command._build_package_finder(options=options, session=session)  # noqa: SLF001
+        found = [[tag.interpreter, tag.abi, tag.platform] for tag in finder.target_python.get_sorted_tags()]
+    if found != [[part.lower() for part in tag] for tag in tags]:
+        _changed("the finder looks for other tags than those of the target")
+
+
+def _compile(arguments: Sequence[str]) -> None:
+    from pip._internal.exceptions import PipError  # noqa: PLC0415
+    from piptools.scripts.compile import cli  # noqa: PLC0415
+
+    try:
+        cli.main(args=list(arguments), prog_name="pip-compile")
+    except PipError as error:
+        print(f"ERROR: {error}", file=sys.stderr)  # noqa: T201 - stderr is how the parent hears of it
+        sys.exit(NO_RESOLUTION)
+
+
+def _changed(what: str) -> NoReturn:
+    versions = f"pip {version('pip')} with pip-tools {version('pip-tools')}"
+    print(f"ERROR: {versions} cannot resolve for another platform: {what}", file=sys.stderr)  # noqa: T201
+    sys.exit(CHANGED)
+
+
+if __name__ == "__main__":
+    main()
