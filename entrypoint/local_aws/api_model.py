@@ -11,6 +11,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -121,6 +122,12 @@ class LambdaModel:
                 given[member] = _decoded(member_shape, value)
         _check(shape, given)
         return given
+
+
+@cache
+def lambda_model() -> LambdaModel:
+    """The one model of this process: reading it takes a tenth of a second."""
+    return LambdaModel()
 
 
 def _read_member(member: str, shape: Shape, request: HttpRequest) -> object:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from entrypoint.local_aws import declarations
 from entrypoint.local_aws import state_file as files
-from entrypoint.local_aws.api_model import LambdaModel
+from entrypoint.local_aws.api_model import lambda_model
 from entrypoint.local_aws.application import FrontDoor, LambdaApplication
 from entrypoint.local_aws.arns import Scope
 from entrypoint.local_aws.calls import ACCOUNT, Call, CallLog, read_call
@@ -51,7 +51,7 @@ class LocalAws:
         self.cloud = Cloud(clock=clock, update_seconds=update_seconds, read_object=self._moto.read_object)
         if state_file is not None:
             self.cloud.regions = files.load(state_file)
-        self._model = LambdaModel()
+        self._model = lambda_model()
         application: WSGIApplication = FrontDoor(LambdaApplication(self.cloud, self._model), self._moto)
         if middleware is not None:
             application = middleware(application)
@@ -91,6 +91,7 @@ class LocalAws:
             "AWS_REGION": region or self.region,
             "AWS_DEFAULT_REGION": region or self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
         }
 
     def declare_function(

@@ -1,0 +1,220 @@
+"""A LocalAws per test, a clock to turn by hand, boto3 clients, and a record of every raw exchange.
+
+Every exchange of every test is held against botocore's service model when the test ends (`exchanges`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from entrypoint.local_aws.api_model import lambda_model
+from entrypoint.local_aws.calls import ACCOUNT, CALL
+from entrypoint.local_aws.server import LocalAws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+REGION = "eu-west-1"
+
+# Codes that AWS answers with although no operation's model lists them: the API front (ValidationException,
+# RequestEntityTooLargeException) and IAM (AccessDeniedException) speak before the operation does.
+NOT_MODELLED = {
+    "ValidationException": 400,
+    "AccessDeniedException": 403,
+    "RequestEntityTooLargeException": 413,
+    "InvalidRequestContentException": 400,
+}
+
+
+class Clock:
+    """Time stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One Lambda call as it went over the wire."""
+
+    operation: str
+    status: int
+    error: str | None
+    body: Any
+
+
+class Wiretap:
+    """WSGI middleware that keeps Lambda's answers, byte for byte."""
+
+    def __init__(self) -> None:
+        self.exchanges: list[Exchange] = []
+
+    def __call__(self, inner):
+        def application(environ, start_response):
+            seen = {}
+
+            def note(status, headers, *rest):
+                seen.update(status=int(status[:3]), headers=dict(headers))
+                return start_response(status, headers, *rest)
+
+            body = b"".join(inner(environ, note))
+            call = environ[CALL]
+            if call.service == "lambda" and call.operation not in {"", "Invoke"} and seen["status"] != 501:
+                error = seen["headers"].get("x-amzn-ErrorType")
+                content = json.loads(body) if body else None
+                self.exchanges.append(Exchange(call.operation, seen["status"], error, content))
+            return [body]
+
+        return application
+
+
+def assert_modelled(exchange: Exchange) -> None:
+    """Hold one exchange against botocore's model: its status, and every member and type of its body."""
+    operation = lambda_model().operation(exchange.operation)
+    if exchange.error is None:
+        assert exchange.status == operation.http["responseCode"], exchange
+        if operation.output_shape is None:
+            assert exchange.body is None, exchange
+        else:
+            assert_shape(operation.output_shape, exchange.body, exchange.operation)
+        return
+    modelled = {shape.name: shape for shape in operation.error_shapes}
+    if exchange.error not in modelled:
+        assert NOT_MODELLED.get(exchange.error) == exchange.status, exchange
+        return
+    shape = modelled[exchange.error]
+    assert exchange.status == shape.metadata["error"]["httpStatusCode"], exchange
+    assert_shape(shape, exchange.body, f"{exchange.operation} {exchange.error}")
+
+
+def assert_shape(shape, value, where: str) -> None:
+    match shape.type_name:
+        case "structure":
+            assert isinstance(value, dict), where
+            assert not set(value) - set(shape.members), (where, set(value) - set(shape.members))
+            for name, item in value.items():
+                assert_shape(shape.members[name], item, f"{where}.{name}")
+        case "list":
+            assert isinstance(value, list), where
+            for item in value:
+                assert_shape(shape.member, item, where)
+        case "map":
+            assert isinstance(value, dict), where
+            for key, item in value.items():
+                assert_shape(shape.key, key, where)
+                assert_shape(shape.value, item, where)
+        case "string":
+            assert isinstance(value, str), where
+            assert not shape.enum or value in shape.enum, (where, value)
+        case "integer" | "long":
+            assert type(value) is int, where
+        case "double" | "float":
+            assert isinstance(value, int | float), where
+        case "boolean":
+            assert isinstance(value, bool), where
+        case other:
+            pytest.fail(f"{where}: no rule for {other}")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def wiretap() -> Iterator[Wiretap]:
+    tap = Wiretap()
+    yield tap
+    for exchange in tap.exchanges:
+        assert_modelled(exchange)
+
+
+@pytest.fixture
+def aws(clock: Clock, wiretap: Wiretap) -> Iterator[LocalAws]:
+    with LocalAws(region=REGION, clock=clock, middleware=wiretap) as local:
+        yield local
+
+
+@pytest.fixture(scope="session")
+def session() -> boto3.Session:
+    return boto3.Session()
+
+
+@pytest.fixture
+def client(aws: LocalAws, session: boto3.Session) -> Iterator[Callable[..., Any]]:
+    """Clients of any service, account and region, closed when the test ends."""
+    with contextlib.ExitStack() as opened:
+
+        def connect(service: str = "lambda", *, account: str = ACCOUNT, region: str = REGION) -> Any:
+            made = session.client(
+                service,
+                region_name=region,
+                endpoint_url=aws.endpoint_url,
+                aws_access_key_id=account,
+                aws_secret_access_key="local",
+                config=Config(retries={"total_max_attempts": 1}),
+            )
+            opened.callback(made.close)
+            return made
+
+        yield connect
+
+
+@pytest.fixture
+def awslambda(client):
+    return client()
+
+
+@pytest.fixture
+def refused():
+    """`with refused(400, "SomeException", "part of the message"):` around a call."""
+
+    @contextlib.contextmanager
+    def expect(status: int, code: str, text: str = "") -> Iterator[None]:
+        with pytest.raises(ClientError) as caught:
+            yield
+        response = caught.value.response
+        assert (response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]) == (status, code)
+        assert text in response["Error"]["Message"]
+
+    return expect
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def make_zip() -> Callable[[dict[str, bytes]], bytes]:
+    return zipped
+
+
+@pytest.fixture
+def publish(awslambda) -> Callable[..., str]:
+    """Publish a layer version of the default account; gives its ARN."""
+
+    def publish_version(name: str = "web", *, connection: Any = awslambda, **more: Any) -> str:
+        content = {"ZipFile": zipped({"python/module.py": name.encode()})}
+        return connection.publish_layer_version(LayerName=name, Content=content, **more)["LayerVersionArn"]
+
+    return publish_version
