@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from entrypoint.local_aws.refusals import Refusal, invalid_parameter, validation_failed
+from entrypoint.local_aws.input_limits import refuse_out_of_limits
+from entrypoint.local_aws.refusals import invalid_parameter, not_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from botocore.model import OperationModel, Shape, StructureShape
+    from botocore.model import OperationModel, Shape
     from werkzeug.routing import Map
 
 Json = dict[str, Any]
@@ -33,7 +35,8 @@ class HttpRequest:
     path: Mapping[str, str]
     query: Mapping[str, str]
     query_lists: Callable[[str], list[str]]
-    body: Json
+    headers: Mapping[str, str]
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +118,14 @@ class LambdaModel:
         shape = self.operation(name).input_shape
         if shape is None:
             return {}
+        payload = shape.serialization.get("payload")
         given: Json = {}
+        body = _json(request.content) if payload is None else {payload: request.content}
         for member, member_shape in shape.members.items():
-            value = _read_member(member, member_shape, request)
+            value = _read_member(member, member_shape, request, body)
             if value is not None:
                 given[member] = _decoded(member_shape, value)
-        _check(shape, given)
+        refuse_out_of_limits(shape, given)
         return given
 
 
@@ -130,7 +135,17 @@ def lambda_model() -> LambdaModel:
     return LambdaModel()
 
 
-def _read_member(member: str, shape: Shape, request: HttpRequest) -> object:
+def _json(content: bytes) -> Json:
+    try:
+        body = json.loads(content or b"{}")
+    except ValueError as error:
+        raise not_json(error) from error
+    if not isinstance(body, dict):
+        raise not_json("it is no object")
+    return body
+
+
+def _read_member(member: str, shape: Shape, request: HttpRequest, body: Json) -> object:
     name = shape.serialization.get("name", member)
     match shape.serialization.get("location"):
         case "uri":
@@ -139,10 +154,10 @@ def _read_member(member: str, shape: Shape, request: HttpRequest) -> object:
             return request.query_lists(name)
         case "querystring":
             return request.query.get(name)
-        case "header" | "headers" | "statusCode":
-            return None
+        case "header":
+            return request.headers.get(name.title())
         case _:
-            return request.body.get(name)
+            return body.get(name)
 
 
 def _decoded(shape: Shape, value: Any) -> Any:  # noqa: ANN401 - JSON has no narrower type
@@ -150,7 +165,7 @@ def _decoded(shape: Shape, value: Any) -> Any:  # noqa: ANN401 - JSON has no nar
     match shape.type_name:
         case "integer" | "long" if isinstance(value, str):
             return int(value) if value.lstrip("-").isdigit() else value
-        case "blob":
+        case "blob" if not isinstance(value, bytes):
             try:
                 return base64.b64decode(value, validate=True)
             except (binascii.Error, TypeError) as error:
@@ -160,100 +175,3 @@ def _decoded(shape: Shape, value: Any) -> Any:  # noqa: ANN401 - JSON has no nar
             return {k: _decoded(members[k], v) for k, v in value.items() if k in members and v is not None}
         case _:
             return value
-
-
-def _check(shape: StructureShape, given: Json) -> None:
-    problems = [
-        text for path, value, rule in _violations(shape, given, "") for text in [_say(path, value, rule)]
-    ]
-    if problems:
-        raise _refused(problems)
-
-
-def _refused(problems: list[str]) -> Refusal:
-    """Runtimes are refused by Lambda itself, everything else by the API front before it."""
-    runtime = [text for text in problems if "untime" in text.partition(" at ")[2].partition(" failed")[0]]
-    return invalid_parameter(runtime[0]) if runtime else validation_failed(problems)
-
-
-def _say(path: str, value: object, rule: str) -> str:
-    shown = "null" if value is None else value
-    return f"Value '{shown}' at '{path}' failed to satisfy constraint: Member must {rule}"
-
-
-Violation = tuple[str, object, str]
-
-_PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "long": (int,),
-    "float": (int, float),
-    "double": (int, float),
-    "boolean": (bool,),
-    "blob": (bytes,),
-    "list": (list,),
-    "map": (dict,),
-    "structure": (dict,),
-}
-
-
-def _violations(shape: Any, value: Any, path: str) -> Iterator[Violation]:  # noqa: ANN401 - any shape, any JSON
-    """Every way in which a value breaks its shape's limits: the path, the value, the broken rule."""
-    allowed = _PYTHON_TYPES.get(shape.type_name)
-    if allowed is not None and not isinstance(value, allowed):
-        yield path, value, f"be of type {shape.type_name}"
-        return
-    match shape.type_name:
-        case "structure":
-            yield from _structure_violations(shape, value, path)
-        case "list":
-            yield from _length_violations(shape, value, path)
-            for index, item in enumerate(value, start=1):
-                yield from _violations(shape.member, item, f"{path}.{index}.member")
-        case "map":
-            for key, item in value.items():
-                yield from _violations(shape.key, key, f"{path}.key")
-                yield from _violations(shape.value, item, f"{path}.{key}.member")
-        case "string":
-            yield from _string_violations(shape, value, path)
-        case "integer" | "long" | "float" | "double":
-            yield from _range_violations(shape, value, path)
-        case _:
-            return
-
-
-def _structure_violations(shape: Any, value: Json, path: str) -> Iterator[Violation]:  # noqa: ANN401
-    for member in shape.required_members:
-        if member not in value:
-            yield _below(path, member), None, "not be null"
-    for member, item in value.items():
-        if member in shape.members:
-            yield from _violations(shape.members[member], item, _below(path, member))
-
-
-def _below(path: str, member: str) -> str:
-    name = member[:1].lower() + member[1:]
-    return f"{path}.{name}" if path else name
-
-
-def _length_violations(shape: Any, value: Any, path: str) -> Iterator[Violation]:  # noqa: ANN401
-    if len(value) < shape.metadata.get("min", 0):
-        yield path, value, f"have length greater than or equal to {shape.metadata['min']}"
-    if len(value) > shape.metadata.get("max", len(value)):
-        yield path, value, f"have length less than or equal to {shape.metadata['max']}"
-
-
-def _string_violations(shape: Any, value: str, path: str) -> Iterator[Violation]:  # noqa: ANN401
-    yield from _length_violations(shape, value, path)
-    pattern = shape.metadata.get("pattern")
-    if pattern is not None and re.fullmatch(pattern, value) is None:
-        yield path, value, f"satisfy regular expression pattern: {pattern}"
-    if shape.enum and value not in shape.enum:
-        yield path, value, f"satisfy enum value set: [{', '.join(shape.enum)}]"
-
-
-def _range_violations(shape: Any, value: float, path: str) -> Iterator[Violation]:  # noqa: ANN401
-    if value < shape.metadata.get("min", value):
-        yield path, value, f"have value greater than or equal to {shape.metadata['min']}"
-    if value > shape.metadata.get("max", value):
-        yield path, value, f"have value less than or equal to {shape.metadata['max']}"

@@ -8,16 +8,17 @@ import uuid
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from werkzeug.exceptions import ClientDisconnected, HTTPException
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
+from entrypoint.local_aws import invocations
 from entrypoint.local_aws.api_model import HttpRequest, LambdaModel
 from entrypoint.local_aws.calls import CALL, Call
 from entrypoint.local_aws.operations import OPERATIONS
 from entrypoint.local_aws.refusals import Refusal, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -59,23 +60,28 @@ class LambdaApplication:
         if matched is None:
             raise Refusal(404, "UnknownOperationException", f"No operation at {call.method} {call.path}")
         name, path_values = matched
+        if name == "Invoke":
+            return self._invoke(call, self._model.read_input(name, _parts(request, path_values, name)))
         operation = OPERATIONS.get(name)
         if operation is None:
             raise Refusal(501, "NotImplementedException", f"The embedded AWS does not know Lambda's {name}")
-        given = self._model.read_input(
-            name,
-            HttpRequest(
-                path=path_values,
-                query=request.args,
-                query_lists=request.args.getlist,
-                body=_body(request, name),
-            ),
-        )
+        given = self._model.read_input(name, _parts(request, path_values, name))
         with self._cloud.lock:
             answer = operation(self._cloud, call.scope, given)
             # Written under the lock: an answer may share lists with the state.
             text = "" if answer is None else json.dumps(answer)
         return _response(self._model.success_status(name), text)
+
+    def _invoke(self, call: Call, given: Json) -> Response:
+        with self._cloud.lock:
+            invocation = invocations.begin(self._cloud, call.scope, given)
+        # A handler may take its time: not under the lock.
+        outcome = invocations.run(self._cloud, invocation)
+        response = Response(outcome.payload, status=outcome.status, content_type="application/json")
+        response.headers["X-Amz-Executed-Version"] = invocation.version
+        if outcome.error is not None:
+            response.headers["X-Amz-Function-Error"] = outcome.error
+        return response
 
     def _refuse(self, refusal: Refusal) -> Response:
         body = {"Type": "User", self._model.message_member(refusal.code): refusal.message}
@@ -84,21 +90,15 @@ class LambdaApplication:
         return response
 
 
-def _body(request: Request, operation: str) -> Json:
+def _parts(request: Request, path: Mapping[str, str], operation: str) -> HttpRequest:
     if (request.content_length or 0) >= BODY_LIMIT:
         raise too_large(BODY_LIMIT, operation)
-    try:
-        content = json.loads(request.get_data() or b"{}")
-    except (ValueError, ClientDisconnected) as error:
-        raise _not_json(error) from error
-    if not isinstance(content, dict):
-        raise _not_json("not an object")
-    return content
-
-
-def _not_json(problem: object) -> Refusal:
-    return Refusal(
-        400, "InvalidRequestContentException", f"Could not parse request body into json: {problem}"
+    return HttpRequest(
+        path=path,
+        query=request.args,
+        query_lists=request.args.getlist,
+        headers=dict(request.headers),
+        content=request.get_data(),
     )
 
 

@@ -66,6 +66,13 @@ def stale_revision(kind: str) -> Refusal:
     )
 
 
+def not_json(problem: object) -> Refusal:
+    """A body that the API front cannot read."""
+    return Refusal(
+        400, "InvalidRequestContentException", f"Could not parse request body into json: {problem}"
+    )
+
+
 def too_large(limit: int, operation: str) -> Refusal:
     """A request body over the front door's cap (a code that the model does not list)."""
     return Refusal(

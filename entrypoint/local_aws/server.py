@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
     from werkzeug.serving import BaseWSGIServer
 
+    from entrypoint.local_aws.invocations import Invocation
+
 REGION = "eu-west-1"
 _POLL_SECONDS = 0.02  # how often the server looks whether it should stop
 
@@ -169,6 +171,17 @@ class LocalAws:
         outcome = UpdateStatus(status="Failed", reason_code=reason_code, reason=reason)
         with self.cloud.lock:
             self.cloud.region(Scope(account, region or self.region)).functions[name].next_outcome = outcome
+
+    def answer_invocations(
+        self,
+        name: str,
+        handler: Callable[[Invocation], bytes],
+        *,
+        region: str | None = None,
+        account: str = ACCOUNT,
+    ) -> None:
+        """Let a handler answer for a function; what it raises becomes the function's own error."""
+        self.cloud.handlers[Scope(account, region or self.region).arn("function", name)] = handler
 
 
 def _listen(application: WSGIApplication) -> BaseWSGIServer:

@@ -156,6 +156,7 @@ class Cloud:
     update_seconds: float = 0.0
     read_object: ReadObject = _no_object
     regions: dict[Scope, Region] = field(default_factory=dict)
+    handlers: dict[str, Callable[[Any], bytes]] = field(default_factory=dict)
     lock: RLock = field(default_factory=RLock)
 
     def region(self, scope: Scope) -> Region:

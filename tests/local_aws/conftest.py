@@ -6,6 +6,7 @@ Every exchange of every test is held against botocore's service model when the t
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import zipfile
@@ -103,7 +104,18 @@ def assert_modelled(exchange: Exchange) -> None:
     assert_shape(shape, exchange.body, f"{exchange.operation} {exchange.error}")
 
 
+PLAIN_TYPES = {
+    "string": str,
+    "integer": int,
+    "long": int,
+    "double": (int, float),
+    "float": (int, float),
+    "boolean": bool,
+}
+
+
 def assert_shape(shape, value, where: str) -> None:
+    """Every member known to the model, every value of its type, all the way down."""
     match shape.type_name:
         case "structure":
             assert isinstance(value, dict), where
@@ -119,17 +131,9 @@ def assert_shape(shape, value, where: str) -> None:
             for key, item in value.items():
                 assert_shape(shape.key, key, where)
                 assert_shape(shape.value, item, where)
-        case "string":
-            assert isinstance(value, str), where
-            assert not shape.enum or value in shape.enum, (where, value)
-        case "integer" | "long":
-            assert type(value) is int, where
-        case "double" | "float":
-            assert isinstance(value, int | float), where
-        case "boolean":
-            assert isinstance(value, bool), where
-        case other:
-            pytest.fail(f"{where}: no rule for {other}")
+        case plain:
+            assert isinstance(value, PLAIN_TYPES[plain]), (where, value)
+            assert not getattr(shape, "enum", None) or value in shape.enum, (where, value)
 
 
 @pytest.fixture
@@ -157,23 +161,31 @@ def session() -> boto3.Session:
 
 
 @pytest.fixture
-def client(aws: LocalAws, session: boto3.Session) -> Iterator[Callable[..., Any]]:
-    """Clients of any service, account and region, closed when the test ends."""
+def connect(session: boto3.Session) -> Iterator[Callable[..., Any]]:
+    """Clients to a LocalAws, of any service, account and region; closed when the test ends."""
     with contextlib.ExitStack() as opened:
 
-        def connect(service: str = "lambda", *, account: str = ACCOUNT, region: str = REGION) -> Any:
+        def to(aws: LocalAws, service: str = "lambda", **more: str) -> Any:
+            keys = {"aws_access_key_id": more.pop("account", ACCOUNT), "aws_secret_access_key": "local"}
             made = session.client(
                 service,
-                region_name=region,
-                endpoint_url=aws.endpoint_url,
-                aws_access_key_id=account,
-                aws_secret_access_key="local",
                 config=Config(retries={"total_max_attempts": 1}),
+                **{
+                    "endpoint_url": aws.endpoint_url,
+                    "region_name": more.pop("region", REGION),
+                    **keys,
+                    **more,
+                },
             )
             opened.callback(made.close)
             return made
 
-        yield connect
+        yield to
+
+
+@pytest.fixture
+def client(aws: LocalAws, connect: Callable[..., Any]) -> Callable[..., Any]:
+    return functools.partial(connect, aws)
 
 
 @pytest.fixture

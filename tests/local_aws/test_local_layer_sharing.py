@@ -1,5 +1,7 @@
 """Layers of other accounts: permissions on one version, and what they allow."""
 
+# ruff: noqa: PLR0917 - fixtures are handed over by name
+
 import json
 
 import pytest
@@ -14,7 +16,7 @@ def other(client):
 
 
 @pytest.fixture
-def function(awslambda, aws):
+def function(aws):
     return aws.declare_function("api")
 
 

@@ -1,5 +1,7 @@
 """Layers: publishing, reading, listing, deleting."""
 
+# ruff: noqa: PLR0917 - fixtures are handed over by name
+
 import base64
 import hashlib
 

@@ -1,0 +1,47 @@
+"""Fills the embedded AWS with what a manifest takes for granted: its functions, and layers of others."""
+
+import re
+from itertools import cycle
+from typing import TYPE_CHECKING
+
+from entrypoint.local_aws.server import LocalAws
+from entrypoint.manifest import FunctionEntry
+from entrypoint.project import Project
+from entrypoint.runtimes import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def seed(aws: LocalAws, project: Project) -> None:
+    """Declare every function that the manifest names, and one for each glob; those that exist are left.
+
+    Functions take turns among the platforms for which all their layers are built.
+    """
+    manifest = project.manifest
+    turns: dict[tuple[Platform, ...], Iterator[Platform]] = {}
+    for region in manifest.regions or (aws.region,):
+        for entry in manifest.functions:
+            platforms = _common_platforms(project, entry)
+            platform = next(turns.setdefault(platforms, cycle(platforms)), None)
+            name = re.sub(r"\[.*?\]|[*?]", "1", entry.pattern.rpartition(":")[2])
+            aws.declare_function(
+                name,
+                region=region,
+                runtime=str(platform.runtime) if platform else "python3.13",
+                architecture=str(platform.architecture) if platform else "x86_64",
+            )
+            for layer in entry.layers:
+                if layer.startswith("arn:"):
+                    _declare_foreign_layer(aws, layer)
+
+
+def _common_platforms(project: Project, entry: FunctionEntry) -> tuple[Platform, ...]:
+    layers = [project.manifest.layers[name] for name in entry.layers if name in project.manifest.layers]
+    every = dict.fromkeys(platform for layer in layers for platform in layer.platforms)
+    return tuple(platform for platform in every if all(platform in layer.platforms for layer in layers))
+
+
+def _declare_foreign_layer(aws: LocalAws, arn: str) -> None:
+    *_, region, account, _, name, version = arn.split(":")
+    aws.declare_layer_version(name, account=account, version=int(version), region=region)

@@ -1,0 +1,82 @@
+"""`--aws local` remembers: what one run leaves, the next one finds."""
+
+import json
+
+import pytest
+
+from entrypoint.local_aws.server import LocalAws
+
+
+@pytest.fixture
+def state_file(tmp_path):
+    return tmp_path / "deep" / "state.json"
+
+
+def everything(client):
+    answers = [
+        client.get_function(FunctionName="api"),
+        client.get_function(FunctionName="api", Qualifier="live"),
+        client.list_layer_versions(LayerName="web"),
+        client.get_layer_version(LayerName="web", VersionNumber=2),
+        client.get_layer_version_policy(LayerName="web", VersionNumber=2),
+        client.get_alias(FunctionName="api", Name="live"),
+        client.get_provisioned_concurrency_config(FunctionName="api", Qualifier="live"),
+    ]
+    for answer in answers:
+        del answer["ResponseMetadata"]
+    return answers
+
+
+def leave_something_of_everything(aws, client, make_zip):
+    content = {"ZipFile": make_zip({"python/a.py": b"a"})}
+    for _ in range(2):
+        layer = client.publish_layer_version(
+            LayerName="web", Content=content, Description="d", CompatibleRuntimes=["python3.13"]
+        )
+    client.delete_layer_version(LayerName="web", VersionNumber=1)
+    client.add_layer_version_permission(
+        LayerName="web", VersionNumber=2, StatementId="s", Action="lambda:GetLayerVersion", Principal="*"
+    )
+    aws.declare_function("api", tags={"team": "web"})
+    client.update_function_configuration(FunctionName="api", Layers=[layer["LayerVersionArn"]])
+    client.get_function(FunctionName="api")
+    client.publish_version(FunctionName="api")
+    client.create_alias(FunctionName="api", Name="live", FunctionVersion="1")
+    client.put_function_concurrency(FunctionName="api", ReservedConcurrentExecutions=5)
+    client.put_provisioned_concurrency_config(
+        FunctionName="api", Qualifier="live", ProvisionedConcurrentExecutions=1
+    )
+
+
+def test_a_second_run_finds_what_the_first_left(state_file, connect, make_zip):
+    with LocalAws(state_file=state_file) as aws:
+        client = connect(aws)
+        leave_something_of_everything(aws, client, make_zip)
+        before = everything(client)
+
+    with LocalAws(state_file=state_file) as aws:
+        aws.declare_function("api")
+        client = connect(aws)
+        assert everything(client) == before
+        content = {"ZipFile": make_zip({"python/a.py": b"a"})}
+        assert client.publish_layer_version(LayerName="web", Content=content)["Version"] == 3
+    assert [path.name for path in state_file.parent.iterdir()] == [state_file.name]
+
+
+def test_an_update_that_was_in_progress_ends_in_the_next_run(state_file, connect, clock):
+    with LocalAws(state_file=state_file, clock=clock, update_seconds=30) as aws:
+        client = connect(aws)
+        aws.declare_function("api")
+        client.update_function_configuration(FunctionName="api", MemorySize=256)
+    clock.pass_seconds(30)
+    with LocalAws(state_file=state_file, clock=clock) as aws:
+        client = connect(aws)
+        configuration = client.get_function_configuration(FunctionName="api")
+        assert (configuration["LastUpdateStatus"], configuration["MemorySize"]) == ("Successful", 256)
+
+
+def test_a_file_of_another_version_is_not_guessed_at(state_file):
+    state_file.parent.mkdir()
+    state_file.write_text(json.dumps({"schema": 0, "regions": []}))
+    with pytest.raises(ValueError, match="delete it to start afresh"):
+        LocalAws(state_file=state_file)
