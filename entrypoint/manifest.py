@@ -5,7 +5,7 @@ problems, each at its line. Nothing here touches the network, a lock or AWS.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -147,7 +147,7 @@ class Layer:
     #: The template of the layer's name in AWS.
     name_template: str
     #: Pinned requirements files that the user made, by platform; empty where the lock is ours.
-    own_locks: Mapping[Platform, Path]
+    own_locks: Mapping[Platform, Path] = field(hash=False)
     description: str | None = None
     license: str | None = None
 

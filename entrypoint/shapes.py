@@ -7,7 +7,6 @@ stops at the first problem: a shape notes it in the `Reader` and answers None in
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
@@ -355,16 +354,3 @@ def compose(text: str, file: str) -> yaml.Node:
         remedy = "write one with: lambda-layers init"
         raise ManifestError.of("the file is empty", remedy, Place(file, 1, 1))
     return node
-
-
-def read_file(path: Path, shown: str) -> str:
-    """Return a file's text; ManifestError where it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        remedy = "write one with: lambda-layers init, or name it with --manifest"
-        raise ManifestError.of("there is no such file", remedy, Place(shown)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError.of(
-            f"cannot be read: {error}", "make it a readable UTF-8 file", Place(shown)
-        ) from None

@@ -8,6 +8,7 @@ by publishing again.
 import hashlib
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,33 +61,44 @@ _OWN_BUCKET = {"get_function"}
 """Calls with a quota of their own (100 a second), which the shared pace need not count."""
 
 
-def region_of_credentials() -> str:
-    """Return the region that the environment or the profile names.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How AWS is reached; all None for boto3's own way: environment, profile, instance role."""
 
-    Raises:
-        AwsError: where it names none.
-    """
-    region = _session().region_name
-    if not region:
+    endpoint_url: str | None = None
+    access_key: str | None = None
+    secret_key: str | None = None
+    region: str | None = None
+
+    def session(self) -> boto3.session.Session:
+        """Return a session; AwsError where the environment names a profile that does not exist."""
+        try:
+            return boto3.session.Session(
+                aws_access_key_id=self.access_key,
+                aws_secret_access_key=self.secret_key,
+                region_name=self.region,
+            )
+        except ProfileNotFound as error:
+            raise AwsError.of(str(error), "mend AWS_PROFILE, or add the profile to ~/.aws/config") from None
+
+    def default_region(self) -> str:
+        """Return the region that the environment or the profile names; AwsError where none does."""
+        if region := self.session().region_name:
+            return region
         raise AwsError.of("no region is given", "write 'regions: [...]' in the manifest, or set AWS_REGION")
-    return region
-
-
-def _session() -> boto3.session.Session:
-    try:
-        return boto3.session.Session()
-    except ProfileNotFound as error:
-        raise AwsError.of(str(error), "mend AWS_PROFILE, or add the profile to ~/.aws/config") from None
 
 
 class AwsRegion:
     """AWS Lambda, and S3 for what is too large for it, in one region."""
 
-    def __init__(self, region: str, bucket: Bucket | None) -> None:
+    def __init__(self, region: str, *, access: Access, bucket: Bucket | None) -> None:
         self.region = region
         self._bucket = bucket
-        self._session = _session()
-        self._lambda: LambdaClient = self._session.client("lambda", region_name=region, config=_LAMBDA)
+        self._access = access
+        self._session = access.session()
+        self._lambda: LambdaClient = self._session.client(
+            "lambda", region_name=region, endpoint_url=access.endpoint_url, config=_LAMBDA
+        )
         self._pace = Pace(clock=time.monotonic, sleep=time.sleep)
 
     def layer_versions(self, name: str) -> Iterator[LayerVersion]:
@@ -172,7 +184,9 @@ class AwsRegion:
         with archive.open("rb") as file:
             key = f"{self._bucket.prefix}{name}/{hashlib.file_digest(file, 'sha256').hexdigest()}.zip"
         try:
-            s3 = self._session.client("s3", region_name=self.region, config=_S3)
+            s3 = self._session.client(
+                "s3", region_name=self.region, endpoint_url=self._access.endpoint_url, config=_S3
+            )
             s3.upload_file(str(archive), bucket, key)
         except (BotoCoreError, ClientError, boto3.exceptions.Boto3Error) as error:
             message = f"{archive.name} could not be put into the bucket {bucket}: {error}"

@@ -17,6 +17,7 @@ from entrypoint.build.assemble import Archive
 from entrypoint.build.fetch import Progress as Download
 from entrypoint.errors import Problem
 from entrypoint.release.plan import FunctionChange, LayerAction, LayerChange, RegionPlan
+from entrypoint.release.result import Deployment
 from entrypoint.release.rollout import Outcome
 from entrypoint.targets import Target
 
@@ -52,13 +53,33 @@ class Console:
         )
         self._err.print(f"[green]built[/green] {target}: {len(archive.packages)} packages, {sizes}")
 
-    def plan(self, plan: RegionPlan) -> None:
-        """Show what is to be done in a region, and the difference for each function."""
+    def plans(self, plans: Iterable[RegionPlan]) -> None:
+        """Show what is to be done everywhere, layer by layer and function by function."""
+        plans = tuple(plans)
+        for plan in plans:
+            self._plan(plan)
+        layers = sum(len(plan.to_publish) for plan in plans)
+        functions = sum(len(plan.to_update) for plan in plans)
+        if layers or functions:
+            text = f"to publish: {_count(layers, 'layer')}, to update: {_count(functions, 'function')}"
+        else:
+            text = "nothing to do: AWS agrees with the manifest"
+        self._out.print(f"[bold]{text}[/bold]")
+
+    def deployed(self, deployment: Deployment) -> None:
+        """Tell in one line what a deployment did."""
+        layers = sum(len(region.published) for region in deployment.regions)
+        functions = sum(len(region.updated) for region in deployment.regions)
+        if layers or functions:
+            text = f"published {_count(layers, 'layer version')}, updated {_count(functions, 'function')}"
+            self._out.print(f"[bold green]{text}[/bold green]")
+
+    def _plan(self, plan: RegionPlan) -> None:
         self._out.print(f"[bold]{plan.region}[/bold]")
         for change in plan.layers:
             self._out.print(f"  layer    {_layer_line(change)}")
-        for change in plan.functions:
-            for line in _function_lines(change, plan):
+        for function in plan.functions:
+            for line in _function_lines(function, plan):
                 self._out.print(f"  function {line}" if not line.startswith(" ") else f"           {line}")
         self.warn(plan.warnings)
 
@@ -138,3 +159,7 @@ def _function_lines(change: FunctionChange, plan: RegionPlan) -> Iterator[str]:
 
 def _short(arn: str) -> str:
     return escape(":".join(arn.split(":")[-2:]) if arn.startswith("arn:") else arn)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -1,0 +1,287 @@
+"""`lambda-layers`: the only reader of the command line and of the environment.
+
+Everything heavy (boto3, pip, rich) is imported by the command that needs it, so that `check`, which
+people run at every commit, starts as quickly as Python does.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from entrypoint import __version__
+from entrypoint.errors import LayersError, RolloutError, UsageError
+from entrypoint.manifest import DEFAULT_PATH, MANIFEST
+from entrypoint.project import Project, check_locks, load_project
+from entrypoint.targets import Target, aging
+
+if TYPE_CHECKING:
+    from entrypoint.build.requirement_options import IndexOptions
+    from entrypoint.edges.aws import Access
+    from entrypoint.pipeline import Edges
+    from entrypoint.report.console import Console
+
+_SOMETHING_TO_DO = 2
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code; entrypoint/errors.py lists the codes."""
+    environment = os.environ
+    try:
+        arguments = _parse(sys.argv[1:] if argv is None else argv, environment)
+        code: int = arguments.run(arguments, environment)
+    except LayersError as error:
+        _tell(error, environment)
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: no file is half-written; run it again and it will finish\n")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - or exit complains again
+        return 0
+    return code
+
+
+def _tell(error: LayersError, environment: Mapping[str, str]) -> None:
+    for problem in error.problems:
+        sys.stderr.write(f"error: {problem}\n")
+    if environment.get("GITHUB_ACTIONS") == "true":
+        from entrypoint.edges import github  # noqa: PLC0415 - a workflow's business only
+
+        _print("\n".join(github.annotations("error", error.problems)))
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong command line like every other problem."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError.of(message, f"see: {self.prog} --help")
+
+
+def _parse(argv: Sequence[str], environment: Mapping[str, str]) -> argparse.Namespace:
+    if not argv and environment.get("GITHUB_ACTIONS") == "true":
+        from entrypoint.edges import github  # noqa: PLC0415
+
+        argv = github.arguments(environment)
+    return _parser().parse_args(argv)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="lambda-layers", description="Build, publish and roll out AWS Lambda layers.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace, Mapping[str, str]], int], text: str) -> _Parser:
+        added: _Parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        added.set_defaults(run=run)
+        return added
+
+    init = command("init", _init, "write a first manifest from what is found here")
+    check = command("check", _check, "check the manifest and its locks, offline")
+    lock = command("lock", _lock, "pin and hash the packages of every target")
+    lock.add_argument("--upgrade", action="store_true", help="take the newest versions that are allowed")
+    lock.add_argument(
+        "--upgrade-package", action="append", default=[], metavar="NAME", help="only of this one"
+    )
+    build = command("build", _build, "build and verify the archives")
+    build.add_argument("--target", action="append", default=[], help="only this one, as web-python3.13-arm64")
+    plan = command("plan", _plan, "show what a deployment would do; changes nothing")
+    plan.add_argument("--json", action="store_true", help="print the plan as JSON")
+    plan.add_argument(
+        "--detailed-exitcode", action="store_true", help="exit with 2 if there is something to do"
+    )
+    deploy = command("deploy", _deploy, "build and publish what changed, and update the functions")
+    command("schema", _schema, "print the manifest's JSON Schema, for editors")
+    command("demo", _demo, "show the main job on an embedded AWS, with real packages")
+    for sub in (init, check, lock, build, plan, deploy):
+        sub.add_argument("--manifest", default=DEFAULT_PATH, metavar="FILE", help="default: %(default)s")
+    for sub in (check, lock, build, plan, deploy):
+        sub.add_argument(
+            "--set", action="append", default=[], metavar="NAME=VALUE", help="a value for ${NAME}"
+        )
+        sub.add_argument("--quiet", action="store_true", help="print results, warnings and errors only")
+    for sub in (lock, build, plan, deploy):
+        sub.add_argument("--cache", metavar="FOLDER", help="for wheels; default: ~/.cache/lambda-layers")
+    for sub in (build, plan, deploy):
+        sub.add_argument("--locked", action="store_true", help="refuse layers without a lock")
+    for sub in (plan, deploy):
+        sub.add_argument("--aws", choices=["local"], help="use an embedded AWS, kept in .lambda-layers/")
+    return parser
+
+
+def _schema(_: argparse.Namespace, __: Mapping[str, str]) -> int:
+    import json  # noqa: PLC0415
+
+    draft = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": DEFAULT_PATH}
+    _print(json.dumps(draft | MANIFEST.schema(), indent=2))
+    return 0
+
+
+def _init(arguments: argparse.Namespace, _: Mapping[str, str]) -> int:
+    from entrypoint.starter import write_starter  # noqa: PLC0415
+
+    path = write_starter(Path(arguments.manifest))
+    _print(f"wrote {path}; next: lambda-layers lock")
+    return 0
+
+
+def _demo(_: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from entrypoint.demo import demo  # noqa: PLC0415
+
+    return demo(main, environment)
+
+
+def _check(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    project = _project(arguments, environment)
+    check_locks(project)
+    if not arguments.quiet:
+        _print(f"{arguments.manifest}: {len(project.targets)} targets, every lock is in step")
+    return 0
+
+
+def _lock(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    with _started(arguments, environment) as (project, edges, console):
+        from entrypoint import pipeline  # noqa: PLC0415
+
+        upgrade, packages = arguments.upgrade, arguments.upgrade_package
+        pipeline.lock(project, edges, console, upgrade=upgrade, packages=packages)
+    return 0
+
+
+def _build(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    with _started(arguments, environment) as (project, edges, console):
+        from entrypoint import pipeline  # noqa: PLC0415
+
+        pipeline.build(project, edges, console, _targets(project, arguments.target))
+    return 0
+
+
+def _plan(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    with _started(arguments, environment) as (project, edges, console):
+        from entrypoint import pipeline  # noqa: PLC0415
+        from entrypoint.report.results import plan_outputs, plans_as_json  # noqa: PLC0415
+
+        plans = pipeline.plan(project, edges, console)
+        if arguments.json:
+            console.result(plans_as_json(plans))
+        else:
+            console.plans(plans)
+    _set_outputs(environment, plan_outputs(plans))
+    something_to_do = not all(plan.is_empty for plan in plans)
+    return _SOMETHING_TO_DO if arguments.detailed_exitcode and something_to_do else 0
+
+
+def _deploy(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    with _started(arguments, environment) as (project, edges, console):
+        from entrypoint import pipeline  # noqa: PLC0415
+        from entrypoint.report.results import deployment_outputs  # noqa: PLC0415
+
+        deployment = pipeline.deploy(project, edges, console)
+        console.deployed(deployment)
+    _set_outputs(environment, deployment_outputs(deployment))
+    if deployment.problems:
+        raise RolloutError(*deployment.problems)
+    return 0
+
+
+def _set_outputs(environment: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+    from entrypoint.edges import github  # noqa: PLC0415
+
+    github.set_outputs(environment, outputs)
+
+
+@contextmanager
+def _started(
+    arguments: argparse.Namespace, environment: Mapping[str, str]
+) -> Iterator[tuple[Project, "Edges", "Console"]]:
+    """Read the manifest and open the outside world, for the commands that do the work."""
+    from entrypoint.report.console import Console  # noqa: PLC0415
+
+    console = Console(quiet=arguments.quiet)
+    project = _project(arguments, environment)
+    console.warn(aging(project.manifest, datetime.now(tz=UTC).date()))
+    with _edges(arguments, environment, project) as edges:
+        yield project, edges, console
+
+
+def _project(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Project:
+    variables = dict(environment)
+    for pair in arguments.set:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageError.of(f"--set {pair} is no NAME=VALUE", "write it as --set STAGE=prod")
+        variables[name] = value
+    return load_project(Path(arguments.manifest), root=Path.cwd(), variables=variables)
+
+
+def _targets(project: Project, names: Sequence[str]) -> tuple[Target, ...]:
+    by_name = {str(target): target for target in project.targets}
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        raise UsageError.of(f"there is no target {', '.join(unknown)}", f"choose from {', '.join(by_name)}")
+    return tuple(by_name[name] for name in names) or project.targets
+
+
+@contextmanager
+def _edges(
+    arguments: argparse.Namespace, environment: Mapping[str, str], project: Project
+) -> Iterator["Edges"]:
+    """Open the outside world for a command: the package index, pip-compile, and AWS, real or local."""
+    from entrypoint.edges.aws import Access, AwsRegion  # noqa: PLC0415
+    from entrypoint.edges.index import PackageIndex  # noqa: PLC0415
+    from entrypoint.edges.pip_compile import PipCompile  # noqa: PLC0415
+    from entrypoint.pipeline import Edges  # noqa: PLC0415
+
+    with ExitStack() as stack:
+
+        @cache
+        def index(options: "IndexOptions") -> PackageIndex:
+            return stack.enter_context(PackageIndex(options, environment=environment))
+
+        access = Access()
+        if getattr(arguments, "aws", None) == "local":
+            access = stack.enter_context(_local_aws(project))
+        bucket = project.manifest.bucket
+        yield Edges(
+            index=index,
+            compile=PipCompile(environment=environment),
+            aws=cache(lambda region: AwsRegion(region, access=access, bucket=bucket)),
+            default_region=access.default_region,
+            cache=_cache_folder(arguments, environment),
+            locked=getattr(arguments, "locked", False),
+        )
+
+
+@contextmanager
+def _local_aws(project: Project) -> Iterator["Access"]:
+    """Start the embedded AWS with the manifest's functions; it remembers what an earlier run left there."""
+    from entrypoint.edges.aws import Access  # noqa: PLC0415
+    from entrypoint.local_aws.seed import seed  # noqa: PLC0415
+    from entrypoint.local_aws.server import LocalAws  # noqa: PLC0415
+
+    with LocalAws(state_file=project.by_products() / "local-aws.json") as aws:
+        seed(aws, project)
+        keys = aws.environment()
+        yield Access(
+            endpoint_url=keys["AWS_ENDPOINT_URL"],
+            access_key=keys["AWS_ACCESS_KEY_ID"],
+            secret_key=keys["AWS_SECRET_ACCESS_KEY"],
+            region=keys["AWS_REGION"],
+        )
+
+
+def _cache_folder(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Path:
+    if chosen := arguments.cache or environment.get("LAMBDA_LAYERS_CACHE"):
+        return Path(chosen)
+    base = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or Path.home()) / ".cache"
+    return Path(base) / "lambda-layers"
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")

@@ -1,0 +1,103 @@
+"""A manifest with all that belongs to it on disk: its targets, locks, cache and by-products.
+
+Light on purpose: the pre-commit hook needs no more than this.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrypoint import manifest as manifests
+from entrypoint.atomic import write_text
+from entrypoint.build.lock import Lock, lock_path, read_lock, read_pinned
+from entrypoint.errors import LockError, ManifestError, Place, Problem
+from entrypoint.manifest import Manifest
+from entrypoint.targets import AwsLayer, Target, expand
+
+BY_PRODUCTS = ".lambda-layers"
+"""The folder beside the manifest for built archives and the local AWS; it ignores itself in git."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A manifest, its layers in AWS, and where its files are."""
+
+    manifest: Manifest
+    layers: tuple[AwsLayer, ...]
+    #: Paths are shown relative to this folder.
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        """The manifest's folder; the manifest's paths start there."""
+        return self.manifest.path.parent
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All targets, in the manifest's order."""
+        return tuple(target for layer in self.layers for target in layer.targets)
+
+    def by_products(self) -> Path:
+        """Return the folder for what a run leaves beside the manifest; it hides itself from git."""
+        folder = self.folder / BY_PRODUCTS
+        if not folder.is_dir():
+            write_text(folder / ".gitignore", "*\n")
+        return folder
+
+    def lock_path(self, target: Target) -> Path:
+        """Return where our lock of a target stands, or would stand."""
+        layer = target.layer
+        return lock_path(layer.requirements, target.platform, layer.name, self.folder)
+
+    def standing_lock(self, target: Target) -> Lock | None:
+        """Return the target's lock, the user's own or ours; None where there is none.
+
+        Raises:
+            LockError: where the lock is out of step with its inputs, or not a lock.
+        """
+        own = target.layer.own_locks.get(target.platform)
+        if own is not None:
+            return read_pinned(own, target.platform, root=self.root)
+        path = self.lock_path(target)
+        if not path.is_file():
+            return None
+        return read_lock(path, target.platform, requirements=target.layer.requirements, root=self.root)
+
+
+def load_project(path: Path, *, root: Path, variables: Mapping[str, str]) -> Project:
+    """Read the manifest at `path` and spread its layers over their platforms.
+
+    Raises:
+        ManifestError: with every problem of the manifest, each at its line.
+    """
+    path = root / path
+    shown = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        remedy = "write one with: lambda-layers init, or name it with --manifest"
+        raise ManifestError.of("there is no such file", remedy, Place(shown)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError.of(
+            f"cannot be read: {error}", "make it a readable UTF-8 file", Place(shown)
+        ) from None
+    manifest = manifests.load(path, text=text, shown=shown, variables=variables)
+    return Project(manifest=manifest, layers=expand(manifest), root=root)
+
+
+def check_locks(project: Project) -> None:
+    """Make sure that every target has a lock that is in step with its inputs; offline.
+
+    Raises:
+        LockError: with everything that is missing or out of step.
+    """
+    problems: list[Problem] = []
+    for target in project.targets:
+        try:
+            if project.standing_lock(target) is None:
+                message = f"the layer {target.layer.name!r} has no lock for {target.platform}"
+                problems.append(Problem(message, "run: lambda-layers lock", target.layer.place))
+        except LockError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise LockError(*dict.fromkeys(problems))
