@@ -160,7 +160,7 @@ def read_via(text: str) -> Mapping[str, tuple[str, ...]]:
             via[name].append(more[1].strip())
         else:
             listing = False
-    return {name: tuple(sources) for name, sources in via.items()}
+    return {name: tuple(dict.fromkeys(sources)) for name, sources in via.items()}
 
 
 def raise_all(problems: Iterable[Problem]) -> None:

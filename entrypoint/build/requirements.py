@@ -189,7 +189,7 @@ class _Reader:
         except InvalidRequirement as error:
             self.problems.append(_unreadable(text, error, place))
             return
-        if requirement.url:
+        if requirement.url or _PATH.search(requirement.name):
             self.problems.append(_direct_reference(text, place))
             return
         hashes = frozenset(self._hashes(" ".join(options), place))
@@ -202,10 +202,11 @@ class _Reader:
             value = next(words, "").lower()
             if option != "--hash":
                 self._problem(f"`{option}` is not supported after a requirement", "remove it", place)
-            elif not _SHA256.fullmatch(value):
+                return
+            if not _SHA256.fullmatch(value):
                 self._problem(f"`--hash={value}` is not a SHA-256", "use --hash=sha256:<64 digits>", place)
-            else:
-                yield value
+                return
+            yield value
 
     def _problem(self, message: str, remedy: str, place: Place) -> None:
         self.problems.append(Problem(message, remedy, place))
