@@ -30,16 +30,10 @@ def declare_function(
     functions = cloud.region(scope).functions
     if name in functions:
         return
-    settings: dict[str, Any] = {
-        "Role": f"arn:{scope.partition}:iam::{scope.account}:role/{name}",
-        "Description": "",
-        "Timeout": 3,
-        "MemorySize": 128,
-    }
-    if package_type == "Zip":
-        settings |= {"Runtime": runtime, "Handler": "app.handler"}
-    if vpc is not None:
-        settings["VpcConfig"] = dict(vpc)
+    settings: dict[str, Any] = {"Description": "", "Timeout": 3, "MemorySize": 128}
+    settings["Role"] = f"arn:{scope.partition}:iam::{scope.account}:role/{name}"
+    settings |= {"Runtime": runtime, "Handler": "app.handler"} if package_type == "Zip" else {}
+    settings |= {"VpcConfig": dict(vpc)} if vpc is not None else {}
     latest = FunctionVersion(
         settings=settings,
         code=Archive.declared(name=name, size=code_size_unzipped // 3, unzipped_size=code_size_unzipped),
@@ -68,9 +62,11 @@ def declare_layer_version(
     size_unzipped: int,
     description: str | None,
 ) -> str:
-    """A layer version that accounts (or `*`) may read; gives its ARN. A layer's own account always may."""
+    """A layer version that accounts (or `*`) may read; gives its ARN. One that exists is left as it is."""
     named = LayerVersionName(scope, name, number)
     layer = cloud.region(scope).layers.setdefault(name, Layer(name=name))
+    if number in layer.versions:
+        return named.arn
     layer.last_number = max(layer.last_number, number)
     layer.versions[number] = LayerVersion(
         number=number,

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping  # noqa: TC003 - the state file reads the annotations
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
 
-from entrypoint.local_aws.archive import Archive, ReadObject  # noqa: TC001 - likewise
+from entrypoint.local_aws.archive import Archive, ReadObject  # noqa: TC001 - the state file reads the annotations
 from entrypoint.local_aws.arns import LATEST, Scope
 
 

@@ -73,6 +73,7 @@ def test_tags_are_added_and_taken_away(awslambda, function, refused):
         awslambda.list_tags(Resource="arn:aws:lambda:eu-west-1:123456789012:layer:web")
 
 
+@pytest.mark.usefixtures("function")
 def test_the_account_counts_what_it_stores(awslambda, publish):
     before = awslambda.get_account_settings()["AccountUsage"]
     publish()
