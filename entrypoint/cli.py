@@ -131,10 +131,10 @@ def _init(arguments: argparse.Namespace, _: Mapping[str, str]) -> int:
     return 0
 
 
-def _demo(_: argparse.Namespace, environment: Mapping[str, str]) -> int:
+def _demo(_: argparse.Namespace, __: Mapping[str, str]) -> int:
     from entrypoint.demo import demo  # noqa: PLC0415
 
-    return demo(main, environment)
+    return demo(main)
 
 
 def _check(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:

@@ -25,6 +25,7 @@ from entrypoint.build.requirements import read_requirements, shown
 from entrypoint.build.resolve import Compile, resolve
 from entrypoint.build.verify import Severity, verify
 from entrypoint.errors import LayersError, LockError, Problem, VerifyError
+from entrypoint.limits import DIRECT_UPLOAD_BYTES
 from entrypoint.project import Project
 from entrypoint.release.aws_lambda import ChangesLambda
 from entrypoint.release.plan import LayerAction, RegionPlan, make_plan
@@ -95,6 +96,7 @@ def deploy(project: Project, edges: Edges, console: Console) -> Deployment:
     console.plans(plans)
     changed = {t: locks[t] for plan in plans for change in plan.to_publish for t in change.layer.targets}
     archives = _build(project, edges, console, changed)
+    _refuse_too_large(project, archives)
     return Deployment(regions=tuple(_release(plan, edges, console, archives) for plan in plans))
 
 
@@ -208,6 +210,18 @@ def _same_bytes(layers: Iterable[AwsLayer], archives: Mapping[Target, Archive]) 
             message = f"{names} share the name {layer.name} and differ in {', '.join(different)}"
             remedy = "put {runtime} and {architecture} into the layer's 'name'"
             problems.append(Problem(message, remedy, layer.targets[0].layer.place))
+    if problems:
+        raise VerifyError(*problems)
+
+
+def _refuse_too_large(project: Project, archives: Mapping[Target, Archive]) -> None:
+    """Find archives that cannot be sent while nothing is published yet."""
+    problems = []
+    for target, archive in archives.items():
+        if archive.compressed_size > DIRECT_UPLOAD_BYTES and project.manifest.bucket is None:
+            size = f"{archive.compressed_size:,} bytes zipped"
+            message = f"{target} has {size}; over {DIRECT_UPLOAD_BYTES:,} it has to go through S3"
+            problems.append(Problem(message, "write 's3: {bucket: ...}' in the manifest", target.layer.place))
     if problems:
         raise VerifyError(*problems)
 

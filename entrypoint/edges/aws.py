@@ -172,14 +172,8 @@ class AwsRegion:
         raise RolloutError.of(message, "look at the function in AWS, then run again")
 
     def _content(self, name: str, archive: Path) -> dict[str, Any]:
-        size = archive.stat().st_size
-        if size <= DIRECT_UPLOAD_BYTES:
+        if archive.stat().st_size <= DIRECT_UPLOAD_BYTES or self._bucket is None:
             return {"ZipFile": archive.read_bytes()}
-        if self._bucket is None:
-            message = (
-                f"{archive.name} has {size:,} bytes; over {DIRECT_UPLOAD_BYTES:,} it has to go through S3"
-            )
-            raise AwsError.of(message, "write 's3: {bucket: ...}' in the manifest")
         bucket = self._bucket.name_in(self.region)
         with archive.open("rb") as file:
             key = f"{self._bucket.prefix}{name}/{hashlib.file_digest(file, 'sha256').hexdigest()}.zip"

@@ -107,7 +107,7 @@ class Console:
             bar = DownloadBar(progress, title)
             yield bar
         if bar.wheels:
-            self.say(f"fetched {title}: {bar.wheels} wheels, {bar.received / 1e6:.1f} MB")
+            self.say(f"fetched {title}: {_count(bar.wheels, 'wheel')}, {bar.received / 1e6:.1f} MB")
 
 
 class DownloadBar:
