@@ -1,0 +1,20 @@
+# The base is the Lambda runtime's own image, not the SAM build image: it is a fraction of the size, so a
+# workflow's job starts sooner, and wheels are only copied here, never compiled.
+ARG BASE_IMAGE=public.ecr.aws/lambda/python:3.13
+
+FROM ${BASE_IMAGE} AS build
+COPY requirements/build.txt /src/requirements/
+RUN python3 -m pip install --no-cache-dir --require-hashes -r /src/requirements/build.txt
+COPY pyproject.toml README.md LICENSE /src/
+COPY entrypoint /src/entrypoint
+COPY hooks /src/hooks
+COPY examples/quickstart /src/examples/quickstart
+RUN python3 -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /dist /src
+
+FROM ${BASE_IMAGE}
+COPY requirements/image.txt /tmp/image.txt
+RUN python3 -m pip install --no-cache-dir --root-user-action=ignore --require-hashes -r /tmp/image.txt && rm /tmp/image.txt
+COPY --from=build /dist /tmp/dist
+RUN python3 -m pip install --no-cache-dir --root-user-action=ignore --no-deps /tmp/dist/*.whl && rm -r /tmp/dist
+# The console script, never `python -m`: that would run an `entrypoint` package of the user's checkout.
+ENTRYPOINT ["lambda-layers"]

@@ -1,0 +1,39 @@
+# `make demo` and `make test` set up what they need, on a machine with Python 3.11+ and make.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: demo test check bench requirements clean
+
+demo: $(READY)
+	@$(BIN)/lambda-layers demo
+
+test: $(READY)
+	@$(BIN)/pytest -n 2 --dist worksteal
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	$(BIN)/pre-commit validate-manifest .pre-commit-hooks.yaml
+
+bench: $(READY)
+	$(BIN)/python benchmarks/assemble.py
+
+$(READY): pyproject.toml requirements/dev.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/dev.txt -e '.[dev]'
+	@touch $@
+
+# Needs Python 3.13, the image's version, for image.txt and build.txt.
+COMPILE := -m piptools compile --quiet --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+requirements: $(READY)
+	CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/python $(COMPILE) --upgrade --no-annotate --extra dev -o requirements/dev.txt pyproject.toml
+	for name in image build; do \
+	  CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/python $(COMPILE) --upgrade --generate-hashes -o requirements/$$name.txt requirements/$$name.in || exit 1; \
+	done
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
