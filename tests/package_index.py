@@ -109,6 +109,7 @@ class IndexServer:
         self.corrupted: set[str] = set()
         self.yanked: set[str] = set()
         self.lists_hashes = True
+        self.lists_nonsense = False
         self._failures: list[tuple[str, int]] = []
         self._resets: list[str] = []
         self._stalls: set[str] = set()
@@ -142,6 +143,9 @@ class IndexServer:
     def list_without_hashes(self) -> None:
         self.lists_hashes = False
 
+    def list_nonsense(self) -> None:
+        self.lists_nonsense = True
+
     def asked_for(self, part: str) -> int:
         """How many requests had `part` in their path."""
         return sum(part in path for path in self.requests)
@@ -163,7 +167,7 @@ class IndexServer:
         self.requests.append(path)
         self.user_agents[handler.headers.get("User-Agent", "").split("/")[0]] += 1
         status, content_type, body = self._respond(path, handler)
-        reset = self._taken(self._resets, lambda part: part in path)
+        reset = status == 200 and self._taken(self._resets, lambda part: part in path)
         handler.send_response(status)
         handler.send_header("Content-Type", content_type)
         handler.send_header("Content-Length", str(len(body)))
@@ -203,6 +207,8 @@ class IndexServer:
         files = [path for path in sorted(self.folder.iterdir()) if _project(path) == name]
         if not files:
             return 404, "text/plain", b"no such package"
+        if self.lists_nonsense:
+            return 200, _JSON, b"[]"
         if _JSON in accept and not self.html_only:
             listing = {"meta": {"api-version": "1.1"}, "name": name, "files": list(map(self._json, files))}
             return 200, _JSON, json.dumps(listing).encode()

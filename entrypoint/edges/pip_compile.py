@@ -20,8 +20,11 @@ from entrypoint.errors import LockError, Problem
 from entrypoint.runtimes import Platform
 
 _SECRET_VARIABLES = re.compile(r"^(?:AWS_|ACTIONS_|GITHUB_TOKEN$|GH_TOKEN$)")
-_NO_MATCH = re.compile(r"^ERROR: No matching distribution found for (.+?)$", re.MULTILINE)
-_NOISE = re.compile(r"^(?:WARNING|DEPRECATION|\[notice\]|Traceback|  File |    )")
+_NO_MATCH = re.compile(r"^\s*ERROR: No matching distribution found for (.+?)(?: \(from .*)?$", re.MULTILINE)
+_CONFLICT = re.compile(r"^ *The conflict is caused by:\n((?: +\S.*\n)+)", re.MULTILINE)
+_ERROR = re.compile(r"^\s*ERROR: (?!ResolutionImpossible)(.+)$", re.MULTILINE)
+# The files that pip-compile is handed are not the user's.
+_OUR_FILE = re.compile(r" \(from -r \S+ \(line \d+\)\)")
 _ARGUMENTS = (
     # A user's [tool.pip-tools] is for locks of another kind, and could ask for what is refused below.
     "--no-config",
@@ -34,6 +37,8 @@ _ARGUMENTS = (
     # All that an extra asks for is pinned as well, and `name[extra]==1` is no valid constraint.
     "--strip-extras",
     "--resolver=backtracking",
+    # Only then does pip say which requirements contradict each other.
+    "--verbose",
     # To learn what an sdist needs, pip would run its build, here and not on the target.
     "--pip-args=--only-binary=:all: --disable-pip-version-check --no-input",
 )
@@ -77,8 +82,8 @@ class PipCompile:
         )
 
     def _failure(self, answer: subprocess.CompletedProcess[str]) -> LockError:
-        output = self._mask(answer.stderr)
-        message = " ".join(_essential_lines(output)) or f"pip-compile ended with {answer.returncode}"
+        output = self._mask(f"{answer.stdout}\n{answer.stderr}")
+        message = _essence(output) or f"pip-compile ended with {answer.returncode} and said nothing"
         if answer.returncode == CHANGED:
             remedy = "install the versions of pip and pip-tools that this release names"
             return LockError(Problem(message, remedy))
@@ -112,9 +117,11 @@ def _target(platform: Platform, arguments: Sequence[str]) -> Target:
     )
 
 
-def _essential_lines(output: str) -> Sequence[str]:
-    """Pick what pip says about the cause; warnings, notices and tracebacks are left out."""
-    lines = [line for line in output.splitlines() if line.strip()]
-    errors = [line.removeprefix("ERROR: ").strip() for line in lines if line.startswith("ERROR: ")]
-    rest = [line.strip() for line in lines if not _NOISE.match(line)]
-    return list(dict.fromkeys(errors)) or rest[-1:]
+def _essence(output: str) -> str:
+    """Pick what pip says about the cause; progress, warnings and tracebacks are left out."""
+    output = _OUR_FILE.sub("", output)
+    if conflict := _CONFLICT.search(output):
+        causes = ", ".join(line.strip() for line in conflict[1].splitlines())
+        return f"the requirements contradict each other: {causes}"
+    errors = dict.fromkeys(error.strip() for error in _ERROR.findall(output))
+    return ". ".join(errors) or next(reversed(output.strip().splitlines()), "").strip()
