@@ -2,8 +2,8 @@
 
 A layer is unpacked to /opt, and Lambda puts /opt/python on sys.path:
 https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html. A wheel's root goes under
-`python/` as it is; its `.data` schemes go where `pip install --target` would put them (PEP 427).
-Whatever moves is told to RECORD.
+`python/` as it is; its `.data` schemes (PEP 427) go where `pip install --target` would put them, but
+for C headers, whose place there depends on the machine. Whatever moves is told to RECORD.
 """
 
 import base64

@@ -119,10 +119,10 @@ def read_content(wheel: Path, members: tuple[Member, ...]) -> Iterator[tuple[Mem
     Raises:
         ArchiveError: where a member does not unpack to what the wheel's directory says of it.
     """
-    with wheel.open("rb") as file, zipfile.ZipFile(wheel) as archive:
+    with wheel.open("rb") as file:
         for member in members:
             try:
-                content = _unpack(member, file, archive)
+                content = _unpack(member, wheel, file)
             except (
                 zlib.error,
                 zipfile.BadZipFile,
@@ -140,9 +140,10 @@ def read_content(wheel: Path, members: tuple[Member, ...]) -> Iterator[tuple[Mem
             yield member, content
 
 
-def _unpack(member: Member, file: BinaryIO, archive: zipfile.ZipFile) -> bytes:
+def _unpack(member: Member, wheel: Path, file: BinaryIO) -> bytes:
     if member.method not in RAW_METHODS:
-        return archive.read(member.path)
+        with zipfile.ZipFile(wheel) as archive:
+            return archive.read(member.path)
     file.seek(member.offset)
     data = file.read(member.compressed_size)
     if member.method == zipfile.ZIP_STORED:

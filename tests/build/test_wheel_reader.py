@@ -1,0 +1,192 @@
+import io
+import stat
+import struct
+import zipfile
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from layers import inspected, raw_wheel
+from package_index import make_wheel
+
+from entrypoint.build.wheel import read_content, read_members
+from entrypoint.errors import ArchiveError
+
+GOOD = {"pkg/__init__.py": b"answer = 42\n" * 50, "pkg-1.0.dist-info/RECORD": b""}
+
+
+def whole(path):
+    return {member.path: content for member, content in read_content(path, read_members(path))}
+
+
+def refusal(path):
+    with pytest.raises(ArchiveError) as caught:
+        whole(path)
+    return str(caught.value)
+
+
+def test_members_and_their_content(tmp_path):
+    wheel = make_wheel(tmp_path, "pkg", "1.0", files={"pkg/__init__.py": b"x = 1\n"})
+    assert whole(wheel)["pkg/__init__.py"] == b"x = 1\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../escape.py", "pkg/../../x.py", "pkg\\win.py", "a//b.py", "./a.py"]
+)
+def test_paths_that_leave_the_layer_are_refused(tmp_path, name):
+    wheel = raw_wheel(tmp_path / "pkg-1.0-py3-none-any.whl", GOOD | {name: b""})
+    assert "leads out of the layer or is not portable" in refusal(wheel)
+
+
+def test_links_are_refused(tmp_path):
+    path = tmp_path / "pkg-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        info = zipfile.ZipInfo("pkg/link.so")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, "/etc/shadow")
+    assert "symbolic link" in refusal(path)
+
+
+def test_all_faults_of_a_wheel_are_told_at_once(tmp_path):
+    wheel = raw_wheel(tmp_path / "pkg-1.0-py3-none-any.whl", {"../a.py": b"", "/b.py": b""})
+    assert len(refusal(wheel).splitlines()) == 2
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(("second", "accepted"), [(b"same", True), (b"other", False)])
+def test_equal_twins_are_one_file_and_unequal_ones_are_refused(tmp_path, second, accepted):
+    path = tmp_path / "pkg-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("pkg/a.py", b"same")
+        archive.writestr("pkg/a.py", second)
+    if accepted:
+        assert whole(path) == {"pkg/a.py": b"same"}
+    else:
+        assert "twice, with different content" in refusal(path)
+
+
+def test_a_file_cannot_be_a_folder_too(tmp_path):
+    wheel = raw_wheel(tmp_path / "pkg-1.0-py3-none-any.whl", {"pkg": b"", "pkg/a.py": b""})
+    assert "pkg is both a file and a folder" in refusal(wheel)
+
+
+def test_data_descriptors_are_read_from_the_directory(tmp_path):
+    class Unseekable(io.RawIOBase):
+        def __init__(self):
+            self.data = bytearray()
+
+        def writable(self):
+            return True
+
+        def write(self, data):
+            self.data += data
+            return len(data)
+
+    out = Unseekable()
+    with zipfile.ZipFile(
+        out, "w", zipfile.ZIP_DEFLATED
+    ) as archive:  # cannot seek back: sizes follow the data
+        archive.writestr("pkg/__init__.py", b"hello " * 99)
+    path = tmp_path / "pkg-1.0-py3-none-any.whl"
+    path.write_bytes(out.data)
+    assert whole(path) == {"pkg/__init__.py": b"hello " * 99}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compression_methods(tmp_path, method):
+    path = tmp_path / "pkg-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("pkg/__init__.py", b"hello " * 99)
+    assert whole(path) == {"pkg/__init__.py": b"hello " * 99}
+
+
+def test_zip64_members(tmp_path):
+    path = tmp_path / "pkg-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive, archive.open("pkg/big.py", "w", force_zip64=True) as member:
+        member.write(b"hello")
+    assert whole(path) == {"pkg/big.py": b"hello"}
+
+
+def patched_directory(path, field, value):
+    """Change a field of the first central directory entry, as a liar would."""
+    data = bytearray(path.read_bytes())
+    start = data.index(b"PK\1\2")
+    struct.pack_into(
+        "<L", data, start + {"crc": 16, "compressed": 20, "size": 24, "offset": 42}[field], value
+    )
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("crc", 12345),
+        ("size", 3),
+        ("size", 10_000_000),
+        ("size", 2_000_000_000),
+        ("compressed", 2),
+        ("compressed", 100_000),
+        ("offset", 7),
+        ("offset", 4_000_000),
+    ],
+)
+def test_a_directory_that_lies_is_refused(tmp_path, field, value):
+    wheel = raw_wheel(tmp_path / "pkg-1.0-py3-none-any.whl", GOOD)
+    assert refusal(patched_directory(wheel, field, value))
+
+
+def test_a_bomb_does_not_unpack(tmp_path):
+    wheel = raw_wheel(tmp_path / "pkg-1.0-py3-none-any.whl", {"pkg/zeros": bytes(30_000_000)})
+    assert refusal(patched_directory(wheel, "size", 100))
+    assert wheel.stat().st_size < 100_000
+
+
+def test_overlapping_members_are_refused(tmp_path):
+    wheel = raw_wheel(tmp_path / "pkg-1.0-py3-none-any.whl", {"a.py": b"x" * 1000, "b.py": b"y" * 1000})
+    data = bytearray(wheel.read_bytes())
+    second = data.index(b"PK\1\2", data.index(b"PK\1\2") + 1)
+    struct.pack_into("<L", data, second + 42, 0)  # the second member claims to begin where the first does
+    wheel.write_bytes(data)
+    assert refusal(wheel)
+
+
+@pytest.mark.parametrize("length", [0, 10, 100, -1, -30])
+def test_a_truncated_file_is_refused(tmp_path, length):
+    wheel = raw_wheel(tmp_path / "pkg-1.0-py3-none-any.whl", GOOD)
+    wheel.write_bytes(wheel.read_bytes()[:length])
+    assert "pkg-1.0-py3-none-any.whl" in refusal(wheel)
+
+
+def test_a_hundred_thousand_members(tmp_path):
+    members = {f"pkg/m{number}.py": b"" for number in range(100_000)}
+    wheel = raw_wheel(tmp_path / "pkg-1.0-py3-none-any.whl", members)
+    assert len(read_members(wheel)) == 100_000
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@given(data=st.data())
+def test_no_damage_goes_unnoticed(tmp_path, data):
+    """Whatever bytes are changed: the reader gives the true content, or its own error, and nothing else."""
+    wheel = raw_wheel(tmp_path / "pkg-1.0-py3-none-any.whl", GOOD)
+    damaged = bytearray(wheel.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    wheel.write_bytes(damaged)
+    try:
+        found = whole(wheel)
+    except ArchiveError as error:
+        assert "pkg-1.0-py3-none-any.whl" in str(error)
+    else:
+        assert all(
+            zlib.crc32(content) in {zlib.crc32(good) for good in GOOD.values()} for content in found.values()
+        )
+
+
+def test_what_was_found_out_is_kept(tmp_path):
+    wheel = make_wheel(tmp_path, "pkg", "1.0", files={"pkg/__init__.py": b"x = 1\n"})
+    first = inspected(wheel, tmp_path / "cache")
+    assert inspected(wheel, tmp_path / "cache") == first
+    (known,) = (tmp_path / "cache" / "inspected").rglob("*.json")
+    known.write_text("cut off")
+    assert inspected(wheel, tmp_path / "cache") == first

@@ -1,0 +1,81 @@
+"""What tests of the build stages start from: platforms, wheels that are there, archives of them."""
+
+import hashlib
+import io
+import shutil
+import struct
+import subprocess
+import zipfile
+from pathlib import Path
+
+from entrypoint.build.assemble import Archive, assemble
+from entrypoint.build.fetch import Wheel
+from entrypoint.build.inspect import Contents, inspect
+from entrypoint.errors import Place
+from entrypoint.manifest import Layer, Requirements
+from entrypoint.runtimes import RUNTIMES, Architecture, Platform
+from entrypoint.targets import Target
+
+PYTHON313 = Platform(RUNTIMES["python3.13"], Architecture.X86_64)
+
+
+def target(platform: Platform = PYTHON313, name: str = "web") -> Target:
+    place = Place("lambda-layers.yml", 4, 3)
+    return Target(
+        Layer(
+            name=name,
+            place=place,
+            requirements=Requirements(place=place),
+            platforms=(platform,),
+            name_template="{layer}",
+            own_locks={},
+        ),
+        platform,
+    )
+
+
+def fetched(path: Path) -> Wheel:
+    """The wheel at a path, as `fetch` would hand it on."""
+    name, version, *_ = path.name.split("-")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Wheel(name=name, version=version, filename=path.name, sha256=digest, path=path)
+
+
+def inspected(path: Path, cache: Path) -> Contents:
+    return inspect(fetched(path), cache)
+
+
+def assembled(folder: Path, *wheels: Path, platform: Platform = PYTHON313) -> Archive:
+    contents = [inspected(wheel, folder / "cache") for wheel in wheels]
+    return assemble(contents, platform.runtime, folder / "layer.zip")
+
+
+def raw_wheel(path: Path, members: dict[str, bytes], **options: object) -> Path:
+    """A zip file under a wheel's name, with what zipfile is willing to write into it."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data, **options)
+    return path
+
+
+def shared_object(
+    folder: Path, *, source: str = "int answer(void) { return 42; }", flags: tuple[str, ...] = ()
+) -> bytes:
+    """A real shared object, made by this machine's compiler."""
+    (folder / "code.c").write_text(source)
+    compiler = shutil.which("cc")
+    assert compiler, "these tests need a C compiler"
+    command = [compiler, "-shared", "-fPIC", "-o", "code.so", "code.c", *flags]
+    subprocess.run(command, cwd=folder, check=True, timeout=60)
+    return (folder / "code.so").read_bytes()
+
+
+def for_machine(elf: bytes, machine: int) -> bytes:
+    """The same ELF file, said to be for another machine (e_machine, at byte 18)."""
+    return elf[:18] + struct.pack("<H", machine) + elf[20:]
+
+
+def unzipped(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
+        assert archive.testzip() is None
+        return {info.filename: archive.read(info) for info in archive.infolist()}
