@@ -96,7 +96,7 @@ def test_record_tells_of_what_moved(tmp_path):
 
 
 def test_it_equals_what_pip_installs(tmp_path):
-    """pip is the reference: the same files with the same content. Aside: RECORD, pip's own marks, shebangs, C headers."""
+    """The same files with the same content, but RECORD, pip's own marks, shebangs and C headers."""
     wheels = [
         make_wheel(tmp_path, "pkg", "1.0", files=SCHEMES),
         make_wheel(
