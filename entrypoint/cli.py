@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from entrypoint import __version__
-from entrypoint.errors import LayersError, RolloutError, UsageError
+from entrypoint.errors import LayersError, MachineError, Place, RolloutError, UsageError
 from entrypoint.manifest import DEFAULT_PATH, MANIFEST
 from entrypoint.project import Project, check_locks, load_project
 from entrypoint.targets import Target, aging
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _SOMETHING_TO_DO = 2
 _INTERRUPTED = 130
+_EXTRAS = dict.fromkeys(("boto3", "elftools", "httpx2", "pip", "piptools", "rich", "unearth"), "all")
+_EXTRAS |= dict.fromkeys(("flask", "flask_cors", "moto", "werkzeug"), "local")
+"""Which extra of this distribution brings a library: the base installation serves the hooks alone."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,24 +40,40 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parse(sys.argv[1:] if argv is None else argv, environment)
         code: int = arguments.run(arguments, environment)
     except LayersError as error:
-        _tell(error, environment)
-        return error.exit_code
+        return _tell(error, environment)
+    except ModuleNotFoundError as error:
+        return _tell(_missing_extra(error), environment)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # the reader of our output has had enough
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - or exit complains
+            return 0
+        place = Place(str(error.filename)) if error.filename else None
+        remedy = "mend the permissions or the disk, and run again"
+        return _tell(MachineError.of(error.strerror or str(error), remedy, place), environment)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: no file is half-written; run it again and it will finish\n")
         return _INTERRUPTED
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - or exit complains again
-        return 0
     return code
 
 
-def _tell(error: LayersError, environment: Mapping[str, str]) -> None:
+def _missing_extra(error: ModuleNotFoundError) -> LayersError:
+    """Explain a library that the light installation does not have; any other missing module is a bug."""
+    library = (error.name or "").partition(".")[0]
+    if library not in _EXTRAS:
+        raise error
+    remedy = f"pip install 'lambda-layer-pipeline[{_EXTRAS[library]}]'"
+    return UsageError.of(f"this installation lacks {library}", remedy)
+
+
+def _tell(error: LayersError, environment: Mapping[str, str]) -> int:
+    """Print an error's problems, in a workflow as annotations too; return its exit code."""
     for problem in error.problems:
         sys.stderr.write(f"error: {problem}\n")
     if environment.get("GITHUB_ACTIONS") == "true":
         from entrypoint.edges import github  # noqa: PLC0415 - a workflow's business only
 
         _print("\n".join(github.annotations("error", error.problems)))
+    return error.exit_code
 
 
 class _Parser(argparse.ArgumentParser):

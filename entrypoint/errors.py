@@ -9,7 +9,8 @@
     ├── VerifyError       9  a finished layer that would fail in its runtime
     ├── AwsError         10  credentials, permissions, or an answer of AWS that a retry does not mend
     ├── PlanError        11  what the manifest asks for does not fit what stands in AWS
-    └── RolloutError     12  some functions could not be updated
+    ├── RolloutError     12  some functions could not be updated
+    └── MachineError     13  a file or folder of this machine cannot be read or written
 
 An error carries *all* the problems of its stage, each with a place and a remedy. Beside these exit
 codes stand 0 (done), 1 (a bug: a traceback goes with it), 2 (`plan --detailed-exitcode`: there is
@@ -112,3 +113,9 @@ class RolloutError(LayersError):
     """Some functions could not be updated; the report says which."""
 
     exit_code = 12
+
+
+class MachineError(LayersError):
+    """A file or folder of this machine cannot be read or written."""
+
+    exit_code = 13

@@ -27,10 +27,10 @@ from entrypoint.shapes import (
 )
 
 DEFAULT_PATH = "lambda-layers.yml"
-LAYER_NAME = r"[a-zA-Z0-9-_]{1,100}"
-LAYER_VERSION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9-_]+:[0-9]+"
-FUNCTION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9-_]{1,140}"
-FUNCTION_GLOB = r"[a-zA-Z0-9-_*?\[\]!]{1,140}"
+LAYER_NAME = r"[a-zA-Z0-9_-]{1,100}"
+LAYER_VERSION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9_-]+:[0-9]+"
+FUNCTION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9_-]{1,140}"
+FUNCTION_GLOB = r"[a-zA-Z0-9_*?\[\]!-]{1,140}"
 DEFAULT_NAME = "{layer}-{runtime}-{architecture}"
 REQUIREMENTS_ENDINGS = (".in", ".txt", ".toml")
 
@@ -56,7 +56,7 @@ _LAYER = Record(
         ),
         "name": Field(
             shape=String(
-                "a template of a layer's name", r"(?:[a-zA-Z0-9-_]|\{layer\}|\{runtime\}|\{architecture\})+"
+                "a template of a layer's name", r"(?:[a-zA-Z0-9_-]|\{layer\}|\{runtime\}|\{architecture\})+"
             ),
             help="the layer's name in AWS; {layer}, {runtime} and {architecture} are filled in",
         ),
@@ -239,10 +239,8 @@ def _wrong_references(layers: Table, functions: Table) -> Iterator[Problem]:
         references = function.get("layers", ())
         for layer in references:
             if not layer.startswith("arn:") and layer not in layers.keys:
-                known = ", ".join(layers.keys) or "one that you add under 'layers'"
-                yield Problem(
-                    f"there is no layer {str(layer)!r} in this manifest", f"choose {known}", layer.place
-                )
+                remedy = f"choose one of {', '.join(layers.keys)}" if layers.keys else "add it under 'layers'"
+                yield Problem(f"there is no layer {str(layer)!r} in this manifest", remedy, layer.place)
         if len(references) > LAYERS_PER_FUNCTION:
             message = f"{len(references)} layers are too many for a function"
             remedy = f"AWS takes at most {LAYERS_PER_FUNCTION}; merge some of them"

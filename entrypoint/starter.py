@@ -88,7 +88,7 @@ def _layer_name(path: Path) -> str:
     """Name a layer after its file's folder, or after what follows `requirements-`."""
     own = re.sub(r"^requirements[-_.]?|[-_.]?requirements$", "", path.stem)
     name = own or (path.parent.name if path.parent.name not in _PLAIN_NAMES else "")
-    return re.sub(r"[^a-zA-Z0-9-_]", "-", name) or "shared"
+    return re.sub(r"[^a-zA-Z0-9_-]", "-", name) or "shared"
 
 
 def _project(folder: Path) -> dict[str, object]:
