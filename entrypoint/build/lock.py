@@ -179,6 +179,9 @@ def _in_step(lock: Lock, requirements: Requirements, place: Place, root: Path | 
 
 
 def _read(path: Path, platform: Platform, root: Path | None) -> Lock:
+    if path.suffix == ".toml":
+        message, remedy = "a lock in TOML is not read yet", "export it in the format of requirements.txt"
+        raise LockError(Problem(message, remedy, Place(shown(path, root))))
     try:
         asked = read_requirements_file(path, root=root)
     except ManifestError as error:

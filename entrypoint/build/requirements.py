@@ -114,7 +114,11 @@ class _Reader:
         )
 
     def read_file(self, path: Path, *, asked_at: Place, constraint: bool = False) -> None:
-        identity = path.resolve()
+        try:
+            identity = path.resolve()
+        except (OSError, RuntimeError, ValueError) as error:  # links in a ring, or a NUL in the name
+            self._problem(f"{str(path)!r} is no path: {error}", "correct the path", asked_at)
+            return
         if identity in self.including:
             self._problem(f"{shown(path, self.root)} includes itself", "remove this line", asked_at)
             return

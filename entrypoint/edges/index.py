@@ -11,8 +11,8 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -75,6 +75,7 @@ class PackageIndex:
         self._places: dict[str, dict[str, list[IndexFile]]] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._setting_up = threading.RLock()
+        self._connected: _Connection | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -86,8 +87,8 @@ class PackageIndex:
 
     def close(self) -> None:
         """Close the connections that were opened, if any."""
-        if "_client" in self.__dict__:
-            self._client.close()
+        if self._connected is not None:
+            self._connected.client.close()
 
     def files(self, name: str) -> tuple[IndexFile, ...]:
         """List the files of a package over all places, find-links first; each filename once."""
@@ -102,17 +103,17 @@ class PackageIndex:
     ) -> str:
         """Write a file, whole or not at all, and return its SHA-256 as hex; the listed hash must hold."""
         sha256, size = save(self._client, file.url, destination, received=received or (lambda _: None))
-        if file.sha256 not in {None, sha256} or file.size not in {None, size}:
-            destination.unlink()
-            expected = f"sha256:{file.sha256} ({file.size or 'unknown'} bytes)"
-            raise FetchError(
-                Problem(
-                    f"{file.filename} is not what the index lists: expected {expected}, "
-                    f"got sha256:{sha256} ({size} bytes)",
-                    "run it again; if that does not help, a proxy or the index itself serves broken files",
-                )
-            )
-        return sha256
+        if file.sha256 in {None, sha256} and file.size in {None, size}:
+            return sha256
+        destination.unlink()
+        listed = [f"sha256:{file.sha256}"] if file.sha256 else []
+        listed += [f"{file.size} bytes"] if file.size else []
+        message = (
+            f"{file.filename} is not what the index lists: expected {' and '.join(listed)}, "
+            f"got sha256:{sha256} and {size} bytes"
+        )
+        remedy = "run it again; if that does not help, a proxy or the index itself serves broken files"
+        raise FetchError(Problem(message, remedy))
 
     def mask(self, text: str) -> str:
         """Hide every credential in a text that people will see."""
@@ -173,37 +174,50 @@ class PackageIndex:
             page = IndexPage(Link(str(response.url)), response.content, response.encoding, content_type)
             yield from _files_of(page)
 
-    @cached_property
-    def _settings(self) -> PipSettings:
-        with self._setting_up:
-            return read_pip_settings(self._environment)
-
-    @cached_property
+    @property
     def _options(self) -> IndexOptions:
-        return combined(self._settings.options, self._asked, self._environment)
+        return self._connection().options
+
+    @property
+    def _client(self) -> PatientClient:
+        return self._connection().client
 
     @property
     def _fetcher(self) -> Fetcher:
         """The client by unearth's type for it; httpx2's own answers miss that Protocol by one attribute."""
         return cast("Fetcher", self._client)
 
-    @cached_property
-    def _client(self) -> PatientClient:
+    def _connection(self) -> "_Connection":
         with self._setting_up:
-            if "_client" in self.__dict__:  # another thread was first
-                return self._client
-            client = PyPIClient(
-                trusted_hosts=self._options.trusted_hosts,
-                verify=_tls(self._settings),
-                proxy=self._settings.proxy,
-                timeout=self._settings.timeout,
-                follow_redirects=True,
-            )
-            urls = (self._options.index_url or "", *self._options.extra_index_urls, *self._options.find_links)
-            client.auth = MultiDomainBasicAuth(
-                prompting=False, index_urls=[url for url in urls if "://" in url]
-            )
-            return PatientClient(client, retries=self._settings.retries, pause=self._pause)
+            if self._connected is None:
+                settings = read_pip_settings(self._environment)
+                options = combined(settings.options, self._asked, self._environment)
+                client = PatientClient(
+                    _client(settings, options), retries=settings.retries, pause=self._pause
+                )
+                self._connected = _Connection(options=options, client=client)
+            return self._connected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Connection:
+    """What is known once pip has been asked: where to look, and how to get there."""
+
+    options: IndexOptions
+    client: PatientClient
+
+
+def _client(settings: PipSettings, options: IndexOptions) -> PyPIClient:
+    client = PyPIClient(
+        trusted_hosts=options.trusted_hosts,
+        verify=_tls(settings),
+        proxy=settings.proxy,
+        timeout=settings.timeout,
+        follow_redirects=True,
+    )
+    urls = (options.index_url or "", *options.extra_index_urls, *options.find_links)
+    client.auth = MultiDomainBasicAuth(prompting=False, index_urls=[url for url in urls if "://" in url])
+    return client
 
 
 def _files_of(page: IndexPage) -> Iterator[IndexFile]:

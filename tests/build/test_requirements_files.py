@@ -109,6 +109,7 @@ def test_options_are_kept(tmp_path):
         ("--pre=yes", "takes no value"),
         ("--index-url", "lacks its value"),
         ("-r", "lacks its value"),
+        ("-r nul\0byte", "is no path"),
         ("-r missing.in", "missing.in cannot be read: No such file"),
         ("-r https://user:secret@host/more.in", "from the network"),
         ('--index-url "unclosed', "cannot be split"),
