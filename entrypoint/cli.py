@@ -7,6 +7,8 @@ people run at every commit, starts as quickly as Python does.
 import argparse
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _SOMETHING_TO_DO = 2
 _INTERRUPTED = 130
+_GRACE = 2.0
 _EXTRAS = dict.fromkeys(("boto3", "elftools", "httpx2", "pip", "piptools", "rich", "unearth"), "all")
 _EXTRAS |= dict.fromkeys(("flask", "flask_cors", "moto", "werkzeug"), "local")
 """Which extra of this distribution brings a library: the base installation serves the hooks alone."""
@@ -52,8 +55,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _tell(MachineError.of(error.strerror or str(error), remedy, place), environment)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: no file is half-written; run it again and it will finish\n")
+        _end_threads()
         return _INTERRUPTED
     return code
+
+
+def _end_threads() -> None:
+    """Let work in hand come to its end for a moment; then leave, whatever a stalled network still holds up."""
+    deadline = time.monotonic() + _GRACE
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join(max(0.0, deadline - time.monotonic()))
+    if any(thread.is_alive() and not thread.daemon for thread in threading.enumerate()[1:]):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_INTERRUPTED)
 
 
 def _missing_extra(error: ModuleNotFoundError) -> LayersError:

@@ -135,6 +135,11 @@ class Requirements:
     lines: tuple[tuple[str, Place], ...] = ()
     place: Place
 
+    @property
+    def asked(self) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+        """What is asked for, wherever in the manifest that is written."""
+        return self.files, tuple(line for line, _ in self.lines)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:

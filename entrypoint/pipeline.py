@@ -62,7 +62,7 @@ def lock(project: Project, edges: Edges, console: Console, *, upgrade: bool, pac
         path = project.lock_path(target)
         locked = _resolve(project, edges, target, existing=path, upgrade=upgrade, packages=packages)
         files = target.layer.requirements.files or (project.manifest.path,)
-        write_lock(path, locked, made_from=[shown(file, project.root) for file in files])
+        write_lock(path, locked, made_from=[shown(file, project.folder) for file in files])
         console.say(f"locked {target}: {len(locked.pins)} packages in {shown(path, project.root)}")
 
     ours = {project.lock_path(t): t for t in project.targets if t.platform not in t.layer.own_locks}
@@ -136,6 +136,7 @@ def _resolve(
         compile=edges.compile,
         index=edges.index(read_requirements(requirements, root=project.root).options),
         root=project.root,
+        folder=project.folder,
     )
 
 
@@ -251,7 +252,7 @@ def _for_each(items: Sequence[_Item], work: Callable[[_Item], _Result]) -> tuple
         futures = [pool.submit(work, item) for item in items]
         errors = [error for future in futures if isinstance(error := future.exception(), LayersError)]
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)  # on Ctrl-C nobody waits for a stalled network
     if errors:
         alike = [error for error in errors if type(error) is type(errors[0])]
         raise type(errors[0])(*dict.fromkeys(problem for error in alike for problem in error.problems))

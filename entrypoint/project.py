@@ -82,7 +82,24 @@ def load_project(path: Path, *, root: Path, variables: Mapping[str, str]) -> Pro
             f"cannot be read: {error}", "make it a readable UTF-8 file", Place(shown)
         ) from None
     manifest = manifests.load(path, text=text, shown=shown, variables=variables)
-    return Project(manifest=manifest, layers=expand(manifest), root=root)
+    project = Project(manifest=manifest, layers=expand(manifest), root=root)
+    _refuse_shared_locks(project)
+    return project
+
+
+def _refuse_shared_locks(project: Project) -> None:
+    """Refuse layers whose locks would be one file though their requirements are not the same."""
+    problems = []
+    first: dict[Path, Target] = {}
+    for target in project.targets:
+        if target.platform not in target.layer.own_locks:
+            other = first.setdefault(project.lock_path(target), target).layer
+            if other.requirements.asked != target.layer.requirements.asked:
+                message = f"the layers {other.name!r} and {target.layer.name!r} would share their locks"
+                remedy = "let their lists of requirements begin with different files"
+                problems.append(Problem(message, remedy, target.layer.requirements.place))
+    if problems:
+        raise ManifestError(*dict.fromkeys(problems))
 
 
 def check_locks(project: Project) -> None:

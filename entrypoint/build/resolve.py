@@ -19,7 +19,13 @@ from entrypoint.build.candidates import Index, IndexFile, choose, version_of
 from entrypoint.build.lock import Lock, Pin, inputs_hash, raise_all, read_pinned, read_via
 from entrypoint.build.misfits import no_fitting_version, no_fitting_wheel
 from entrypoint.build.requirement_options import IndexOptions
-from entrypoint.build.requirements import RequirementLine, RequirementSet, logical_lines, read_requirements
+from entrypoint.build.requirements import (
+    RequirementLine,
+    RequirementSet,
+    logical_lines,
+    read_requirements,
+    shown,
+)
 from entrypoint.build.tags import marker_environment
 from entrypoint.errors import FetchError, LockError, Problem
 from entrypoint.manifest import Requirements
@@ -65,11 +71,13 @@ def resolve(
     upgrade: bool = False,
     upgrade_packages: tuple[str, ...] = (),
     root: Path | None = None,
+    folder: Path | None = None,
 ) -> Lock:
     """Lock a layer's requirements for a platform.
 
     Pins of the `existing` lock are kept while they satisfy the requirements, unless they are to be
-    upgraded. `root` is the folder from which input files are named in the lock and in messages.
+    upgraded. Input files are named from `root` in messages, and from `folder`, the manifest's, in the
+    lock, which must not depend on where the command was run.
     """
     asked = read_requirements(requirements, root=root)
     question = Question(
@@ -84,6 +92,8 @@ def resolve(
         raise_all(_explained(error, asked, requirements, platform, index))
         raise
     pins = _pins(answer, asked, requirements, platform)
+    if folder is not None:
+        pins = tuple(replace(pin, via=tuple(_renamed(pin.via, root or Path(), folder))) for pin in pins)
     return Lock(
         platform=platform,
         pins=_with_hashes(pins, platform, index),
@@ -151,6 +161,14 @@ def _via(
     packages = {source for source in sources if not source.startswith("-")}
     flag = {True: "-c ", False: "-r " if requirements.files else ""}
     return tuple(sorted(packages | {f"{flag[line in asked.constraints]}{line.place.file}" for line in lines}))
+
+
+def _renamed(via: Iterable[str], root: Path, folder: Path) -> Iterable[str]:
+    """Name input files from `folder` instead of from `root`; packages stay as they are."""
+    for source in via:
+        flag, _, file = source.rpartition(" ")
+        path = root / file
+        yield f"{flag} {shown(path, folder)}".strip() if path.is_file() else source
 
 
 def _with_hashes(pins: Iterable[Pin], platform: Platform, index: Index) -> tuple[Pin, ...]:

@@ -1,0 +1,321 @@
+"""The command line as a user meets it: a process, a folder, an index; bad input and what is said of it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from layers import shared_object, unzipped
+from package_index import IndexServer, make_sdist, make_wheel, pip_environment
+
+COMMAND = Path(sys.executable).with_name("lambda-layers")
+MANIFEST = """\
+version: 1
+layers:
+  web:
+    requirements: web.in
+    runtimes: [python3.12, python3.13]
+    architectures: [x86_64, arm64]
+"""
+
+
+@pytest.fixture
+def index(tmp_path):
+    packages = tmp_path / "packages"
+    make_wheel(packages, "app", "1.0", requires=("speedup", "only-arm; platform_machine == 'aarch64'"))
+    make_wheel(packages, "only-arm", "1.0")
+    for python in ("cp312", "cp313"):
+        for machine in ("x86_64", "aarch64"):
+            make_wheel(packages, "speedup", "2.0", tag=f"{python}-{python}-manylinux_2_17_{machine}")
+    make_wheel(packages, "speedup", "3.0", tag="cp314-cp314-manylinux_2_17_x86_64")
+    make_sdist(packages, "source-only", "1.0")
+    with IndexServer(packages) as server:
+        yield server
+
+
+@pytest.fixture
+def project(tmp_path, index):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "lambda-layers.yml").write_text(MANIFEST)
+    (folder / "web.in").write_text("app\n")
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path, project, index):
+    def run(*arguments, folder=project, **variables):
+        environment = pip_environment(tmp_path / "home", PIP_INDEX_URL=index.url) | variables
+        environment |= {"LAMBDA_LAYERS_CACHE": str(tmp_path / "cache"), "PYTHONPATH": ""}
+        return subprocess.run(
+            [COMMAND, *arguments],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+def expect(result, code, *texts):
+    said = result.stdout + result.stderr
+    assert result.returncode == code, said
+    assert "Traceback" not in said
+    for text in texts:
+        assert text in said
+    return said
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_lock_check_and_build(run, project):
+    expect(run("lock"), 0, "locked web-python3.13-arm64: 3 packages in web-python3.13-arm64.txt")
+    assert "only-arm" not in (project / "web-python3.13-x86_64.txt").read_text()
+    expect(run("check"), 0, "4 targets, every lock is in step")
+    expect(run("build"), 0, "built web-python3.12-x86_64: 2 packages")
+    built = project / ".lambda-layers" / "build"
+    content = unzipped(built / "web-python3.13-arm64.zip")
+    assert {"python/app.py", "python/only_arm.py", "python/speedup.py"} <= set(content)
+    told = json.loads((built / "web-python3.13-arm64.json").read_text())
+    assert [package["name"] for package in told["packages"]] == ["app", "only-arm", "speedup"]
+    assert told["zip"]["bytes"] == (built / "web-python3.13-arm64.zip").stat().st_size
+    assert told["dependencyHash"].startswith("sha256:")
+    before = {path.name: path.read_bytes() for path in built.iterdir()}
+    expect(run("build"), 0)
+    assert {path.name: path.read_bytes() for path in built.iterdir()} == before
+
+
+def test_by_products_hide_from_git(run, project):
+    expect(run("build"), 0)
+    subprocess.run(["git", "init", "-q", project], check=True)
+    status = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=project, capture_output=True, text=True, check=True
+    )
+    assert ".lambda-layers" not in status.stdout
+
+
+def test_without_a_lock_it_says_so_and_locked_refuses(run, project):
+    expect(run("build"), 0, "web-python3.12-x86_64 has no lock, so it is resolved afresh")
+    said = expect(
+        run("build", "--locked"),
+        6,
+        "lambda-layers.yml:3:3: the layer 'web' has no lock for python3.12-x86_64",
+    )
+    assert said.count("error: ") == 4
+
+
+def test_one_target_only(run, project):
+    expect(run("build", "--target", "web-python3.13-arm64"), 0)
+    assert [path.name for path in project.glob(".lambda-layers/build/*.zip")] == ["web-python3.13-arm64.zip"]
+    expect(run("build", "--target", "web"), 4, "there is no target web; choose from web-python3.12-x86_64, ")
+
+
+def test_a_lock_out_of_step(run, project):
+    expect(run("lock"), 0)
+    (project / "web.in").write_text("app\nspeedup\n")
+    message = "web-python3.13-arm64.txt: this lock is out of step with web.in; run: lambda-layers lock"
+    expect(run("check"), 6, message)
+    expect(run("build"), 6, message)
+    (project / "web.in").write_text("# only a comment changed\napp   \n")
+    expect(run("check"), 0)
+
+
+def test_a_broken_manifest(run, project):
+    (project / "lambda-layers.yml").write_text("version: 1\nlayers: [\n")
+    expect(run("build"), 5, "error: lambda-layers.yml:3:1: this is not YAML")
+    (project / "lambda-layers.yml").write_text(MANIFEST + "layer: {}\n")
+    expect(run("plan"), 5, "error: lambda-layers.yml:7:1: the key 'layer' is unknown; did you mean 'layers'?")
+    (project / "web.in").unlink()
+    expect(run("check"), 5, "lambda-layers.yml:4:19: there is no file web.in; create it, or mend its name")
+    (project / "lambda-layers.yml").unlink()
+    expect(run("deploy"), 5, "lambda-layers.yml: there is no such file; write one with: lambda-layers init")
+
+
+def test_a_package_without_a_wheel(run, project):
+    (project / "web.in").write_text("app\nsource-only\nspeedup>=3\n")
+    said = expect(run("build"), 6, "web.in:2: ", "web.in:3: ")
+    assert "source-only" in said
+    assert "cp314" in said
+    assert files(project) == ["lambda-layers.yml", "web.in"]
+
+
+def test_a_wrong_hash_in_the_lock(run, project):
+    expect(run("lock"), 0)
+    lock = project / "web-python3.13-arm64.txt"
+    lines = [
+        f"    --hash=sha256:{'0' * 64}" if "--hash" in line else line
+        for line in lock.read_text().splitlines()
+    ]
+    lock.write_text("\n".join(lines) + "\n")
+    said = expect(run("build"), 7, "web-python3.13-arm64.txt:")
+    assert said.count("error: ") == 3
+    assert not list(project.glob(".lambda-layers/build/*"))
+
+
+def test_a_layer_that_would_fail_is_not_built(run, project, index, tmp_path):
+    library = shared_object(tmp_path)
+    make_wheel(index.folder, "app", "1.1", files={"app.py": "", "native.so": library})
+    (project / "lambda-layers.yml").write_text(MANIFEST.replace("[x86_64, arm64]", "[arm64]"))
+    said = expect(
+        run("build"), 9, "native.so of app-1.1-py3-none-any.whl is made for x86_64, not for aarch64"
+    )
+    assert "[elf-machine]; use a wheel for aarch64" in said
+    assert not list(project.glob(".lambda-layers/build/*.zip"))
+
+
+def test_targets_that_share_a_name_must_be_equal(run, project):
+    (project / "lambda-layers.yml").write_text(MANIFEST + "    name: '{layer}'\n")
+    expect(
+        run("build"), 9, "share the name web and differ in only_arm-1.0-py3-none-any.whl, speedup-2.0-cp312"
+    )
+    (project / "web.in").write_text("only-arm\n")
+    expect(run("build"), 0)
+
+
+def test_the_command_line_itself(run, project):
+    expect(run("--help"), 0, "init", "deploy")
+    expect(run("--version"), 0, "lambda-layers 0.")
+    expect(run(), 4, "error: the following arguments are required: COMMAND; see: lambda-layers --help")
+    expect(run("plan", "--nonsense"), 4, "unrecognized arguments: --nonsense")
+    expect(
+        run("check", "--set", "novalue"), 4, "--set novalue is no NAME=VALUE; write it as --set STAGE=prod"
+    )
+
+
+def test_variables_come_from_flags_and_the_environment(run, project):
+    (project / "lambda-layers.yml").write_text(MANIFEST + "    description: ${STAGE}\n")
+    expect(run("build"), 5, "the variable STAGE is not set")
+    expect(run("build", "--set", "STAGE=prod"), 0)
+    expect(run("build", STAGE="prod"), 0)
+
+
+def test_the_schema_is_one(run):
+    schema = json.loads(expect(run("schema"), 0))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(yaml.safe_load(MANIFEST), schema)
+
+
+def test_init_writes_a_manifest_that_works(run, project):
+    (project / "lambda-layers.yml").unlink()
+    (project / "requirements-data.txt").write_text("speedup\n")
+    (project / "requirements-dev.txt").write_text("pytest\n")
+    (project / "services" / "web").mkdir(parents=True)
+    (project / "services" / "web" / "requirements.in").write_text("app\n")
+    expect(run("init"), 0, "wrote lambda-layers.yml; next: lambda-layers lock")
+    manifest = yaml.safe_load((project / "lambda-layers.yml").read_text())
+    assert {name: layer["requirements"] for name, layer in manifest["layers"].items()} == {
+        "web": "services/web/requirements.in",
+        "data": "requirements-data.txt",
+    }
+    expect(run("build"), 0)
+    expect(run("init"), 5, "it exists already; edit it, or move it away first")
+
+
+def test_init_reads_a_project_file(run, project):
+    for path in project.iterdir():
+        path.unlink()
+    text = "[project]\nname = 'x'\nrequires-python = '<3.13'\ndependencies = ['app', 'speedup<3']\n"
+    (project / "pyproject.toml").write_text(text)
+    expect(run("init"), 0)
+    layer = yaml.safe_load((project / "lambda-layers.yml").read_text())["layers"]["shared"]
+    assert (layer["requirements"], layer["runtimes"]) == (["app", "speedup<3"], ["python3.12"])
+
+
+def test_init_in_an_empty_folder(run, tmp_path):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    expect(run("init", folder=folder), 0)
+    assert yaml.safe_load((folder / "lambda-layers.yml").read_text())["layers"]["shared"]["requirements"] == [
+        "requests"
+    ]
+
+
+def test_deprecated_and_preview_runtimes_are_warned_of(run, project):
+    (project / "lambda-layers.yml").write_text(
+        MANIFEST.replace("[python3.12, python3.13]", "[python3.9, python3.15]")
+    )
+    (project / "web.in").write_text("only-arm\n")
+    said = expect(
+        run("build"), 0, "warning: lambda-layers.yml:3:3: python3.9 is deprecated since 2025-12-15; "
+    )
+    assert "python3.15 is a preview" in said
+
+
+def test_a_users_repository_shadows_nothing(run, project):
+    """The run holds credentials; what stands in the checkout must never be imported."""
+    for name in ("entrypoint", "hooks", "pip", "yaml", "piptools", "packaging"):
+        (project / name).mkdir()
+        (project / name / "__init__.py").write_text(
+            "raise SystemExit('the user\\'s own code was imported')\n"
+        )
+    expect(run("lock"), 0)
+    expect(run("build"), 0)
+
+
+def test_a_workflow_gets_annotations_and_reads_its_inputs(run, project):
+    variables = {"GITHUB_ACTIONS": "true", "INPUT_COMMAND": "build", "INPUT_LOCKED": "true"}
+    said = expect(
+        run(**variables), 6, "::error file=lambda-layers.yml,line=3,col=3::the layer 'web' has no lock"
+    )
+    assert said.count("::error") == 4
+    expect(
+        run(**variables | {"INPUT_LOCKED": "false", "INPUT_MANIFEST": "other.yml"}),
+        5,
+        "other.yml: there is no such",
+    )
+
+
+def test_a_cache_that_cannot_be_written(run, project):
+    expect(run("build", "--cache", "/proc/nowhere"), 13, "error: /proc/nowhere")
+
+
+def test_two_layers_that_would_share_their_locks(run, project):
+    other = "  api: {requirements: [web.in, speedup], runtimes: [python3.13]}\n"
+    (project / "lambda-layers.yml").write_text(MANIFEST + other)
+    expect(
+        run("lock"), 5, "lambda-layers.yml:7:9: the layers 'web' and 'api' would share their locks; let their"
+    )
+    (project / "lambda-layers.yml").write_text(MANIFEST + other.replace(", speedup", ""))
+    expect(run("lock"), 0)
+
+
+def test_a_lock_is_the_same_from_wherever_it_is_made(run, project, tmp_path):
+    expect(run("lock"), 0)
+    locks = {path.name: path.read_bytes() for path in project.glob("*.txt")}
+    assert b"-r web.in" in locks["web-python3.13-arm64.txt"]
+    for path in project.glob("*.txt"):
+        path.unlink()
+    expect(run("lock", "--manifest", "project/lambda-layers.yml", folder=tmp_path), 0)
+    assert {path.name: path.read_bytes() for path in project.glob("*.txt")} == locks
+
+
+def test_ctrl_c_leaves_nothing_half_done(tmp_path, project, index):
+    index.stall("app")
+    environment = pip_environment(tmp_path / "home", PIP_INDEX_URL=index.url)
+    process = subprocess.Popen(
+        [COMMAND, "build"],
+        cwd=project,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not index.requests:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "interrupted: no file is half-written" in said
+    assert "Traceback" not in said
+    assert files(project) == ["lambda-layers.yml", "web.in"]

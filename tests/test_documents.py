@@ -1,0 +1,96 @@
+"""README, action.yml, the hooks file and the command line say the same."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from entrypoint import errors
+from entrypoint.edges import github
+from entrypoint.errors import LayersError
+from entrypoint.manifest import load
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
+HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+ERRORS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, LayersError)]
+
+
+def block(mark):
+    """The fenced block or table behind a mark of README."""
+    return re.search(rf"<!-- {mark} -->\n(?:```\w+\n(.*?)```|((?:\|[^\n]*\n)+))", README, re.DOTALL)
+
+
+def table(mark):
+    rows = block(mark)[2].strip().splitlines()[2:]
+    return [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_the_example_manifest_is_right(tmp_path):
+    (tmp_path / "layers").mkdir()
+    (tmp_path / "layers" / "web.in").write_text("requests\n")
+    text = block("example")[1]
+    assert load(tmp_path / "lambda-layers.yml", text=text, shown="README.md", variables={}).layers
+
+
+def test_the_table_of_inputs_is_that_of_the_action():
+    expected = [
+        [name, value["description"], value.get("default", "")] for name, value in ACTION["inputs"].items()
+    ]
+    assert table("inputs") == expected
+
+
+def test_the_action_has_the_inputs_that_are_read():
+    assert tuple(ACTION["inputs"]) == github.INPUTS
+
+
+def test_the_outputs_are_named():
+    sentence = next(line for line in README.splitlines() if line.startswith("The outputs are"))
+    assert re.findall(r"`(\w+)`", sentence) == list(ACTION["outputs"])
+
+
+def test_the_workflow_gives_inputs_that_exist():
+    workflow = yaml.safe_load(block("workflow")[1])
+    (step,) = [
+        step for step in workflow["jobs"]["deploy"]["steps"] if "lambda-layer-pipeline" in step["uses"]
+    ]
+    assert set(step["with"]) <= set(ACTION["inputs"])
+
+
+def test_hooks_are_console_scripts_and_documented():
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    shown = yaml.safe_load(block("pre-commit")[1])["repos"][0]["hooks"]
+    assert [hook["id"] for hook in shown] == [hook["id"] for hook in HOOKS]
+    assert all(hook["entry"] in scripts and hook["id"] in README for hook in HOOKS)
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("lambda-layers.yml", True),
+        ("services/a/lambda-layers.yml", True),
+        ("layers/requirements.in", True),
+        ("layers/web-python3.13-arm64.txt", True),
+        ("requirements-dev.txt", True),
+        ("README.md", False),
+        ("src/app.py", False),
+        ("my-lambda-layers.yml.bak", False),
+    ],
+)
+def test_the_hook_runs_for_the_right_files(path, wanted):
+    assert bool(re.search(HOOKS[0]["files"], path)) == wanted
+
+
+def test_exit_codes_are_unique_and_documented():
+    codes = {
+        kind.exit_code: (kind.__doc__ or "").removesuffix(".") for kind in ERRORS if kind is not LayersError
+    }
+    assert len(codes) == len(ERRORS) - 1
+    shown = {int(code): meaning for code, meaning in table("exit codes")}
+    assert {code: shown.get(code, "").casefold() for code in codes} == {
+        code: meaning.casefold() for code, meaning in codes.items()
+    }
+    assert set(shown) - set(codes) == {0, 1, 2, 130}
