@@ -16,6 +16,9 @@ class LayerVersion:
     arn: str
     version: int
     description: str
+    #: What it is said to be compatible with; AWS shows this and enforces nothing.
+    runtimes: frozenset[str] = frozenset()
+    architectures: frozenset[str] = frozenset()
 
     @property
     def dependency_hash(self) -> str | None:

@@ -1,0 +1,156 @@
+"""Calls to AWS Lambda: each one paced, tried again where that can help, its refusal told in words.
+
+botocore's own retries are switched off, because each attempt has to go through the one pace of the
+account and region, and because a lost answer to PublishLayerVersion must not be answered by
+publishing again.
+"""
+
+import random
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
+from botocore.exceptions import ConnectionError as NoConnectionError
+
+from entrypoint.edges.pacing import Pace
+from entrypoint.errors import AwsError, RolloutError
+from entrypoint.release.aws_lambda import StaleRevisionError, UnclearAnswerError, UpdateInProgressError
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+_ATTEMPTS = 10
+"""How often a call may fail, being throttled not counted: 5xx answers and lost connections."""
+_PATIENCE = 600.0
+"""Seconds after which a call is given up, being throttled counted."""
+_LONGEST_PAUSE = 20.0
+_GET_FUNCTION_CALLS_PER_SECOND = 100
+"""Its own quota; all other calls share one."""
+_THROTTLES = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
+_STALE_CREDENTIALS = {
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "UnrecognizedClientException",
+}
+_DENIED = re.compile(r"not authorized to perform: (\S+)(?: on resource: (\S+))?")
+
+
+class LambdaCalls:
+    """Makes calls through a client of one account and region; safe to share between threads."""
+
+    def __init__(
+        self,
+        client: "LambdaClient",
+        *,
+        quota: float,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._sleep = sleep
+        self._shared = Pace(quota, clock, sleep)
+        self._own = {"get_function": Pace(_GET_FUNCTION_CALLS_PER_SECOND, clock, sleep)}
+
+    def __call__(self, operation: str, **parameters: object) -> dict[str, Any]:
+        """Return the answer to a call, by the name of the client's method.
+
+        Raises:
+            AwsError: AWS refuses, or keeps failing.
+            UnclearAnswerError: a version of a layer may or may not have been published.
+            UpdateInProgressError, StaleRevisionError, RolloutError: as `update_layers` tells.
+        """
+        pace = self._own.get(operation, self._shared)
+        deadline = self._clock() + _PATIENCE
+        failures = 0
+        while failures < _ATTEMPTS and self._clock() < deadline:
+            ticket = pace.wait()
+            try:
+                answer: dict[str, Any] = getattr(self._client, operation)(**parameters)
+            except (ClientError, BotoCoreError) as error:
+                last = error
+            else:
+                pace.succeeded()
+                return answer
+            if _is_throttle(last):
+                pace.throttled(ticket, _retry_after(last))
+            elif not _is_failure(last):
+                told = _refusal(last, parameters) if isinstance(last, ClientError) else unreachable(last)
+                raise told from None
+            elif operation == "publish_layer_version":
+                raise UnclearAnswerError(str(last))
+            else:
+                failures += 1
+                longest = min(_LONGEST_PAUSE, 0.1 * 2**failures)
+                self._sleep(random.uniform(0, longest))  # noqa: S311 - jitter, not a secret
+        message = f"AWS cannot be asked to {operation.replace('_', ' ')}: {last}"
+        raise AwsError.of(message, "see that it can be reached, and run again: nothing is lost")
+
+
+def _is_throttle(error: ClientError | BotoCoreError) -> bool:
+    return isinstance(error, ClientError) and (
+        error.response["Error"]["Code"] in _THROTTLES or _status(error) == HTTPStatus.TOO_MANY_REQUESTS
+    )
+
+
+def _is_failure(error: ClientError | BotoCoreError) -> bool:
+    """Tell whether the call may go through next time: AWS stumbled, or the connection did."""
+    if isinstance(error, ClientError):
+        return _status(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return isinstance(error, NoConnectionError | HTTPClientError)
+
+
+def _status(error: ClientError) -> int:
+    return error.response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def _retry_after(error: Exception) -> float:
+    """Return the seconds that AWS asks to wait; 0 where it does not ask, or in words unknown here."""
+    try:
+        return float(getattr(error, "response", {})["retryAfterSeconds"])
+    except (KeyError, ValueError):
+        return 0.0
+
+
+def unreachable(error: BotoCoreError) -> AwsError:
+    """Return what to tell of a call that could not even be sent."""
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        remedy = (
+            "set AWS_PROFILE or the AWS_* variables; in a workflow use aws-actions/configure-aws-credentials"
+        )
+        return AwsError.of("there are no AWS credentials", remedy)
+    return AwsError.of(f"AWS cannot be reached: {error}", "check the region, the network and the credentials")
+
+
+def _refusal(error: ClientError, parameters: dict[str, object]) -> Exception:
+    code, text = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+    is_update = error.operation_name == "UpdateFunctionConfiguration"
+    if is_update and code == "ResourceConflictException":
+        return UpdateInProgressError(text)
+    if is_update and code == "PreconditionFailedException":
+        return StaleRevisionError(text)
+    subject = parameters.get("FunctionName") or parameters.get("LayerName")
+    about = f" for {subject}" if subject else ""
+    message = f"AWS refuses {error.operation_name}{about}: {text} ({code})"
+    kind = RolloutError if is_update else AwsError
+    return kind.of(message, _remedy(code, text, f"lambda:{error.operation_name}"))
+
+
+def _remedy(code: str, text: str, action: str) -> str:
+    if code in {"AccessDeniedException", "AccessDenied"}:
+        # The action that lacks may be another one than the call's: GetLayerVersion on each layer, say.
+        denied = _DENIED.search(text)
+        lacking, resource = denied.groups() if denied else (action, None)
+        return f"allow {lacking} to the role of this run" + (f", on {resource}" if resource else "")
+    if code in _STALE_CREDENTIALS:
+        return "get fresh credentials"
+    return "mend this and run again"
