@@ -1,0 +1,127 @@
+"""The hook, through pre-commit itself, in a repository of somebody else's."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from layers import PYTHON313
+
+from entrypoint.build.lock import Lock, inputs_hash, write_lock
+from entrypoint.build.requirements import read_requirements
+from entrypoint.errors import Place
+from entrypoint.manifest import Requirements
+from hooks import lambda_layers_check
+
+ROOT = Path(__file__).parent.parent
+MANIFEST = "version: 1\nlayers:\n  web: {requirements: web.in, runtimes: [python3.13]}\n"
+LOCK = "web-python3.13-x86_64.txt"
+GIT = {f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+
+
+def git(folder, *arguments):
+    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, env=os.environ | GIT)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main")
+    (folder / "lambda-layers.yml").write_text(MANIFEST)
+    (folder / "web.in").write_text("# nothing yet\n")
+    write_locks(folder)
+    for name in ("entrypoint", "hooks"):  # names that a hook run as `python -m` would import from here
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").write_text("raise SystemExit('their code was run')\n")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "start")
+    return folder
+
+
+def write_locks(folder):
+    """An empty lock, in step with what web.in asks for."""
+    asked = read_requirements(Requirements(files=(folder / "web.in",), place=Place("web.in")))
+    lock = Lock(platform=PYTHON313, pins=(), inputs=inputs_hash(asked, PYTHON313))
+    write_lock(folder / LOCK, lock, made_from=["web.in"])
+
+
+def check(folder, monkeypatch, capsys, *arguments):
+    monkeypatch.chdir(folder)
+    code = lambda_layers_check.main(arguments)
+    return code, capsys.readouterr().out.splitlines()
+
+
+def test_a_sound_repository(repository, monkeypatch, capsys):
+    assert check(repository, monkeypatch, capsys) == (0, [])
+
+
+def test_every_problem_of_every_manifest(repository, monkeypatch, capsys):
+    (repository / "web.in").write_text("requests\n")
+    (repository / "service").mkdir()
+    (repository / "service" / "lambda-layers.yml").write_text("version: 2\n")
+    git(repository, "add", "-A")
+    assert check(repository, monkeypatch, capsys) == (
+        1,
+        [
+            f"{LOCK}: this lock is out of step with web.in; run: lambda-layers lock",
+            "service/lambda-layers.yml:1:1: the key 'layers' is missing; write 'layers:' (the layers by name)",
+            "service/lambda-layers.yml:1:10: expected 1, found '2'; write 1",
+        ],
+    )
+    (code, lines) = check(repository, monkeypatch, capsys, "service/lambda-layers.yml")
+    assert (code, len(lines)) == (1, 2)
+
+
+def test_a_repository_without_a_manifest(tmp_path, monkeypatch, capsys):
+    remedy = "write one with: lambda-layers init, or name it with --manifest"
+    assert check(tmp_path, monkeypatch, capsys) == (
+        1,
+        [
+            "lambda-layers.yml: there is no such file; write one with: lambda-layers init, or name it with --manifest"
+        ],
+    )
+
+
+def test_the_hook_imports_nothing_heavy():
+    heavy = {
+        "boto3",
+        "botocore",
+        "docker",
+        "pip",
+        "piptools",
+        "rich",
+        "unearth",
+        "elftools",
+        "moto",
+        "requests",
+    }
+    code = "import sys, hooks.lambda_layers_check; print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert heavy.isdisjoint(name.partition(".")[0] for name in result.stdout.split())
+
+
+@pytest.mark.network
+def test_pre_commit_runs_it(repository, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "pre_commit",
+        "try-repo",
+        str(ROOT),
+        "lambda-layers-check",
+        "--all-files",
+    ]
+    environment = os.environ | GIT | {"PRE_COMMIT_HOME": str(tmp_path / "pre-commit")}
+    first = subprocess.run(
+        command, cwd=repository, env=environment, capture_output=True, text=True, check=False
+    )
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "check lambda-layers.yml" in first.stdout
+    (repository / "web.in").write_text("requests\n")
+    second = subprocess.run(
+        command, cwd=repository, env=environment, capture_output=True, text=True, check=False
+    )
+    assert second.returncode == 1
+    assert "this lock is out of step with web.in" in second.stdout
