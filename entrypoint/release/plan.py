@@ -12,10 +12,13 @@ from enum import StrEnum
 
 from entrypoint.errors import PlanError, Problem
 from entrypoint.limits import LAYERS_PER_FUNCTION
-from entrypoint.manifest import FunctionEntry, Manifest
+from entrypoint.manifest import DEFAULT_NAME, FunctionEntry, Layer, Manifest
 from entrypoint.release.aws_lambda import Function, LayerVersion
 from entrypoint.release.state import RegionState
+from entrypoint.runtimes import RUNTIMES, Architecture
 from entrypoint.targets import AwsLayer
+
+_DEFAULT_NAMES = {"{layer}", DEFAULT_NAME}
 
 
 class LayerAction(StrEnum):
@@ -136,19 +139,22 @@ def make_plan(
     taken: set[str] = set()
     for entry in manifest.functions:
         if not _is_in_region(entry, state.region):
+            problems.extend(_nowhere(entry, manifest))
             continue
         matching = [function for function in state.functions if entry.matches(function.name, function.arn)]
         if not matching:
             (warnings if entry.is_glob else problems).append(_unmatched(entry, state))
         for function in matching:
-            if function.name not in taken:
-                taken.add(function.name)
-                found = _plan_function(entry, function, layers)
-                if isinstance(found, FunctionChange):
-                    functions.append(found)
-                    warnings.extend(_drift(entry, function, layers))
-                else:
-                    problems.extend(found)
+            if function.name in taken:
+                continue
+            taken.add(function.name)
+            if function.package_type != "Zip":
+                (warnings if entry.is_glob else problems).append(_image(entry, function))
+                continue
+            pairing = _Pairing(entry, function, layers)
+            problems.extend(pairing.problems())
+            warnings.extend(pairing.drift())
+            functions.append(pairing.change())
     if problems:
         raise PlanError(*problems)
     return RegionPlan(
@@ -174,8 +180,19 @@ def _plan_layer(layer: AwsLayer, dependency_hash: str, state: RegionState) -> La
     )
 
 
+def _region_of(arn: str) -> str:
+    return arn.split(":")[3]
+
+
 def _is_in_region(entry: FunctionEntry, region: str) -> bool:
-    return not entry.pattern.startswith("arn:") or entry.pattern.split(":")[3] == region
+    return not entry.pattern.startswith("arn:") or _region_of(entry.pattern) == region
+
+
+def _nowhere(entry: FunctionEntry, manifest: Manifest) -> Iterator[Problem]:
+    region = _region_of(entry.pattern)
+    if manifest.regions and region not in manifest.regions:
+        message = f"{entry.pattern} is in {region}, where this manifest publishes nothing"
+        yield Problem(message, "add the region to 'regions', or take the function out", entry.place)
 
 
 def _unmatched(entry: FunctionEntry, state: RegionState) -> Problem:
@@ -186,71 +203,99 @@ def _unmatched(entry: FunctionEntry, state: RegionState) -> Problem:
     return Problem(f"there is no function {entry.pattern!r} in {state.region}", remedy, entry.place)
 
 
-def _plan_function(
-    entry: FunctionEntry, function: Function, layers: tuple[AwsLayer, ...]
-) -> FunctionChange | tuple[Problem, ...]:
-    if function.package_type != "Zip":
-        message = f"{function.name} is made of a container image, which takes no layers"
-        return (Problem(message, "take it out of the manifest, or narrow the glob", entry.place),)
-    wanted: list[Wanted] = []
-    problems: list[Problem] = []
-    for reference in entry.layers:
-        if reference.startswith("arn:"):
-            wanted.append(Wanted(str(reference), frozenset({without_version(reference)})))
-        elif layer := _fitting(reference, function, layers):
-            wanted.append(Wanted(layer, _arns_of(reference, function, layers)))
-        else:
-            problems.append(_no_fit(reference, entry, function, layers))
-    unwanted = frozenset(_unlisted(entry, function, layers)) if entry.exclusive else frozenset()
-    change = FunctionChange(function=function, wanted=tuple(wanted), unwanted=unwanted)
-    after = change.layers_after(function.layers, {})
-    if len(after) > LAYERS_PER_FUNCTION:
-        message = f"{function.name} would have {len(after)} layers ({', '.join(after)})"
-        problems.append(
-            Problem(message, f"AWS takes at most {LAYERS_PER_FUNCTION}; take one off", entry.place)
-        )
-    return tuple(problems) or change
+def _image(entry: FunctionEntry, function: Function) -> Problem:
+    message = f"{function.name} is made of a container image, which takes no layers"
+    remedy = "it is left alone" if entry.is_glob else "take it out of the manifest"
+    return Problem(message, remedy, entry.place)
 
 
-def _fitting(name: str, function: Function, layers: tuple[AwsLayer, ...]) -> AwsLayer | None:
-    for layer in layers:
-        for target in layer.targets:
-            platform = target.platform
-            if (target.layer.name, str(platform.runtime), platform.architecture) == (
-                name,
-                function.runtime,
-                function.architecture,
-            ):
-                return layer
-    return None
+@dataclass(frozen=True, slots=True)
+class _Pairing:
+    """A function, the entry that decides about it, and the layers of the manifest."""
+
+    entry: FunctionEntry
+    function: Function
+    layers: tuple[AwsLayer, ...]
+
+    def change(self) -> FunctionChange:
+        unwanted = frozenset(self._unlisted()) if self.entry.exclusive else frozenset[str]()
+        return FunctionChange(function=self.function, wanted=tuple(self._wanted()), unwanted=unwanted)
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield what AWS would refuse, or what would fail in the function."""
+        function, place = self.function, self.entry.place
+        for reference in self.entry.layers:
+            if not reference.startswith("arn:"):
+                if not self._fitting(reference):
+                    yield self._no_fit(reference)
+            elif _region_of(reference) != _region_of(function.arn):
+                message = f"{function.name} is in {_region_of(function.arn)}, {reference} is not"
+                yield Problem(message, "write an entry for each region, with the functions' ARNs", place)
+        after = self.change().layers_after(function.layers, {})
+        if len(after) > LAYERS_PER_FUNCTION:
+            message = f"{function.name} would have {len(after)} layers ({', '.join(after)})"
+            yield Problem(message, f"AWS takes at most {LAYERS_PER_FUNCTION}; take one off", place)
+
+    def drift(self) -> Iterator[Problem]:
+        """Yield a warning for each layer of the manifest that the function has and should not have."""
+        for arn in () if self.entry.exclusive else self._unlisted():
+            name = arn.rpartition(":")[2]
+            message = f"{self.function.name} has {name}, which the manifest does not list for it"
+            yield Problem(message, "list it, or write 'exclusive: true' to take it off", self.entry.place)
+
+    def _wanted(self) -> Iterator[Wanted]:
+        for reference in self.entry.layers:
+            if reference.startswith("arn:"):
+                yield Wanted(str(reference), frozenset({without_version(reference)}))
+            elif layer := self._fitting(reference):
+                yield Wanted(layer, self._arns_of(reference))
+
+    def _fitting(self, name: str) -> AwsLayer | None:
+        """Return the AWS layer that is built for the function's own runtime and architecture."""
+        wanted = (name, self.function.runtime, self.function.architecture)
+        for layer in self.layers:
+            for target in layer.targets:
+                platform = target.platform
+                if wanted == (target.layer.name, str(platform.runtime), platform.architecture):
+                    return layer
+        return None
+
+    def _no_fit(self, name: str) -> Problem:
+        function = self.function
+        targets = (target for layer in self.layers for target in layer.targets)
+        built = ", ".join(str(target.platform) for target in targets if target.layer.name == name)
+        runs_on = f"{function.runtime}-{function.architecture}"
+        message = f"{function.name} runs on {runs_on}; {name!r} is built for {built}"
+        remedy = f"add that runtime and architecture to the layer {name!r}"
+        return Problem(message, remedy, self.entry.place)
+
+    def _unlisted(self) -> Iterator[str]:
+        """Yield the ARNs of the manifest's layers that are on the function without being listed for it."""
+        names = dict.fromkeys(target.layer.name for layer in self.layers for target in layer.targets)
+        listed = {arn for wanted in self._wanted() for arn in wanted.replaces}
+        standing = {without_version(arn) for arn in self.function.layers}
+        for name in names:
+            if name not in self.entry.layers:
+                yield from sorted((self._arns_of(name) & standing) - listed)
+
+    def _arns_of(self, name: str) -> frozenset[str]:
+        """Return the ARNs under which a manifest layer stands, or stood, in the function's region.
+
+        Whatever build of it a function has is replaced: one for the runtime that it had before, or one
+        from when the manifest named other runtimes and the layer's name came out differently.
+        """
+        others = {layer.name for layer in self.layers if layer.targets[0].layer.name != name}
+        known = next(layer.targets[0].layer for layer in self.layers if layer.targets[0].layer.name == name)
+        prefix = self.function.arn.rpartition(":function:")[0]
+        return frozenset(f"{prefix}:layer:{layer}" for layer in _names(known) if layer not in others)
 
 
-def _no_fit(name: str, entry: FunctionEntry, function: Function, layers: tuple[AwsLayer, ...]) -> Problem:
-    built = ", ".join(str(t.platform) for layer in layers for t in layer.targets if t.layer.name == name)
-    message = (
-        f"{function.name} runs on {function.runtime}-{function.architecture}; {name!r} is built for {built}"
-    )
-    return Problem(message, f"add that runtime and architecture to the layer {name!r}", entry.place)
-
-
-def _arns_of(name: str, function: Function, layers: tuple[AwsLayer, ...]) -> frozenset[str]:
-    """Return the ARNs of all of a manifest layer's targets, in the function's account and region."""
-    prefix = function.arn.rpartition(":function:")[0]
-    return frozenset(
-        f"{prefix}:layer:{layer.name}" for layer in layers if any(t.layer.name == name for t in layer.targets)
-    )
-
-
-def _unlisted(entry: FunctionEntry, function: Function, layers: tuple[AwsLayer, ...]) -> Iterator[str]:
-    """Yield the ARNs of the manifest's layers that are on a function without being listed for it."""
-    names = dict.fromkeys(target.layer.name for layer in layers for target in layer.targets)
-    standing = {without_version(arn) for arn in function.layers}
-    for name in names:
-        if name not in entry.layers:
-            yield from sorted(_arns_of(name, function, layers) & standing)
-
-
-def _drift(entry: FunctionEntry, function: Function, layers: tuple[AwsLayer, ...]) -> Iterator[Problem]:
-    for arn in () if entry.exclusive else _unlisted(entry, function, layers):
-        message = f"{function.name} has {arn.rpartition(':')[2]}, which the manifest does not list for it"
-        yield Problem(message, "list it, or write 'exclusive: true' to take it off", entry.place)
+def _names(layer: Layer) -> Iterator[str]:
+    """Yield a layer's names in AWS for any choice of runtimes and architectures."""
+    template = layer.name_template
+    for name in _DEFAULT_NAMES if template in _DEFAULT_NAMES else (template,):
+        for runtime in RUNTIMES:
+            for architecture in Architecture:
+                yield name.format(
+                    layer=layer.name, runtime=runtime.replace(".", ""), architecture=architecture
+                )

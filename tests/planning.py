@@ -1,0 +1,96 @@
+"""A manifest, functions and layer versions in a line or two each, for tests of the release stages."""
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+from entrypoint import manifest as manifests
+from entrypoint.build.assemble import Archive
+from entrypoint.manifest import Manifest
+from entrypoint.release.aws_lambda import Function, LayerVersion
+from entrypoint.release.plan import RegionPlan, make_plan
+from entrypoint.release.publish import describe
+from entrypoint.release.state import LayerState, RegionState
+from entrypoint.targets import AwsLayer, expand
+
+ACCOUNT = "123456789012"
+REGION = "eu-west-1"
+HASH = hashlib.sha256(b"what the manifest asks for").hexdigest()
+
+
+def read(text: str) -> tuple[Manifest, tuple[AwsLayer, ...]]:
+    """Read a manifest; the lines that every manifest has may be left out."""
+    head = "" if "version:" in text else "version: 1\n"
+    path = Path("/project/lambda-layers.yml")
+    manifest = manifests.load(path, text=head + text, shown=path.name, variables={})
+    return manifest, expand(manifest)
+
+
+def layer(name: str, *runtimes: str, more: str = "") -> str:
+    """A layer's entry in a manifest; `more` is written among its keys."""
+    listed = ", ".join(runtimes or ("python3.13",))
+    return f"  {name}: {{requirements: [six], runtimes: [{listed}]{more}}}\n"
+
+
+def arn(name: str, version: int = 1, *, account: str = ACCOUNT, region: str = REGION) -> str:
+    return f"arn:aws:lambda:{region}:{account}:layer:{name}:{version}"
+
+
+def function(
+    name: str,
+    *layers: str,
+    runtime: str = "python3.13",
+    architecture: str = "x86_64",
+    region: str = REGION,
+    package_type: str = "Zip",
+) -> Function:
+    return Function(
+        name=name,
+        arn=f"arn:aws:lambda:{region}:{ACCOUNT}:function:{name}",
+        runtime=runtime,
+        architecture=architecture,
+        layers=layers,
+        revision_id="1",
+        package_type=package_type,
+    )
+
+
+def version(name: str, number: int, dependency_hash: str = HASH) -> LayerVersion:
+    return LayerVersion(arn=arn(name, number), version=number, description=describe(name, dependency_hash))
+
+
+def planned(text: str, *functions: Function, region: str = REGION, **standing: LayerState) -> RegionPlan:
+    """Plan a manifest; `standing` are layers of AWS by name with `-` as `_`, version 7 of all by default."""
+    manifest, layers = read(text)
+    stands = {
+        each.name: standing.get(each.name.replace("-", "_"))
+        or LayerState(latest=version(each.name, 7), current=version(each.name, 7))
+        for each in layers
+    }
+    state = RegionState(region=region, layers=stands, functions=functions)
+    return make_plan(manifest, layers, {each.name: HASH for each in layers}, state)
+
+
+def after(plan: RegionPlan, name: str) -> tuple[str, ...]:
+    """The layers that a function is to have, when all layers have their versions."""
+    (change,) = (change for change in plan.functions if change.function.name == name)
+    return change.layers_after(change.function.layers, plan.versions)
+
+
+def archive_of(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Archive:
+    """An archive with these members, as the build stages hand it on."""
+    with zipfile.ZipFile(path, "w", method) as file:
+        for name, content in members.items():
+            file.writestr(zipfile.ZipInfo(name), content)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+    size = path.stat().st_size
+    return Archive(
+        path=path,
+        entries=(),
+        packages=(),
+        contents=(),
+        contested=(),
+        compressed_size=size,
+        sha256=digest,
+    )

@@ -1,0 +1,200 @@
+"""The plan: which layers a function is to have, given those that it has. No AWS, no network."""
+
+import pytest
+from planning import after, arn, function, layer, planned, version
+
+from entrypoint.errors import PlanError
+from entrypoint.release.plan import LayerAction
+from entrypoint.release.state import LayerState
+
+OTHER_ACCOUNT = "210987654321"
+WEB = "layers:\n" + layer("web")
+TWO = "layers:\n" + layer("web") + layer("tools")
+WEB_ON_API = WEB + "functions: {api: {layers: [web]}}"
+POWERTOOLS = arn("Powertools", 7, account=OTHER_ACCOUNT)
+
+
+def test_a_layer_is_swapped_in_place_and_all_others_stay_where_they_are():
+    has = (arn("first"), arn("web", 3), POWERTOOLS)
+    plan = planned(WEB_ON_API, function("api", *has))
+    assert after(plan, "api") == (arn("first"), arn("web", 7), POWERTOOLS)
+
+
+def test_names_are_matched_whole():
+    text = "layers:\n" + layer("foo") + "functions: {api: {layers: [foo]}}"
+    plan = planned(text, function("api", arn("foo-bar", 2), arn("foo", 1), arn("my-foo", 4)))
+    assert after(plan, "api") == (arn("foo-bar", 2), arn("foo", 7), arn("my-foo", 4))
+
+
+def test_another_accounts_layer_of_the_same_name_is_not_ours():
+    theirs = arn("web", 3, account=OTHER_ACCOUNT)
+    plan = planned(WEB_ON_API, function("api", theirs))
+    assert after(plan, "api") == (theirs, arn("web", 7))
+
+
+def test_what_is_missing_is_appended_in_the_order_of_the_manifest():
+    text = TWO + f'functions: {{api: {{layers: [tools, "{POWERTOOLS}", web]}}}}'
+    plan = planned(text, function("api", arn("own")))
+    assert after(plan, "api") == (arn("own"), arn("tools", 7), POWERTOOLS, arn("web", 7))
+
+
+def test_a_foreign_layer_version_of_the_manifest_replaces_another_version_of_it():
+    text = WEB + f'functions: {{api: {{layers: ["{POWERTOOLS}", web]}}}}'
+    has = (arn("web", 7), arn("Powertools", 3, account=OTHER_ACCOUNT))
+    assert after(planned(text, function("api", *has)), "api") == (arn("web", 7), POWERTOOLS)
+
+
+def test_a_function_that_agrees_is_not_touched():
+    plan = planned(
+        TWO + "functions: {api: {layers: [tools, web]}}", function("api", arn("web", 7), arn("tools", 7))
+    )
+    assert plan.to_update == ()
+    assert plan.is_empty
+
+
+def test_a_layer_that_is_not_published_yet_is_shown_as_new():
+    nothing = LayerState(latest=None, current=None)
+    plan = planned(WEB_ON_API, function("api", arn("own")), web=nothing)
+    assert [change.action for change in plan.layers] == [LayerAction.PUBLISH]
+    assert after(plan, "api") == (arn("own"), "web:new")
+
+
+def test_an_older_version_with_the_same_hash_is_reused():
+    older = LayerState(latest=version("web", 9, "0" * 64), current=version("web", 4))
+    plan = planned(WEB_ON_API, function("api", arn("web", 9)), web=older)
+    assert [change.action for change in plan.layers] == [LayerAction.REUSE]
+    assert after(plan, "api") == (arn("web", 4),)
+
+
+def test_a_layer_of_the_manifest_that_is_not_listed_is_drift_and_stays():
+    plan = planned(TWO + "functions: {api: {layers: [web]}}", function("api", arn("tools", 2), arn("web", 7)))
+    assert after(plan, "api") == (arn("tools", 2), arn("web", 7))
+    (warning,) = plan.warnings
+    assert "api has tools, which the manifest does not list for it" in warning.message
+    assert "exclusive: true" in warning.remedy
+
+
+def test_exclusive_takes_off_the_manifests_other_layers_and_no_foreign_ones():
+    text = TWO + "functions: {api: {layers: [web], exclusive: true}}"
+    plan = planned(text, function("api", arn("tools", 2), POWERTOOLS, arn("own"), arn("web", 7)))
+    assert after(plan, "api") == (POWERTOOLS, arn("own"), arn("web", 7))
+    assert plan.warnings == ()
+
+
+def test_exclusive_keeps_a_version_of_the_manifests_own_layer_that_is_listed_by_its_arn():
+    text = TWO + f'functions: {{api: {{layers: [web, "{arn("tools", 2)}"], exclusive: true}}}}'
+    plan = planned(text, function("api", arn("tools", 5)))
+    assert after(plan, "api") == (arn("tools", 2), arn("web", 7))
+    assert plan.warnings == ()
+
+
+def test_each_function_gets_the_build_for_its_runtime_and_architecture():
+    text = "layers:\n" + layer("web", "python3.12", "python3.13", more=", architectures: [x86_64, arm64]")
+    plan = planned(
+        text + 'functions: {"*": {layers: [web]}}',
+        function("a", runtime="python3.12", architecture="arm64"),
+        function("b", runtime="python3.13"),
+    )
+    assert after(plan, "a") == (arn("web-python312-arm64", 7),)
+    assert after(plan, "b") == (arn("web-python313-x86_64", 7),)
+
+
+def test_the_build_for_the_runtime_that_a_function_had_before_is_replaced():
+    text = "layers:\n" + layer("web", "python3.12", "python3.13") + "functions: {api: {layers: [web]}}"
+    plan = planned(text, function("api", arn("web-python312-x86_64", 7), arn("own"), runtime="python3.13"))
+    assert after(plan, "api") == (arn("web-python313-x86_64", 7), arn("own"))
+
+
+def test_the_build_from_when_the_layer_was_made_for_one_runtime_only_is_replaced():
+    text = "layers:\n" + layer("web", "python3.12", "python3.13") + "functions: {api: {layers: [web]}}"
+    plan = planned(text, function("api", arn("own"), arn("web", 5)))
+    assert after(plan, "api") == (arn("own"), arn("web-python313-x86_64", 7))
+
+
+def test_the_build_for_a_runtime_that_the_manifest_names_no_longer_is_replaced():
+    plan = planned(WEB_ON_API, function("api", arn("web-python312-arm64", 5)))
+    assert after(plan, "api") == (arn("web", 7),)
+
+
+def test_an_earlier_name_that_is_another_layers_name_now_is_left_to_that_one():
+    name = "web-python312-x86_64"
+    text = "layers:\n" + layer("web") + layer(name) + f"functions: {{api: {{layers: [web, {name}]}}}}"
+    assert after(planned(text, function("api", arn(name, 5))), "api") == (arn(name, 7), arn("web", 7))
+
+
+def test_a_layer_with_a_name_of_its_own_has_no_claim_on_the_default_names():
+    text = "layers:\n" + layer("web", more=', name: "team-{layer}"') + "functions: {api: {layers: [web]}}"
+    plan = planned(text, function("api", arn("web", 5)))
+    assert after(plan, "api") == (arn("web", 5), arn("team-web", 7))
+
+
+def test_no_fit_names_both_sides_and_every_function_at_once():
+    text = "layers:\n" + layer("web", "python3.12", "python3.13") + 'functions:\n  "*": {layers: [web]}\n'
+    with pytest.raises(PlanError) as caught:
+        planned(text, function("a", runtime="nodejs22.x"), function("b", architecture="arm64"))
+    first, second = caught.value.problems
+    built = "'web' is built for python3.12-x86_64, python3.13-x86_64"
+    assert first.message == f"a runs on nodejs22.x-x86_64; {built}"
+    assert second.message == f"b runs on python3.13-arm64; {built}"
+    assert (first.place.file, first.place.line) == ("lambda-layers.yml", 5)
+
+
+def test_more_than_five_layers_are_refused_before_anything_is_done():
+    has = [arn(f"layer{number}") for number in range(5)]
+    with pytest.raises(PlanError, match=r"api would have 6 layers .*web:new.*at most 5"):
+        planned(WEB_ON_API, function("api", *has))
+    assert len(after(planned(WEB_ON_API, function("api", *has[:4])), "api")) == 5
+
+
+def test_a_function_made_of_an_image_takes_no_layers():
+    image = function("api", runtime="", package_type="Image")
+    with pytest.raises(PlanError, match="api is made of a container image"):
+        planned(WEB_ON_API, image)
+    plan = planned(WEB + 'functions: {"a*": {layers: [web]}}', image, function("ab"))
+    assert [change.function.name for change in plan.functions] == ["ab"]
+    assert "it is left alone" in str(*plan.warnings)
+
+
+def test_a_function_that_does_not_exist_is_an_error_with_a_suggestion():
+    with pytest.raises(PlanError) as caught:
+        planned(WEB + "functions: {report: {layers: [web]}, xyz: {layers: [web]}}", function("reports"))
+    first, second = caught.value.problems
+    assert str(first).endswith("there is no function 'report' in eu-west-1; did you mean 'reports'?")
+    assert "create it first" in second.remedy
+
+
+def test_a_glob_that_matches_nothing_is_a_warning():
+    plan = planned(WEB + 'functions: {"report-*": {layers: [web]}}', function("api"))
+    assert plan.functions == ()
+    assert "no function in eu-west-1 matches 'report-*'" in str(*plan.warnings)
+
+
+def test_of_all_entries_that_match_a_function_the_first_counts():
+    text = TWO + 'functions: {report-daily: {layers: [web]}, "report-*": {layers: [tools]}}'
+    plan = planned(text, function("report-daily"), function("report-weekly"))
+    assert after(plan, "report-daily") == (arn("web", 7),)
+    assert after(plan, "report-weekly") == (arn("tools", 7),)
+
+
+def test_an_entry_that_is_an_arn_counts_in_its_region_only():
+    text = "regions: [eu-west-1, us-east-1]\n" + TWO + "functions:\n"
+    for region, name in (("eu-west-1", "web"), ("us-east-1", "tools")):
+        text += f'  "arn:aws:lambda:{region}:123456789012:function:api": {{layers: [{name}]}}\n'
+    here = planned(text, function("api"))
+    there = planned(text, function("api", region="us-east-1"), region="us-east-1")
+    assert after(here, "api") == (arn("web", 7),)
+    assert len(there.functions) == 1
+    assert there.functions[0].wanted[0].reference.name == "tools"
+
+
+def test_an_arn_in_a_region_without_layers_is_an_error():
+    text = "regions: [eu-west-1]\n" + WEB
+    text += 'functions: {"arn:aws:lambda:us-east-1:123456789012:function:api": {layers: [web]}}'
+    with pytest.raises(PlanError, match="is in us-east-1, where this manifest publishes nothing"):
+        planned(text, function("api"))
+
+
+def test_a_layer_of_another_region_is_an_error():
+    far = arn("Powertools", 7, region="us-east-1")
+    with pytest.raises(PlanError, match=r"api is in eu-west-1, .*us-east-1.*is not; write an entry for each"):
+        planned(WEB + f'functions: {{api: {{layers: [web, "{far}"]}}}}', function("api"))
