@@ -1,0 +1,72 @@
+"""An embedded AWS with a fault layer, and the edge that the pipeline reaches it by, on virtual time."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from faults import Faults
+from planning import ACCOUNT, REGION
+from virtual_time import VirtualTime
+
+from entrypoint.edges.aws import Access, AwsRegion
+from entrypoint.local_aws.server import LocalAws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def time() -> VirtualTime:
+    return VirtualTime()
+
+
+@pytest.fixture
+def faults(time) -> Faults:
+    return Faults(clock=time)
+
+
+@pytest.fixture
+def aws(faults, time) -> Iterator[LocalAws]:
+    with LocalAws(region=REGION, middleware=faults, clock=time) as local:
+        yield local
+
+
+def access_to(aws: LocalAws) -> Access:
+    return Access(endpoint_url=aws.endpoint_url, access_key=ACCOUNT, secret_key="local", region=REGION)
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., AwsRegion]]:
+    with contextlib.ExitStack() as opened:
+
+        def to(aws: LocalAws, **options) -> AwsRegion:
+            edge = AwsRegion(REGION, access=access_to(aws), **{"bucket": None, **options})
+            opened.callback(edge.close)
+            return edge
+
+        yield to
+
+
+@pytest.fixture
+def edge(aws, connect, time) -> AwsRegion:
+    """The edge under test; its waiting is virtual."""
+    return connect(aws, clock=time, sleep=time.sleep)
+
+
+@pytest.fixture
+def other(aws) -> Iterator[object]:
+    """A boto3 client that is not of the project: somebody else, or a look at what stands."""
+    keys = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "local"}
+    with contextlib.closing(
+        boto3.client("lambda", endpoint_url=aws.endpoint_url, region_name=REGION, **keys)
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def calls(aws) -> Callable[[str], int]:
+    """How often an operation was called."""
+    return lambda operation: sum(call.operation == operation for call in aws.call_log)
