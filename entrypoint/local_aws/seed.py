@@ -1,4 +1,4 @@
-"""Fills the embedded AWS with what a manifest takes for granted: its functions, and layers of others."""
+"""Fills the embedded AWS with what a manifest takes for granted: functions, a bucket, layers of others."""
 
 import re
 from itertools import cycle
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
 
 def seed(aws: LocalAws, project: Project) -> None:
-    """Declare every function that the manifest names, and one for each glob; those that exist are left.
+    """Declare what the manifest names, with one function for each glob; what exists is left as it is.
 
     Functions take turns among the platforms for which all their layers are built.
     """
     manifest = project.manifest
     turns: dict[tuple[Platform, ...], Iterator[Platform]] = {}
     for region in manifest.regions or (aws.region,):
+        if manifest.bucket:
+            aws.declare_bucket(manifest.bucket.name_in(region), region=region)
         for entry in manifest.functions:
             platforms = _common_platforms(project, entry)
             platform = next(turns.setdefault(platforms, cycle(platforms)), None)

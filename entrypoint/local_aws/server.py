@@ -158,6 +158,10 @@ class LocalAws:
                 description=description,
             )
 
+    def declare_bucket(self, name: str, *, region: str | None = None, account: str = ACCOUNT) -> None:
+        """Say that a bucket exists in S3; one that does exist is left as it is."""
+        self._moto.create_bucket(Scope(account, region or self.region), name)
+
     def fail_next_update(
         self,
         name: str,
