@@ -4,6 +4,7 @@ In: the file's text and the variables for `${NAME}`. Out: a `Manifest`, or one M
 problems, each at its line. Nothing here touches the network, a lock or AWS.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -32,6 +33,8 @@ LAYER_VERSION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9_-
 FUNCTION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9_-]{1,140}"
 FUNCTION_GLOB = r"[a-zA-Z0-9_*?\[\]!-]{1,140}"
 DEFAULT_NAME = "{layer}-{runtime}-{architecture}"
+PACKAGE_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+DEFAULT_BUILDER = "public.ecr.aws/sam/build-{runtime}:latest-{architecture}"
 REQUIREMENTS_ENDINGS = (".in", ".txt", ".toml")
 
 _LAYER = Record(
@@ -153,6 +156,11 @@ class Layer:
     name_template: str
     #: Pinned requirements files that the user made, by platform; empty where the lock is ours.
     own_locks: Mapping[Platform, Path] = field(hash=False)
+    #: Names of packages to compile even where a wheel fits, in the canonical form of PEP 503.
+    from_source: frozenset[str] = frozenset()
+    #: The template of the image that compiles.
+    builder_image: str = DEFAULT_BUILDER
+    system_packages: tuple[str, ...] = ()
     description: str | None = None
     license: str | None = None
 
@@ -290,6 +298,9 @@ def _layer(folder: Path, name: str, layers: Table) -> Layer:
         platforms=platforms,
         own_locks={platform: folder / _filled(lock, platform) for platform in platforms} if lock else {},
         name_template=table.get("name") or ("{layer}" if len(platforms) == 1 else DEFAULT_NAME),
+        from_source=frozenset(re.sub(r"[-_.]+", "-", name).lower() for name in table.get("from_source", ())),
+        builder_image=table.get("builder_image", DEFAULT_BUILDER),
+        system_packages=tuple(map(str, table.get("system_packages", ()))),
         description=table.get("description"),
         license=table.get("license"),
     )

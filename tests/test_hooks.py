@@ -78,9 +78,7 @@ def test_a_repository_without_a_manifest(tmp_path, monkeypatch, capsys):
     remedy = "write one with: lambda-layers init, or name it with --manifest"
     assert check(tmp_path, monkeypatch, capsys) == (
         1,
-        [
-            "lambda-layers.yml: there is no such file; write one with: lambda-layers init, or name it with --manifest"
-        ],
+        [f"lambda-layers.yml: there is no such file; {remedy}"],
     )
 
 
