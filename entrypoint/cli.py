@@ -10,9 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -23,8 +22,6 @@ from entrypoint.project import Project, check_locks, load_project
 from entrypoint.targets import Target, aging
 
 if TYPE_CHECKING:
-    from entrypoint.build.requirement_options import IndexOptions
-    from entrypoint.edges.aws import Access
     from entrypoint.pipeline import Edges
     from entrypoint.report.console import Console
 
@@ -236,12 +233,19 @@ def _started(
     arguments: argparse.Namespace, environment: Mapping[str, str]
 ) -> Iterator[tuple[Project, "Edges", "Console"]]:
     """Read the manifest and open the outside world, for the commands that do the work."""
+    from entrypoint.outside import open_edges  # noqa: PLC0415
     from entrypoint.report.console import Console  # noqa: PLC0415
 
     console = Console(quiet=arguments.quiet)
     project = _project(arguments, environment)
     console.warn(aging(project.manifest, datetime.now(tz=UTC).date()))
-    with _edges(arguments, environment, project) as edges:
+    with open_edges(
+        project,
+        environment=environment,
+        cache=arguments.cache,
+        locked=getattr(arguments, "locked", False),
+        local=getattr(arguments, "aws", None) == "local",
+    ) as edges:
         yield project, edges, console
 
 
@@ -261,61 +265,6 @@ def _targets(project: Project, names: Sequence[str]) -> tuple[Target, ...]:
     if unknown:
         raise UsageError.of(f"there is no target {', '.join(unknown)}", f"choose from {', '.join(by_name)}")
     return tuple(by_name[name] for name in names) or project.targets
-
-
-@contextmanager
-def _edges(
-    arguments: argparse.Namespace, environment: Mapping[str, str], project: Project
-) -> Iterator["Edges"]:
-    """Open the outside world for a command: the package index, pip-compile, and AWS, real or local."""
-    from entrypoint.edges.aws import Access, AwsRegion  # noqa: PLC0415
-    from entrypoint.edges.index import PackageIndex  # noqa: PLC0415
-    from entrypoint.edges.pip_compile import PipCompile  # noqa: PLC0415
-    from entrypoint.pipeline import Edges  # noqa: PLC0415
-
-    with ExitStack() as stack:
-
-        @cache
-        def index(options: "IndexOptions") -> PackageIndex:
-            return stack.enter_context(PackageIndex(options, environment=environment))
-
-        access = Access()
-        if getattr(arguments, "aws", None) == "local":
-            access = stack.enter_context(_local_aws(project))
-        bucket = project.manifest.bucket
-        yield Edges(
-            index=index,
-            compile=PipCompile(environment=environment),
-            aws=cache(lambda region: AwsRegion(region, access=access, bucket=bucket)),
-            default_region=access.default_region,
-            cache=_cache_folder(arguments, environment),
-            locked=getattr(arguments, "locked", False),
-        )
-
-
-@contextmanager
-def _local_aws(project: Project) -> Iterator["Access"]:
-    """Start the embedded AWS with the manifest's functions; it remembers what an earlier run left there."""
-    from entrypoint.edges.aws import Access  # noqa: PLC0415
-    from entrypoint.local_aws.seed import seed  # noqa: PLC0415
-    from entrypoint.local_aws.server import LocalAws  # noqa: PLC0415
-
-    with LocalAws(state_file=project.by_products() / "local-aws.json") as aws:
-        seed(aws, project)
-        keys = aws.environment()
-        yield Access(
-            endpoint_url=keys["AWS_ENDPOINT_URL"],
-            access_key=keys["AWS_ACCESS_KEY_ID"],
-            secret_key=keys["AWS_SECRET_ACCESS_KEY"],
-            region=keys["AWS_REGION"],
-        )
-
-
-def _cache_folder(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Path:
-    if chosen := arguments.cache or environment.get("LAMBDA_LAYERS_CACHE"):
-        return Path(chosen)
-    base = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or Path.home()) / ".cache"
-    return Path(base) / "lambda-layers"
 
 
 def _print(text: str) -> None:

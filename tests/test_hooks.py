@@ -59,18 +59,19 @@ def test_a_sound_repository(repository, monkeypatch, capsys):
 
 def test_every_problem_of_every_manifest(repository, monkeypatch, capsys):
     (repository / "web.in").write_text("requests\n")
+    service = "service/lambda-layers.yml"
     (repository / "service").mkdir()
-    (repository / "service" / "lambda-layers.yml").write_text("version: 2\n")
+    (repository / service).write_text("version: 2\n")
     git(repository, "add", "-A")
     assert check(repository, monkeypatch, capsys) == (
         1,
         [
             f"{LOCK}: this lock is out of step with web.in; run: lambda-layers lock",
-            "service/lambda-layers.yml:1:1: the key 'layers' is missing; write 'layers:' (the layers by name)",
-            "service/lambda-layers.yml:1:10: expected 1, found '2'; write 1",
+            f"{service}:1:1: the key 'layers' is missing; write 'layers:' (the layers by name)",
+            f"{service}:1:10: expected 1, found '2'; write 1",
         ],
     )
-    (code, lines) = check(repository, monkeypatch, capsys, "service/lambda-layers.yml")
+    (code, lines) = check(repository, monkeypatch, capsys, service)
     assert (code, len(lines)) == (1, 2)
 
 

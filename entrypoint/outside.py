@@ -1,0 +1,63 @@
+"""Opens the outside world for one run: the package index, pip-compile, and AWS, real or embedded."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cache as remember
+from pathlib import Path
+
+from entrypoint.build.requirement_options import IndexOptions
+from entrypoint.edges.aws import Access, AwsRegion
+from entrypoint.edges.index import PackageIndex
+from entrypoint.edges.pip_compile import PipCompile
+from entrypoint.pipeline import Edges
+from entrypoint.project import Project
+
+
+@contextmanager
+def open_edges(
+    project: Project, *, environment: Mapping[str, str], cache: str | None, locked: bool, local: bool
+) -> Iterator[Edges]:
+    """Give the edges that a command works with, and close them behind it.
+
+    Nothing is reached before it is asked for. `local` takes the embedded AWS instead of the real one.
+    """
+    with ExitStack() as stack:
+
+        @remember
+        def index(options: IndexOptions) -> PackageIndex:
+            return stack.enter_context(PackageIndex(options, environment=environment))
+
+        access = stack.enter_context(_local_aws(project)) if local else Access()
+        bucket = project.manifest.bucket
+        yield Edges(
+            index=index,
+            compile=PipCompile(environment=environment),
+            aws=remember(lambda region: AwsRegion(region, access=access, bucket=bucket)),
+            default_region=access.default_region,
+            cache=_cache_folder(cache, environment),
+            locked=locked,
+        )
+
+
+@contextmanager
+def _local_aws(project: Project) -> Iterator[Access]:
+    """Start the embedded AWS with the manifest's functions; it remembers what an earlier run left there."""
+    from entrypoint.local_aws.seed import seed  # noqa: PLC0415 - moto is an extra of its own
+    from entrypoint.local_aws.server import LocalAws  # noqa: PLC0415
+
+    with LocalAws(state_file=project.by_products() / "local-aws.json") as aws:
+        seed(aws, project)
+        keys = aws.environment()
+        yield Access(
+            endpoint_url=keys["AWS_ENDPOINT_URL"],
+            access_key=keys["AWS_ACCESS_KEY_ID"],
+            secret_key=keys["AWS_SECRET_ACCESS_KEY"],
+            region=keys["AWS_REGION"],
+        )
+
+
+def _cache_folder(chosen: str | None, environment: Mapping[str, str]) -> Path:
+    if folder := chosen or environment.get("LAMBDA_LAYERS_CACHE"):
+        return Path(folder)
+    base = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or Path.home()) / ".cache"
+    return Path(base) / "lambda-layers"
