@@ -87,7 +87,10 @@ def delayed(seconds: float):
 def _break_connection(environ):
     connection = environ["werkzeug.socket"]
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    os.close(connection.detach())  # a plain close would wait for the server's own files on it
+    dead, peer = socket.socketpair()
+    peer.close()
+    os.dup2(dead.fileno(), connection.fileno())  # closes the connection at once; the server finds a dead one
+    dead.close()
     raise ConnectionResetError("told to reset")  # what the server takes for a caller that went away
 
 
@@ -101,7 +104,7 @@ class Faults:
         self._scripts: dict[tuple[str, str], deque] = {}
         self._limits: dict[str, float] = {}
         self._buckets: dict[object, tuple[float, float]] = {}
-        self._random = (0, 0.0, ())
+        self._random: dict[str, tuple] = {}
         self._calls: defaultdict[tuple[str, str], int] = defaultdict(int)
 
     def script(self, operation: str, *faults, about: str = "") -> None:
@@ -115,9 +118,13 @@ class Faults:
         """Throttle as AWS does: one bucket for each account and region, GetFunction in its own."""
         self._limits = {"": per_second, "GetFunction": get_function}
 
-    def at_random(self, seed: int, share: float, *faults) -> None:
-        """Hit this share of all calls with one of the faults."""
-        self._random = (seed, share, faults)
+    def at_random(self, seed: int, share: float, *faults, operation: str = "") -> None:
+        """Hit this share of all calls, or of one operation's, with one of the faults."""
+        self._random[operation] = (seed, share, faults)
+
+    def stop(self) -> None:
+        """From now on, nothing goes wrong."""
+        self._scripts, self._limits, self._random = {}, {}, {}
 
     def __call__(self, inner):
         def application(environ, start_response):
@@ -148,7 +155,7 @@ class Faults:
         return None if tokens >= 1 else throttled()
 
     def _by_chance(self, call):
-        seed, share, faults = self._random
+        seed, share, faults = self._random.get(call.operation) or self._random.get("") or (0, 0.0, ())
         key = (call.operation, call.path)
         self._calls[key] += 1
         chance = random.Random(f"{seed} {key} {self._calls[key]}")

@@ -4,6 +4,8 @@ PublishLayerVersion makes a new version at every call and has no client token, s
 was lost is settled by looking for our dependency hash before another one is made.
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from entrypoint.build.assemble import Archive
@@ -11,30 +13,42 @@ from entrypoint.errors import AwsError
 from entrypoint.release.aws_lambda import ChangesLambda, LayerVersion, UnclearAnswerError
 from entrypoint.release.plan import LayerAction, LayerChange
 from entrypoint.release.state import read_layer
+from entrypoint.targets import AwsLayer
 
 _ATTEMPTS = 4
 
 
-def publish(aws: ChangesLambda, change: LayerChange, archive: Archive) -> LayerChange:
+def publish(
+    aws: ChangesLambda, change: LayerChange, archive: Archive, *, sleep: Callable[[float], None] = time.sleep
+) -> LayerChange:
     """Make sure that the archive stands in AWS; return the change with its version.
 
-    Bytes that equal the latest version's are not published again.
+    What the latest version holds already, to the byte and for the same runtimes, is not published again.
 
     Raises:
         AwsError: where AWS keeps giving no clear answer, or refuses.
     """
     latest = change.latest
-    if latest and aws.code_sha256(change.layer.name, latest.version) == archive.code_sha256:
+    if latest and _holds(aws, latest, change.layer, archive):
         return replace(change, version=latest, action=LayerAction.KEEP)
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
         try:
             return replace(change, version=_publish(aws, change, archive))
         except UnclearAnswerError:
+            sleep(2.0**attempt)  # for AWS to get well, and for what was published to be listed
             found = read_layer(aws, change.layer.name, change.dependency_hash).current
             if found:
                 return replace(change, version=found)
     message = f"AWS gave no clear answer when {change.layer.name} was published, {_ATTEMPTS} times"
     raise AwsError.of(message, "run again: what did get published will be found and used")
+
+
+def _holds(aws: ChangesLambda, version: LayerVersion, layer: AwsLayer, archive: Archive) -> bool:
+    if version.runtimes != frozenset(layer.runtimes):
+        return False
+    if version.architectures != frozenset(layer.architectures):
+        return False
+    return aws.code_sha256(layer.name, version.version) == archive.code_sha256
 
 
 def _publish(aws: ChangesLambda, change: LayerChange, archive: Archive) -> LayerVersion:

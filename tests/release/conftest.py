@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import zipfile
 from typing import TYPE_CHECKING
 
 import boto3
@@ -19,18 +21,18 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def time() -> VirtualTime:
+def clock() -> VirtualTime:
     return VirtualTime()
 
 
 @pytest.fixture
-def faults(time) -> Faults:
-    return Faults(clock=time)
+def faults(clock) -> Faults:
+    return Faults(clock=clock)
 
 
 @pytest.fixture
-def aws(faults, time) -> Iterator[LocalAws]:
-    with LocalAws(region=REGION, middleware=faults, clock=time) as local:
+def aws(faults, clock) -> Iterator[LocalAws]:
+    with LocalAws(region=REGION, middleware=faults, clock=clock) as local:
         yield local
 
 
@@ -39,11 +41,13 @@ def access_to(aws: LocalAws) -> Access:
 
 
 @pytest.fixture
-def connect() -> Iterator[Callable[..., AwsRegion]]:
+def connect(clock) -> Iterator[Callable[..., AwsRegion]]:
+    """The edge under test; its waiting is virtual, unless a test wants it otherwise."""
     with contextlib.ExitStack() as opened:
 
         def to(aws: LocalAws, **options) -> AwsRegion:
-            edge = AwsRegion(REGION, access=access_to(aws), **{"bucket": None, **options})
+            settings = {"bucket": None, "clock": clock, "sleep": clock.sleep, **options}
+            edge = AwsRegion(REGION, access=access_to(aws), **settings)
             opened.callback(edge.close)
             return edge
 
@@ -51,9 +55,8 @@ def connect() -> Iterator[Callable[..., AwsRegion]]:
 
 
 @pytest.fixture
-def edge(aws, connect, time) -> AwsRegion:
-    """The edge under test; its waiting is virtual."""
-    return connect(aws, clock=time, sleep=time.sleep)
+def edge(aws, connect) -> AwsRegion:
+    return connect(aws)
 
 
 @pytest.fixture
@@ -70,3 +73,12 @@ def other(aws) -> Iterator[object]:
 def calls(aws) -> Callable[[str], int]:
     """How often an operation was called."""
     return lambda operation: sum(call.operation == operation for call in aws.call_log)
+
+
+@pytest.fixture
+def code() -> bytes:
+    """A function's code."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.py", "def b(event, context): ...\n")
+    return buffer.getvalue()
