@@ -1,0 +1,249 @@
+"""The commands `plan` and `deploy`, from the command line down to HTTP: what they do to AWS, and what not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import faults as fault
+import pytest
+from package_index import make_wheel, sha256
+
+from entrypoint.cli import main
+from entrypoint.local_aws.server import LocalAws
+
+COMMAND = "import sys; from entrypoint.cli import main; sys.exit(main())"
+UPDATE = "UpdateFunctionConfiguration"
+MANIFEST = """\
+version: 1
+regions: [eu-west-1]
+layers:
+  web: {requirements: [six], lock: web.txt, runtimes: [python3.12, python3.13]}
+  tools: {requirements: [six], lock: tools.txt, runtimes: [python3.13]}
+functions:
+  api: {layers: [web, tools]}
+  "report-*": {layers: [web]}
+"""
+
+
+@pytest.fixture
+def faults():
+    return fault.Faults()
+
+
+@pytest.fixture
+def aws(faults):
+    with LocalAws(middleware=faults) as local:
+        local.declare_function("api")
+        local.declare_function("report-daily", runtime="python3.12")
+        yield local
+
+
+@pytest.fixture
+def pin(tmp_path):
+    """Write a lock of the user's own, of one package that lies at hand."""
+
+    def write(lock: str, name: str, version: str) -> None:
+        wheel = make_wheel(tmp_path / "wheels", name, version)
+        (tmp_path / "project" / lock).write_text(f"{name}=={version} --hash=sha256:{sha256(wheel)}\n")
+
+    return write
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch, aws, pin):
+    """A project to stand in, with an environment that leads to the embedded AWS and to no index."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "lambda-layers.yml").write_text(MANIFEST)
+    pin("web.txt", "six", "1.0")
+    pin("tools.txt", "attrs", "3.0")
+    for name in [name for name in os.environ if name.startswith(("AWS_", "PIP_", "GITHUB_"))]:
+        monkeypatch.delenv(name)
+    settings = {
+        "HOME": str(tmp_path / "home"),
+        "LAMBDA_LAYERS_CACHE": str(tmp_path / "cache"),
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(tmp_path / "wheels"),
+    }
+    for name, value in (settings | aws.environment()).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def written(aws):
+    """The calls since one last asked that change something."""
+    seen = 0
+
+    def since() -> list[str]:
+        nonlocal seen
+        new, seen = aws.call_log[seen:], len(aws.call_log)
+        return sorted(call.operation for call in new if not call.reads_only)
+
+    return since
+
+
+def layers_of(aws, name, region="eu-west-1"):
+    """The layers of a function, as name:version."""
+    (function,) = (
+        function
+        for scope, held in aws.cloud.regions.items()
+        for function in held.functions.values()
+        if scope.region == region and function.name == name
+    )
+    return [layer.arn.partition(":layer:")[2] for layer in function.latest.layers]
+
+
+def test_a_plan_reads_and_no_more(aws, capsys, project):
+    assert main(["plan"]) == 0
+    assert {call.operation for call in aws.call_log} == {"ListLayerVersions", "ListFunctions"}
+    assert len(aws.call_log) == 4
+    assert all(call.reads_only for call in aws.call_log)
+    assert not (project / ".lambda-layers").exists()
+    assert "to publish: 3 layers, to update: 2 functions" in capsys.readouterr().out
+
+
+def test_a_plan_as_json_and_its_exit_code(aws, capsys):
+    assert main(["plan", "--json", "--detailed-exitcode"]) == 2
+    plan = json.loads(capsys.readouterr().out)
+    (region,) = plan["regions"]
+    assert plan["changed"]
+    assert [layer["action"] for layer in region["layers"]] == ["publish"] * 3
+    assert {function["name"]: function["after"] for function in region["functions"]} == {
+        "api": ["web-python313-x86_64:new", "tools:new"],
+        "report-daily": ["web-python312-x86_64:new"],
+    }
+    assert main(["deploy"]) == 0
+    capsys.readouterr()
+    assert main(["plan", "--json", "--detailed-exitcode"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert not plan["changed"]
+    assert all(function["before"] == function["after"] for function in plan["regions"][0]["functions"])
+
+
+def test_a_deployment_publishes_and_updates_and_the_next_has_nothing_to_do(aws, capsys, written):
+    assert main(["deploy"]) == 0
+    assert written() == ["PublishLayerVersion"] * 3 + [UPDATE] * 2
+    assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:1"]
+    assert layers_of(aws, "report-daily") == ["web-python312-x86_64:1"]
+    assert "published 3 layer versions, updated 2 functions" in capsys.readouterr().out
+    assert main(["deploy"]) == 0
+    assert written() == []
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_only_what_changed_is_published_and_only_its_functions_move(aws, pin, written):
+    main(["deploy"])
+    written()
+    pin("tools.txt", "attrs", "4.0")
+    assert main(["deploy"]) == 0
+    assert written() == ["PublishLayerVersion", UPDATE]
+    assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:2"]
+
+
+def test_a_pin_that_is_taken_back_brings_back_the_older_version(aws, pin, written, capsys):
+    for version in ("3.0", "4.0"):
+        pin("tools.txt", "attrs", version)
+        main(["deploy"])
+    written()
+    pin("tools.txt", "attrs", "3.0")
+    capsys.readouterr()
+    assert main(["deploy"]) == 0
+    assert written() == [UPDATE]
+    assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:1"]
+    assert "reuse    tools  version 2 -> version 1" in capsys.readouterr().out
+    assert main(["plan", "--detailed-exitcode"]) == 0
+
+
+def test_a_function_that_could_not_be_updated_is_healed_by_the_next_run(aws, faults, capsys, written):
+    faults.script(UPDATE, fault.DENIED, about="/api/")
+    assert main(["deploy"]) == 12
+    assert "AWS refuses UpdateFunctionConfiguration for api" in capsys.readouterr().err
+    assert layers_of(aws, "api") == []
+    assert layers_of(aws, "report-daily") == ["web-python312-x86_64:1"]
+    written()
+    assert main(["deploy"]) == 0
+    assert written() == [UPDATE]
+    assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:1"]
+
+
+@pytest.mark.parametrize("operation", ["PublishLayerVersion", UPDATE])
+def test_a_run_that_was_killed_is_healed_by_the_next_one(aws, faults, operation, written):
+    running = subprocess.Popen([sys.executable, "-c", COMMAND, "deploy"], stderr=subprocess.DEVNULL)
+    killed = fault.after(lambda: running.send_signal(signal.SIGKILL))
+    faults.script(operation, None, killed, fault.reset_before)
+    assert running.wait(60) == -signal.SIGKILL
+    faults.stop()
+    assert main(["deploy"]) == 0
+    assert written().count("PublishLayerVersion") == 3
+    assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:1"]
+    assert layers_of(aws, "report-daily") == ["web-python312-x86_64:1"]
+
+
+def test_a_deployment_goes_through_trouble_everywhere(aws, faults, written):
+    faults.script("ListFunctions", fault.throttled(0.1), fault.reset_before)
+    faults.script("ListLayerVersions", fault.BROKEN, fault.reset_after)
+    faults.script("PublishLayerVersion", fault.reset_after, fault.throttled(0.1))
+    faults.script(UPDATE, fault.reset_after, fault.IN_PROGRESS, fault.STALE)
+    faults.script("GetFunction", fault.UNAVAILABLE)
+    assert main(["deploy"]) == 0
+    assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:1"]
+    assert layers_of(aws, "report-daily") == ["web-python312-x86_64:1"]
+    written()
+    assert main(["deploy"]) == 0
+    assert written() == []
+
+
+def test_a_deployment_in_two_regions(aws, project, written):
+    (project / "lambda-layers.yml").write_text(MANIFEST.replace("[eu-west-1]", "[eu-west-1, us-east-1]"))
+    aws.declare_function("api", region="us-east-1")
+    assert main(["deploy"]) == 0
+    assert written() == ["PublishLayerVersion"] * 6 + [UPDATE] * 3
+    assert layers_of(aws, "api", "us-east-1") == ["web-python313-x86_64:1", "tools:1"]
+
+
+def test_a_function_that_does_not_exist_stops_all_before_anything_is_published(project, capsys, written):
+    (project / "lambda-layers.yml").write_text(MANIFEST.replace("  api:", "  apis:"))
+    assert main(["deploy"]) == 11
+    assert written() == []
+    message = "lambda-layers.yml:7:3: there is no function 'apis' in eu-west-1; did you mean 'api'?"
+    assert message in capsys.readouterr().err
+    assert not (project / ".lambda-layers").exists()
+
+
+def test_without_credentials_nothing_is_built(monkeypatch, capsys, project, aws):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert main(["deploy"]) == 10
+    assert "error: there are no AWS credentials; set AWS_PROFILE" in capsys.readouterr().err
+    assert aws.call_log == ()
+    assert not (project / ".lambda-layers").exists()
+
+
+def test_without_a_region_it_says_where_to_write_one(monkeypatch, capsys, project):
+    (project / "lambda-layers.yml").write_text(MANIFEST.replace("regions: [eu-west-1]\n", ""))
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert main(["plan"]) == 10
+    assert "no region is given" in capsys.readouterr().err
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert main(["plan"]) == 0
+
+
+def test_a_failed_update_names_the_function_and_the_reason(aws, capsys):
+    aws.fail_next_update("api", reason_code="EniLimitExceeded", reason="Too many interfaces.")
+    assert main(["deploy"]) == 12
+    told = capsys.readouterr().err
+    assert "error: the update of api failed: Too many interfaces. (EniLimitExceeded)" in told
+
+
+def test_the_embedded_aws_holds_what_the_manifest_takes_for_granted(project, capsys):
+    manifest = MANIFEST + '  shop: {layers: ["arn:aws:lambda:eu-west-1:017000801446:layer:Powertools:7"]}\n'
+    (project / "lambda-layers.yml").write_text(manifest + 's3: {bucket: "layers-{region}"}\n')
+    assert main(["deploy", "--aws", "local"]) == 0
+    assert "published 3 layer versions, updated 3 functions" in capsys.readouterr().out
+    assert main(["plan", "--aws", "local", "--detailed-exitcode"]) == 0
