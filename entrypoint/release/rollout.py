@@ -44,7 +44,7 @@ def roll_out(
     try:
         return tuple(pool.map(update, changes))
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)  # on Ctrl-C: AWS ends what was begun without us
 
 
 def _update(aws: ChangesLambda, change: FunctionChange, versions: Mapping[str, str]) -> Outcome:

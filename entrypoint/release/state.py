@@ -37,7 +37,8 @@ def read_state(
     aws: ReadsLambda, region: str, wanted: Mapping[str, str], *, with_functions: bool
 ) -> RegionState:
     """Return the region's state; `wanted` maps layer names to dependency hashes."""
-    with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
+    pool = ThreadPoolExecutor(_CALLS_AT_ONCE)
+    try:
         functions = pool.submit(lambda: tuple(aws.functions()) if with_functions else ())
         layers = pool.map(lambda item: read_layer(aws, *item), wanted.items())
         return RegionState(
@@ -45,6 +46,8 @@ def read_state(
             layers=dict(zip(wanted, layers, strict=True)),
             functions=tuple(sorted(functions.result(), key=lambda function: function.name)),
         )
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # one refusal is answer enough; so is Ctrl-C
 
 
 def read_layer(aws: ReadsLambda, name: str, dependency_hash: str) -> LayerState:
