@@ -26,9 +26,8 @@ def seed(aws: LocalAws, project: Project) -> None:
         for entry in manifest.functions:
             platforms = _common_platforms(project, entry)
             platform = next(turns.setdefault(platforms, cycle(platforms)), None)
-            name = re.sub(r"\[.*?\]|[*?]", "1", entry.pattern.rpartition(":")[2])
             aws.declare_function(
-                name,
+                _matching_name(entry.pattern.rpartition(":")[2]),
                 region=region,
                 runtime=str(platform.runtime) if platform else "python3.13",
                 architecture=str(platform.architecture) if platform else "x86_64",
@@ -36,6 +35,10 @@ def seed(aws: LocalAws, project: Project) -> None:
             for layer in entry.layers:
                 if layer.startswith("arn:"):
                     _declare_foreign_layer(aws, layer)
+
+
+def _matching_name(glob: str) -> str:
+    return re.sub(r"[*?]|\[!.*?\]", "1", re.sub(r"\[([^!]).*?\]", r"\1", glob))
 
 
 def _common_platforms(project: Project, entry: FunctionEntry) -> tuple[Platform, ...]:

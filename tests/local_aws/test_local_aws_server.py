@@ -83,6 +83,18 @@ def test_the_call_log_tells_reading_from_writing(aws, awslambda, client, publish
     ]
 
 
+def test_a_bucket_can_be_declared_in_any_region(aws, client):
+    aws.declare_bucket("near")
+    aws.declare_bucket("far", region="us-east-1")
+    aws.declare_bucket("far", region="us-east-1")
+    s3 = client("s3")
+    s3.put_object(Bucket="near", Key="k", Body=b"x")
+    s3.put_object(Bucket="far", Key="k", Body=b"x")
+    assert s3.get_bucket_location(Bucket="near")["LocationConstraint"] == "eu-west-1"
+    aws.declare_bucket("near")
+    assert s3.get_object(Bucket="near", Key="k")["Body"].read() == b"x"
+
+
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
 def test_every_operation_is_told_apart_by_its_name(name):
     call = Call(service="lambda", operation=name, scope=None, method="", path="")

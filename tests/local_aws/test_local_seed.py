@@ -1,0 +1,61 @@
+"""What `--aws local` starts with: everything that the manifest takes for granted."""
+
+from pathlib import Path
+
+import pytest
+from planning import layer, read
+
+from entrypoint.local_aws.seed import seed
+from entrypoint.project import Project
+
+POWERTOOLS = "arn:aws:lambda:eu-west-1:017000801446:layer:Powertools:7"
+LAYERS = "layers:\n" + layer("web", "python3.12", "python3.13", more=", architectures: [x86_64, arm64]")
+
+
+@pytest.fixture
+def seeded(aws, awslambda):
+    """Seed by a manifest; the functions by name."""
+
+    def by(text):
+        manifest, layers = read(LAYERS + text)
+        seed(aws, Project(manifest=manifest, layers=layers, root=Path("/project")))
+        return {each["FunctionName"]: each for each in awslambda.list_functions()["Functions"]}
+
+    return by
+
+
+def test_every_function_of_the_manifest_is_there_and_one_that_each_glob_matches(seeded):
+    globs = ("report-*", "x?[ab]", "y[!a-z]")
+    entries = ", ".join(f'"{pattern}": {{layers: [web]}}' for pattern in ("api", *globs))
+    assert set(seeded(f"functions: {{{entries}}}")) == {"api", "report-1", "x1a", "y1"}
+
+
+def test_functions_take_turns_among_the_platforms_that_fit(seeded):
+    entries = ", ".join(f"f{number}: {{layers: [web]}}" for number in range(4))
+    functions = seeded(f"functions: {{{entries}}}")
+    platforms = {(each["Runtime"], *each["Architectures"]) for each in functions.values()}
+    runtimes, architectures = ("python3.12", "python3.13"), ("x86_64", "arm64")
+    assert platforms == {(runtime, machine) for runtime in runtimes for machine in architectures}
+
+
+def test_a_function_named_by_its_arn_is_there_by_its_name(seeded):
+    arn = "arn:aws:lambda:eu-west-1:123456789012:function:api"
+    assert seeded(f'functions: {{"{arn}": {{layers: [web]}}}}')["api"]["FunctionArn"] == arn
+
+
+def test_layers_of_others_can_be_attached(seeded, awslambda):
+    seeded(f'functions: {{api: {{layers: ["{POWERTOOLS}"]}}}}')
+    awslambda.update_function_configuration(FunctionName="api", Layers=[POWERTOOLS])
+
+
+def test_the_bucket_is_there_in_every_region(seeded, client):
+    seeded('s3: {bucket: "layers-{region}"}\nregions: [eu-west-1, us-east-1]\n')
+    buckets = {bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]}
+    assert buckets == {"layers-eu-west-1", "layers-us-east-1"}
+
+
+def test_what_is_there_already_is_left_alone(seeded, awslambda):
+    text = "functions: {api: {layers: [web]}}"
+    seeded(text)
+    awslambda.update_function_configuration(FunctionName="api", MemorySize=512)
+    assert seeded(text)["api"]["MemorySize"] == 512
