@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from entrypoint import __version__
 from entrypoint.errors import LayersError, MachineError, Place, RolloutError, UsageError
-from entrypoint.manifest import DEFAULT_PATH, MANIFEST
 from entrypoint.project import Project, check_locks, load_project
+from entrypoint.schema import DEFAULT_PATH, MANIFEST
 from entrypoint.targets import Target, aging
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _end_threads() -> None:
-    """Let work in hand come to its end for a moment; then leave, whatever a stalled network still holds up."""
+    """Let work in hand come to its end for a moment; then leave, whatever the network holds up."""
     deadline = time.monotonic() + _GRACE
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:

@@ -1,4 +1,4 @@
-"""lambda-layers.yml: what it may say (`MANIFEST`), and what it says as frozen values (`load`).
+"""lambda-layers.yml: what it says, as frozen values.
 
 In: the file's text and the variables for `${NAME}`. Out: a `Manifest`, or one ManifestError with all
 problems, each at its line. Nothing here touches the network, a lock or AWS.
@@ -13,119 +13,8 @@ from pathlib import Path
 from entrypoint.errors import ManifestError, Place, Problem
 from entrypoint.limits import LAYERS_PER_FUNCTION
 from entrypoint.runtimes import RUNTIMES, Architecture, Platform
-from entrypoint.shapes import (
-    Constant,
-    Field,
-    Flag,
-    ListOf,
-    MapOf,
-    Reader,
-    Record,
-    String,
-    Table,
-    Text,
-    compose,
-)
-
-DEFAULT_PATH = "lambda-layers.yml"
-LAYER_NAME = r"[a-zA-Z0-9_-]{1,100}"
-LAYER_VERSION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9_-]+:[0-9]+"
-FUNCTION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9_-]{1,140}"
-FUNCTION_GLOB = r"[a-zA-Z0-9_*?\[\]!-]{1,140}"
-DEFAULT_NAME = "{layer}-{runtime}-{architecture}"
-PACKAGE_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-DEFAULT_BUILDER = "public.ecr.aws/sam/build-{runtime}:latest-{architecture}"
-REQUIREMENTS_ENDINGS = (".in", ".txt", ".toml")
-
-_LAYER = Record(
-    {
-        "requirements": Field(
-            shape=ListOf(String("a requirements file or a requirement"), single=True),
-            help="a requirements file, several of them, or requirements such as 'requests>=2'",
-            required=True,
-        ),
-        "runtimes": Field(
-            shape=ListOf(String("runtime", choices=tuple(RUNTIMES))),
-            help="the Lambda runtimes to build for",
-            required=True,
-        ),
-        "architectures": Field(
-            shape=ListOf(String("architecture", choices=tuple(Architecture))),
-            help="the architectures to build for; [x86_64] where it is not written",
-        ),
-        "lock": Field(
-            shape=String("the path of a pinned requirements file"),
-            help="a pinned requirements file of your own; {runtime} and {architecture} are filled in",
-        ),
-        "name": Field(
-            shape=String(
-                "a template of a layer's name", r"(?:[a-zA-Z0-9_-]|\{layer\}|\{runtime\}|\{architecture\})+"
-            ),
-            help="the layer's name in AWS; {layer}, {runtime} and {architecture} are filled in",
-        ),
-        "description": Field(
-            shape=String("a description", longest=150),
-            help="begins the description of each layer version, before the dependency hash",
-        ),
-        "license": Field(
-            shape=String("a licence", longest=512),
-            help="an SPDX identifier, an address, or the licence's text",
-        ),
-    }
-)
-
-_FUNCTION = Record(
-    {
-        "layers": Field(
-            shape=ListOf(
-                String(
-                    "a layer of this manifest or a layer version's ARN", rf"{LAYER_NAME}|{LAYER_VERSION_ARN}"
-                )
-            ),
-            help="layers of this manifest and layer version ARNs; later ones overlay earlier ones",
-            required=True,
-        ),
-        "exclusive": Field(
-            shape=Flag(), help="take off every layer that is not listed here; false by default"
-        ),
-    }
-)
-
-MANIFEST = Record(
-    {
-        "version": Field(shape=Constant(1), help="the version of this format: 1", required=True),
-        "regions": Field(
-            shape=ListOf(String("a region", r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]")),
-            help="the regions to publish in; the region of the AWS credentials where it is not written",
-        ),
-        "layers": Field(
-            shape=MapOf(_LAYER, LAYER_NAME, "a name that AWS takes for a layer"),
-            help="the layers by name",
-            required=True,
-        ),
-        "functions": Field(
-            shape=MapOf(_FUNCTION, f"{FUNCTION_GLOB}|{FUNCTION_ARN}", "a function's name, ARN or glob"),
-            help="the functions that use them, by name, ARN or glob; the first that matches counts",
-        ),
-        "s3": Field(
-            shape=Record(
-                {
-                    "bucket": Field(
-                        shape=String("a bucket's name", r"[a-z0-9.{}-]{3,63}"),
-                        help="the bucket for archives over 50 MB; {region} is filled in",
-                        required=True,
-                    ),
-                    "prefix": Field(
-                        shape=String("a key prefix", longest=512), help="what its keys begin with"
-                    ),
-                }
-            ),
-            help="where archives go that are too large to be sent directly",
-        ),
-    },
-    extensions=True,
-)
-
+from entrypoint.schema import DEFAULT_BUILDER, DEFAULT_NAME, MANIFEST, REQUIREMENTS_ENDINGS
+from entrypoint.shapes import Reader, Table, Text, compose
 
 NOTHING = Table({}, {}, Place(""))
 
@@ -158,6 +47,15 @@ class Layer:
     own_locks: Mapping[Platform, Path] = field(hash=False)
     #: Names of packages to compile even where a wheel fits, in the canonical form of PEP 503.
     from_source: frozenset[str] = frozenset()
+    #: Modules and packages of the repository, and the folder that goes into /opt as it is.
+    include: tuple[Path, ...] = ()
+    content: Path | None = None
+    #: Presets and patterns of what is left out.
+    exclude: tuple[str, ...] = ()
+    #: The most bytes it may have unzipped.
+    size_budget: int | None = None
+    #: Rules that do not count here; the manifest says why.
+    ignored_rules: frozenset[str] = frozenset()
     #: The template of the image that compiles.
     builder_image: str = DEFAULT_BUILDER
     system_packages: tuple[str, ...] = ()
@@ -219,6 +117,7 @@ def load(path: Path, *, text: str, shown: str, variables: Mapping[str, str]) -> 
         layers, functions = table.get("layers", NOTHING), table.get("functions", NOTHING)
         for layer in layers.values.values():
             reader.problems.extend(_missing_files(path.parent, layer))
+            reader.problems.extend(_python_without_python(layer))
         reader.problems.extend(_wrong_references(layers, functions))
         reader.problems.extend(_shadowed_entries(functions))
         if not reader.problems:
@@ -238,6 +137,10 @@ def _missing_files(folder: Path, layer: Table) -> Iterator[Problem]:
             )
         elif _is_file_name(text) and not (folder / text).is_file():
             yield Problem(f"there is no file {text}", "create it, or mend its name", text.place)
+    for text in (*layer.get("include", ()), *filter(None, [layer.get("content")])):
+        if not (folder / text).exists() or (text is layer.get("content") and not (folder / text).is_dir()):
+            kind = "folder" if text is layer.get("content") else "file or folder"
+            yield Problem(f"there is no {kind} {text}", "create it, or mend its name", text.place)
     if lock := layer.get("lock"):
         platforms = _platforms(layer)
         missing = dict.fromkeys(
@@ -245,6 +148,13 @@ def _missing_files(folder: Path, layer: Table) -> Iterator[Problem]:
         )
         for name in missing:
             yield Problem(f"there is no file {name}", "create it, or mend its name", lock.place)
+
+
+def _python_without_python(layer: Table) -> Iterator[Problem]:
+    for runtime in layer.get("runtimes", ()):
+        if RUNTIMES[runtime].python is None and (keys := layer.keys.keys() & {"requirements", "include"}):
+            message = f"{runtime} has no Python for {' and '.join(sorted(keys))}"
+            yield Problem(message, "give it 'content:' only, or another runtime", runtime.place)
 
 
 def _wrong_references(layers: Table, functions: Table) -> Iterator[Problem]:
@@ -284,7 +194,8 @@ def _manifest(path: Path, table: Table) -> Manifest:
 
 def _layer(folder: Path, name: str, layers: Table) -> Layer:
     table: Table = layers.get(name)
-    texts = table.get("requirements")
+    texts = table.get("requirements", ())
+    content = table.get("content")
     platforms = _platforms(table)
     lock = table.get("lock")
     return Layer(
@@ -293,17 +204,30 @@ def _layer(folder: Path, name: str, layers: Table) -> Layer:
         requirements=Requirements(
             files=tuple(folder / text for text in texts if _is_file_name(text)),
             lines=tuple((str(text), text.place) for text in texts if not _is_file_name(text)),
-            place=table.keys["requirements"],
+            place=table.keys.get("requirements", layers.keys[name]),
         ),
         platforms=platforms,
         own_locks={platform: folder / _filled(lock, platform) for platform in platforms} if lock else {},
         name_template=table.get("name") or ("{layer}" if len(platforms) == 1 else DEFAULT_NAME),
         from_source=frozenset(re.sub(r"[-_.]+", "-", name).lower() for name in table.get("from_source", ())),
+        include=tuple(folder / text for text in table.get("include", ())),
+        content=folder / content if content else None,
+        exclude=tuple(map(str, table.get("exclude", ()))),
+        size_budget=_bytes(table.get("size_budget")),
+        ignored_rules=frozenset(table.get("ignore", NOTHING).values),
         builder_image=table.get("builder_image", DEFAULT_BUILDER),
         system_packages=tuple(map(str, table.get("system_packages", ()))),
         description=table.get("description"),
         license=table.get("license"),
     )
+
+
+def _bytes(size: str | None) -> int | None:
+    """Read a size such as 80 MB; the units are powers of a thousand."""
+    if size is None:
+        return None
+    number, unit = size[:-2], size[-2:]
+    return round(float(number) * {"kB": 1e3, "MB": 1e6, "GB": 1e9}[unit])
 
 
 def _is_file_name(text: str) -> bool:

@@ -19,6 +19,7 @@ from entrypoint.build.dependency_hash import dependency_hash, layer_hashes
 from entrypoint.build.describe import write_description
 from entrypoint.build.fetch import Wheel, fetch
 from entrypoint.build.inspect import Contents, inspect
+from entrypoint.build.layout import lay_out
 from entrypoint.build.lock import Lock, write_lock
 from entrypoint.build.requirement_options import IndexOptions
 from entrypoint.build.requirements import read_requirements, shown
@@ -170,8 +171,9 @@ def _build(
     folder = project.by_products() / "build"
 
     def build_target(target: Target) -> Archive:
-        parts = [contents[wheel.sha256] for wheel in wheels[target]]
-        return assemble(parts, target.platform.runtime, folder / f"{target}.zip")
+        runtime = target.platform.runtime
+        parts = [lay_out(contents[wheel.sha256], runtime) for wheel in wheels[target]]
+        return assemble(sorted(parts, key=lambda part: part.name), folder / f"{target}.zip")
 
     archives = dict(zip(locks, _for_each(tuple(locks), build_target), strict=True))
     _verify(archives, console)
@@ -203,7 +205,7 @@ def _same_bytes(layers: Iterable[AwsLayer], archives: Mapping[Target, Archive]) 
     for layer in layers:
         built = {target: archives[target] for target in layer.targets if target in archives}
         if len({archive.sha256 for archive in built.values()}) > 1:
-            sets = [{package.wheel.filename for package in archive.packages} for archive in built.values()]
+            sets = [{part.origin for part in archive.parts} for archive in built.values()]
             different = sorted(
                 name for name in set[str]().union(*sets) if not all(name in part for part in sets)
             )

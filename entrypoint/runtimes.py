@@ -22,6 +22,35 @@ class Architecture(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingSystem:
+    """What a runtime stands on, as far as compiled code can tell.
+
+    `symbols` are the newest versions of its C and C++ libraries' symbols. glibc: the package versions.
+    libstdc++: GCC 7.3 in Amazon Linux 2 and GCC 11.4 in Amazon Linux 2023, by GCC's ABI table,
+    https://gcc.gnu.org/onlinedocs/libstdc++/manual/abi.html.
+    """
+
+    identifier: str
+    symbols: tuple[tuple[str, tuple[int, ...]], ...]
+
+    @property
+    def glibc(self) -> tuple[int, int]:
+        """The version of the C library, as wheel tags use it."""
+        major, minor = dict(self.symbols)["GLIBC"]
+        return major, minor
+
+
+AL2 = OperatingSystem(
+    identifier="al2",
+    symbols=(("GLIBC", (2, 26)), ("GLIBCXX", (3, 4, 24)), ("CXXABI", (1, 3, 11))),
+)
+AL2023 = OperatingSystem(
+    identifier="al2023",
+    symbols=(("GLIBC", (2, 34)), ("GLIBCXX", (3, 4, 29)), ("CXXABI", (1, 3, 13))),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
     """A Lambda runtime: what it is called, what it is made of, and how long AWS keeps it."""
 
@@ -29,13 +58,18 @@ class Runtime:
     #: CPython's full version as captured in the runtime's image; None where there is no Python.
     #: Its patch level moves with AWS's updates; only markers on `python_full_version` look at it.
     python: str | None
-    glibc: tuple[int, int]
+    system: OperatingSystem
     deprecated: date | None = None
     updates_blocked: date | None = None
     preview: bool = False
 
     def __str__(self) -> str:
         return self.identifier
+
+    @property
+    def glibc(self) -> tuple[int, int]:
+        """The version of its C library."""
+        return self.system.glibc
 
     @property
     def python_version(self) -> tuple[int, int] | None:
@@ -46,55 +80,66 @@ class Runtime:
         return int(major), int(minor)
 
 
-AL2 = (2, 26)
-AL2023 = (2, 34)
-
 RUNTIMES = {
     runtime.identifier: runtime
     for runtime in (
         Runtime(
             identifier="python3.9",
             python="3.9.19",
-            glibc=AL2,
+            system=AL2,
             deprecated=date(2025, 12, 15),
             updates_blocked=date(2027, 3, 3),
         ),
         Runtime(
             identifier="python3.10",
             python="3.10.14",
-            glibc=AL2,
+            system=AL2,
             deprecated=date(2026, 10, 31),
             updates_blocked=date(2027, 3, 3),
         ),
         Runtime(
             identifier="python3.11",
             python="3.11.9",
-            glibc=AL2,
+            system=AL2,
             deprecated=date(2027, 6, 30),
             updates_blocked=date(2027, 8, 31),
         ),
         Runtime(
             identifier="python3.12",
             python="3.12.3",
-            glibc=AL2023,
+            system=AL2023,
             deprecated=date(2028, 10, 31),
             updates_blocked=date(2029, 1, 10),
         ),
         Runtime(
             identifier="python3.13",
             python="3.13.0",
-            glibc=AL2023,
+            system=AL2023,
             deprecated=date(2029, 6, 30),
             updates_blocked=date(2029, 8, 31),
         ),
         Runtime(
             identifier="python3.14",
             python="3.14.0",
-            glibc=AL2023,
+            system=AL2023,
             deprecated=date(2029, 6, 30),
             updates_blocked=date(2029, 8, 31),
         ),
-        Runtime(identifier="python3.15", python="3.15.0", glibc=AL2023, preview=True),
+        Runtime(identifier="python3.15", python="3.15.0", system=AL2023, preview=True),
+        Runtime(
+            identifier="provided.al2",
+            python=None,
+            system=AL2,
+            deprecated=date(2026, 7, 31),
+            updates_blocked=date(2027, 3, 3),
+        ),
+        Runtime(
+            identifier="provided.al2023",
+            python=None,
+            system=AL2023,
+            deprecated=date(2029, 6, 30),
+            updates_blocked=date(2029, 8, 31),
+        ),
     )
 }
 

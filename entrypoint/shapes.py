@@ -261,10 +261,11 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A mapping whose keys are known; where `extensions` is set, keys that begin with x- are left alone."""
+    """A mapping whose keys are known, one of `any_of` at the least; `extensions` lets keys with x- alone."""
 
     fields: Mapping[str, Field]
     extensions: bool = False
+    any_of: tuple[str, ...] = ()
 
     def read(self, node: yaml.Node, reader: Reader) -> Table | None:
         """Return the values of the keys that are written and could be read."""
@@ -284,6 +285,8 @@ class Record:
             for name, known in self.fields.items():
                 if known.required and name not in keys:
                     reader.problem(node, f"the key {name!r} is missing", f"write '{name}:' ({known.help})")
+            if self.any_of and keys.keys().isdisjoint(self.any_of):
+                reader.problem(node, "there is nothing in it", f"write one of {', '.join(self.any_of)}")
         return Table(values, keys, reader.place(node)) if isinstance(node, yaml.MappingNode) else None
 
     def _suggest(self, key: str) -> str:
@@ -304,6 +307,8 @@ class Record:
         }
         if required := [name for name, known in self.fields.items() if known.required]:
             schema["required"] = required
+        if self.any_of:
+            schema["anyOf"] = [{"required": [name]} for name in self.any_of]
         if self.extensions:
             schema["patternProperties"] = {"^x-": {}}
         return schema

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from entrypoint.errors import LayersError
-from entrypoint.manifest import DEFAULT_PATH
 from entrypoint.project import check_locks, load_project
+from entrypoint.schema import DEFAULT_PATH
 
 
 def main(argv: Sequence[str] | None = None) -> int:

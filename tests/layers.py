@@ -11,6 +11,7 @@ from pathlib import Path
 from entrypoint.build.assemble import Archive, assemble
 from entrypoint.build.fetch import Wheel
 from entrypoint.build.inspect import Contents, inspect
+from entrypoint.build.layout import Part, lay_out
 from entrypoint.errors import Place
 from entrypoint.manifest import Layer, Requirements
 from entrypoint.runtimes import RUNTIMES, Architecture, Platform
@@ -45,9 +46,13 @@ def inspected(path: Path, cache: Path) -> Contents:
     return inspect(fetched(path), cache)
 
 
+def laid_out(wheel: Path, cache: Path, platform: Platform = PYTHON313) -> Part:
+    return lay_out(inspected(wheel, cache), platform.runtime)
+
+
 def assembled(folder: Path, *wheels: Path, platform: Platform = PYTHON313) -> Archive:
-    contents = [inspected(wheel, folder / "cache") for wheel in wheels]
-    return assemble(contents, platform.runtime, folder / "layer.zip")
+    parts = [laid_out(wheel, folder / "cache", platform) for wheel in wheels]
+    return assemble(sorted(parts, key=lambda part: part.name), folder / "layer.zip")
 
 
 def raw_wheel(path: Path, members: dict[str, bytes], **options: object) -> Path:

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entrypoint.errors import LayersError, ManifestError
-from entrypoint.manifest import MANIFEST, load
+from entrypoint.manifest import load
 from entrypoint.runtimes import RUNTIMES
+from entrypoint.schema import MANIFEST
 from entrypoint.targets import expand
 
 SMALL = """\
@@ -108,8 +109,8 @@ functions:
             "7:20: expected a list, found text; write [a, b] or one '- ' line for each",
             "8:18: expected a description, found a number; write a description in quotes",
             "9:3: 'b d' is not a name that AWS takes for a layer; it has to match [a-zA-Z0-9_-]{1,100}",
-            f"9:10: the key 'requirements' is missing; write 'requirements:' ({help_of('requirements')})",
             f"9:10: the key 'runtimes' is missing; write 'runtimes:' ({help_of('runtimes')})",
+            "9:10: there is nothing in it; write one of requirements, include, content",
             "11:18: there is no layer 'wub' in this manifest; choose one of web, b d",
             "12:3: 6 layers are too many for a function; AWS takes at most 5; merge some of them",
             *[
@@ -203,7 +204,7 @@ words = st.sampled_from(
 )
 leaves = st.one_of(words, st.integers(0, 2), st.booleans(), st.none())
 KEYS = """version regions layers functions s3 requirements runtimes architectures name web description
-exclusive bucket prefix x-mine a*b license lock"""
+exclusive bucket prefix x-mine a*b license lock include content exclude size_budget ignore from_source"""
 keys = st.sampled_from(KEYS.split())
 trees = st.recursive(
     leaves,

@@ -1,4 +1,4 @@
-"""Wheels -> a layer's archive, byte for byte the same wherever and whenever it is made.
+"""Parts -> a layer's archive, byte for byte the same wherever and whenever it is made.
 
 A wheel's members are deflated already, so their compressed bytes are copied as they are: nothing is
 inflated, nothing deflated anew. Entries are sorted, dated 1980-01-01 (the zip format's zero) and
@@ -16,11 +16,8 @@ from io import FileIO
 from pathlib import Path
 
 from entrypoint.atomic import written_whole
-from entrypoint.build.fetch import Wheel
-from entrypoint.build.inspect import Contents
-from entrypoint.build.layout import Entry, lay_out
+from entrypoint.build.layout import Entry, Part
 from entrypoint.errors import ArchiveError
-from entrypoint.runtimes import Runtime
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
@@ -36,12 +33,11 @@ _MANY = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
-    """A wheel's share of the archive."""
+class Contested:
+    """A path that several parts hold with different content, and where the file that is used came from."""
 
-    wheel: Wheel
-    size: int
-    compressed_size: int
+    path: str
+    origin: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +45,9 @@ class Archive:
     """A finished layer archive on disk."""
 
     path: Path
+    parts: tuple[Part, ...]
     entries: tuple[Entry, ...]
-    packages: tuple[Package, ...]
-    contents: tuple[Contents, ...]
-    #: Paths that several wheels hold with different content, and the wheel whose file was kept.
-    contested: tuple[tuple[str, Path], ...]
+    contested: tuple[Contested, ...]
     compressed_size: int
     sha256: bytes
 
@@ -68,37 +62,29 @@ class Archive:
         return base64.b64encode(self.sha256).decode()
 
 
-def assemble(contents: Sequence[Contents], runtime: Runtime, path: Path) -> Archive:
-    """Write the archive of these wheels to `path`; the same wheels give the same bytes.
+def assemble(parts: Sequence[Part], path: Path) -> Archive:
+    """Write the archive of these parts to `path`; the same parts give the same bytes.
+
+    Where parts hold different files under one path, the later one counts, as it does for installers.
 
     Raises:
-        ArchiveError: where a wheel cannot be laid out, or two of them cannot stand in one folder tree.
+        ArchiveError: where two parts cannot stand in one folder tree.
     """
     by_path: dict[str, Entry] = {}
-    contested: list[tuple[str, Path]] = []
-    packages = []
-    for wheel in sorted(contents, key=lambda item: item.wheel.name):
-        entries = lay_out(wheel, runtime)
-        packages.append(
-            Package(
-                wheel=wheel.wheel,
-                size=sum(entry.size for entry in entries),
-                compressed_size=sum(entry.compressed_size for entry in entries),
-            )
-        )
-        for entry in entries:
+    contested: list[Contested] = []
+    for part in parts:
+        for entry in part.entries:
             other = by_path.get(entry.path)
             if other and (other.crc, other.size) != (entry.crc, entry.size):
-                contested.append((entry.path, entry.wheel))
+                contested.append(Contested(path=entry.path, origin=part.origin))
             by_path[entry.path] = entry
     entries = tuple(by_path[path] for path in sorted(by_path))
     _refuse_files_as_folders(entries)
     size, digest = _write(path, entries)
     return Archive(
         path=path,
+        parts=tuple(parts),
         entries=entries,
-        packages=tuple(packages),
-        contents=tuple(contents),
         contested=tuple(contested),
         compressed_size=size,
         sha256=digest,
@@ -111,23 +97,23 @@ def _refuse_files_as_folders(entries: Iterable[Entry]) -> None:
         folder = entry.path
         while folder := folder.rpartition("/")[0]:
             if folder in files:
-                message = f"{folder} is a file of one package and a folder of another ({entry.wheel.name})"
+                message = f"{folder} is a file of one package, and of another the folder of {entry.path}"
                 raise ArchiveError.of(message, "they cannot be in one layer; leave one of them out")
 
 
 def _write(path: Path, entries: Sequence[Entry]) -> tuple[int, bytes]:
     """Write the archive; return its size and SHA-256."""
     with written_whole(path) as out, ExitStack() as stack:
-        sources = dict.fromkeys(entry.wheel for entry in entries)
-        wheels = {wheel: stack.enter_context(wheel.open("rb", buffering=0)) for wheel in sources}
-        out.writelines(_chunks(entries, wheels))
+        paths = dict.fromkeys(entry.source for entry in entries if entry.source)
+        sources = {path: stack.enter_context(path.open("rb", buffering=0)) for path in paths}
+        out.writelines(_chunks(entries, sources))
         size = out.tell()
         out.seek(0)
         digest = hashlib.file_digest(out, "sha256").digest()  # type: ignore[arg-type] # it can readinto
     return size, digest
 
 
-def _chunks(entries: Sequence[Entry], wheels: Mapping[Path, FileIO]) -> Iterator[bytes]:
+def _chunks(entries: Sequence[Entry], sources: Mapping[Path, FileIO]) -> Iterator[bytes]:
     """Yield the archive piece by piece: each file behind its local header, then the central directory."""
     directory: list[bytes] = []
     offset = 0
@@ -151,19 +137,17 @@ def _chunks(entries: Sequence[Entry], wheels: Mapping[Path, FileIO]) -> Iterator
         header = _LOCAL.pack(b"PK\3\4", *shared, 0)
         yield header
         yield name
-        yield _compressed(entry, wheels[entry.wheel])
+        yield _read(entry, sources[entry.source]) if entry.source else entry.data
         offset += len(header) + len(name) + entry.compressed_size
     yield from directory
     yield from _end(len(entries), offset, sum(len(part) for part in directory))
 
 
-def _compressed(entry: Entry, wheel: FileIO) -> bytes:
-    if entry.data is not None:
-        return entry.data
-    wheel.seek(entry.offset)
-    data = wheel.read(entry.compressed_size)
+def _read(entry: Entry, source: FileIO) -> bytes:
+    source.seek(entry.offset)
+    data = source.read(entry.compressed_size)
     if len(data) != entry.compressed_size:
-        message = f"{wheel.name} ended within {entry.path}"
+        message = f"{entry.source} ended within {entry.path}"
         raise ArchiveError.of(message, "another process changed it; run again")
     return data
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from entrypoint.atomic import write_text
 from entrypoint.build.assemble import Archive
+from entrypoint.build.layout import Part
 from entrypoint.targets import Target
 
 
@@ -25,17 +26,21 @@ def write_description(archive: Archive, target: Target, dependency_hash: str) ->
         },
         "unzippedBytes": archive.unzipped_size,
         "files": len(archive.entries),
-        "packages": [
-            {
-                "name": package.wheel.name,
-                "version": package.wheel.version,
-                "wheel": package.wheel.filename,
-                "sha256": package.wheel.sha256,
-                "bytes": package.compressed_size,
-                "unzippedBytes": package.size,
-            }
-            for package in archive.packages
-        ],
+        "packages": [_package(part) for part in archive.parts],
     }
     write_text(path, json.dumps(description, indent=2) + "\n")
     return path
+
+
+def _package(part: Part) -> dict[str, object]:
+    sizes: dict[str, object] = {"bytes": part.compressed_size, "unzippedBytes": part.size}
+    if part.contents is None:
+        return {"path": part.origin, **sizes}
+    wheel = part.contents.wheel
+    return {
+        "name": wheel.name,
+        "version": wheel.version,
+        "wheel": wheel.filename,
+        "sha256": wheel.sha256,
+        **sizes,
+    }

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from elftools.common.exceptions import ELFError
+from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
@@ -19,6 +20,12 @@ class ElfFacts:
     machine: str
     #: The symbol versions it needs of other libraries, as `libc.so.6 GLIBC_2.28`.
     versions: tuple[str, ...]
+    #: The libraries it is linked to (DT_NEEDED), by soname.
+    needed: tuple[str, ...]
+    #: The name that others need it by (DT_SONAME).
+    soname: str | None
+    #: Where it looks for them before the system does (DT_RUNPATH, else DT_RPATH).
+    search_path: tuple[str, ...]
 
 
 def read(data: bytes) -> ElfFacts:
@@ -33,7 +40,26 @@ def read(data: bytes) -> ElfFacts:
             for library, needs in section.iter_versions()
             for version in needs
         }
+        needed = _tags(elf, "needed")
+        soname = next(iter(_tags(elf, "soname")), None)
+        search_path = _tags(elf, "runpath") or _tags(elf, "rpath")
     # pyelftools lets errors of the parsing underneath through where a header lies about its offsets.
-    except (ELFError, AttributeError, KeyError, IndexError, TypeError, UnicodeDecodeError) as error:
+    except (ELFError, AttributeError, KeyError, IndexError, TypeError, ValueError, AssertionError) as error:
         raise ValueError(str(error) or type(error).__name__) from error
-    return ElfFacts(machine=_MACHINES.get(machine, machine), versions=tuple(sorted(versions)))
+    return ElfFacts(
+        machine=_MACHINES.get(machine, machine),
+        versions=tuple(sorted(versions)),
+        needed=needed,
+        soname=soname,
+        search_path=tuple(path for paths in search_path for path in paths.split(":") if path),
+    )
+
+
+def _tags(elf: ELFFile, name: str) -> tuple[str, ...]:
+    """Return the strings of the dynamic section's tags of one kind, such as DT_NEEDED."""
+    return tuple(
+        str(getattr(tag, name))
+        for segment in elf.iter_segments("PT_DYNAMIC")
+        if isinstance(segment, DynamicSegment)
+        for tag in segment.iter_tags(f"DT_{name.upper()}")
+    )

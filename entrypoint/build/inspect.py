@@ -7,7 +7,9 @@ in the cache under the wheel's SHA-256.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from email.parser import HeaderParser
 from pathlib import Path
+from typing import Any
 
 from entrypoint.atomic import write_text
 from entrypoint.build import elf
@@ -15,16 +17,19 @@ from entrypoint.build.elf import ElfFacts
 from entrypoint.build.fetch import Wheel
 from entrypoint.build.wheel import Member, read_content, read_members
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised whenever the checks or the facts change, so that older answers are not believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """A wheel whose every byte was read: its members, and the facts of those that are ELF files."""
+    """A wheel whose every byte was read: its members, its needs, and the facts of its ELF files."""
 
     wheel: Wheel
     members: tuple[Member, ...]
+    #: Requires-Dist and Requires-Python of its METADATA.
+    requires: tuple[str, ...]
+    requires_python: str | None
     elf: Mapping[str, ElfFacts]
     #: ELF files that could not be understood, with the reason.
     damaged: Mapping[str, str]
@@ -46,21 +51,33 @@ def inspect(wheel: Wheel, cache: Path) -> Contents:
     return Contents(
         wheel=wheel,
         members=members,
-        elf={
-            path: ElfFacts(machine=values["machine"], versions=tuple(values["versions"]))
-            for path, values in facts["elf"].items()
-        },
+        requires=tuple(facts["requires"]),
+        requires_python=facts["requires_python"],
+        elf={path: _elf_facts(values) for path, values in facts["elf"].items()},
         damaged=facts["damaged"],
     )
 
 
-def _inspect(wheel: Wheel, members: tuple[Member, ...]) -> dict[str, dict[str, object]]:
-    found: dict[str, object] = {}
-    damaged: dict[str, object] = {}
+def _inspect(wheel: Wheel, members: tuple[Member, ...]) -> dict[str, Any]:
+    facts: dict[str, Any] = {"requires": [], "requires_python": None, "elf": {}, "damaged": {}}
     for member, content in read_content(wheel.path, members):
         if content.startswith(elf.MAGIC):
             try:
-                found[member.path] = asdict(elf.read(content))
+                facts["elf"][member.path] = asdict(elf.read(content))
             except ValueError as error:
-                damaged[member.path] = str(error)
-    return {"elf": found, "damaged": damaged}
+                facts["damaged"][member.path] = str(error)
+        elif member.path.endswith(".dist-info/METADATA") and member.path.count("/") == 1:
+            metadata = HeaderParser().parsestr(content.decode("utf-8", "replace"))
+            facts["requires"] = metadata.get_all("Requires-Dist", [])
+            facts["requires_python"] = metadata.get("Requires-Python")
+    return facts
+
+
+def _elf_facts(values: Mapping[str, Any]) -> ElfFacts:
+    return ElfFacts(
+        machine=values["machine"],
+        versions=tuple(values["versions"]),
+        needed=tuple(values["needed"]),
+        soname=values["soname"],
+        search_path=tuple(values["search_path"]),
+    )

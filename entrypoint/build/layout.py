@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from entrypoint.build.elf import ElfFacts
 from entrypoint.build.inspect import Contents
 from entrypoint.build.wheel import RAW_METHODS, Member, read_content
 from entrypoint.errors import ArchiveError
@@ -27,7 +28,7 @@ _SHEBANG = b"#!python"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A file of the layer: its path, and its compressed bytes in a wheel or, where made anew, in `data`."""
+    """A file of the layer: its path, and its compressed bytes in `source` or, where made anew, in `data`."""
 
     path: str
     executable: bool
@@ -35,13 +36,39 @@ class Entry:
     compressed_size: int
     crc: int
     method: int
-    wheel: Path
+    source: Path | None = None
     offset: int = 0
-    data: bytes | None = None
+    data: bytes = b""
 
 
-def lay_out(contents: Contents, runtime: Runtime) -> tuple[Entry, ...]:
-    """Return the wheel's files as entries of a layer for the runtime.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one wheel, or one place in the user's repository, brings into a layer."""
+
+    #: The project's name, or the place as the manifest names it.
+    name: str
+    #: The wheel's file name, or the place again.
+    origin: str
+    entries: tuple[Entry, ...]
+    #: The facts of its ELF files by their path in the layer, and those that could not be understood.
+    elf: Mapping[str, ElfFacts]
+    damaged: Mapping[str, str]
+    #: None for a place in the repository.
+    contents: Contents | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes once unzipped."""
+        return sum(entry.size for entry in self.entries)
+
+    @property
+    def compressed_size(self) -> int:
+        """Bytes in the archive, without the headers."""
+        return sum(entry.compressed_size for entry in self.entries)
+
+
+def lay_out(contents: Contents, runtime: Runtime) -> Part:
+    """Return what the wheel brings into a layer for the runtime.
 
     Raises:
         ArchiveError: where the wheel has no metadata, or a `.data` scheme that does not exist.
@@ -54,11 +81,37 @@ def lay_out(contents: Contents, runtime: Runtime) -> tuple[Entry, ...]:
     if any(path != destination for path, destination in moved.items()):
         old = next(content for _, content in read_content(wheel.path, (members[record],)))
         rewritten[record] = _new_record(old.decode(), moved, rewritten)
-    return tuple(
-        _written(moved[path], rewritten[path], member, wheel.path)
-        if path in rewritten
-        else _copied(moved[path], member, wheel.path)
-        for path, member in members.items()
+    return Part(
+        name=wheel.name,
+        origin=wheel.filename,
+        entries=tuple(
+            compressed(
+                ROOT + moved[path],
+                rewritten[path],
+                executable=member.executable or moved[path].startswith("bin/"),
+            )
+            if path in rewritten
+            else _copied(moved[path], member, wheel.path)
+            for path, member in members.items()
+        ),
+        elf={ROOT + moved[path]: facts for path, facts in contents.elf.items()},
+        damaged={ROOT + moved[path]: reason for path, reason in contents.damaged.items()},
+        contents=contents,
+    )
+
+
+def compressed(path: str, content: bytes, *, executable: bool) -> Entry:
+    """Return an entry for bytes that stand in no wheel as they are."""
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    data = deflater.compress(content) + deflater.flush()
+    return Entry(
+        path=path,
+        executable=executable,
+        size=len(content),
+        compressed_size=len(data),
+        crc=zlib.crc32(content),
+        method=zlib.DEFLATED,
+        data=data,
     )
 
 
@@ -123,21 +176,6 @@ def _copied(path: str, member: Member, wheel: Path) -> Entry:
         compressed_size=member.compressed_size,
         crc=member.crc,
         method=member.method,
-        wheel=wheel,
+        source=wheel,
         offset=member.offset,
-    )
-
-
-def _written(path: str, content: bytes, member: Member, wheel: Path) -> Entry:
-    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    data = deflater.compress(content) + deflater.flush()
-    return Entry(
-        path=ROOT + path,
-        executable=member.executable or path.startswith("bin/"),
-        size=len(content),
-        compressed_size=len(data),
-        crc=zlib.crc32(content),
-        method=zlib.DEFLATED,
-        wheel=wheel,
-        data=data,
     )

@@ -12,10 +12,11 @@ from enum import StrEnum
 
 from entrypoint.errors import PlanError, Problem
 from entrypoint.limits import LAYERS_PER_FUNCTION
-from entrypoint.manifest import DEFAULT_NAME, FunctionEntry, Layer, Manifest
+from entrypoint.manifest import FunctionEntry, Layer, Manifest
 from entrypoint.release.aws_lambda import Function, LayerVersion
 from entrypoint.release.state import RegionState
 from entrypoint.runtimes import RUNTIMES, Architecture
+from entrypoint.schema import DEFAULT_NAME
 from entrypoint.targets import AwsLayer
 
 _DEFAULT_NAMES = {"{layer}", DEFAULT_NAME}

@@ -51,7 +51,7 @@ class Console:
         sizes = (
             f"{archive.compressed_size / 1e6:.1f} MB zipped, {archive.unzipped_size / 1e6:.1f} MB unzipped"
         )
-        self._err.print(f"[green]built[/green] {target}: {len(archive.packages)} packages, {sizes}")
+        self._err.print(f"[green]built[/green] {target}: {_count(len(archive.parts), 'package')}, {sizes}")
 
     def plans(self, plans: Iterable[RegionPlan]) -> None:
         """Show what is to be done everywhere, layer by layer and function by function."""

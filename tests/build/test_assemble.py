@@ -10,10 +10,10 @@ import zipfile
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from layers import PYTHON313, assembled, fetched, inspected, raw_wheel, unzipped
+from layers import assembled, laid_out, raw_wheel, unzipped
 from package_index import make_wheel
 
-from entrypoint.build.assemble import assemble
+from entrypoint.build.assemble import Contested, assemble
 from entrypoint.errors import ArchiveError
 
 SCHEMES = {
@@ -139,7 +139,7 @@ def test_packages_that_share_a_file(tmp_path):
     assert assembled(tmp_path, *same).contested == ()
     unlike = [make_wheel(tmp_path, name, "1.0", files={"tests/__init__.py": name}) for name in ("c", "d")]
     archive = assembled(tmp_path, *unlike)
-    assert archive.contested == (("python/tests/__init__.py", unlike[1]),)
+    assert archive.contested == (Contested(path="python/tests/__init__.py", origin=unlike[1].name),)
     assert unzipped(archive.path)["python/tests/__init__.py"] == b"d"
 
 
@@ -148,19 +148,19 @@ def test_a_file_of_one_package_is_no_folder_of_another(tmp_path):
         make_wheel(tmp_path, "a", "1.0", files={"x": b""}),
         make_wheel(tmp_path, "b", "1.0", files={"x/y.py": b""}),
     ]
-    with pytest.raises(ArchiveError, match="python/x is a file of one package and a folder of another"):
+    with pytest.raises(ArchiveError, match="python/x is a file of one package, and of another the folder"):
         assembled(tmp_path, *wheels)
 
 
 def test_nothing_is_left_behind_by_a_failure(tmp_path):
     wheel = make_wheel(tmp_path / "w", "pkg", "1.0", files={"pkg.py": b"x" * 10_000})
-    contents = inspected(wheel, tmp_path / "cache")
+    part = laid_out(wheel, tmp_path / "cache")
     out = tmp_path / "out"
     out.mkdir()
     (out / "layer.zip").write_bytes(b"the one before")
     wheel.write_bytes(wheel.read_bytes()[:50])
     with pytest.raises(ArchiveError, match="ended within"):
-        assemble([contents], PYTHON313.runtime, out / "layer.zip")
+        assemble([part], out / "layer.zip")
     assert [p.name for p in out.iterdir()] == ["layer.zip"]
     assert (out / "layer.zip").read_bytes() == b"the one before"
 
@@ -186,6 +186,6 @@ def test_any_wheel_comes_out_as_it_went_in(tmp_path, files):
 
 def test_packages_are_told_with_their_sizes(tmp_path):
     wheel = make_wheel(tmp_path, "pkg", "1.0", files={"pkg.py": b"x" * 1000})
-    (package,) = assembled(tmp_path, wheel).packages
-    assert package.wheel == fetched(wheel)
-    assert package.size == sum(map(len, unzipped(wheel).values()))
+    (part,) = assembled(tmp_path, wheel).parts
+    assert (part.name, part.origin) == ("pkg", wheel.name)
+    assert part.size == sum(map(len, unzipped(wheel).values()))

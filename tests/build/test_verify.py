@@ -35,7 +35,7 @@ def test_a_sound_layer_has_no_findings(tmp_path, library):
 def test_a_library_for_another_machine(tmp_path, library):
     ((rule, severity, message),) = findings(tmp_path, {"a.so": for_machine(library, AARCH64)})
     assert (rule, severity) == ("elf-machine", Severity.ERROR)
-    assert "a.so of pkg-1.0-py3-none-any.whl is made for aarch64, not for x86_64" in message
+    assert "python/a.so of pkg-1.0-py3-none-any.whl is made for aarch64, not for x86_64" in message
 
 
 def test_the_other_way_round(tmp_path, library):
@@ -53,7 +53,7 @@ def test_a_program_for_another_machine_is_a_warning_only(tmp_path, library):
 
 def test_a_glibc_that_the_runtime_does_not_have(tmp_path, modern_library):
     ((rule, severity, message),) = findings(tmp_path, {"a.so": modern_library}, X86_64_AL2)
-    assert (rule, severity) == ("glibc", Severity.ERROR)
+    assert (rule, severity) == ("symbol-version", Severity.ERROR)
     assert "needs GLIBC_2.34, and python3.11 has 2.26" in message
     assert findings(tmp_path, {"a.so": modern_library}, PYTHON313) == []
 
@@ -61,7 +61,7 @@ def test_a_glibc_that_the_runtime_does_not_have(tmp_path, modern_library):
 def test_a_module_compiled_for_another_python(tmp_path, library):
     ((rule, severity, message),) = findings(tmp_path, {"pkg/a.cpython-312-x86_64-linux-gnu.so": library})
     assert (rule, severity) == ("cpython-suffix", Severity.ERROR)
-    assert "pkg/a of pkg-1.0-py3-none-any.whl is compiled for Python 3.12 only" in message
+    assert "python/pkg/a of pkg-1.0-py3-none-any.whl is compiled for Python 3.12 only" in message
 
 
 @pytest.mark.parametrize("other", ["a.cpython-313-x86_64-linux-gnu.so", "a.abi3.so", "a.so", "a.py"])
@@ -71,12 +71,12 @@ def test_a_module_that_also_serves_this_python(tmp_path, library, other):
 
 def test_a_damaged_library(tmp_path, library):
     ((rule, severity, message),) = findings(tmp_path, {"a.so": library[:100]})
-    assert (rule, severity) == ("elf-machine", Severity.ERROR)
+    assert (rule, severity) == ("damaged-elf", Severity.ERROR)
     assert "damaged ELF file" in message
 
 
 def test_a_layer_with_nothing_to_import(tmp_path):
-    assert [rule for rule, *_ in findings(tmp_path, {"notes.txt": b""})] == ["layout"]
+    assert [rule for rule, *_ in findings(tmp_path, {"notes.txt": b""})] == ["empty-layer"]
 
 
 def test_a_layer_that_is_too_large(tmp_path):

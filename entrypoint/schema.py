@@ -1,0 +1,120 @@
+"""What lambda-layers.yml may say: one declaration for the parser and for editors."""
+
+from entrypoint.runtimes import RUNTIMES, Architecture
+from entrypoint.shapes import Constant, Field, Flag, ListOf, MapOf, Record, String
+
+DEFAULT_PATH = "lambda-layers.yml"
+LAYER_NAME = r"[a-zA-Z0-9_-]{1,100}"
+LAYER_VERSION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9_-]+:[0-9]+"
+FUNCTION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9_-]{1,140}"
+FUNCTION_GLOB = r"[a-zA-Z0-9_*?\[\]!-]{1,140}"
+DEFAULT_NAME = "{layer}-{runtime}-{architecture}"
+PACKAGE_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+DEFAULT_BUILDER = "public.ecr.aws/sam/build-{runtime}:latest-{architecture}"
+PRESETS = ("tests", "stubs", "docs")
+RULE_IDS = (
+    "empty-layer",
+    "unzipped-size",
+    "size-budget",
+    "file-count",
+    "contested-path",
+    "case-collision",
+    "elf-machine",
+    "damaged-elf",
+    "symbol-version",
+    "needed-library",
+    "cpython-suffix",
+    "missing-dependency",
+    "requires-python",
+    "runtime-sdk",
+)
+REQUIREMENTS_ENDINGS = (".in", ".txt", ".toml")
+
+_LAYER = Record(
+    {
+        "requirements": Field(
+            shape=ListOf(String("a requirements file or a requirement"), single=True),
+            help="a requirements file, several of them, or requirements such as 'requests>=2'",
+        ),
+        "runtimes": Field(
+            shape=ListOf(String("runtime", choices=tuple(RUNTIMES))),
+            help="the Lambda runtimes to build for",
+            required=True,
+        ),
+        "architectures": Field(
+            shape=ListOf(String("architecture", choices=tuple(Architecture))),
+            help="the architectures to build for; [x86_64] where it is not written",
+        ),
+        "lock": Field(
+            shape=String("the path of a pinned requirements file"),
+            help="a pinned requirements file of your own; {runtime} and {architecture} are filled in",
+        ),
+        "name": Field(
+            shape=String(
+                "a template of a layer's name", r"(?:[a-zA-Z0-9_-]|\{layer\}|\{runtime\}|\{architecture\})+"
+            ),
+            help="the layer's name in AWS; {layer}, {runtime} and {architecture} are filled in",
+        ),
+        "description": Field(
+            shape=String("a description", longest=150),
+            help="begins the description of each layer version, before the dependency hash",
+        ),
+        "license": Field(
+            shape=String("a licence", longest=512),
+            help="an SPDX identifier, an address, or the licence's text",
+        ),
+    },
+    any_of=("requirements", "include", "content"),
+)
+
+_FUNCTION = Record(
+    {
+        "layers": Field(
+            shape=ListOf(
+                String(
+                    "a layer of this manifest or a layer version's ARN", rf"{LAYER_NAME}|{LAYER_VERSION_ARN}"
+                )
+            ),
+            help="layers of this manifest and layer version ARNs; later ones overlay earlier ones",
+            required=True,
+        ),
+        "exclusive": Field(
+            shape=Flag(), help="take off every layer that is not listed here; false by default"
+        ),
+    }
+)
+
+MANIFEST = Record(
+    {
+        "version": Field(shape=Constant(1), help="the version of this format: 1", required=True),
+        "regions": Field(
+            shape=ListOf(String("a region", r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]")),
+            help="the regions to publish in; the region of the AWS credentials where it is not written",
+        ),
+        "layers": Field(
+            shape=MapOf(_LAYER, LAYER_NAME, "a name that AWS takes for a layer"),
+            help="the layers by name",
+            required=True,
+        ),
+        "functions": Field(
+            shape=MapOf(_FUNCTION, f"{FUNCTION_GLOB}|{FUNCTION_ARN}", "a function's name, ARN or glob"),
+            help="the functions that use them, by name, ARN or glob; the first that matches counts",
+        ),
+        "s3": Field(
+            shape=Record(
+                {
+                    "bucket": Field(
+                        shape=String("a bucket's name", r"[a-z0-9.{}-]{3,63}"),
+                        help="the bucket for archives over 50 MB; {region} is filled in",
+                        required=True,
+                    ),
+                    "prefix": Field(
+                        shape=String("a key prefix", longest=512), help="what its keys begin with"
+                    ),
+                }
+            ),
+            help="where archives go that are too large to be sent directly",
+        ),
+    },
+    extensions=True,
+)
