@@ -51,6 +51,7 @@ def reset_before(_inner):
     """Break the connection; the operation is not carried out."""
 
     def application(environ, _start_response):
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))  # or it is taken for a request
         _break_connection(environ)
 
     return application

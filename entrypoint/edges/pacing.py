@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-_SHARE = 0.96
-"""Of the quota, so that a clock that differs from AWS's does not make a throttle of its own."""
+_SHARE = 0.99
+"""Of the quota: even calls at this pace never put more than the quota into any one second."""
 _SLOWEST = 0.5
 _RECOVERY = 0.01
 """The part of the quota by which the pace rises with each call that was not throttled."""

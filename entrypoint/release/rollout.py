@@ -4,6 +4,7 @@ A function that somebody else updates at the same moment is waited for, read aga
 computed anew from what then stands. One function's failure stops no other; the outcomes tell.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,11 +33,13 @@ def roll_out(
     changes: tuple[FunctionChange, ...],
     versions: Mapping[str, str],
     done: Callable[[Outcome], None],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[Outcome, ...]:
     """Update the functions, several at once; `done` is called as each one ends, in any order."""
 
     def update(change: FunctionChange) -> Outcome:
-        outcome = _update(aws, change, versions)
+        outcome = _update(aws, change, versions, sleep)
         done(outcome)
         return outcome
 
@@ -47,16 +50,22 @@ def roll_out(
         pool.shutdown(wait=False, cancel_futures=True)  # on Ctrl-C: AWS ends what was begun without us
 
 
-def _update(aws: ChangesLambda, change: FunctionChange, versions: Mapping[str, str]) -> Outcome:
+def _update(
+    aws: ChangesLambda,
+    change: FunctionChange,
+    versions: Mapping[str, str],
+    sleep: Callable[[float], None],
+) -> Outcome:
     function = change.function
     try:
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             layers = change.layers_after(function.layers, versions)
             if layers == function.layers:
                 return Outcome(function=function.name, layers=layers, changed=function is not change.function)
             try:
                 aws.update_layers(function, layers)
             except (UpdateInProgressError, StaleRevisionError):
+                sleep(attempt)  # what GetFunction says may lag behind what the update met
                 function = aws.function(function.name)
             else:
                 return Outcome(function=function.name, layers=layers, changed=True)

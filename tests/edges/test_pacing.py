@@ -16,7 +16,7 @@ def time():
 
 @pytest.fixture
 def pace(time):
-    return Pace(10 / 0.96, time, time.sleep)  # ten calls a second
+    return Pace(10 / 0.99, time, time.sleep)  # ten calls a second
 
 
 def times_of(calls: int, pace: Pace, time: VirtualTime) -> list[float]:
@@ -30,6 +30,11 @@ def times_of(calls: int, pace: Pace, time: VirtualTime) -> list[float]:
 
 def test_calls_are_spaced_evenly(pace, time):
     assert times_of(4, pace, time) == [0, 0.1, 0.2, 0.3]
+
+
+def test_no_second_holds_more_calls_than_the_quota(time):
+    made = times_of(200, Pace(15, time, time.sleep), time)
+    assert max(sum(start <= moment <= start + 1 for moment in made) for start in made) == 15
 
 
 def test_who_was_away_does_not_make_up_for_it_with_a_burst(pace, time):
@@ -103,7 +108,7 @@ class Turnstile(VirtualTime):
 
 def test_who_was_promised_a_time_before_the_throttle_waits_with_the_others():
     time = Turnstile()
-    pace = Pace(10 / 0.96, time, time.sleep)
+    pace = Pace(10 / 0.99, time, time.sleep)
     ticket = pace.wait()
     made: list[float] = []
     thread = threading.Thread(target=noting(made, pace, time))

@@ -28,7 +28,7 @@ def _layers(aws):
 
 
 @pytest.fixture
-def roll(edge):
+def roll(edge, clock):
     """Plan by what stands now, then roll out the second version; outcomes by function."""
 
     def plan_now(through):
@@ -38,11 +38,11 @@ def roll(edge):
         state = RegionState(region=REGION, layers=stands, functions=tuple(through.functions()))
         return make_plan(manifest, layers, {"web": "0" * 64}, state)
 
-    def roll_it(before=lambda: None, through=edge):
+    def roll_it(before=lambda: None, through=edge, sleep=clock.sleep):
         plan = plan_now(through)
         before()
         told = []
-        outcomes = roll_out(through, plan.to_update, plan.versions, told.append)
+        outcomes = roll_out(through, plan.to_update, plan.versions, told.append, sleep=sleep)
         assert sorted(told, key=str) == sorted(outcomes, key=str)
         return {outcome.function: outcome for outcome in outcomes}
 
@@ -209,10 +209,13 @@ def test_a_function_that_was_deleted_meanwhile_is_told(aws, roll, other):
     assert "Function not found" in str(error)
 
 
-def test_a_function_that_never_gets_free_is_given_up(aws, faults, roll):
+@pytest.mark.parametrize("trouble", [fault.STALE, fault.IN_PROGRESS])
+def test_a_function_that_never_gets_free_is_given_up(aws, faults, roll, clock, trouble):
     aws.declare_function("api")
-    faults.script(UPDATE, *[fault.STALE] * 100)
+    faults.script(UPDATE, *[trouble] * 100)
+    before = clock()
     error = roll()["api"].error
+    assert clock() - before > 30
     assert "api was being updated by somebody else at each of 10 attempts" in str(error)
 
 
@@ -257,7 +260,7 @@ def test_with_every_tenth_call_in_trouble_no_function_is_lost(connect, roll, see
         faults.at_random(seed, 0.1, *ANYWHERE)
         faults.at_random(seed, 0.1, *ANYWHERE, fault.IN_PROGRESS, fault.STALE, operation=UPDATE)
         edge = connect(aws, quota=200.0, clock=time.monotonic, sleep=time.sleep)
-        outcomes = roll(through=edge)
+        outcomes = roll(through=edge, sleep=time.sleep)
         assert faults.hits[UPDATE] > 0
         faults.stop()
         assert len(outcomes) == 60
