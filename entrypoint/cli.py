@@ -22,8 +22,7 @@ from entrypoint.schema import DEFAULT_PATH, MANIFEST
 from entrypoint.targets import Target, aging
 
 if TYPE_CHECKING:
-    from entrypoint.pipeline import Edges
-    from entrypoint.report.console import Console
+    from entrypoint.run import Run
 
 _SOMETHING_TO_DO = 2
 _INTERRUPTED = 130
@@ -178,44 +177,44 @@ def _check(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int
 
 
 def _lock(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    with _started(arguments, environment) as (project, edges, console):
+    with _started(arguments, environment) as run:
         from entrypoint import pipeline  # noqa: PLC0415
 
         upgrade, packages = arguments.upgrade, arguments.upgrade_package
-        pipeline.lock(project, edges, console, upgrade=upgrade, packages=packages)
+        pipeline.lock(run, upgrade=upgrade, packages=packages)
     return 0
 
 
 def _build(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    with _started(arguments, environment) as (project, edges, console):
+    with _started(arguments, environment) as run:
         from entrypoint import pipeline  # noqa: PLC0415
 
-        pipeline.build(project, edges, console, _targets(project, arguments.target))
+        pipeline.build(run, _targets(run.project, arguments.target))
     return 0
 
 
 def _plan(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    with _started(arguments, environment) as (project, edges, console):
+    with _started(arguments, environment) as run:
         from entrypoint import pipeline  # noqa: PLC0415
         from entrypoint.report.results import plan_outputs, plans_as_json  # noqa: PLC0415
 
-        plans = pipeline.plan(project, edges, console)
+        plans = pipeline.plan(run)
         if arguments.json:
-            console.result(plans_as_json(plans))
+            run.console.result(plans_as_json(plans))
         else:
-            console.plans(plans)
+            run.console.plans(plans)
     _set_outputs(environment, plan_outputs(plans))
     something_to_do = not all(plan.is_empty for plan in plans)
     return _SOMETHING_TO_DO if arguments.detailed_exitcode and something_to_do else 0
 
 
 def _deploy(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    with _started(arguments, environment) as (project, edges, console):
+    with _started(arguments, environment) as run:
         from entrypoint import pipeline  # noqa: PLC0415
         from entrypoint.report.results import deployment_outputs  # noqa: PLC0415
 
-        deployment = pipeline.deploy(project, edges, console)
-        console.deployed(deployment)
+        deployment = pipeline.deploy(run)
+        run.console.deployed(deployment)
     _set_outputs(environment, deployment_outputs(deployment))
     if deployment.problems:
         raise RolloutError(*deployment.problems)
@@ -229,24 +228,23 @@ def _set_outputs(environment: Mapping[str, str], outputs: Mapping[str, str]) -> 
 
 
 @contextmanager
-def _started(
-    arguments: argparse.Namespace, environment: Mapping[str, str]
-) -> Iterator[tuple[Project, "Edges", "Console"]]:
+def _started(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Iterator["Run"]:
     """Read the manifest and open the outside world, for the commands that do the work."""
-    from entrypoint.outside import open_edges  # noqa: PLC0415
+    from entrypoint.outside import open_run  # noqa: PLC0415
     from entrypoint.report.console import Console  # noqa: PLC0415
 
     console = Console(quiet=arguments.quiet)
     project = _project(arguments, environment)
     console.warn(aging(project.manifest, datetime.now(tz=UTC).date()))
-    with open_edges(
+    with open_run(
         project,
+        console,
         environment=environment,
         cache=arguments.cache,
         locked=getattr(arguments, "locked", False),
         local=getattr(arguments, "aws", None) == "local",
-    ) as edges:
-        yield project, edges, console
+    ) as run:
+        yield run
 
 
 def _project(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Project:

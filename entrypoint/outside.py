@@ -9,15 +9,22 @@ from entrypoint.build.requirement_options import IndexOptions
 from entrypoint.edges.aws import Access, AwsRegion
 from entrypoint.edges.index import PackageIndex
 from entrypoint.edges.pip_compile import PipCompile
-from entrypoint.pipeline import Edges
 from entrypoint.project import Project
+from entrypoint.report.console import Console
+from entrypoint.run import Run
 
 
 @contextmanager
-def open_edges(
-    project: Project, *, environment: Mapping[str, str], cache: str | None, locked: bool, local: bool
-) -> Iterator[Edges]:
-    """Give the edges that a command works with, and close them behind it.
+def open_run(
+    project: Project,
+    console: Console,
+    *,
+    environment: Mapping[str, str],
+    cache: str | None,
+    locked: bool,
+    local: bool,
+) -> Iterator[Run]:
+    """Give a command what it works with, and close it behind it.
 
     Nothing is reached before it is asked for. `local` takes the embedded AWS instead of the real one.
     """
@@ -29,7 +36,9 @@ def open_edges(
 
         access = stack.enter_context(_local_aws(project)) if local else Access()
         bucket = project.manifest.bucket
-        yield Edges(
+        yield Run(
+            project=project,
+            console=console,
             index=index,
             compile=PipCompile(environment=environment),
             aws=remember(lambda region: AwsRegion(region, access=access, bucket=bucket)),

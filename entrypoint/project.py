@@ -37,6 +37,15 @@ class Project:
         """All targets, in the manifest's order."""
         return tuple(target for layer in self.layers for target in layer.targets)
 
+    @property
+    def lockable(self) -> tuple[Target, ...]:
+        """The targets whose lock is ours to make."""
+        return tuple(
+            target
+            for target in self.targets
+            if target.platform not in target.layer.own_locks and any(target.layer.requirements.asked)
+        )
+
     def by_products(self) -> Path:
         """Return the folder for what a run leaves beside the manifest; it hides itself from git."""
         folder = self.folder / BY_PRODUCTS
@@ -58,6 +67,8 @@ class Project:
         own = target.layer.own_locks.get(target.platform)
         if own is not None:
             return read_pinned(own, target.platform, root=self.root)
+        if not any(target.layer.requirements.asked):
+            return Lock(platform=target.platform, pins=())
         path = self.lock_path(target)
         if not path.is_file():
             return None
@@ -91,13 +102,12 @@ def _refuse_shared_locks(project: Project) -> None:
     """Refuse layers whose locks would be one file though their requirements are not the same."""
     problems = []
     first: dict[Path, Target] = {}
-    for target in project.targets:
-        if target.platform not in target.layer.own_locks:
-            other = first.setdefault(project.lock_path(target), target).layer
-            if other.requirements.asked != target.layer.requirements.asked:
-                message = f"the layers {other.name!r} and {target.layer.name!r} would share their locks"
-                remedy = "let their lists of requirements begin with different files"
-                problems.append(Problem(message, remedy, target.layer.requirements.place))
+    for target in project.lockable:
+        other = first.setdefault(project.lock_path(target), target).layer
+        if other.requirements.asked != target.layer.requirements.asked:
+            message = f"the layers {other.name!r} and {target.layer.name!r} would share their locks"
+            remedy = "let their lists of requirements begin with different files"
+            problems.append(Problem(message, remedy, target.layer.requirements.place))
     if problems:
         raise ManifestError(*dict.fromkeys(problems))
 

@@ -1,38 +1,53 @@
 """The dependency hash: what a layer is made of, told before it is made.
 
 SHA-256 over canonical JSON (sorted keys, no spaces, ASCII) of what shapes a target's archive: the
-platform and the locked packages with the files that the lock allows. It needs neither network nor
-build, so "has it changed?" costs one call to AWS. Any machine computes the same.
+platform, the locked packages with the files that the lock allows, the repository's files and the
+manifest's options. It needs neither network nor build, so "has it changed?" costs one call to AWS. Any
+machine computes the same.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from entrypoint.build.lock import Lock
+from entrypoint.build.repository_files import RepositoryFile
+from entrypoint.manifest import Layer
 from entrypoint.targets import AwsLayer, Target
 
 _SCHEMA = 1
 """Raised when archives of the same packages come out differently: every layer is then published anew."""
 
 
-def dependency_hash(lock: Lock) -> str:
-    """Return the hash, as hex, of a target with this lock."""
+def dependency_hash(target: Target, lock: Lock, files: Sequence[RepositoryFile]) -> str:
+    """Return a target's hash as hex."""
     return _digest(
         {
             "schema": _SCHEMA,
-            "runtime": str(lock.platform.runtime),
-            "architecture": lock.platform.architecture,
+            "runtime": str(target.platform.runtime),
+            "architecture": target.platform.architecture,
             "packages": sorted([pin.name, pin.version, sorted(pin.hashes)] for pin in lock.pins),
+            "files": [file.digest() for file in files],
+            "options": _options(target.layer),
         }
     )
 
 
-def layer_hashes(layers: Iterable[AwsLayer], locks: Mapping[Target, Lock]) -> dict[str, str]:
+def _options(layer: Layer) -> dict[str, object]:
+    """Return what shapes the archive; defaults are left out, so that new options change no hash."""
+    options = {"exclude": layer.exclude}
+    return {name: value for name, value in options.items() if value}
+
+
+def layer_hashes(
+    layers: Iterable[AwsLayer],
+    locks: Mapping[Target, Lock],
+    files: Mapping[Target, Sequence[RepositoryFile]],
+) -> dict[str, str]:
     """Return each AWS layer's hash by name; one that holds several targets covers them all."""
     hashes = {}
     for layer in layers:
-        parts = [dependency_hash(locks[target]) for target in layer.targets]
+        parts = [dependency_hash(target, locks[target], files[target]) for target in layer.targets]
         hashes[layer.name] = parts[0] if len(parts) == 1 else _digest(sorted(parts))
     return hashes
 

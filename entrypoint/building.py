@@ -1,0 +1,98 @@
+"""Locks -> verified archives: fetch, inspect, lay out, assemble, verify, for all targets together."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from entrypoint.build.assemble import Archive, assemble
+from entrypoint.build.dependency_hash import dependency_hash
+from entrypoint.build.describe import write_description
+from entrypoint.build.exclude import Exclusion
+from entrypoint.build.fetch import Wheel, fetch
+from entrypoint.build.inspect import Contents, inspect
+from entrypoint.build.layout import Part, lay_out
+from entrypoint.build.lock import Lock
+from entrypoint.build.repository_files import RepositoryFile, repository_files, repository_part
+from entrypoint.build.verify import Severity, verify
+from entrypoint.errors import Problem, VerifyError
+from entrypoint.parallel import for_each
+from entrypoint.run import Run
+from entrypoint.targets import AwsLayer, Target
+
+Files = Mapping[Target, tuple[RepositoryFile, ...]]
+
+
+def files_of(targets: Sequence[Target]) -> Files:
+    """Return the repository's files that each target holds; they are the same for all of a layer."""
+    layers = {target.layer.name: target.layer for target in targets}
+    found = {name: repository_files(layer) for name, layer in layers.items()}
+    return {target: found[target.layer.name] for target in targets}
+
+
+def build_archives(run: Run, locks: Mapping[Target, Lock], files: Files) -> dict[Target, Archive]:
+    """Build the archive of each target, verify all, and describe them beside where they stand.
+
+    Raises:
+        LayersError: of the first stage that fails, with the problems of all targets; no archive that
+            would fail in its runtime is left behind.
+    """
+    wheels = {target: _fetch(run, target, lock) for target, lock in locks.items()}
+    contents = _inspect(run, wheels)
+    folder = run.project.by_products() / "build"
+
+    def build(target: Target) -> Archive:
+        found = [contents[wheel.sha256] for wheel in wheels[target]]
+        return assemble(_parts(target, found, files[target]), folder / f"{target}.zip")
+
+    archives = dict(zip(locks, for_each(tuple(locks), build), strict=True))
+    _verify(run, archives)
+    _same_bytes(run.project.layers, archives)
+    for target, archive in archives.items():
+        write_description(archive, target, dependency_hash(target, locks[target], files[target]))
+        run.console.built(target, archive)
+    return archives
+
+
+def _fetch(run: Run, target: Target, lock: Lock) -> tuple[Wheel, ...]:
+    with run.console.downloads(str(target)) as progress:
+        index = run.index(lock.options)
+        return fetch(lock, target.platform, index=index, cache=run.cache, progress=progress)
+
+
+def _inspect(run: Run, wheels: Mapping[Target, tuple[Wheel, ...]]) -> dict[str, Contents]:
+    """Inspect each wheel once, however many targets share it."""
+    unique = {wheel.sha256: wheel for found in wheels.values() for wheel in found}
+    inspected = for_each(tuple(unique.values()), lambda wheel: inspect(wheel, run.cache))
+    return dict(zip(unique, inspected, strict=True))
+
+
+def _parts(target: Target, contents: Iterable[Contents], files: tuple[RepositoryFile, ...]) -> list[Part]:
+    """Lay out the wheels by name and, after them, the repository's own files."""
+    excluded = Exclusion(target.layer.exclude)
+    parts = [excluded.applied(lay_out(wheel, target.platform.runtime)) for wheel in contents]
+    parts.sort(key=lambda part: part.name)
+    return [*parts, repository_part(target.layer, files)] if files else parts
+
+
+def _verify(run: Run, archives: Mapping[Target, Archive]) -> None:
+    findings = [finding for target, archive in archives.items() for finding in verify(archive, target)]
+    run.console.warn(finding.problem for finding in findings if finding.severity is Severity.WARNING)
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    for target in {finding.target for finding in errors}:
+        archives[target].path.unlink(missing_ok=True)
+    if errors:
+        raise VerifyError(*(finding.problem for finding in errors))
+
+
+def _same_bytes(layers: Iterable[AwsLayer], archives: Mapping[Target, Archive]) -> None:
+    """Refuse targets that share a layer's name in AWS and not the bytes."""
+    problems = []
+    for layer in layers:
+        built = {target: archives[target] for target in layer.targets if target in archives}
+        if len({archive.sha256 for archive in built.values()}) > 1:
+            sets = [{part.origin for part in archive.parts} for archive in built.values()]
+            different = sorted(set[str]().union(*sets) - sets[0].intersection(*sets[1:]))
+            names = ", ".join(map(str, built))
+            message = f"{names} share the name {layer.name} and differ in {', '.join(different)}"
+            remedy = "put {runtime} and {architecture} into the layer's 'name'"
+            problems.append(Problem(message, remedy, layer.targets[0].layer.place))
+    if problems:
+        raise VerifyError(*problems)

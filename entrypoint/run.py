@@ -1,0 +1,28 @@
+"""What every command is given: the project, the outside world, and how the run is to go."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrypoint.build.candidates import Index
+from entrypoint.build.requirement_options import IndexOptions
+from entrypoint.build.resolve import Compile
+from entrypoint.project import Project
+from entrypoint.release.aws_lambda import ChangesLambda
+from entrypoint.report.console import Console
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of a command; the edges are reached when they are first asked for."""
+
+    project: Project
+    console: Console
+    index: Callable[[IndexOptions], Index]
+    compile: Compile
+    aws: Callable[[str], ChangesLambda]
+    default_region: Callable[[], str]
+    #: Where wheels, and what was found out about them, are kept.
+    cache: Path
+    #: Refuse to resolve: every target needs a lock that is in step.
+    locked: bool = False
