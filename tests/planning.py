@@ -1,11 +1,9 @@
 """A manifest, functions and layer versions in a line or two each, for tests of the release stages."""
 
 import hashlib
-import zipfile
 from pathlib import Path
 
 from entrypoint import manifest as manifests
-from entrypoint.build.assemble import Archive
 from entrypoint.manifest import Manifest
 from entrypoint.release.aws_lambda import Function, LayerVersion
 from entrypoint.release.plan import RegionPlan, make_plan
@@ -75,22 +73,3 @@ def after(plan: RegionPlan, name: str) -> tuple[str, ...]:
     """The layers that a function is to have, when all layers have their versions."""
     (change,) = (change for change in plan.functions if change.function.name == name)
     return change.layers_after(change.function.layers, plan.versions)
-
-
-def archive_of(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Archive:
-    """An archive with these members, as the build stages hand it on."""
-    with zipfile.ZipFile(path, "w", method) as file:
-        for name, content in members.items():
-            file.writestr(zipfile.ZipInfo(name), content)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").digest()
-    size = path.stat().st_size
-    return Archive(
-        path=path,
-        entries=(),
-        packages=(),
-        contents=(),
-        contested=(),
-        compressed_size=size,
-        sha256=digest,
-    )

@@ -1,11 +1,12 @@
 """Publishing: exactly one version, whatever becomes of the answer; large archives by way of S3."""
 
 import random
-import zipfile
 
 import faults as fault
 import pytest
-from planning import HASH, archive_of, layer, read
+from layers import assembled
+from package_index import make_wheel
+from planning import HASH, layer, read
 
 from entrypoint.errors import AwsError
 from entrypoint.limits import DIRECT_UPLOAD_BYTES
@@ -17,9 +18,14 @@ from entrypoint.release.state import read_layer
 WEB = "layers:\n" + layer("web", more=", license: MIT, description: Everything for the web")
 
 
+def archive_of(folder, content):
+    """An archive of one small package."""
+    return assembled(folder, make_wheel(folder / "wheels", "six", "1.0", files={"six.py": content}))
+
+
 @pytest.fixture
 def archive(tmp_path):
-    return archive_of(tmp_path / "web.zip", {"python/six.py": b"x = 1\n"})
+    return archive_of(tmp_path, b"x = 1\n")
 
 
 @pytest.fixture
@@ -119,7 +125,7 @@ def test_the_bytes_of_the_latest_version_are_not_published_again(put, versions):
 
 def test_other_bytes_are(put, versions, tmp_path):
     put()
-    put(what=archive_of(tmp_path / "other.zip", {"python/six.py": b"x = 2\n"}), dependency_hash="1" * 64)
+    put(what=archive_of(tmp_path / "other", b"x = 2\n"), dependency_hash="1" * 64)
     assert len(versions()) == 2
 
 
@@ -146,8 +152,7 @@ def test_a_refusal_says_what_to_allow(put, faults):
 def large(tmp_path_factory):
     """An archive over the limit of a direct upload: bytes that no method makes smaller."""
     content = random.Random(1).randbytes(DIRECT_UPLOAD_BYTES + 1)
-    path = tmp_path_factory.mktemp("large") / "web.zip"
-    return archive_of(path, {"python/data.bin": content}, zipfile.ZIP_STORED)
+    return archive_of(tmp_path_factory.mktemp("large"), content)
 
 
 def test_a_large_archive_goes_through_the_bucket(put, aws, large, other):
@@ -167,7 +172,7 @@ def test_a_small_archive_goes_directly_even_where_there_is_a_bucket(put, aws):
 def test_a_bucket_that_is_not_there_is_told(put, large, versions):
     with pytest.raises(AwsError) as caught:
         put(what=large, bucket=Bucket(bucket="layers-{region}", prefix=""))
-    assert "web.zip could not be put into the bucket layers-eu-west-1: " in str(caught.value)
+    assert "layer.zip could not be put into the bucket layers-eu-west-1: " in str(caught.value)
     assert "NoSuchBucket" in str(caught.value)
     assert "stands in eu-west-1" in str(caught.value)
     assert versions() == []
