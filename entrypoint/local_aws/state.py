@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
 
-from entrypoint.local_aws.archive import Archive, ReadObject  # noqa: TC001 - the state file reads the annotations
+from entrypoint.local_aws.archive import Archive, ReadObject
 from entrypoint.local_aws.arns import LATEST, Scope
 
 
