@@ -31,6 +31,7 @@ $(READY): pyproject.toml requirements/dev.txt
 COMPILE := -m piptools compile --quiet --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 requirements: $(READY)
 	CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/python $(COMPILE) --upgrade --no-annotate --extra dev -o requirements/dev.txt pyproject.toml
+	sed -i '/^lambda-layer-pipeline @/d' requirements/dev.txt # the extras name their own project
 	for name in image build; do \
 	  CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/python $(COMPILE) --upgrade --generate-hashes -o requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from entrypoint.build.assemble import Archive, assemble
 from entrypoint.build.fetch import Wheel
@@ -20,16 +21,17 @@ from entrypoint.targets import Target
 PYTHON313 = Platform(RUNTIMES["python3.13"], Architecture.X86_64)
 
 
-def target(platform: Platform = PYTHON313, name: str = "web") -> Target:
+def target(platform: Platform = PYTHON313, **options: Any) -> Target:
     place = Place("lambda-layers.yml", 4, 3)
     return Target(
         Layer(
-            name=name,
+            name="web",
             place=place,
             requirements=Requirements(place=place),
             platforms=(platform,),
             name_template="{layer}",
             own_locks={},
+            **options,
         ),
         platform,
     )
