@@ -91,6 +91,12 @@ def test_a_profile_that_does_not_exist_is_told(environment, connect):
             attempt()
 
 
+def test_credentials_that_are_spelt_out_need_no_profile(aws, local, environment, connect):
+    environment.setenv("AWS_PROFILE", "nobody")
+    aws.declare_function("api")
+    assert [function.name for function in connect(local).functions()] == ["api"]
+
+
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
 def test_the_region_comes_from_the_environment(environment, name):
     environment.setenv(name, "ap-southeast-2")

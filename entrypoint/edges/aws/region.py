@@ -32,8 +32,11 @@ _LONGEST_UPDATE = 900.0
 _POLL = 1.0
 _THROUGH_S3 = DIRECT_UPLOAD_BYTES - 2**20
 """With a bucket at hand, what is near the limit goes there too: the request as base64 JSON is the larger."""
+# What botocore reads from where: (key in the profile, variables, default, conversion).
 # Every other SDK reads AWS_REGION; boto3 alone does not.
-_REGION_VARIABLES = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
+_SETTINGS = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
+_NO_PROFILE = {"profile": (None, None, None, None)}
+"""For credentials that are spelt out: AWS_PROFILE may name what is not there, in a container say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +50,10 @@ class Access:
 
     def session(self) -> boto3.session.Session:
         """Return a session; AwsError where the environment names a profile that does not exist."""
+        settings = _SETTINGS | (_NO_PROFILE if self.access_key else {})
         try:
             return boto3.session.Session(
-                botocore_session=botocore.session.Session(session_vars=_REGION_VARIABLES),
+                botocore_session=botocore.session.Session(session_vars=settings),
                 aws_access_key_id=self.access_key,
                 aws_secret_access_key=self.secret_key,
                 region_name=self.region,
