@@ -129,12 +129,17 @@ def test_other_bytes_are(put, versions, tmp_path):
     assert len(versions()) == 2
 
 
-def test_the_same_bytes_for_other_runtimes_are_published(put, versions):
-    put("layers:\n" + layer("web", more=", name: web"))
-    put("layers:\n" + layer("web", "python3.12", "python3.13", more=", name: web"), dependency_hash="1" * 64)
-    assert [version["CompatibleRuntimes"] for version in versions()] == [
-        ["python3.13"],
-        ["python3.12", "python3.13"],
+def test_the_same_bytes_for_other_platforms_are_published(put, versions):
+    named = ", name: web"
+    put("layers:\n" + layer("web", more=named))
+    put("layers:\n" + layer("web", "python3.12", "python3.13", more=named), dependency_hash="1" * 64)
+    both = named + ", architectures: [x86_64, arm64]"
+    put("layers:\n" + layer("web", "python3.12", "python3.13", more=both), dependency_hash="2" * 64)
+    compatible = [(each["CompatibleRuntimes"], each["CompatibleArchitectures"]) for each in versions()]
+    assert compatible == [
+        (["python3.13"], ["x86_64"]),
+        (["python3.12", "python3.13"], ["x86_64"]),
+        (["python3.12", "python3.13"], ["x86_64", "arm64"]),
     ]
 
 
