@@ -184,6 +184,17 @@ def test_reading_goes_on_after_trouble(faults, aws, local, connect):
     assert len(list(connect(local).functions())) == 60
 
 
+def test_get_function_has_a_quota_and_so_a_pace_of_its_own(faults, aws, local, connect, clock):
+    aws.declare_function("api")
+    edge = connect(local)
+    faults.script("GetFunction", *[fault.throttled()] * 4)
+    edge.function("api")
+    before = clock()
+    for _ in range(10):
+        list(edge.functions())
+    assert clock() - before < 10 / 14  # as fast as if nothing had been throttled
+
+
 def test_an_answer_that_comes_late_is_waited_for(faults, aws, local, connect):
     aws.declare_function("api")
     faults.script("ListFunctions", fault.delayed(0.2))

@@ -236,13 +236,6 @@ def test_a_throttle_that_never_ends_is_given_up(aws, faults, roll, clock):
     assert 600 <= clock() - before < 700
 
 
-def test_a_throttled_get_function_does_not_slow_the_updates(aws, faults, roll):
-    for number in range(20):
-        aws.declare_function(f"function{number}")
-    faults.script("GetFunction", *[fault.throttled()] * 10)
-    assert all(outcome.changed for outcome in roll().values())
-
-
 ANYWHERE = (fault.BROKEN, fault.UNAVAILABLE, fault.reset_before, fault.reset_after, fault.throttled())
 
 
