@@ -1,4 +1,4 @@
-"""Locks -> verified archives: fetch, inspect, lay out, assemble, verify, for all targets together."""
+"""Locks -> verified archives: fetch, compile, inspect, lay out, assemble, verify, for all targets."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -6,12 +6,13 @@ from entrypoint.build.assemble import Archive, assemble
 from entrypoint.build.dependency_hash import dependency_hash
 from entrypoint.build.describe import write_description
 from entrypoint.build.exclude import Exclusion
-from entrypoint.build.fetch import Wheel, fetch
+from entrypoint.build.fetch import Sdist, Wheel, fetch
 from entrypoint.build.inspect import Contents, inspect
 from entrypoint.build.layout import Part, lay_out
 from entrypoint.build.lock import Lock
 from entrypoint.build.repository_files import RepositoryFile, repository_files, repository_part
 from entrypoint.build.verify import Severity, verify
+from entrypoint.compiling import compiled
 from entrypoint.errors import Problem, VerifyError
 from entrypoint.parallel import for_each
 from entrypoint.run import Run
@@ -34,7 +35,8 @@ def build_archives(run: Run, locks: Mapping[Target, Lock], files: Files) -> dict
         LayersError: of the first stage that fails, with the problems of all targets; no archive that
             would fail in its runtime is left behind.
     """
-    wheels = {target: _fetch(run, target, lock) for target, lock in locks.items()}
+    fetched = {target: _fetch(run, target, lock) for target, lock in locks.items()}
+    wheels = compiled(run, locks, fetched)
     contents = _inspect(run, wheels)
     folder = run.project.by_products() / "build"
 
@@ -51,7 +53,7 @@ def build_archives(run: Run, locks: Mapping[Target, Lock], files: Files) -> dict
     return archives
 
 
-def _fetch(run: Run, target: Target, lock: Lock) -> tuple[Wheel, ...]:
+def _fetch(run: Run, target: Target, lock: Lock) -> tuple[Wheel | Sdist, ...]:
     with run.console.downloads(str(target)) as progress:
         index = run.index(lock.options)
         return fetch(lock, target.platform, index=index, cache=run.cache, progress=progress)

@@ -10,7 +10,8 @@
     ├── AwsError         10  credentials, permissions, or an answer of AWS that a retry does not mend
     ├── PlanError        11  what the manifest asks for does not fit what stands in AWS
     ├── RolloutError     12  some functions could not be updated
-    └── MachineError     13  a file or folder of this machine cannot be read or written
+    ├── MachineError     13  a file or folder of this machine cannot be read or written
+    └── CompileError     14  a package that cannot be compiled from its source
 
 An error carries *all* the problems of its stage, each with a place and a remedy. Beside these exit
 codes stand 0 (done), 1 (a bug: a traceback goes with it), 2 (`plan --detailed-exitcode`: there is
@@ -119,3 +120,9 @@ class MachineError(LayersError):
     """A file or folder of this machine cannot be read or written."""
 
     exit_code = 13
+
+
+class CompileError(LayersError):
+    """A package cannot be compiled from its source."""
+
+    exit_code = 14

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from entrypoint.build.dependencies import Describing
 from entrypoint.build.lock import Lock, write_lock
 from entrypoint.build.requirements import read_requirements, shown
 from entrypoint.build.resolve import resolve
+from entrypoint.compiling import compile_for
 from entrypoint.errors import LockError
 from entrypoint.parallel import for_each
 from entrypoint.run import Run
@@ -42,6 +44,9 @@ def write_locks(run: Run, *, upgrade: bool, packages: Sequence[str]) -> None:
         locked = _resolve(run, target, existing=path, upgrade=upgrade, packages=packages)
         files = target.layer.requirements.files or (project.manifest.path,)
         write_lock(path, locked, made_from=[shown(file, project.folder) for file in files])
+        for pin in locked.pins:
+            if pin.from_source and pin.name not in target.layer.from_source:
+                run.console.say(f"{target} compiles {pin}: no version that may be used has a wheel that fits")
         run.console.say(f"locked {target}: {len(locked.pins)} packages in {shown(path, project.root)}")
 
     for_each(tuple({project.lock_path(target): target for target in project.lockable}.values()), relock)
@@ -55,15 +60,25 @@ def _resolve(
     upgrade: bool = False,
     packages: Sequence[str] = (),
 ) -> Lock:
-    requirements = target.layer.requirements
+    requirements, from_source = target.layer.requirements, target.layer.from_source
+    options = read_requirements(requirements, root=run.project.root, from_source=from_source).options
+    index = run.index(options)
+    describe = Describing(
+        index=index,
+        platform=target.platform,
+        cache=run.cache,
+        compile=lambda sdist: compile_for(run, target, sdist, options),
+    )
     return resolve(
         requirements,
         target.platform,
+        from_source=from_source,
+        describe=describe,
         existing=existing,
         upgrade=upgrade,
         upgrade_packages=tuple(packages),
         compile=run.compile,
-        index=run.index(read_requirements(requirements, root=run.project.root).options),
+        index=index,
         root=run.project.root,
         folder=run.project.folder,
     )

@@ -1,12 +1,14 @@
-"""Opens the outside world for one run: the package index, pip-compile, and AWS, real or embedded."""
+"""Opens the outside world for one run: package indexes, pip-compile, builders, AWS real or embedded."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache as remember
 from pathlib import Path
 
+from entrypoint.build.compile import Compiler
 from entrypoint.build.requirement_options import IndexOptions
 from entrypoint.edges.aws import Access, AwsRegion
+from entrypoint.edges.builders import SystemBuilders
 from entrypoint.edges.index import PackageIndex
 from entrypoint.edges.pip_compile import PipCompile
 from entrypoint.project import Project
@@ -36,14 +38,17 @@ def open_run(
 
         access = stack.enter_context(_local_aws(project)) if local else Access()
         bucket = project.manifest.bucket
+        wheels = _cache_folder(cache, environment)
+        builders = stack.enter_context(closing(SystemBuilders(environment=environment, say=console.say)))
         yield Run(
             project=project,
             console=console,
             index=index,
             compile=PipCompile(environment=environment),
+            compiler=Compiler(builders, cache=wheels, say=console.say),
             aws=remember(lambda region: AwsRegion(region, access=access, bucket=bucket)),
             default_region=access.default_region,
-            cache=_cache_folder(cache, environment),
+            cache=wheels,
             locked=locked,
         )
 

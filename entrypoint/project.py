@@ -11,7 +11,7 @@ from entrypoint import manifest as manifests
 from entrypoint.atomic import write_text
 from entrypoint.build.lock import Lock, lock_path, read_lock, read_pinned
 from entrypoint.errors import LockError, ManifestError, Place, Problem
-from entrypoint.manifest import Manifest
+from entrypoint.manifest import Layer, Manifest
 from entrypoint.targets import AwsLayer, Target, expand
 
 BY_PRODUCTS = ".lambda-layers"
@@ -66,13 +66,19 @@ class Project:
         """
         own = target.layer.own_locks.get(target.platform)
         if own is not None:
-            return read_pinned(own, target.platform, root=self.root)
+            return read_pinned(own, target.platform, from_source=target.layer.from_source, root=self.root)
         if not any(target.layer.requirements.asked):
             return Lock(platform=target.platform, pins=())
         path = self.lock_path(target)
         if not path.is_file():
             return None
-        return read_lock(path, target.platform, requirements=target.layer.requirements, root=self.root)
+        return read_lock(
+            path,
+            target.platform,
+            requirements=target.layer.requirements,
+            from_source=target.layer.from_source,
+            root=self.root,
+        )
 
 
 def load_project(path: Path, *, root: Path, variables: Mapping[str, str]) -> Project:
@@ -104,12 +110,16 @@ def _refuse_shared_locks(project: Project) -> None:
     first: dict[Path, Target] = {}
     for target in project.lockable:
         other = first.setdefault(project.lock_path(target), target).layer
-        if other.requirements.asked != target.layer.requirements.asked:
+        if _asked(other) != _asked(target.layer):
             message = f"the layers {other.name!r} and {target.layer.name!r} would share their locks"
             remedy = "let their lists of requirements begin with different files"
             problems.append(Problem(message, remedy, target.layer.requirements.place))
     if problems:
         raise ManifestError(*dict.fromkeys(problems))
+
+
+def _asked(layer: Layer) -> object:
+    return layer.requirements.asked, layer.from_source
 
 
 def check_locks(project: Project) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.build.candidates import Index
+from entrypoint.build.compile import Compiler
 from entrypoint.build.requirement_options import IndexOptions
 from entrypoint.build.resolve import Compile
 from entrypoint.project import Project
@@ -20,6 +21,7 @@ class Run:
     console: Console
     index: Callable[[IndexOptions], Index]
     compile: Compile
+    compiler: Compiler
     aws: Callable[[str], ChangesLambda]
     default_region: Callable[[], str]
     #: Where wheels, and what was found out about them, are kept.

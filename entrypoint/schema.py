@@ -49,6 +49,18 @@ _LAYER = Record(
             shape=String("the path of a pinned requirements file"),
             help="a pinned requirements file of your own; {runtime} and {architecture} are filled in",
         ),
+        "from_source": Field(
+            shape=ListOf(String("the name of a package", PACKAGE_NAME)),
+            help="packages to compile from their source even where a wheel fits",
+        ),
+        "builder_image": Field(
+            shape=String("the name of an image", r"\S+"),
+            help="the image to compile in; {runtime} and {architecture} are filled in",
+        ),
+        "system_packages": Field(
+            shape=ListOf(String("the name of a system package", r"[A-Za-z0-9][A-Za-z0-9.+:_-]*")),
+            help="what compiling needs installed in that image, by the names of its package manager",
+        ),
         "name": Field(
             shape=String(
                 "a template of a layer's name", r"(?:[a-zA-Z0-9_-]|\{layer\}|\{runtime\}|\{architecture\})+"

@@ -64,21 +64,39 @@ def make_wheel(
     return path
 
 
-def make_sdist(folder: Path, name: str, version: str) -> Path:
-    """Write a source archive whose build would fail: none of these tests may build anything."""
+def make_sdist(
+    folder: Path,
+    name: str,
+    version: str,
+    *,
+    metadata: str = "2.1",
+    requires: tuple[str, ...] = (),
+    dynamic: tuple[str, ...] = (),
+    files: dict[str, str] | None = None,
+) -> Path:
+    """Write a source archive; without files of its own, its build fails."""
     stem = f"{canonicalize_name(name).replace('-', '_')}-{version}"
+    fields = [f"Metadata-Version: {metadata}", f"Name: {name}", f"Version: {version}"]
+    fields += [f"Dynamic: {field}" for field in dynamic]
+    fields += [f"Requires-Dist: {requirement}" for requirement in requires]
     members = {
-        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        "setup.py": "raise SystemExit('a source build was started')\n",
+        "PKG-INFO": "\n".join(fields) + "\n",
+        **(files or {"setup.py": "raise SystemExit('a source build was started')\n"}),
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{stem}.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
         for member, text in members.items():
+            data = text.encode()
             info = tarfile.TarInfo(f"{stem}/{member}")
-            info.size = len(text)
-            archive.addfile(info, io.BytesIO(text.encode()))
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
     return path
+
+
+def undescribed(name: str, version: str, **_: object) -> bytes:
+    """Stands where nothing may ask what a source needs."""
+    raise AssertionError(f"the metadata of {name} {version} was asked for")
 
 
 def sha256(path: Path) -> str:

@@ -21,6 +21,7 @@ from packaging.utils import (
 from packaging.version import Version
 
 from entrypoint.build.lock import Pin
+from entrypoint.build.requirement_options import IndexOptions
 from entrypoint.build.tags import tag_ranks
 from entrypoint.runtimes import Platform
 
@@ -35,6 +36,8 @@ class IndexFile:
     requires_python: str | None = None
     yanked: bool = False
     size: int | None = None
+    #: Its METADATA can be read without the file (PEP 658).
+    has_metadata: bool = False
 
 
 class Index(Protocol):
@@ -53,6 +56,10 @@ class Index(Protocol):
         """
         ...
 
+    def metadata(self, file: IndexFile) -> bytes:
+        """Read the METADATA of a file that `has_metadata`."""
+        ...
+
 
 def choose(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> IndexFile | None:
     """Pick the wheel for a pin: best tag first, then the highest build tag; None when none fits.
@@ -68,6 +75,27 @@ def choose(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> IndexFil
         and accepts_python(file.requires_python, platform)
     ]
     return min(wheels, key=lambda file: preference(file.filename, platform), default=None)
+
+
+def choose_sdist(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> IndexFile | None:
+    """Pick the source of a pin: .tar.gz, the format of PEP 625, before .zip; None when there is none."""
+    sources = [
+        file
+        for file in files
+        if not file.filename.endswith(".whl")
+        and version_of(file.filename) == Version(pin.version)
+        and is_allowed(file, pin)
+        and accepts_python(file.requires_python, platform)
+    ]
+    return min(sources, key=lambda file: (not file.filename.endswith(".tar.gz"), file.filename), default=None)
+
+
+def usable(pin: Pin, files: Iterable[IndexFile], platform: Platform, options: IndexOptions) -> bool:
+    """Whether a version has a wheel that fits, or a source that may be compiled."""
+    files = tuple(files)
+    if not options.wants_source(pin.name) and choose(pin, files, platform):
+        return True
+    return not options.refuses_source(pin.name) and choose_sdist(pin, files, platform) is not None
 
 
 def preference(filename: str, platform: Platform) -> tuple[int, int, str]:

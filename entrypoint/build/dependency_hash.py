@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from entrypoint.build.lock import Lock
 from entrypoint.build.repository_files import RepositoryFile
 from entrypoint.manifest import Layer
+from entrypoint.schema import DEFAULT_BUILDER
 from entrypoint.targets import AwsLayer, Target
 
 _SCHEMA = 1
@@ -28,15 +29,29 @@ def dependency_hash(target: Target, lock: Lock, files: Sequence[RepositoryFile])
             "architecture": target.platform.architecture,
             "packages": sorted([pin.name, pin.version, sorted(pin.hashes)] for pin in lock.pins),
             "files": [file.digest() for file in files],
-            "options": _options(target.layer),
+            "options": _options(target.layer, lock),
         }
     )
 
 
-def _options(layer: Layer) -> dict[str, object]:
+def _options(layer: Layer, lock: Lock) -> dict[str, object]:
     """Return what shapes the archive; defaults are left out, so that new options change no hash."""
-    options = {"exclude": layer.exclude}
+    options: dict[str, object] = {"exclude": layer.exclude, **_compiling(layer, lock)}
     return {name: value for name, value in options.items() if value}
+
+
+def _compiling(layer: Layer, lock: Lock) -> dict[str, object]:
+    """Return what is compiled, and where.
+
+    A lock of the user's own does not tell which packages have no wheel; there, a builder of the user's
+    choice counts as well.
+    """
+    compiled = sorted(pin.name for pin in lock.pins if pin.from_source)
+    chosen = layer.builder_image != DEFAULT_BUILDER or layer.system_packages
+    if not compiled and (lock.inputs or not chosen):
+        return {}
+    system_packages = sorted(layer.system_packages)
+    return {"from_source": compiled, "builder_image": layer.builder_image, "system_packages": system_packages}
 
 
 def layer_hashes(

@@ -42,5 +42,6 @@ def _package(part: Part) -> dict[str, object]:
         "version": wheel.version,
         "wheel": wheel.filename,
         "sha256": wheel.sha256,
+        **({"builtFrom": wheel.built_from} if wheel.built_from else {}),
         **sizes,
     }

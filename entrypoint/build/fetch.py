@@ -1,21 +1,33 @@
-"""Fetches the wheels of a lock: pins go in, checked files in a content-addressed cache come out.
+"""Fetches the files of a lock: pins go in, checked files in a content-addressed cache come out.
 
-The cache holds `wheels/<sha256>/<filename>`, nothing in it ever changes, and a file appears there
-whole or not at all, so workflow caches can keep it and many runs can share it.
+The cache holds `wheels/<sha256>/<filename>` and `sdists/<sha256>/<filename>`, nothing in it ever
+changes, and a file appears there whole or not at all, so workflow caches can keep it and many runs
+can share it.
 """
 
 import hashlib
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from entrypoint.build.candidates import Index, IndexFile, choose, fit, is_wheel_of, preference
+from packaging.version import Version
+
+from entrypoint.build.candidates import (
+    Index,
+    IndexFile,
+    choose,
+    choose_sdist,
+    fit,
+    preference,
+    version_of,
+)
 from entrypoint.build.lock import Lock, Pin
-from entrypoint.build.misfits import no_fitting_wheel
-from entrypoint.errors import FetchError, Problem
+from entrypoint.build.misfits import nothing_fits
+from entrypoint.build.requirement_options import IndexOptions
+from entrypoint.errors import FetchError, Place, Problem
 from entrypoint.runtimes import Platform
 
 # Measured with 110 wheels at 30 ms latency: 8 take a fifth of the time of one, 16 gain little more.
@@ -31,6 +43,23 @@ class Wheel:
     filename: str
     sha256: str
     path: Path
+    #: What it was compiled from and with, as JSON would have it; None for a wheel that was fetched.
+    built_from: Mapping[str, object] | None = field(default=None, hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sdist:
+    """A source archive that is here and is what the lock allows, to be compiled; `sha256` is hex."""
+
+    name: str
+    version: str
+    filename: str
+    sha256: str
+    path: Path
+    place: Place
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +83,10 @@ def fetch(
     index: Index,
     cache: Path,
     progress: Callable[[Progress], None] = lambda _: None,
-) -> tuple[Wheel, ...]:
-    """Bring the wheels of all pins into the cache; all that is wrong is raised in one FetchError.
+) -> tuple[Wheel | Sdist, ...]:
+    """Bring a file of each pin into the cache; all that is wrong is raised in one FetchError.
+
+    That is a wheel, or the source where the pin says so or, in a lock of the user's own, nothing else fits.
 
     `progress` is called from several threads.
     """
@@ -66,10 +97,11 @@ def fetch(
         cache=cache,
         progress=progress,
         cancelled=cancelled,
+        options=lock.options,
         exact=bool(lock.inputs),
     )
     with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="fetch") as pool:
-        futures = {pool.submit(fetching.wheel, pin): pin for pin in lock.pins}
+        futures = {pool.submit(fetching.file, pin): pin for pin in lock.pins}
         try:
             for future in as_completed(futures):
                 if not isinstance(future.exception(), FetchError | None):
@@ -89,6 +121,21 @@ def fetch(
     return tuple(future.result() for future in futures)
 
 
+def fetch_sdist(pin: Pin, file: IndexFile, *, platform: Platform, index: Index, cache: Path) -> Sdist:
+    """Bring one source archive into the cache."""
+    fetching = _Fetching(
+        platform=platform,
+        index=index,
+        cache=cache,
+        progress=lambda _: None,
+        cancelled=threading.Event(),
+        options=IndexOptions(),
+        exact=True,
+    )
+    path = fetching.take(pin, file).path
+    return _sdist(pin, path)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fetching:
     """What every download of one run shares."""
@@ -98,42 +145,58 @@ class _Fetching:
     cache: Path
     progress: Callable[[Progress], None]
     cancelled: threading.Event
-    #: The lock lists one wheel for each package, so whatever fits in the cache is the right one.
+    options: IndexOptions
+    #: The lock lists one file for each package, beside the source, so what fits in the cache is right.
     exact: bool
 
-    def wheel(self, pin: Pin) -> Wheel:
+    def file(self, pin: Pin) -> Wheel | Sdist:
         if cached := self._cached(pin):
             return cached
-        files = self.index.files(pin.name)
-        file = choose(pin, files, self.platform)
-        if file is None:
-            raise FetchError(no_fitting_wheel(pin, files, self.platform))
-        if file.sha256 and (cached := self._verified(pin, self._path(file.sha256, file.filename))):
-            self._remember(pin, cached)
-            return cached
-        wheel = self._download(pin, file)
-        self._remember(pin, wheel)
-        return wheel
+        fetched = self.take(pin, self._chosen(pin))
+        self._remember(pin, fetched)
+        return fetched
 
-    def _cached(self, pin: Pin) -> Wheel | None:
-        """Find the wheel of a pin without asking the index.
+    def take(self, pin: Pin, file: IndexFile) -> Wheel | Sdist:
+        if file.sha256 and (cached := self._verified(pin, self._path(file.sha256, file.filename))):
+            return cached
+        return self._download(pin, file)
+
+    def _chosen(self, pin: Pin) -> IndexFile:
+        files = self.index.files(pin.name)
+        if not pin.from_source:
+            if wheel := choose(pin, files, self.platform):
+                return wheel
+            replaced = choose(replace(pin, hashes=frozenset()), files, self.platform)
+            if self.exact or replaced or self.options.refuses_source(pin.name):
+                raise FetchError(nothing_fits(pin, files, self.platform))
+        if sdist := choose_sdist(pin, files, self.platform):
+            return sdist
+        raise FetchError(nothing_fits(pin, files, self.platform))
+
+    def _cached(self, pin: Pin) -> Wheel | Sdist | None:
+        """Find the file of a pin without asking the index.
 
         A lock of the user's own may allow several wheels, of which the cache may hold a lesser one
         that another platform left there; so the choice made with the index's listing is remembered.
         """
-        hashes = pin.hashes if self.exact else self._remembered(pin)
-        folders = (self.cache / "wheels" / digest.removeprefix("sha256:") for digest in sorted(hashes))
+        hashes = pin.hashes if self.exact or pin.from_source else self._remembered(pin)
+        kinds = ["sdists"] if pin.from_source else ["wheels"] if self.exact else ["wheels", "sdists"]
         paths = [
             path
-            for folder in folders
-            for path in sorted(folder.glob("*.whl"))
-            if is_wheel_of(path.name, pin.version) and fit(path.name, self.platform) is not None
+            for kind in kinds
+            for digest in sorted(hashes)
+            for path in sorted((self.cache / kind / digest.removeprefix("sha256:")).glob("*"))
+            if version_of(path.name) == Version(pin.version)
+            and (path.suffix != ".whl" or fit(path.name, self.platform) is not None)
         ]
         if not paths:
             return None
-        return self._verified(pin, min(paths, key=lambda path: preference(path.name, self.platform)))
+        return self._verified(pin, min(paths, key=self._preference))
 
-    def _verified(self, pin: Pin, path: Path) -> Wheel | None:
+    def _preference(self, path: Path) -> tuple[int, int, str]:
+        return preference(path.name, self.platform) if path.suffix == ".whl" else (0, 0, path.name)
+
+    def _verified(self, pin: Pin, path: Path) -> Wheel | Sdist | None:
         """Take a cached file only if it still is what its folder says: caches get cut off, and poisoned."""
         sha256 = path.parent.name
         if not path.is_file():
@@ -141,9 +204,9 @@ class _Fetching:
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 return None
-        return Wheel(name=pin.name, version=pin.version, filename=path.name, sha256=sha256, path=path)
+        return _fetched(pin, path)
 
-    def _download(self, pin: Pin, file: IndexFile) -> Wheel:
+    def _download(self, pin: Pin, file: IndexFile) -> Wheel | Sdist:
         received = 0
 
         def count(chunk: int) -> None:
@@ -156,7 +219,7 @@ class _Fetching:
         incoming = self.cache / "incoming"
         incoming.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=incoming) as folder:
-            arrived = Path(folder) / "wheel"
+            arrived = Path(folder) / "file"
             sha256 = self.index.download(file, arrived, received=count)
             if pin.hashes and f"sha256:{sha256}" not in pin.hashes:
                 raise FetchError(_not_allowed(pin, file, sha256))
@@ -164,10 +227,10 @@ class _Fetching:
             path.parent.mkdir(parents=True, exist_ok=True)
             arrived.replace(path)
         self.progress(Progress(filename=file.filename, received=received, size=file.size, done=True))
-        return Wheel(name=pin.name, version=pin.version, filename=file.filename, sha256=sha256, path=path)
+        return _fetched(pin, path)
 
     def _path(self, sha256: str, filename: str) -> Path:
-        return self.cache / "wheels" / sha256 / filename
+        return self.cache / ("wheels" if filename.endswith(".whl") else "sdists") / sha256 / filename
 
     def _choice(self, pin: Pin) -> Path:
         key = "\n".join([str(self.platform), str(pin), *sorted(pin.hashes)])
@@ -177,11 +240,25 @@ class _Fetching:
         choice = self._choice(pin)
         return frozenset([choice.read_text("ascii")]) & pin.hashes if choice.is_file() else ()
 
-    def _remember(self, pin: Pin, wheel: Wheel) -> None:
+    def _remember(self, pin: Pin, fetched: Wheel | Sdist) -> None:
         if pin.hashes and not self.exact:
             choice = self._choice(pin)
             choice.parent.mkdir(parents=True, exist_ok=True)
-            choice.write_text(f"sha256:{wheel.sha256}", "ascii")
+            choice.write_text(f"sha256:{fetched.sha256}", "ascii")
+
+
+def _fetched(pin: Pin, path: Path) -> Wheel | Sdist:
+    if path.suffix != ".whl":
+        return _sdist(pin, path)
+    sha256 = path.parent.name
+    return Wheel(name=pin.name, version=pin.version, filename=path.name, sha256=sha256, path=path)
+
+
+def _sdist(pin: Pin, path: Path) -> Sdist:
+    sha256 = path.parent.name
+    return Sdist(
+        name=pin.name, version=pin.version, filename=path.name, sha256=sha256, path=path, place=pin.place
+    )
 
 
 def _not_allowed(pin: Pin, file: IndexFile, sha256: str) -> Problem:

@@ -35,6 +35,7 @@ LOCK_COMMAND = "run: lambda-layers lock"
 
 _MADE_FOR = re.compile(r"^# Made by `lambda-layers lock` for (\S+)\.", re.MULTILINE)
 _INPUTS = re.compile(r"^# inputs: (sha256:[0-9a-f]{64})$", re.MULTILINE)
+_FROM_SOURCE = re.compile(r"^# from source: (.+)$", re.MULTILINE)
 _PINNED_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==")
 _VIA = re.compile(r"^\s*# via\s*(.*)$")
 _MORE_VIA = re.compile(r"^\s*#   (\S.*)$")
@@ -47,6 +48,8 @@ class Pin:
     name: str
     version: str
     hashes: frozenset[str] = frozenset()
+    #: It is to be compiled: the manifest asks for that, or no wheel fitted when the lock was made.
+    from_source: bool = False
     place: Place
     #: What asked for it: package names and input files.
     via: tuple[str, ...] = ()
@@ -87,7 +90,12 @@ def inputs_hash(requirements: RequirementSet, platform: Platform) -> str:
 
 
 def read_lock(
-    path: Path, platform: Platform, *, requirements: Requirements | None = None, root: Path | None = None
+    path: Path,
+    platform: Platform,
+    *,
+    requirements: Requirements | None = None,
+    from_source: frozenset[str] = frozenset(),
+    root: Path | None = None,
 ) -> Lock:
     """Read a lock of ours. Given its inputs, it must be in step with them, and gets their index options."""
     place = Place(shown(path, root))
@@ -104,13 +112,23 @@ def read_lock(
         problems.append(Problem(f"this lock is for {made_for[1]}, not {platform}", LOCK_COMMAND, place))
     if problems:
         raise LockError(*problems)
-    lock = replace(lock, inputs=inputs[1] if inputs else None)
-    return lock if requirements is None else _in_step(lock, requirements, place, root)
+    compiled = frozenset(name for names in _FROM_SOURCE.findall(text) for name in names.split(", "))
+    pins = tuple(replace(pin, from_source=pin.name in compiled) for pin in lock.pins)
+    lock = replace(lock, pins=pins, inputs=inputs[1] if inputs else None)
+    if requirements is None:
+        return lock
+    asked = read_requirements(requirements, root=root, from_source=from_source)
+    if inputs_hash(asked, platform) != lock.inputs:
+        names = ", ".join(shown(path, root) for path in requirements.files) or str(requirements.place)
+        raise LockError(Problem(f"this lock is out of step with {names}", LOCK_COMMAND, place))
+    return replace(lock, options=asked.options)
 
 
-def read_pinned(path: Path, platform: Platform, *, root: Path | None = None) -> Lock:
+def read_pinned(
+    path: Path, platform: Platform, *, from_source: frozenset[str] = frozenset(), root: Path | None = None
+) -> Lock:
     """Read a lock of the user's own, for one of the platforms it serves."""
-    lock = _read(path, platform, root)
+    lock = _read(path, platform, root, from_source)
     bare = [pin for pin in lock.pins if not pin.hashes]
     if len(bare) < len(lock.pins):  # as for pip, one hash means that all are wanted
         remedy = "export the lock with hashes for all packages, or for none"
@@ -123,6 +141,8 @@ def lock_text(lock: Lock, *, made_from: Iterable[str]) -> str:
     lines = [f"# Made by `lambda-layers lock` for {lock.platform}. Change the inputs, not this file:"]
     lines += [f"#   {name}" for name in made_from]
     lines += [f"# inputs: {lock.inputs}"]
+    compiled = sorted(pin.name for pin in lock.pins if pin.from_source)
+    lines += [f"# from source: {', '.join(compiled)}"] if compiled else []
     for pin in sorted(lock.pins, key=lambda pin: pin.name):
         hashes = [f"    --hash={digest}" for digest in sorted(pin.hashes)]
         lines.append(" \\\n".join([str(pin), *hashes]))
@@ -170,15 +190,9 @@ def raise_all(problems: Iterable[Problem]) -> None:
         raise LockError(*collected)
 
 
-def _in_step(lock: Lock, requirements: Requirements, place: Place, root: Path | None) -> Lock:
-    asked = read_requirements(requirements, root=root)
-    if inputs_hash(asked, lock.platform) != lock.inputs:
-        names = ", ".join(shown(path, root) for path in requirements.files) or str(requirements.place)
-        raise LockError(Problem(f"this lock is out of step with {names}", LOCK_COMMAND, place))
-    return replace(lock, options=asked.options)
-
-
-def _read(path: Path, platform: Platform, root: Path | None) -> Lock:
+def _read(
+    path: Path, platform: Platform, root: Path | None, from_source: frozenset[str] = frozenset()
+) -> Lock:
     if path.suffix == ".toml":
         message, remedy = "a lock in TOML is not read yet", "export it in the format of requirements.txt"
         raise LockError(Problem(message, remedy, Place(shown(path, root))))
@@ -192,7 +206,10 @@ def _read(path: Path, platform: Platform, root: Path | None) -> Lock:
     constraints = [line for line in asked.constraints if line.applies(environment)]
     pins, problems = _merged(lines, read_via(path.read_text(encoding="utf-8-sig")))
     raise_all([*problems, *_contradictions(pins, constraints)])
-    ordered = tuple(pins[name] for name in sorted(pins))
+    ordered = tuple(
+        replace(pins[name], from_source=name in from_source or asked.options.wants_source(name))
+        for name in sorted(pins)
+    )
     return Lock(platform=platform, pins=ordered, options=asked.options)
 
 

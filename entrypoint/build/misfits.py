@@ -1,7 +1,7 @@
 """Why nothing fits: the files of a package go in, one problem that explains each of them comes out."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from packaging.tags import Tag
@@ -13,10 +13,12 @@ from entrypoint.build.candidates import (
     choose,
     fit,
     is_wheel_of,
+    usable,
     version_of,
     wheel_tags,
 )
 from entrypoint.build.lock import Pin
+from entrypoint.build.requirement_options import IndexOptions
 from entrypoint.build.requirements import RequirementLine
 from entrypoint.build.tags import supported_tags
 from entrypoint.errors import Problem
@@ -24,7 +26,11 @@ from entrypoint.runtimes import Platform
 
 # More wheels than a reader wants to see; those that come closest are named, the rest is counted.
 _NAMED = 8
-_NO_SOURCE_BUILDS = "packages are not compiled from source yet"
+
+_NOT_COMPILED = {
+    True: "its source is compiled where the lock says so, unless an option or Requires-Python forbids it",
+    False: "there is no source of it that could be compiled",
+}
 
 _PYTHON = re.compile(r"^(?:cp|py)(\d)(\d*)$")
 _MACHINES = ("x86_64", "aarch64", "i686", "armv7l", "armv6l", "ppc64le", "s390x", "riscv64", "loongarch64")
@@ -38,10 +44,11 @@ _SYSTEMS = {
 }
 
 
-def no_fitting_wheel(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> Problem:
-    """Explain why a pinned version has no wheel that the platform and the lock allow."""
+def nothing_fits(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> Problem:
+    """Explain why a pinned version has no file, neither wheel nor source, that may be used."""
     files = tuple(files)
-    if other := choose(replace(pin, hashes=frozenset()), files, platform):
+    other = None if pin.from_source else choose(replace(pin, hashes=frozenset()), files, platform)
+    if other:
         return Problem(
             f"{other.filename} is not what the lock allows: expected one of {', '.join(sorted(pin.hashes))}, "
             f"got sha256:{other.sha256}",
@@ -54,13 +61,16 @@ def no_fitting_wheel(pin: Pin, files: Iterable[IndexFile], platform: Platform) -
     if not of_version:
         remedy = f"lock again, or pin one of {_newest_versions(files)}"
         return Problem(f"the index has no version {pin.version} of {pin.name}", remedy, pin.place)
+    if pin.from_source:
+        message = f"{pin} is to be compiled, and the index has no source of it that {platform} can use"
+        return Problem(message, "pin a version that has one, or do not ask for its source", pin.place)
     return _explained(str(pin), of_version, platform, pin)
 
 
 def no_fitting_version(
-    line: RequirementLine, files: Iterable[IndexFile], platform: Platform
+    line: RequirementLine, files: Iterable[IndexFile], platform: Platform, options: IndexOptions
 ) -> Problem | None:
-    """Explain why no version that a requirement admits has a wheel that fits; None when one does."""
+    """Explain why no version that a requirement admits has a file to use; None when one does."""
     files = tuple(files)
     if not files:
         return _unknown(line.name, line)
@@ -70,14 +80,21 @@ def no_fitting_version(
     if not admitted:
         remedy = f"ask for one of {_newest_versions(files)}"
         return Problem(f"no version of {line.name} satisfies `{line}`", remedy, line.place)
-    if any(
-        choose(Pin(name=line.name, version=str(version), place=line.place), files, platform)
-        for version in admitted
-    ):
+    pins = [Pin(name=line.name, version=str(version), place=line.place) for version in admitted]
+    if any(usable(pin, files, platform, options) for pin in pins):
         return None
-    newest = admitted[-1]
-    of_version = [file for file in files if version_of(file.filename) == newest]
-    return _explained(f"{line.name} {newest}", of_version, platform, line)
+    if options.wants_source(line.name):
+        return nothing_fits(replace(pins[-1], from_source=True), files, platform)
+    of_version = [file for file in files if version_of(file.filename) == admitted[-1]]
+    return _explained(f"{line.name} {admitted[-1]}", of_version, platform, line)
+
+
+def why_no_wheel(name: str, version: str, files: Iterable[IndexFile], platform: Platform) -> str:
+    """Say why a version has to be compiled; nothing where a wheel would fit and its source was asked for."""
+    wheels = [file for file in files if is_wheel_of(file.filename, version)]
+    if any(not misfits(file, platform) for file in wheels):
+        return ""
+    return _named(wheels, platform) or f"{name} {version} has no wheels at all"
 
 
 def misfits(file: IndexFile, platform: Platform) -> tuple[str, ...]:
@@ -91,24 +108,29 @@ def misfits(file: IndexFile, platform: Platform) -> tuple[str, ...]:
 
 
 def _explained(
-    package: str, files: Iterable[IndexFile], platform: Platform, asked: Pin | RequirementLine
+    package: str, files: Sequence[IndexFile], platform: Platform, asked: Pin | RequirementLine
 ) -> Problem:
     wheels = [file for file in files if is_wheel_of(file.filename, str(version_of(file.filename)))]
     if not wheels:
         return Problem(
             f"{package} has no wheels at all, only its source",
-            f"pin a version that has a wheel; {_NO_SOURCE_BUILDS}",
+            f"pin a version that has a wheel; {_NOT_COMPILED[True]}",
             asked.place,
         )
-    by_distance = sorted(wheels, key=lambda file: (_distance(misfits(file, platform)), file.filename))
+    has_source = len(wheels) < len(files)
+    return Problem(
+        f"{package} has no wheel that fits {platform}: {_named(wheels, platform)}",
+        f"pin a version that has one, or leave this platform out; {_NOT_COMPILED[has_source]}",
+        asked.place,
+    )
+
+
+def _named(wheels: Sequence[IndexFile], platform: Platform) -> str:
+    by_distance = sorted(wheels, key=lambda file: (distance(file, platform), file.filename))
     named = [f"{file.filename} ({', '.join(misfits(file, platform))})" for file in by_distance[:_NAMED]]
     if len(wheels) > _NAMED:
         named.append(f"and {len(wheels) - _NAMED} more that are no closer")
-    return Problem(
-        f"{package} has no wheel that fits {platform}: {', '.join(named)}",
-        f"pin a version that has one, or leave this platform out; {_NO_SOURCE_BUILDS}",
-        asked.place,
-    )
+    return ", ".join(named)
 
 
 def _misfits_of_tag(tag: Tag, platform: Platform) -> Iterator[str]:
@@ -151,6 +173,11 @@ def _glibc(platform_tag: str) -> tuple[int, int] | None:
     if words[0] != "manylinux" or not all(word.isdigit() for word in words[1:3]):
         return None
     return int(words[1]), int(words[2])
+
+
+def distance(wheel: IndexFile, platform: Platform) -> tuple[int, int]:
+    """How far a wheel is from fitting, for sorting."""
+    return _distance(misfits(wheel, platform))
 
 
 def _distance(reasons: tuple[str, ...]) -> tuple[int, int]:

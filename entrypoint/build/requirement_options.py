@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from packaging.utils import canonicalize_name
+
 from entrypoint.errors import Place, Problem
 
 #: The options that include another file, and what its lines then are.
@@ -54,6 +56,16 @@ class IndexOptions:
     no_binary: tuple[str, ...] = ()
     only_binary: tuple[str, ...] = ()
 
+    def wants_source(self, name: str) -> bool:
+        """Whether a package is to be compiled even where a wheel fits; a name counts more than `:all:`."""
+        wanted, refused = _names(self.no_binary), _names(self.only_binary)
+        return name in wanted or (":all:" in wanted and name not in refused)
+
+    def refuses_source(self, name: str) -> bool:
+        """Whether a package may only come as a wheel."""
+        refused = _names(self.only_binary)
+        return not self.wants_source(name) and (name in refused or ":all:" in refused)
+
 
 @dataclass(slots=True)
 class OptionsReader:
@@ -101,6 +113,17 @@ class OptionsReader:
 def without_credentials(text: str) -> str:
     """Hide `user:password@` in every URL of a text."""
     return _CREDENTIALS.sub("****@", text)
+
+
+def _names(values: tuple[str, ...]) -> frozenset[str]:
+    """Read the values of --no-binary or --only-binary in pip's way: lists with commas, `:none:` empties."""
+    names: set[str] = set()
+    for name in (part.strip() for value in values for part in value.split(",")):
+        if name == ":none:":
+            names.clear()
+        elif name:
+            names.add(name if name == ":all:" else canonicalize_name(name))
+    return frozenset(names)
 
 
 def _option_and_value(word: str) -> tuple[str, str]:

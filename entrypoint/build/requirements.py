@@ -69,9 +69,17 @@ class RequirementSet:
     option_lines: tuple[str, ...]
 
 
-def read_requirements(requirements: Requirements, *, root: Path | None = None) -> RequirementSet:
-    """Read the inputs of a layer; every problem of every file is raised in one ManifestError."""
+def read_requirements(
+    requirements: Requirements, *, root: Path | None = None, from_source: frozenset[str] = frozenset()
+) -> RequirementSet:
+    """Read the inputs of a layer; every problem of every file is raised in one ManifestError.
+
+    What the manifest wants `from_source` means the same as --no-binary in a file.
+    """
     reader = _Reader(root=root)
+    for name in sorted(from_source):
+        words = ["--no-binary", name]
+        list(reader.options.read(words, place=requirements.place, folder=Path(), problems=reader.problems))
     for path in requirements.files:
         reader.read_file(path, asked_at=requirements.place)
     for text, place in requirements.lines:

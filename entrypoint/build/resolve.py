@@ -2,22 +2,23 @@
 
 pip-tools decides the versions, as for `pip-compile` on the platform itself. The hashes come from the
 index's own listing, and only of the files that the platform can use: its best wheel, and the sdist.
-So what other platforms get, now or later, never changes a lock.
+So what other platforms get, now or later, never changes a lock. A version with a wheel that fits is
+preferred to a newer one without; where there is none, or the source is asked for, the lock lists the
+sdist alone, so that nobody installs anything else.
 """
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.version import Version
 
-from entrypoint.build.candidates import Index, IndexFile, choose, version_of
+from entrypoint.build.candidates import Index, IndexFile, choose, choose_sdist
 from entrypoint.build.lock import Lock, Pin, inputs_hash, raise_all, read_pinned, read_via
-from entrypoint.build.misfits import no_fitting_version, no_fitting_wheel
+from entrypoint.build.misfits import no_fitting_version, nothing_fits
 from entrypoint.build.requirement_options import IndexOptions
 from entrypoint.build.requirements import (
     RequirementLine,
@@ -27,7 +28,7 @@ from entrypoint.build.requirements import (
     shown,
 )
 from entrypoint.build.tags import marker_environment
-from entrypoint.errors import FetchError, LockError, Problem
+from entrypoint.errors import CompileError, FetchError, LockError, Place, Problem
 from entrypoint.manifest import Requirements
 from entrypoint.runtimes import Platform
 
@@ -45,11 +46,26 @@ class Question:
     upgrade_packages: tuple[str, ...] = ()
 
 
+Ask = Callable[[str, str], bytes]
+"""Gives the METADATA of a package and version that has to be compiled."""
+
+
+class Describe(Protocol):
+    """Whoever knows what a package needs that has to be compiled, without running its code here."""
+
+    def __call__(self, name: str, version: str, *, place: Place) -> bytes:
+        """Return the METADATA of a version; problems get the place where it was asked for."""
+        ...
+
+
 class Compile(Protocol):
     """Whoever finds versions: pip-compile, in a process of its own."""
 
-    def __call__(self, question: Question, platform: Platform) -> str:
-        """Return `name==version` lines with `# via` notes; raise UnresolvableError where there are none."""
+    def __call__(self, question: Question, platform: Platform, ask: Ask) -> str:
+        """Return `name==version` lines with `# via` notes; raise UnresolvableError where there are none.
+
+        What `ask` raises ends the search.
+        """
         ...
 
 
@@ -67,6 +83,8 @@ def resolve(
     *,
     compile: Compile,  # noqa: A002 - the word of the field for this step
     index: Index,
+    describe: Describe,
+    from_source: frozenset[str] = frozenset(),
     existing: Path | None = None,
     upgrade: bool = False,
     upgrade_packages: tuple[str, ...] = (),
@@ -79,24 +97,31 @@ def resolve(
     upgraded. Input files are named from `root` in messages, and from `folder`, the manifest's, in the
     lock, which must not depend on where the command was run.
     """
-    asked = read_requirements(requirements, root=root)
+    asked = read_requirements(requirements, root=root, from_source=from_source)
     question = Question(
         requirements=(*_option_lines(asked.options), *map(str, asked.requirements)),
         constraints=tuple(map(str, asked.constraints)),
         pins=() if existing is None or upgrade else _kept(existing, platform),
         upgrade_packages=upgrade_packages,
     )
+    places = {line.name: line.place for line in reversed(asked.requirements)}
+
+    def ask(name: str, version: str) -> bytes:
+        return describe(name, version, place=places.get(name, requirements.place))
+
     try:
-        answer = compile(question, platform)
+        answer = compile(question, platform, ask)
     except UnresolvableError as error:
-        raise_all(_explained(error, asked, requirements, platform, index))
+        raise_all(_explained(error.missing, asked, requirements, platform, index))
         raise
+    except (CompileError, FetchError) as error:
+        raise_all([*_explained((), asked, requirements, platform, index), *error.problems])
     pins = _pins(answer, asked, requirements, platform)
     if folder is not None:
         pins = tuple(replace(pin, via=tuple(_renamed(pin.via, root or Path(), folder))) for pin in pins)
     return Lock(
         platform=platform,
-        pins=_with_hashes(pins, platform, index),
+        pins=_with_hashes(pins, platform, index, asked.options),
         options=asked.options,
         inputs=inputs_hash(asked, platform),
     )
@@ -104,19 +129,16 @@ def resolve(
 
 def _option_lines(options: IndexOptions) -> Iterable[str]:
     """Write the options for pip's own reader; `${NAME}` is left for it to fill in."""
-    if options.no_binary:
-        packages = ", ".join(options.no_binary)
-        remedy = "remove the option; packages are not compiled from source yet"
-        raise LockError(Problem(f"--no-binary {packages} asks for a build from source", remedy))
     if options.index_url:
         yield f"--index-url {options.index_url}"
     yield from (f"--extra-index-url {url}" for url in options.extra_index_urls)
     yield from (f"--find-links {place}" for place in options.find_links)
     yield from (f"--trusted-host {host}" for host in options.trusted_hosts)
+    yield from (f"--no-binary {names}" for names in options.no_binary)
+    yield from (f"--only-binary {names}" for names in options.only_binary)
     switches = {
         "--no-index": options.no_index,
         "--pre": options.pre,
-        "--prefer-binary": options.prefer_binary,
     }
     yield from (switch for switch, is_on in switches.items() if is_on)
 
@@ -171,10 +193,12 @@ def _renamed(via: Iterable[str], root: Path, folder: Path) -> Iterable[str]:
         yield f"{flag} {shown(path, folder)}".strip() if path.is_file() else source
 
 
-def _with_hashes(pins: Iterable[Pin], platform: Platform, index: Index) -> tuple[Pin, ...]:
+def _with_hashes(
+    pins: Iterable[Pin], platform: Platform, index: Index, options: IndexOptions
+) -> tuple[Pin, ...]:
     def hashed(pin: Pin) -> Pin | Problem:
         try:
-            return _with_hashes_of(pin, platform, index)
+            return _with_hashes_of(pin, platform, index, options)
         except FetchError as error:
             return replace(error.problems[0], place=pin.place)
 
@@ -184,23 +208,15 @@ def _with_hashes(pins: Iterable[Pin], platform: Platform, index: Index) -> tuple
     return tuple(result for result in results if isinstance(result, Pin))
 
 
-def _with_hashes_of(pin: Pin, platform: Platform, index: Index) -> Pin | Problem:
+def _with_hashes_of(pin: Pin, platform: Platform, index: Index, options: IndexOptions) -> Pin | Problem:
+    pin = replace(pin, from_source=options.wants_source(pin.name))
     files = index.files(pin.name)
-    wheel = choose(pin, files, platform)
-    if wheel is None:
-        return no_fitting_wheel(pin, files, platform)
-    usable = [wheel, *_sdists(pin, files)[:1]]
-    return replace(pin, hashes=frozenset(f"sha256:{_sha256(file, index)}" for file in usable))
-
-
-def _sdists(pin: Pin, files: Iterable[IndexFile]) -> list[IndexFile]:
-    """Find the sources of a version, .tar.gz (the format of PEP 625) before .zip."""
-    sources = [
-        file
-        for file in files
-        if not file.filename.endswith(".whl") and version_of(file.filename) == Version(pin.version)
-    ]
-    return sorted(sources, key=lambda file: (not file.filename.endswith(".tar.gz"), file.filename))
+    wheel = None if pin.from_source else choose(pin, files, platform)
+    sdist = choose_sdist(pin, files, platform)
+    if wheel is None and (sdist is None or options.refuses_source(pin.name)):
+        return nothing_fits(pin, files, platform)
+    digests = frozenset(f"sha256:{_sha256(file, index)}" for file in (wheel, sdist) if file)
+    return replace(pin, hashes=digests, from_source=wheel is None)
 
 
 def _sha256(file: IndexFile, index: Index) -> str:
@@ -212,16 +228,16 @@ def _sha256(file: IndexFile, index: Index) -> str:
 
 
 def _explained(
-    error: UnresolvableError,
+    missing: Iterable[str],
     asked: RequirementSet,
     requirements: Requirements,
     platform: Platform,
     index: Index,
 ) -> Iterable[Problem]:
-    """Find the requirements for which the platform has no wheel at all; pip tells less about them."""
+    """Find the requirements for which the platform has no file at all; pip tells less about them."""
     environment: Mapping[str, str] = marker_environment(platform)
     lines = {line.name: line for line in asked.requirements if line.applies(environment)}
-    for text in error.missing:
+    for text in missing:
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
@@ -229,5 +245,5 @@ def _explained(
         line = RequirementLine(requirement=requirement, hashes=frozenset(), place=requirements.place)
         lines.setdefault(line.name, line)
     for line in lines.values():
-        if problem := no_fitting_version(line, index.files(line.name), platform):
+        if problem := no_fitting_version(line, index.files(line.name), platform, asked.options):
             yield problem

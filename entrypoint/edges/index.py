@@ -115,6 +115,14 @@ class PackageIndex:
         remedy = "run it again; if that does not help, a proxy or the index itself serves broken files"
         raise FetchError(Problem(message, remedy))
 
+    def metadata(self, file: IndexFile) -> bytes:
+        """Read the METADATA that the index keeps beside a file (PEP 658)."""
+        response = self._client.get(f"{file.url}.metadata", headers={"Accept": "*/*"})
+        if response.status_code in _NOT_FOUND:
+            message = f"the index lists metadata of {file.filename} and does not have it"
+            raise FetchError(Problem(message, "report it to whoever runs the index"))
+        return bytes(response.content)
+
     def mask(self, text: str) -> str:
         """Hide every credential in a text that people will see."""
         return without_credentials(text)
@@ -241,6 +249,7 @@ def _index_file(link: Link) -> IndexFile:
         sha256=(link.hashes or {}).get("sha256", fragment),
         requires_python=link.requires_python,
         yanked=link.is_yanked,
+        has_metadata=link.dist_info_link is not None,
     )
 
 

@@ -6,14 +6,18 @@ imported, and no credential of AWS or GitHub is in its environment, as build bac
 
 import json
 import re
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from entrypoint.build.requirement_options import without_credentials
-from entrypoint.build.resolve import Question, UnresolvableError
+from entrypoint.build.resolve import Ask, Question, UnresolvableError
 from entrypoint.build.tags import marker_environment, supported_tags
 from entrypoint.edges.pip_compile_for_platform import CHANGED, Target
 from entrypoint.errors import LockError, Problem
@@ -39,8 +43,8 @@ _ARGUMENTS = (
     "--resolver=backtracking",
     # Only then does pip say which requirements contradict each other.
     "--verbose",
-    # To learn what an sdist needs, pip would run its build, here and not on the target.
-    "--pip-args=--only-binary=:all: --disable-pip-version-check --no-input",
+    # A version with a wheel that fits, before a newer one that has to be compiled.
+    "--pip-args=--prefer-binary --disable-pip-version-check --no-input",
 )
 
 
@@ -60,11 +64,14 @@ class PipCompile:
         }
         self._mask = mask
 
-    def __call__(self, question: Question, platform: Platform) -> str:
+    def __call__(self, question: Question, platform: Platform, ask: Ask) -> str:
         """Resolve; raises UnresolvableError where there is no answer."""
         with tempfile.TemporaryDirectory(prefix="lambda-layers-lock-") as folder:
             arguments = _write_files(Path(folder), question)
-            answer = self._run(_target(platform, arguments))
+            with _Desk(ask) as desk:
+                answer = self._run(_target(platform, arguments, desk.socket.fileno()))
+            if desk.error:
+                raise desk.error
             if answer.returncode:
                 raise self._failure(answer)
             return (Path(folder) / "pins.txt").read_text("utf-8")
@@ -75,6 +82,7 @@ class PipCompile:
             command,
             input=json.dumps(target),
             env=self._environment,
+            pass_fds=[target["desk"]],
             capture_output=True,
             encoding="utf-8",
             errors="replace",
@@ -107,14 +115,49 @@ def _write_files(folder: Path, question: Question) -> Sequence[str]:
     return [*arguments, str(folder / "requirements.in")]
 
 
-def _target(platform: Platform, arguments: Sequence[str]) -> Target:
+def _target(platform: Platform, arguments: Sequence[str], desk: int) -> Target:
     environment = marker_environment(platform)
     return Target(
         environment=environment,
         tags=[[tag.interpreter, tag.abi, tag.platform] for tag in supported_tags(platform)],
         python=[int(part) for part in environment["python_full_version"].split(".")],
         arguments=list(arguments),
+        desk=desk,
     )
+
+
+class _Desk:
+    """Answers what the process asks, over a socket: the METADATA of packages that are to be compiled."""
+
+    def __init__(self, ask: Ask) -> None:
+        self.error: Exception | None = None
+        self._ask = ask
+        self._ours, self.socket = socket.socketpair()
+        self._thread = threading.Thread(target=self._serve, name="desk", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.socket.close()  # the process has ended, so nobody holds the other end any more
+        if error is None:
+            self._thread.join()
+        self._ours.close()
+
+    def _serve(self) -> None:
+        with self._ours.makefile("rw", encoding="utf-8", newline="\n") as stream:
+            for question in stream:
+                try:
+                    name, version = json.loads(question)
+                    answer = {"metadata": self._ask(name, version).decode("utf-8", "replace")}
+                except Exception as error:  # noqa: BLE001 - raised where the process was started
+                    self.error = error
+                    answer = {"error": str(error)}
+                stream.write(json.dumps(answer) + "\n")
+                stream.flush()
 
 
 def _essence(output: str) -> str:

@@ -2,18 +2,21 @@
 
 pip-compile resolves for the interpreter and machine that run it. pip can be told another platform
 for wheel tags, but markers and Requires-Python stay the host's (https://github.com/pypa/pip/issues/6117),
-and pip-compile passes neither on. So three internals of pip are replaced here, in this process only.
-They may change with any release of pip: all are checked before anything is resolved, and a pip
-that differs ends in CHANGED and a message, never in a lock for the wrong platform.
+and pip-compile passes neither on. Nor may it build an sdist to learn what that needs: this machine is
+not the platform, and a lock is no reason to run a stranger's code. So some internals of pip are
+replaced here, in this process only: markers and tags are the platform's, and the METADATA of an sdist
+comes from whoever started the process. They may change with any release of pip: all are checked before
+anything is resolved, and a pip that differs ends in CHANGED and a message, never in a wrong lock.
 """
 
 import functools
 import inspect
 import json
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import Any, NoReturn, TypedDict
+from typing import Any, NoReturn, TextIO, TypedDict
 
 #: Exit code: pip or pip-tools is not as this script knows it.
 CHANGED = 70
@@ -29,6 +32,8 @@ class Target(TypedDict):
     tags: list[list[str]]
     python: list[int]
     arguments: list[str]
+    #: The file descriptor of the socket where METADATA is asked for.
+    desk: int
 
 
 def main() -> None:
@@ -37,6 +42,7 @@ def main() -> None:
     try:
         _see_markers_of(target["environment"])
         _see_files_of(target["python"], target["tags"])
+        _ask_about_sources(target["desk"])
         _check_markers(target["environment"])
         _check_tags(target["tags"])
     except (ImportError, AttributeError, TypeError) as error:
@@ -81,11 +87,58 @@ def _see_files_of(python: Sequence[int], tags: Sequence[Sequence[str]]) -> None:
     )
 
 
-def _always(function: Callable[..., Any], **given: object) -> Callable[..., Any]:
-    """Make a function get some keyword arguments whatever its caller says."""
-    missing = given.keys() - inspect.signature(function).parameters.keys()
+def _ask_about_sources(desk: int) -> None:
+    """Let the METADATA of sdists come from the desk; nothing is downloaded whole, and nothing is built."""
+    from pip._internal.exceptions import InstallationError  # noqa: PLC0415
+    from pip._internal.metadata import get_metadata_distribution  # noqa: PLC0415
+    from pip._internal.operations import prepare  # noqa: PLC0415
+    from pip._internal.req.req_install import InstallRequirement  # noqa: PLC0415
+    from pip._vendor.packaging.utils import parse_sdist_filename  # noqa: PLC0415
+
+    @functools.cache
+    def connected() -> TextIO:
+        return socket.socket(fileno=desk).makefile("rw", encoding="utf-8", newline="\n")
+
+    operations: Any = prepare
+    preparer: Any = prepare.RequirementPreparer
+    fetch_metadata = preparer._fetch_metadata_only  # noqa: SLF001
+    _accepts(fetch_metadata, "req")
+    _accepts(get_metadata_distribution, "metadata_contents", "filename", "canonical_name")
+
+    def described(self: object, req: InstallRequirement) -> object:
+        if req.link is None or req.link.is_wheel:
+            return fetch_metadata(self, req)
+        name, version = parse_sdist_filename(req.link.filename)
+        stream = connected()
+        stream.write(json.dumps([name, str(version)]) + "\n")
+        stream.flush()
+        answer = json.loads(stream.readline() or '{"error": "nobody answers"}')
+        if "error" in answer:
+            raise InstallationError(answer["error"])
+        return get_metadata_distribution(answer["metadata"].encode(), req.link.filename, name)
+
+    def refused(req: InstallRequirement) -> object:
+        if req.link is None or not req.link.is_wheel:
+            raise InstallationError(f"{req} would have to be built on this machine")
+        return prepared(req)
+
+    prepared = operations.make_distribution_for_install_requirement
+    operations.make_distribution_for_install_requirement = refused
+    preparer._fetch_metadata_only = described  # noqa: SLF001
+    if not callable(preparer.prepare_linked_requirements_more):
+        _changed("prepare_linked_requirements_more is no function")
+    preparer.prepare_linked_requirements_more = lambda *_, **__: None
+
+
+def _accepts(function: Callable[..., Any], *names: str) -> None:
+    missing = set(names) - inspect.signature(function).parameters.keys()
     if missing:
         _changed(f"{function.__qualname__} takes no {', '.join(sorted(missing))}")
+
+
+def _always(function: Callable[..., Any], **given: object) -> Callable[..., Any]:
+    """Make a function get some keyword arguments whatever its caller says."""
+    _accepts(function, *given)
 
     @functools.wraps(function)
     def wrapper(*args: object, **keywords: object) -> object:

@@ -1,8 +1,9 @@
 import pytest
 
-from entrypoint.build.candidates import IndexFile, choose, fit, version_of
+from entrypoint.build.candidates import IndexFile, choose, choose_sdist, fit, version_of
 from entrypoint.build.lock import Pin
-from entrypoint.build.misfits import misfits, no_fitting_version, no_fitting_wheel
+from entrypoint.build.misfits import misfits, no_fitting_version, nothing_fits, why_no_wheel
+from entrypoint.build.requirement_options import IndexOptions
 from entrypoint.build.requirements import read_requirements
 from entrypoint.errors import Place
 from entrypoint.manifest import Requirements
@@ -173,19 +174,20 @@ def test_the_wheels_that_exist_are_told_nearest_first():
         "thing-1.0.tar.gz",
         "thing-0.9-py3-none-any.whl",
     )
-    assert str(no_fitting_wheel(pinned("thing==1.0"), files, X86_311)) == (
+    assert str(nothing_fits(pinned("thing==1.0"), files, X86_311)) == (
         "requirements.in:4: thing==1.0 has no wheel that fits python3.11-x86_64: "
         "thing-1.0-cp312-cp312-manylinux_2_17_x86_64.whl (is for Python 3.12), "
         "thing-1.0-cp311-cp311-manylinux_2_28_x86_64.whl (needs glibc 2.28 while python3.11 has 2.26), "
         "thing-1.0-cp311-cp311-manylinux_2_17_aarch64.whl (is for aarch64), "
         "thing-1.0-cp311-cp311-win_amd64.whl (is for Windows); "
-        "pin a version that has one, or leave this platform out; packages are not compiled from source yet"
+        "pin a version that has one, or leave this platform out; "
+        "its source is compiled where the lock says so, unless an option or Requires-Python forbids it"
     )
 
 
 def test_many_wheels_are_counted_rather_than_named():
     files = listed(*(f"thing-1.0-cp3{minor}-cp3{minor}-win_amd64.whl" for minor in range(10, 30)))
-    message = no_fitting_wheel(pinned("thing==1.0"), files, X86_311).message
+    message = nothing_fits(pinned("thing==1.0"), files, X86_311).message
     assert message.count(".whl") == 8
     assert message.endswith("and 12 more that are no closer")
 
@@ -199,12 +201,12 @@ def test_many_wheels_are_counted_rather_than_named():
     ],
 )
 def test_other_reasons_for_having_no_wheel(files, message):
-    assert no_fitting_wheel(pinned("thing==1.0"), files, X86_311).message == message
+    assert nothing_fits(pinned("thing==1.0"), files, X86_311).message == message
 
 
 def test_a_wheel_with_another_hash_is_told_as_such():
     files = listed("thing-1.0-py3-none-any.whl")
-    problem = no_fitting_wheel(pinned("thing==1.0", "sha256:abc"), files, X86_311)
+    problem = nothing_fits(pinned("thing==1.0", "sha256:abc"), files, X86_311)
     assert "is not what the lock allows: expected one of sha256:abc, got sha256:000" in problem.message
 
 
@@ -228,5 +230,46 @@ def test_a_requirement_is_explained_only_when_no_version_of_it_fits(text, messag
         "thing-3.0-cp312-cp312-linux_x86_64.whl",
         "thing-4.0a1-py3-none-any.whl",
     )
-    problem = no_fitting_version(requirement(text), files, X86_311)
+    problem = no_fitting_version(requirement(text), files, X86_311, IndexOptions())
     assert (problem and problem.message.split(":")[0]) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("thing", IndexOptions(), None),
+        ("thing", IndexOptions(only_binary=(":all:",)), "thing 2.0 has no wheels at all, only its source"),
+        ("thing", IndexOptions(only_binary=("Thing",)), "thing 2.0 has no wheels at all, only its source"),
+        ("thing", IndexOptions(only_binary=("thing", ":none:")), None),
+        ("wheels", IndexOptions(), None),
+        (
+            "wheels",
+            IndexOptions(no_binary=("wheels",)),
+            "wheels==1.0 is to be compiled, and the index has no source of it that python3.11-x86_64 can use",
+        ),
+    ],
+)
+def test_a_source_serves_where_it_may(text, options, message):
+    files = (
+        listed("thing-1.0.tar.gz", "thing-2.0.zip")
+        if text == "thing"
+        else listed("wheels-1.0-py3-none-any.whl")
+    )
+    problem = no_fitting_version(requirement(text), files, X86_311, options)
+    assert (problem and problem.message) == message
+
+
+def test_a_source_is_chosen_by_its_format_and_its_python():
+    files = listed("thing-1.0.zip", "thing-1.0.tar.gz", "thing-2.0.tar.gz", "thing-1.0-py3-none-any.whl")
+    assert choose_sdist(pinned("thing==1.0"), files, X86_311).filename == "thing-1.0.tar.gz"
+    assert choose_sdist(pinned("thing==1.0", f"sha256:{0:064x}"), files, X86_311).filename == "thing-1.0.zip"
+    assert choose_sdist(pinned("thing==3.0"), files, X86_311) is None
+    newer = listed("thing-1.0.tar.gz", requires_python=">=3.12")
+    assert choose_sdist(pinned("thing==1.0"), newer, X86_311) is None
+
+
+def test_why_something_is_compiled():
+    files = listed("thing-1.0-cp311-cp311-win32.whl", "thing-2.0-py3-none-any.whl", "thing-3.0.tar.gz")
+    assert why_no_wheel("thing", "1.0", files, X86_311) == "thing-1.0-cp311-cp311-win32.whl (is for Windows)"
+    assert why_no_wheel("thing", "2.0", files, X86_311) == ""
+    assert why_no_wheel("thing", "3.0", files, X86_311) == "thing 3.0 has no wheels at all"

@@ -1,14 +1,13 @@
-import re
-
 import pytest
 from package_index import IndexServer, make_sdist, make_wheel, pip_environment, sha256
 
-from entrypoint.build.fetch import fetch
+from entrypoint.build.dependencies import Describing
+from entrypoint.build.fetch import Wheel, fetch
 from entrypoint.build.lock import lock_text, read_lock, write_lock
 from entrypoint.build.resolve import resolve
 from entrypoint.edges.index import PackageIndex
 from entrypoint.edges.pip_compile import PipCompile
-from entrypoint.errors import LockError, Place
+from entrypoint.errors import CompileError, LockError, Place
 from entrypoint.manifest import Requirements
 from entrypoint.runtimes import RUNTIMES, Architecture, Platform
 
@@ -24,6 +23,11 @@ class Bench:
         self.shelf = server.folder
         self.server = server
         self.environment = pip_environment(folder, PIP_INDEX_URL=server.url, PIP_RETRIES="0")
+        self.compiled = []
+        self.comes_out = {}
+
+    def sdist(self, name, version, **details):
+        return make_sdist(self.shelf, name, version, **details)
 
     def wheel(self, name, version, **details):
         return make_wheel(self.shelf, name, version, **details)
@@ -36,8 +40,30 @@ class Bench:
         if isinstance(requirements, str):
             requirements = self.requirements(requirements)
         with PackageIndex(environment=self.environment) as index:
-            compiler = PipCompile(environment=self.environment, mask=index.mask)
-            return resolve(requirements, platform, compile=compiler, index=index, root=self.folder, **options)
+            describe = Describing(
+                index=index, platform=platform, cache=self.folder / "cache", compile=self.compile
+            )
+            return resolve(
+                requirements,
+                platform,
+                compile=PipCompile(environment=self.environment, mask=index.mask),
+                index=index,
+                describe=describe,
+                root=self.folder,
+                **options,
+            )
+
+    def compile(self, sdist):
+        """Stands for a builder: what comes out is decided by the test."""
+        self.compiled.append(str(sdist))
+        if sdist.name not in self.comes_out:
+            raise CompileError.of(f"{sdist} cannot be compiled here", "pin a version that has a wheel")
+        path = make_wheel(
+            self.folder / "built", sdist.name, sdist.version, requires=self.comes_out[sdist.name]
+        )
+        return Wheel(
+            name=sdist.name, version=sdist.version, filename=path.name, sha256=sha256(path), path=path
+        )
 
     def pins(self, requirements, platform=ARM_313, **options):
         return [str(pin) for pin in self.lock(requirements, platform, **options).pins]
@@ -177,7 +203,6 @@ class TestNoAnswer:
     def test_a_requirement_without_a_fitting_wheel(self, bench):
         bench.wheel("thing", "1.0", tag="cp313-cp313-manylinux_2_39_aarch64")
         bench.wheel("thing", "1.0", tag="cp313-cp313-musllinux_1_2_aarch64")
-        make_sdist(bench.shelf, "thing", "1.0")
         assert bench.problems("thing\n") == [
             (
                 "requirements.in:1: thing 1.0 has no wheel that fits python3.13-arm64: "
@@ -185,22 +210,16 @@ class TestNoAnswer:
                 "(needs glibc 2.39 while python3.13 has 2.34), "
                 "thing-1.0-cp313-cp313-musllinux_1_2_aarch64.whl (is for musl (Alpine)); "
                 "pin a version that has one, or leave this platform out; "
-                "packages are not compiled from source yet"
+                "there is no source of it that could be compiled"
             )
         ]
 
     def test_all_of_them_are_told(self, bench):
-        make_sdist(bench.shelf, "source-only", "1.0")
         bench.wheel("fine", "1.0")
         bench.wheel("windows", "1.0", tag="py3-none-win32")
-        found = bench.problems("fine\nsource-only\nwindows\nunknown\n")
-        assert [
-            re.match(r"[\w.]+:\d+: ([\w -]+?) (?:1\.0 )?has no|.*package (\w+)", text)[0] for text in found
-        ] == [
-            "requirements.in:2: source-only 1.0 has no",
-            "requirements.in:3: windows 1.0 has no",
-            "requirements.in:4: no index knows a package unknown",
-        ]
+        windows, unknown = bench.problems("fine\nwindows\nunknown\n")
+        assert windows.startswith("requirements.in:2: windows 1.0 has no wheel that fits python3.13-arm64")
+        assert unknown.startswith("requirements.in:3: no index knows a package unknown")
 
     def test_what_a_dependency_needs_has_no_wheel(self, bench):
         bench.wheel("app", "1.0", requires=("below>=1",))
@@ -219,6 +238,85 @@ class TestNoAnswer:
             "app 1.0 depends on below<2; loosen or correct the requirements that are named"
         )
 
-    def test_a_source_build_that_is_asked_for(self, bench):
-        (problem,) = bench.problems("--no-binary app\napp\n")
-        assert problem.startswith("--no-binary app asks for a build from source")
+    def test_a_source_that_is_asked_for_and_is_not_there(self, bench):
+        bench.wheel("app", "1.0")
+        (problem,) = bench.problems("app\n", from_source=frozenset({"app"}))
+        assert problem == (
+            "requirements.in:1: app==1.0 is to be compiled, and the index has no source of it that "
+            "python3.13-arm64 can use; pin a version that has one, or do not ask for its source"
+        )
+
+    def test_a_source_that_may_not_be_used(self, bench):
+        bench.sdist("app", "1.0")
+        (problem,) = bench.problems("--only-binary :all:\napp\n")
+        assert problem.startswith("requirements.in:2: app 1.0 has no wheels at all, only its source; ")
+
+    def test_a_source_that_does_not_tell_what_it_needs_and_cannot_be_compiled(self, bench):
+        bench.sdist("app", "1.0")
+        bench.wheel("windows", "1.0", tag="py3-none-win32")
+        first, second = bench.problems("app\nwindows\n")
+        assert first.startswith("requirements.in:2: windows 1.0 has no wheel that fits")
+        assert second == "app 1.0 cannot be compiled here; pin a version that has a wheel"
+
+
+class TestSources:
+    def locked(self, bench, text, **options):
+        return {str(pin): (pin.from_source, pin.hashes) for pin in bench.lock(text, **options).pins}
+
+    def test_one_that_is_asked_for_is_all_that_the_lock_allows(self, bench):
+        for version in ("1.0", "2.0"):
+            bench.wheel("app", version, requires=("below",))
+        bench.sdist("app", "1.0")
+        source = bench.sdist("app", "2.0")
+        below = bench.wheel("below", "1.0")
+        expected = {
+            "app==2.0": (True, {f"sha256:{sha256(source)}"}),
+            "below==1.0": (False, {f"sha256:{sha256(below)}"}),
+        }
+        assert self.locked(bench, "app\n", from_source=frozenset({"app"})) == expected
+        assert self.locked(bench, "--no-binary app\napp\n") == expected
+        assert bench.compiled == []
+
+    def test_one_without_a_fitting_wheel_needs_what_its_wheels_for_others_need(self, bench):
+        bench.wheel("app", "1.0", tag="cp313-cp313-win_amd64", requires=("below",))
+        source = bench.sdist("app", "1.0")
+        bench.wheel("below", "1.0")
+        assert self.locked(bench, "app\n")["app==1.0"] == (True, {f"sha256:{sha256(source)}"})
+        assert bench.server.asked_for(".tar.gz") == 0
+        assert bench.server.asked_for("app-1.0-cp313-cp313-win_amd64.whl.metadata") == 1
+
+    def test_one_without_wheels_needs_what_it_says_itself(self, bench):
+        bench.sdist("app", "1.0", metadata="2.2", requires=("below; python_version >= '3.13'",))
+        bench.wheel("below", "1.0")
+        assert sorted(self.locked(bench, "app\n")) == ["app==1.0", "below==1.0"]
+        assert bench.compiled == []
+
+    @pytest.mark.parametrize(
+        "details",
+        [{"metadata": "2.1"}, {"metadata": "2.2", "dynamic": ("Requires-Dist",)}, {"metadata": "?"}],
+    )
+    def test_one_that_does_not_say_is_compiled(self, bench, details):
+        bench.sdist("app", "1.0", requires=("wrong",), **details)
+        bench.wheel("below", "1.0")
+        bench.comes_out["app"] = ("below",)
+        assert sorted(self.locked(bench, "app\n")) == ["app==1.0", "below==1.0"]
+        assert bench.compiled == ["app 1.0"]
+
+    def test_older_versions_are_tried_when_the_newest_does_not_go_with_the_rest(self, bench):
+        bench.sdist("app", "1.0", metadata="2.2", requires=("below",))
+        bench.sdist("app", "2.0", metadata="2.2", requires=("below>=2",))
+        bench.wheel("below", "1.0")
+        assert sorted(self.locked(bench, "app\nbelow<2\n")) == ["app==1.0", "below==1.0"]
+
+    def test_the_lock_says_what_is_compiled_and_is_out_of_step_when_that_changes(self, bench):
+        bench.wheel("app", "1.0")
+        bench.sdist("app", "1.0")
+        asked = bench.requirements("app\n")
+        path = bench.folder / "lock.txt"
+        sources = frozenset({"app"})
+        write_lock(path, bench.lock(asked, from_source=sources), made_from=["requirements.in"])
+        assert "\n# from source: app\n" in path.read_text("utf-8")
+        (pin,) = read_lock(path, ARM_313, requirements=asked, from_source=sources, root=bench.folder).pins
+        assert pin.from_source
+        with pytest.raises(LockError, match="out of step"):
+            read_lock(path, ARM_313, requirements=asked, root=bench.folder)

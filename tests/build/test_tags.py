@@ -3,7 +3,7 @@ from packaging.markers import Marker
 
 from entrypoint.build.tags import marker_environment, supported_tags, tag_ranks
 from entrypoint.errors import ManifestError
-from entrypoint.runtimes import RUNTIMES, Architecture, Platform, Runtime
+from entrypoint.runtimes import RUNTIMES, Architecture, Platform
 
 
 def platform(name, architecture):
@@ -71,6 +71,5 @@ def test_markers_are_judged_for_the_platform(marker, holds):
 
 
 def test_a_custom_runtime_has_no_wheels():
-    provided = Platform(Runtime(identifier="provided.al2023", python=None, glibc=(2, 34)), Architecture.ARM64)
     with pytest.raises(ManifestError, match="has no Python of its own"):
-        supported_tags(provided)
+        supported_tags(platform("provided.al2023", "arm64"))

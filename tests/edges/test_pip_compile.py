@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from package_index import IndexServer, make_wheel, pip_environment
+from package_index import IndexServer, make_wheel, pip_environment, undescribed
 
 from entrypoint.build.resolve import Question, UnresolvableError
 from entrypoint.edges.pip_compile import PipCompile, _target
@@ -32,7 +32,7 @@ def test_credentials_stay_out_of_messages(tmp_path, server):
     compiler = PipCompile(environment=pip_environment(tmp_path, PIP_RETRIES="0"))
     index = f"--index-url {server.url_with('user:wr0ng')}"
     with pytest.raises(LockError) as caught:
-        compiler(Question(requirements=(index, "thing")), ARM_313)
+        compiler(Question(requirements=(index, "thing")), ARM_313, undescribed)
     assert "thing" in str(caught.value)
     assert "wr0ng" not in str(caught.value)
     assert "Traceback" not in str(caught.value)
@@ -42,7 +42,9 @@ def test_variables_in_urls_are_filled_in_by_pip(tmp_path, server):
     server.credentials = "user:s3cret"
     environment = pip_environment(tmp_path, INDEX_PASSWORD="s3cret")
     index = f"--index-url {server.url_with('user:${INDEX_PASSWORD}')}"
-    answer = PipCompile(environment=environment)(Question(requirements=(index, "thing")), ARM_313)
+    answer = PipCompile(environment=environment)(
+        Question(requirements=(index, "thing")), ARM_313, undescribed
+    )
     assert answer.startswith("thing==1.0")
     assert "s3cret" not in answer
 
@@ -50,7 +52,7 @@ def test_variables_in_urls_are_filled_in_by_pip(tmp_path, server):
 def test_the_requirements_that_pip_found_nothing_for_are_named(tmp_path, server):
     compiler = PipCompile(environment=pip_environment(tmp_path, PIP_INDEX_URL=server.url))
     with pytest.raises(UnresolvableError) as caught:
-        compiler(Question(requirements=("thing>=2",)), ARM_313)
+        compiler(Question(requirements=("thing>=2",)), ARM_313, undescribed)
     assert caught.value.missing == ("thing>=2",)
 
 
@@ -75,7 +77,7 @@ def test_a_checkout_shadows_no_module(tmp_path, server, monkeypatch):
         **pip_environment(tmp_path / "home", PIP_INDEX_URL=server.url),
         "PYTHONPATH": str(tmp_path),
     }
-    answer = PipCompile(environment=environment)(Question(requirements=("thing",)), ARM_313)
+    answer = PipCompile(environment=environment)(Question(requirements=("thing",)), ARM_313, undescribed)
     assert answer.splitlines()[0] == "thing==1.0"
 
 
@@ -95,7 +97,7 @@ def test_a_pip_that_has_changed_is_told_before_anything_is_resolved(tmp_path, ch
     script = f"{change}; import entrypoint.edges.pip_compile_for_platform as script; script.main()"
     answer = subprocess.run(
         [sys.executable, "-I", "-c", script],
-        input=json.dumps(_target(ARM_313, ["--version"])),
+        input=json.dumps(_target(ARM_313, ["--version"], 0)),
         env=pip_environment(tmp_path),
         capture_output=True,
         text=True,

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from package_index import undescribed
 from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
@@ -28,7 +29,7 @@ def locked(index, platform, *lines):
     place = Place("lambda-layers.yml", 1)
     requirements = Requirements(lines=tuple((line, place) for line in lines), place=place)
     compiler = PipCompile(environment=os.environ, mask=index.mask)
-    return resolve(requirements, platform, compile=compiler, index=index)
+    return resolve(requirements, platform, compile=compiler, index=index, describe=undescribed)
 
 
 @pytest.mark.parametrize(
