@@ -16,9 +16,9 @@ TEXT = "layers:\n" + "".join(layer(name, "python3.12", "python3.13") for name in
 
 
 @some.composite
-def lists_of_layers(draw) -> tuple[str, ...]:
-    """What a function may have: each layer once, in any order."""
-    return tuple(draw(some.lists(some.sampled_from(OURS + FOREIGN), unique=True, max_size=3)))
+def lists_of_layers(draw, most: int = 8) -> tuple[str, ...]:
+    """What a function may have, and more: each layer once, in any order."""
+    return tuple(draw(some.lists(some.sampled_from(OURS + FOREIGN), unique=True, max_size=most)))
 
 
 @some.composite
@@ -28,7 +28,7 @@ def changes(draw) -> tuple[FunctionChange, dict[str, str]]:
     listed = ", ".join(f'"{name}"' for name in wanted)
     entry = f"functions: {{api: {{layers: [{listed}], exclusive: {str(exclusive).lower()}}}}}"
     runtime = draw(some.sampled_from(["python3.12", "python3.13"]))
-    plan = planned(TEXT + entry, function("api", *draw(lists_of_layers()), runtime=runtime))
+    plan = planned(TEXT + entry, function("api", *draw(lists_of_layers(most=3)), runtime=runtime))
     return plan.functions[0], plan.versions
 
 

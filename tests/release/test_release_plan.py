@@ -105,6 +105,12 @@ def test_the_build_for_the_runtime_that_a_function_had_before_is_replaced():
     assert after(plan, "api") == (arn("web-python313-x86_64", 7), arn("own"))
 
 
+def test_of_several_builds_of_a_layer_one_is_left():
+    text = "layers:\n" + layer("web", "python3.12", "python3.13") + "functions: {api: {layers: [web]}}"
+    has = (arn("web-python312-x86_64", 7), arn("own"), arn("web-python313-x86_64", 6))
+    assert after(planned(text, function("api", *has)), "api") == (arn("web-python313-x86_64", 7), arn("own"))
+
+
 def test_the_build_from_when_the_layer_was_made_for_one_runtime_only_is_replaced():
     text = "layers:\n" + layer("web", "python3.12", "python3.13") + "functions: {api: {layers: [web]}}"
     plan = planned(text, function("api", arn("own"), arn("web", 5)))
