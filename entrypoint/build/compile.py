@@ -217,10 +217,10 @@ def _check_interpreter(builder: Builder, platform: Platform) -> None:
     outcome = builder.run({}, [builder.python, "--version"], said=lambda _: None)
     words = outcome.output.split()
     wanted = ".".join(map(str, platform.runtime.python_version or ()))
-    if outcome.code or len(words) < 2 or words[1].rpartition(".")[0] != wanted:  # noqa: PLR2004
-        found = f"{builder.python} is {' '.join(words)}" if not outcome.code else f"has no {builder.python}"
-        message = f"{builder.name} is no builder for {platform.runtime}: its {found}"
-        raise CompileError.of(message, f"name an image with Python {wanted} under builder_image")
+    if outcome.code or "".join(words[-1:]).rpartition(".")[0] != wanted:
+        found = "it has none" if outcome.code else f"its {builder.python} is {' '.join(words)}"
+        message = f"{builder.name} is no builder for {platform.runtime}, which takes Python {wanted}: {found}"
+        raise CompileError.of(message, "name an image of that runtime under builder_image")
 
 
 def _checked(outcome: Outcome, sdist: Sdist, platform: Platform) -> tuple[str, bytes, object]:

@@ -11,6 +11,7 @@ from entrypoint.build.candidates import (
     IndexFile,
     accepts_python,
     choose,
+    choose_sdist,
     fit,
     is_wheel_of,
     usable,
@@ -62,6 +63,9 @@ def nothing_fits(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> Pr
         remedy = f"lock again, or pin one of {_newest_versions(files)}"
         return Problem(f"the index has no version {pin.version} of {pin.name}", remedy, pin.place)
     if pin.from_source:
+        if other := choose_sdist(replace(pin, hashes=frozenset()), files, platform):
+            message = f"{pin} is to be compiled, and its source {other.filename} is not what the lock allows"
+            return Problem(message, "lock again, with the hash of its source", pin.place)
         message = f"{pin} is to be compiled, and the index has no source of it that {platform} can use"
         return Problem(message, "pin a version that has one, or do not ask for its source", pin.place)
     return _explained(str(pin), of_version, platform, pin)

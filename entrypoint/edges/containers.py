@@ -2,12 +2,10 @@
 
 Files go in and out as tar streams: inside a GitHub action the engine's paths are not ours, so nothing
 is mounted. No variable of ours is set in a container, as `docker inspect` shows those to everybody. A
-container ends by itself after the time limit, even when nobody is left to remove it.
+container ends by itself some day, even when nobody is left to remove it.
 """
 
 import hashlib
-import io
-import tarfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +17,8 @@ from docker.models.images import Image
 from docker.utils import parse_repository_tag
 
 from entrypoint.build.compile import Outcome, Workplace
+from entrypoint.edges.network_settings import FOLDER
+from entrypoint.edges.tar_streams import packed, unpacked
 from entrypoint.errors import CompileError
 from entrypoint.runtimes import Architecture
 
@@ -28,6 +28,8 @@ _ROOT = "lambda-layers"
 _SECONDS_TO_CONNECT = 60
 #: What a build may take of the engine's memory and processors, so that its machine stays usable.
 _SHARE = 0.75
+#: How many time limits a container lives; then it ends, even when nobody is left to remove it.
+_LIFETIME = 6
 _PROCESSES = 4096
 _OUTPUT_KEPT = 1 << 20
 _NO_ENGINE = "start Docker or point DOCKER_HOST to an engine, or pin a version that has a wheel"
@@ -51,6 +53,7 @@ class Containers:
         self._guard = threading.RLock()
         self._client: docker.DockerClient | None = None
         self._open: dict[Workplace, BuilderContainer] = {}
+        self._opening: dict[Workplace, threading.Lock] = {}
         self._closed = False
 
     def identity(self, workplace: Workplace) -> str | None:
@@ -64,12 +67,13 @@ class Containers:
     def open(self, workplace: Workplace) -> "BuilderContainer":
         """Give the container of a workplace, started where it does not run yet."""
         with self._guard:
+            opening = self._opening.setdefault(workplace, threading.Lock())
+        with opening:
             standing = self._open.get(workplace)
             if standing is not None and not standing.ended:
                 return standing
             with _told(f"a container of {workplace.image} cannot be started", "see the engine's log"):
-                self._open[workplace] = self._start(workplace)
-            return self._open[workplace]
+                return self._start(workplace)
 
     def close(self) -> None:
         """Remove every container, whatever still runs in it."""
@@ -94,28 +98,30 @@ class Containers:
             return self._client
 
     def _start(self, workplace: Workplace) -> "BuilderContainer":
-        if self._closed:
-            raise CompileError.of("the run is being stopped", "")
-        engine = self._engine()
-        image = self._image(workplace)
+        engine, image = self._engine(), self._image(workplace)
         machine = engine.info()
         if machine["Architecture"] != workplace.platform.architecture.machine:
             _try_emulation(engine, image, workplace, str(machine["Architecture"]))
-        container = engine.containers.create(
-            image,
-            entrypoint=["sleep"],
-            command=[str(round(self._seconds) * 2)],
-            platform=f"linux/{_NAMES[workplace.platform.architecture]}",
-            user="root",
-            labels={LABEL: str(workplace.platform)},
-            auto_remove=True,
-            mem_limit=round(machine["MemTotal"] * _SHARE),
-            memswap_limit=round(machine["MemTotal"] * _SHARE),
-            nano_cpus=round(max(1.0, machine["NCPU"] * _SHARE) * 1e9),
-            pids_limit=_PROCESSES,
-        )
-        container.start()
-        return BuilderContainer(container, image, workplace, seconds=self._seconds)
+        with self._guard:  # so that what is created is known to `close`
+            if self._closed:
+                raise CompileError.of("the run is being stopped", "")
+            container = engine.containers.create(
+                image,
+                entrypoint=["sleep"],
+                command=[str(round(self._seconds * _LIFETIME))],
+                platform=f"linux/{_NAMES[workplace.platform.architecture]}",
+                user="root",
+                labels={LABEL: str(workplace.platform)},
+                auto_remove=True,
+                mem_limit=round(machine["MemTotal"] * _SHARE),
+                memswap_limit=round(machine["MemTotal"] * _SHARE),
+                nano_cpus=round(max(1.0, machine["NCPU"] * _SHARE) * 1e9),
+                pids_limit=_PROCESSES,
+            )
+            opened = BuilderContainer(container, image, workplace, seconds=self._seconds)
+            self._open[workplace] = opened
+            container.start()
+        return opened
 
     def _image(self, workplace: Workplace) -> Image:
         images = self._engine().images
@@ -161,16 +167,16 @@ class BuilderContainer:
         """Run a command in a folder of its own, whose path depends on nothing but the files."""
         digest = hashlib.sha256()
         for name, data in sorted(files.items()):
-            if not name.startswith("settings/"):
+            if not name.startswith(f"{FOLDER}/"):
                 digest.update(name.encode() + b"\0" + data)
         folder = f"{_ROOT}/{digest.hexdigest()[:16]}"
         with _told(f"the container of {self.name} broke off", "see the engine's log"), self._limited():
-            self._container.put_archive("/", _packed(folder, files))
+            self._container.put_archive("/", packed(folder, files))
             try:
                 code, output = self._execute(command, f"/{folder}", said)
                 return Outcome(code=code, output=output, files=self._left(f"/{folder}/out"))
             finally:
-                with suppress(APIError):
+                with suppress(APIError, OSError):
                     self._execute(["rm", "-rf", f"/{folder}"], "/", lambda _: None)
 
     def remove(self) -> None:
@@ -193,13 +199,7 @@ class BuilderContainer:
             stream, _ = self._container.get_archive(folder)
         except NotFound:
             return {}
-        with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
-            members = [member for member in archive if member.isfile()]
-            return {
-                member.name.rpartition("/")[2]: file.read()
-                for member in members
-                if (file := archive.extractfile(member))
-            }
+        return unpacked(stream)
 
     @contextmanager
     def _limited(self) -> Iterator[None]:
@@ -243,21 +243,6 @@ def _try_emulation(engine: docker.DockerClient, image: Image, workplace: Workpla
             " or pin a version that has a wheel"
         )
         raise CompileError.of(message, remedy) from error
-
-
-def _packed(folder: str, files: Mapping[str, bytes]) -> bytes:
-    """Pack files for the engine; what lies under settings/ is for its owner's eyes only."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for path in (_ROOT, folder, f"{folder}/settings"):
-            info = tarfile.TarInfo(path)
-            info.type, info.mode = tarfile.DIRTYPE, 0o700 if path.endswith("/settings") else 0o755
-            archive.addfile(info)
-        for name, data in files.items():
-            info = tarfile.TarInfo(f"{folder}/{name}")
-            info.size, info.mode = len(data), 0o600 if name.startswith("settings/") else 0o644
-            archive.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
