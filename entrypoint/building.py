@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from entrypoint.build.assemble import Archive, assemble
+from entrypoint.build.bytecode import Interpreter, find_interpreter, with_bytecode
 from entrypoint.build.dependency_hash import dependency_hash
 from entrypoint.build.describe import write_description
 from entrypoint.build.exclude import Exclusion
@@ -13,7 +14,8 @@ from entrypoint.build.lock import Lock
 from entrypoint.build.repository_files import RepositoryFile, repository_files, repository_part
 from entrypoint.build.verify import Severity, verify
 from entrypoint.compiling import compiled
-from entrypoint.errors import Problem, VerifyError
+from entrypoint.errors import CompileError, Problem, VerifyError
+from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.parallel import for_each
 from entrypoint.run import Run
 from entrypoint.targets import AwsLayer, Target
@@ -38,11 +40,19 @@ def build_archives(run: Run, locks: Mapping[Target, Lock], files: Files) -> dict
     fetched = {target: _fetch(run, target, lock) for target, lock in locks.items()}
     wheels = compiled(run, locks, fetched)
     contents = _inspect(run, wheels)
+    interpreters = _interpreters(run, tuple(locks))
     folder = run.project.by_products() / "build"
 
     def build(target: Target) -> Archive:
-        found = [contents[wheel.sha256] for wheel in wheels[target]]
-        return assemble(_parts(target, found, files[target]), folder / f"{target}.zip")
+        parts = _parts(target, [contents[wheel.sha256] for wheel in wheels[target]], files[target])
+        path = folder / f"{target}.zip"
+        if target not in interpreters:
+            return assemble(parts, path)
+        archive = assemble([with_bytecode(part, interpreters[target], run.cache) for part in parts], path)
+        if archive.unzipped_size <= UNZIPPED_BYTES or target.layer.bytecode:
+            return archive
+        run.console.say(f"no bytecode in {target}: with it, it would be larger than Lambda takes")
+        return assemble(parts, path)
 
     archives = dict(zip(locks, for_each(tuple(locks), build), strict=True))
     _verify(run, archives)
@@ -72,6 +82,28 @@ def _parts(target: Target, contents: Iterable[Contents], files: tuple[Repository
     parts = [excluded.applied(lay_out(wheel, target.platform.runtime)) for wheel in contents]
     parts.sort(key=lambda part: part.name)
     return [*parts, repository_part(target.layer, files)] if files else parts
+
+
+def _interpreters(run: Run, targets: Sequence[Target]) -> dict[Target, Interpreter]:
+    """Find the Python that makes each target's bytecode; left out is what is to have none, or cannot."""
+    wanting = [
+        target for target in targets if target.layer.bytecode is not False and target.platform.runtime.python
+    ]
+    runtimes = dict.fromkeys(target.platform.runtime for target in wanting)
+    found = {runtime: find_interpreter(runtime, run.interpreters(runtime)) for runtime in runtimes}
+    problems = []
+    for target in wanting:
+        runtime = target.platform.runtime
+        if found[runtime] is None and target.layer.bytecode:
+            message = f"{target} is to have bytecode, and there is no {runtime} here to make it"
+            remedy = f"put {runtime} on PATH, or write 'bytecode: auto'"
+            problems.append(Problem(message, remedy, target.layer.place))
+    if problems:
+        raise CompileError(*problems)
+    for runtime, interpreter in found.items():
+        if interpreter is None:
+            run.console.say(f"no bytecode for {runtime}, which is not on PATH; cold starts will be slower")
+    return {target: interpreter for target in wanting if (interpreter := found[target.platform.runtime])}
 
 
 def _verify(run: Run, archives: Mapping[Target, Archive]) -> None:

@@ -11,7 +11,7 @@
     ├── PlanError        11  what the manifest asks for does not fit what stands in AWS
     ├── RolloutError     12  some functions could not be updated
     ├── MachineError     13  a file or folder of this machine cannot be read or written
-    └── CompileError     14  a package that cannot be compiled from its source
+    └── CompileError     14  a package that cannot be compiled from its source, or to bytecode
 
 An error carries *all* the problems of its stage, each with a place and a remedy. Beside these exit
 codes stand 0 (done), 1 (a bug: a traceback goes with it), 2 (`plan --detailed-exitcode`: there is
@@ -123,6 +123,6 @@ class MachineError(LayersError):
 
 
 class CompileError(LayersError):
-    """A package cannot be compiled from its source."""
+    """A package cannot be compiled from its source, or its modules to bytecode."""
 
     exit_code = 14

@@ -52,6 +52,8 @@ class Layer:
     content: Path | None = None
     #: Presets and patterns of what is left out.
     exclude: tuple[str, ...] = ()
+    #: Make bytecode; None where that depends on whether the runtime's Python is at hand.
+    bytecode: bool | None = None
     #: The most bytes it may have unzipped.
     size_budget: int | None = None
     #: Rules that do not count here; the manifest says why.
@@ -213,6 +215,7 @@ def _layer(folder: Path, name: str, layers: Table) -> Layer:
         include=tuple(folder / text for text in table.get("include", ())),
         content=folder / content if content else None,
         exclude=tuple(map(str, table.get("exclude", ()))),
+        bytecode=None if table.get("bytecode", "auto") == "auto" else table.get("bytecode"),
         size_budget=_bytes(table.get("size_budget")),
         ignored_rules=frozenset(table.get("ignore", NOTHING).values),
         builder_image=table.get("builder_image", DEFAULT_BUILDER),

@@ -1,6 +1,8 @@
 """Opens the outside world for one run: package indexes, pip-compile, builders, AWS real or embedded."""
 
-from collections.abc import Iterator, Mapping
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache as remember
 from pathlib import Path
@@ -14,6 +16,7 @@ from entrypoint.edges.pip_compile import PipCompile
 from entrypoint.project import Project
 from entrypoint.report.console import Console
 from entrypoint.run import Run
+from entrypoint.runtimes import Runtime
 
 
 @contextmanager
@@ -49,6 +52,7 @@ def open_run(
             aws=remember(lambda region: AwsRegion(region, access=access, bucket=bucket)),
             default_region=access.default_region,
             cache=wheels,
+            interpreters=lambda runtime: _interpreters(runtime, environment),
             locked=locked,
         )
 
@@ -68,6 +72,13 @@ def _local_aws(project: Project) -> Iterator[Access]:
             secret_key=keys["AWS_SECRET_ACCESS_KEY"],
             region=keys["AWS_REGION"],
         )
+
+
+def _interpreters(runtime: Runtime, environment: Mapping[str, str]) -> Sequence[Path]:
+    """Name where a CPython of the runtime's version may be: in this process, and on PATH."""
+    own = [Path(sys.executable)] if runtime.python_version == sys.version_info[:2] else []
+    folders = (Path(folder) for folder in environment.get("PATH", "").split(os.pathsep))
+    return [*own, *(folder / str(runtime) for folder in folders if (folder / str(runtime)).is_file())]
 
 
 def _cache_folder(chosen: str | None, environment: Mapping[str, str]) -> Path:

@@ -1,6 +1,6 @@
 """What every command is given: the project, the outside world, and how the run is to go."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from entrypoint.build.resolve import Compile
 from entrypoint.project import Project
 from entrypoint.release.aws_lambda import ChangesLambda
 from entrypoint.report.console import Console
+from entrypoint.runtimes import Runtime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,5 +27,7 @@ class Run:
     default_region: Callable[[], str]
     #: Where wheels, and what was found out about them, are kept.
     cache: Path
+    #: Where a CPython of another version may be found, for bytecode: this one, and those on PATH.
+    interpreters: Callable[[Runtime], Sequence[Path]]
     #: Refuse to resolve: every target needs a lock that is in step.
     locked: bool = False

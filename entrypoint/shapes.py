@@ -173,6 +173,23 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class FlagOr:
+    """True, false, or the one word that leaves the choice to us."""
+
+    word: str
+
+    def read(self, node: yaml.Node, reader: Reader) -> bool | Text | None:
+        """Return the flag or the word."""
+        if node.value == self.word:
+            return Text.at(self.word, reader.place(node))
+        return Flag().read(node, reader)
+
+    def schema(self) -> dict[str, Any]:
+        """Return a schema of the three."""
+        return {"enum": [True, False, self.word]}
+
+
+@dataclass(frozen=True, slots=True)
 class Constant:
     """The one number that may stand here."""
 

@@ -36,8 +36,12 @@ def dependency_hash(target: Target, lock: Lock, files: Sequence[RepositoryFile])
 
 def _options(layer: Layer, lock: Lock) -> dict[str, object]:
     """Return what shapes the archive; defaults are left out, so that new options change no hash."""
-    options: dict[str, object] = {"exclude": layer.exclude, **_compiling(layer, lock)}
-    return {name: value for name, value in options.items() if value}
+    options: dict[str, object] = {
+        "exclude": layer.exclude or None,
+        "bytecode": layer.bytecode,
+        **_compiling(layer, lock),
+    }
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _compiling(layer: Layer, lock: Lock) -> dict[str, object]:

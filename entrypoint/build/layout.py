@@ -91,7 +91,7 @@ def lay_out(contents: Contents, runtime: Runtime) -> Part:
                 executable=member.executable or moved[path].startswith("bin/"),
             )
             if path in rewritten
-            else _copied(moved[path], member, wheel.path)
+            else copied(ROOT + moved[path], member, wheel.path)
             for path, member in members.items()
         ),
         elf={ROOT + moved[path]: facts for path, facts in contents.elf.items()},
@@ -168,14 +168,15 @@ def _new_record(record: str, moved: Mapping[str, str], rewritten: Mapping[str, b
     return out.getvalue().encode()
 
 
-def _copied(path: str, member: Member, wheel: Path) -> Entry:
+def copied(path: str, member: Member, archive: Path) -> Entry:
+    """Return an entry for a member of an archive whose compressed bytes are copied."""
     return Entry(
-        path=ROOT + path,
+        path=path,
         executable=member.executable,
         size=member.size,
         compressed_size=member.compressed_size,
         crc=member.crc,
         method=member.method,
-        source=wheel,
+        source=archive,
         offset=member.offset,
     )

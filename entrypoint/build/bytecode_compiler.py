@@ -1,0 +1,48 @@
+"""Compiles the modules of an archive to bytecode; run by an interpreter of the target's version.
+
+It stands alone, needs nothing but the standard library of Python 3.9, and is started as a file in
+isolated mode. Arguments: a zip file of the modules by their path in the layer, and the one to write. The
+bytecode is of the kind `unchecked-hash` (PEP 552): it is taken for valid whatever date the source has,
+which is 1980-01-01 in a layer.
+"""
+
+import importlib.util
+import marshal
+import posixpath
+import struct
+import sys
+import zipfile
+
+UNCHECKED_HASH = 0b01
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def compiled(source, path):
+    """Return the bytes of a .pyc; SyntaxError or ValueError where the source is no Python of this version."""
+    code = compile(source, path, "exec", dont_inherit=True, optimize=0)
+    flags = struct.pack("<I", UNCHECKED_HASH)
+    return importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(source) + marshal.dumps(code)
+
+
+def cache_path(path):
+    """Return where the import system looks for the bytecode of a module."""
+    folder, name = posixpath.split(path)
+    tag = sys.implementation.cache_tag
+    return posixpath.join(folder, "__pycache__", f"{name[: -len('.py')]}.{tag}.pyc")
+
+
+def main(archive, output):
+    """Compile everything that compiles; templates and code of another Python are no modules here."""
+    with zipfile.ZipFile(archive) as modules, zipfile.ZipFile(output, "w") as bytecode:
+        for path in sorted(modules.namelist()):
+            try:
+                code = compiled(modules.read(path), f"/opt/{path}")
+            except (SyntaxError, ValueError):
+                continue
+            info = zipfile.ZipInfo(cache_path(path), EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            bytecode.writestr(info, code, compresslevel=9)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
