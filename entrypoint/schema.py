@@ -1,7 +1,7 @@
 """What lambda-layers.yml may say: one declaration for the parser and for editors."""
 
 from entrypoint.runtimes import RUNTIMES, Architecture
-from entrypoint.shapes import Constant, Field, Flag, ListOf, MapOf, Record, String
+from entrypoint.shapes import Constant, Field, Flag, FlagOr, ListOf, MapOf, Record, String
 
 DEFAULT_PATH = "lambda-layers.yml"
 LAYER_NAME = r"[a-zA-Z0-9_-]{1,100}"
@@ -44,6 +44,30 @@ _LAYER = Record(
         "architectures": Field(
             shape=ListOf(String("architecture", choices=tuple(Architecture))),
             help="the architectures to build for; [x86_64] where it is not written",
+        ),
+        "include": Field(
+            shape=ListOf(String("a path"), single=True),
+            help="modules and packages of the repository to put under python/, without what git ignores",
+        ),
+        "content": Field(
+            shape=String("a folder"),
+            help="a folder laid into /opt as it is: bin/, lib/, a custom runtime's bootstrap",
+        ),
+        "exclude": Field(
+            shape=ListOf(String("a pattern or a preset")),
+            help=f"what to leave out: presets ({', '.join(PRESETS)}) and patterns as in .gitignore",
+        ),
+        "bytecode": Field(
+            shape=FlagOr("auto"),
+            help="bytecode for quick cold starts: true insists, auto makes it where the Python is at hand",
+        ),
+        "size_budget": Field(
+            shape=String("a size", r"[0-9]+(?:\.[0-9]+)? ?(?:kB|MB|GB)"),
+            help="the most that the layer may have unzipped, such as 80 MB",
+        ),
+        "ignore": Field(
+            shape=MapOf(String("a reason"), "|".join(RULE_IDS), "a rule"),
+            help="rules of docs/rules.md that do not count for this layer, each with the reason",
         ),
         "lock": Field(
             shape=String("the path of a pinned requirements file"),

@@ -48,6 +48,8 @@ def test_a_small_manifest():
 def test_every_key(tmp_path):
     (tmp_path / "layers").mkdir()
     (tmp_path / "layers" / "web.in").write_text("requests\n")
+    (tmp_path / "src" / "common").mkdir(parents=True)
+    (tmp_path / "one.py").write_text("")
     (tmp_path / "python3.13.txt").write_text("requests==2.32.5\n")
     manifest = parse(
         """\
@@ -64,6 +66,12 @@ layers:
     name: "acme-{layer}-{architecture}"
     description: What the web needs
     license: MIT
+    include: [src/common, one.py]
+    exclude: [tests, "*.bin"]
+    bytecode: false
+    size_budget: 1.5 MB
+    ignore: {runtime-sdk: it is meant}
+  tools: {content: src, runtimes: [provided.al2023], name: tools}
 functions:
   api: {layers: [web], exclusive: true}
   "report-*":
@@ -74,7 +82,11 @@ s3: {bucket: "artifacts-{region}", prefix: layers/}
         tmp_path,
     )
     layer = manifest.layers["web"]
-    assert [aws.name for aws in expand(manifest)] == ["acme-web-x86_64", "acme-web-arm64"]
+    assert [aws.name for aws in expand(manifest)] == ["acme-web-x86_64", "acme-web-arm64", "tools"]
+    assert layer.include == (tmp_path / "src" / "common", tmp_path / "one.py")
+    assert (layer.exclude, layer.bytecode, layer.size_budget) == (("tests", "*.bin"), False, 1_500_000)
+    assert layer.ignored_rules == {"runtime-sdk"}
+    assert manifest.layers["tools"].content == tmp_path / "src"
     assert layer.requirements.files == (tmp_path / "layers" / "web.in",)
     assert set(layer.own_locks.values()) == {tmp_path / "python3.13.txt"}
     assert [entry.exclusive for entry in manifest.functions] == [True, False, False]
@@ -135,6 +147,12 @@ functions:
         ("<<: 1", "lambda-layers.yml:1:1: expected a mapping or list of mappings for merging"),
         (SMALL + "    lock: own.txt", "lambda-layers.yml:6:11: there is no file own.txt"),
         (SMALL.replace("[requests]", "pyproject.toml"), "pyproject.toml is no requirements file"),
+        (SMALL + "    content: nowhere", "lambda-layers.yml:6:14: there is no folder nowhere"),
+        (SMALL + "    include: nowhere.py", "lambda-layers.yml:6:14: there is no file or folder nowhere.py"),
+        (SMALL + "    size_budget: 80", "expected a size, found a number"),
+        (SMALL + "    bytecode: often", "lambda-layers.yml:6:15: expected true or false, found text"),
+        (SMALL + "    ignore: {everything: because}", "'everything' is not a rule"),
+        (SMALL.replace("python3.13", "provided.al2023"), "provided.al2023 has no Python for requirements"),
         (SMALL + "    name: 'a b'", "'a b' is not a template of a layer's name"),
         (SMALL + "functions: {'*': {layers: [web]}, api: {layers: [web]}}", "'api' never counts: '*' above"),
         (SMALL.replace("web", "w" * 101), "is not a name that AWS takes for a layer"),
