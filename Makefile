@@ -19,8 +19,13 @@ check: $(READY)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(BIN)/pre-commit validate-manifest .pre-commit-hooks.yaml
 
-bench: $(READY)
-	$(BIN)/python benchmarks/assemble.py
+# Beside uv, pex and the SAM CLI, which get an environment of their own; needs zip and unzip, and Python 3.11.
+bench: $(READY) .venv/bench/bin/sam
+	BENCH_TOOLS=$(CURDIR)/.venv/bench/bin $(BIN)/python benchmarks/assemble.py --write docs/benchmarks.md
+
+.venv/bench/bin/sam:
+	$(PYTHON) -m venv .venv/bench
+	.venv/bench/bin/python -m pip install --quiet --disable-pip-version-check uv pex aws-sam-cli
 
 $(READY): pyproject.toml requirements/dev.txt
 	$(PYTHON) -m venv .venv

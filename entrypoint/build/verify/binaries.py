@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
-from posixpath import normpath
+from posixpath import basename, dirname, normpath
 
 from entrypoint.build.assemble import Archive
 from entrypoint.build.elf import ElfFacts
@@ -67,8 +66,8 @@ def needed_library(archive: Archive, target: Target) -> Iterator[Claim]:
     runtime = target.platform.runtime
     provided = libraries_of(runtime)
     paths = {entry.path for entry in archive.entries}
-    own = {facts.soname or PurePosixPath(path).name for _, path, facts in _elf_files(archive)}
-    names = own | {PurePosixPath(path).name for path in paths}
+    own = {facts.soname or basename(path) for _, path, facts in _elf_files(archive)}
+    names = own | {basename(path) for path in paths}
     for part, path, facts in _native(archive, target):
         for library in facts.needed:
             if library in provided or library in names or _is_found(library, path, facts, paths):
@@ -85,7 +84,7 @@ def needed_library(archive: Archive, target: Target) -> Iterator[Claim]:
 
 def _is_found(library: str, path: str, facts: ElfFacts, paths: set[str]) -> bool:
     """Tell whether the loader finds the library in the layer: by the file's own search path, or in lib/."""
-    folder = str(PurePosixPath("/opt") / PurePosixPath(path).parent)
+    folder = f"/opt/{dirname(path)}"
     search = [_ORIGIN.sub(lambda _: folder, place) for place in facts.search_path] + ["/opt/lib"]
     return any(normpath(f"{place}/{library}").removeprefix("/opt/") in paths for place in search)
 
