@@ -40,7 +40,12 @@ def open_run(
             return stack.enter_context(PackageIndex(options, environment=environment))
 
         access = stack.enter_context(_local_aws(project)) if local else Access()
-        bucket = project.manifest.bucket
+
+        @remember
+        def aws(region: str) -> AwsRegion:
+            bucket = project.manifest.bucket
+            return stack.enter_context(closing(AwsRegion(region, access=access, bucket=bucket)))
+
         wheels = _cache_folder(cache, environment)
         builders = stack.enter_context(closing(SystemBuilders(environment=environment, say=console.say)))
         yield Run(
@@ -49,7 +54,7 @@ def open_run(
             index=index,
             compile=PipCompile(environment=environment),
             compiler=Compiler(builders, cache=wheels, say=console.say),
-            aws=remember(lambda region: AwsRegion(region, access=access, bucket=bucket)),
+            aws=aws,
             default_region=access.default_region,
             cache=wheels,
             interpreters=lambda runtime: _interpreters(runtime, environment),

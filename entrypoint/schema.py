@@ -115,7 +115,7 @@ _FUNCTION = Record(
             required=True,
         ),
         "exclusive": Field(
-            shape=Flag(), help="take off every layer that is not listed here; false by default"
+            shape=Flag(), help="take off this manifest's other layers; false by default"
         ),
     }
 )

@@ -86,7 +86,8 @@ class Console:
     def published(self, region: str, change: LayerChange) -> None:
         """Tell of a layer version that is used from now on."""
         if change.version:
-            self._err.print(f"[green]published[/green] {region} {change.layer.name}:{change.version.version}")
+            done = "[green]published[/green]" if change.action is LayerAction.PUBLISH else "same bytes as"
+            self._err.print(f"{done} {region} {change.layer.name}:{change.version.version}")
 
     def updated(self, region: str, outcome: Outcome) -> None:
         """Tell how a function's update ended."""
