@@ -4,12 +4,9 @@ https://docs.github.com/en/actions/reference/workflows-and-actions/dockerfile-su
 """
 
 import json
-import os
 from pathlib import Path
 
-import docker
 import pytest
-from docker.errors import DockerException
 from layers import unzipped
 
 from entrypoint.local_aws.server import LocalAws
@@ -18,19 +15,6 @@ ROOT = Path(__file__).parent.parent
 TAG = "lambda-layer-pipeline:test"
 
 pytestmark = [pytest.mark.engine, pytest.mark.network]
-
-
-@pytest.fixture(scope="module")
-def engine():
-    try:
-        client = docker.from_env(timeout=600)
-        client.ping()
-    except DockerException as error:
-        if os.environ.get("REQUIRE_ENGINE"):
-            raise
-        pytest.skip(f"there is no Docker engine on this machine: {error}")
-    yield client
-    client.close()
 
 
 @pytest.fixture(scope="module")

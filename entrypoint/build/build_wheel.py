@@ -36,7 +36,9 @@ def main() -> None:
     os.environ.update(job["environment"])
     settings = Path("settings/environment.json")
     if settings.is_file():  # files, because they may hold credentials, and a command line can be read by all
-        os.environ.update(json.loads(settings.read_text("utf-8")))
+        for name, value in json.loads(settings.read_text("utf-8")).items():
+            is_path = value.startswith(f"{settings.parent}/")
+            os.environ[name] = str(Path.cwd() / value) if is_path else value
     if "system_packages" in job:
         _install_system_packages(job["system_packages"])
     else:

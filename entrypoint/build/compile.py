@@ -244,7 +244,8 @@ def _checked(outcome: Outcome, sdist: Sdist, platform: Platform) -> tuple[str, b
 
 def _tail(outcome: Outcome) -> str:
     lines = [line.rstrip() for line in outcome.output.splitlines() if line.strip()]
-    return "\n".join([*(f"    {line}" for line in lines[-_SHOWN_LINES:]), f"ended with {outcome.code}"])
+    shown = "\n".join(f"    {line}" for line in lines[-_SHOWN_LINES:])
+    return shown or f"    exit code {outcome.code}, and no output"
 
 
 @contextmanager

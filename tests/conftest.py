@@ -1,0 +1,21 @@
+"""What tests all over the place need of the outside world."""
+
+import os
+
+import docker
+import pytest
+from docker.errors import DockerException
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """A Docker engine; without one its tests are skipped, or fail where REQUIRE_ENGINE is set."""
+    try:
+        client = docker.from_env(timeout=600)
+        client.ping()
+    except DockerException as error:
+        if os.environ.get("REQUIRE_ENGINE"):
+            raise
+        pytest.skip(f"there is no Docker engine on this machine: {error}")
+    yield client
+    client.close()
