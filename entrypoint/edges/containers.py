@@ -9,12 +9,14 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import docker
 from docker.errors import APIError, ContainerError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 from docker.models.images import Image
 from docker.utils import parse_repository_tag
+from docker.utils.socket import frames_iter
 
 from entrypoint.build.compile import Outcome, Workplace
 from entrypoint.edges.network_settings import FOLDER
@@ -110,7 +112,7 @@ class Containers:
                 entrypoint=["sleep"],
                 command=[str(round(self._seconds * _LIFETIME))],
                 platform=f"linux/{_NAMES[workplace.platform.architecture]}",
-                user="root",
+                user="0",  # an image may prefer another, which could not install anything
                 labels={LABEL: str(workplace.platform)},
                 auto_remove=True,
                 mem_limit=round(machine["MemTotal"] * _SHARE),
@@ -189,7 +191,7 @@ class BuilderContainer:
         api = self._container.client.api  # type: ignore[union-attr]
         job = api.exec_create(self.session, list(command), workdir=folder)["Id"]
         output = ""
-        for line in _lines(api.exec_start(job, stream=True)):
+        for line in _lines(_chunks(api.exec_start(job, socket=True))):
             said(line)
             output = f"{output}{line}\n"[-_OUTPUT_KEPT:]
         return api.exec_inspect(job)["ExitCode"], output
@@ -215,13 +217,14 @@ class BuilderContainer:
         timer.start()
         try:
             yield
-        except (APIError, OSError, CompileError) as error:
+        except (DockerException, OSError):
             if not expired.is_set():
                 raise
-            message = f"it took longer than {self._seconds / 60:g} minutes"
-            raise CompileError.of(message, "pin a version that has a wheel") from error
         finally:
             timer.cancel()
+        if expired.is_set():
+            message = f"it took longer than {self._seconds / 60:g} minutes"
+            raise CompileError.of(message, "pin a version that has a wheel")
 
 
 def _is_for(image: Image, workplace: Workplace) -> bool:
@@ -243,6 +246,15 @@ def _try_emulation(engine: docker.DockerClient, image: Image, workplace: Workpla
             " or pin a version that has a wheel"
         )
         raise CompileError.of(message, remedy) from error
+
+
+def _chunks(stream: Any) -> Iterator[bytes]:  # noqa: ANN401 - a socket of one kind or another
+    """Read what a command prints; the SDK's own iterator would leave the connection open."""
+    try:
+        frames: Iterator[tuple[int, bytes]] = frames_iter(stream, tty=False)  # type: ignore[no-untyped-call]
+        yield from (chunk for _, chunk in frames)
+    finally:
+        getattr(stream, "_response", stream).close()
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
