@@ -49,7 +49,8 @@ def network_settings(
     variables = {name: value for name, value in environment.items() if _PROXIES.match(name)}
     files = {f"{FOLDER}/pip.conf": _pip_conf(settings, options, urls)}
     variables["PIP_CONFIG_FILE"] = f"{FOLDER}/pip.conf"
-    secrets = {part for url in (*urls, *variables.values()) for part in _secrets_of(url)}
+    addresses = (*urls, *variables.values(), settings.proxy or "")
+    secrets = {part for address in addresses for part in _secrets_of(address)}
     entries, passwords = _netrc(urls, environment)
     if entries:
         files[f"{FOLDER}/netrc"] = entries.encode()
