@@ -12,7 +12,8 @@ from entrypoint.build.inspect import Contents, inspect
 from entrypoint.build.layout import Part, lay_out
 from entrypoint.build.lock import Lock
 from entrypoint.build.repository_files import RepositoryFile, repository_files, repository_part
-from entrypoint.build.verify import Severity, verify
+from entrypoint.build.verify import Finding, Severity, verify
+from entrypoint.build.verify.imports import RULE, check_imports
 from entrypoint.compiling import compiled
 from entrypoint.errors import CompileError, Problem, VerifyError
 from entrypoint.limits import UNZIPPED_BYTES
@@ -108,12 +109,28 @@ def _interpreters(run: Run, targets: Sequence[Target]) -> dict[Target, Interpret
 
 def _verify(run: Run, archives: Mapping[Target, Archive]) -> None:
     findings = [finding for target, archive in archives.items() for finding in verify(archive, target)]
+    findings += [finding for found in _try_imports(run, archives, findings) for finding in found]
     run.console.warn(finding.problem for finding in findings if finding.severity is Severity.WARNING)
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     for target in {finding.target for finding in errors}:
         archives[target].path.unlink(missing_ok=True)
     if errors:
         raise VerifyError(*(finding.problem for finding in errors))
+
+
+def _try_imports(
+    run: Run, archives: Mapping[Target, Archive], findings: Sequence[Finding]
+) -> tuple[tuple[Finding, ...], ...]:
+    """Import the modules of the layers that ask for it, where the static rules found no error."""
+    failed = {finding.target for finding in findings if finding.severity is Severity.ERROR}
+    asking = [
+        target
+        for target in archives
+        if target.layer.import_modules and target not in failed and RULE not in target.layer.ignored_rules
+    ]
+    for target in asking:
+        run.console.say(f"importing the modules of {target} in its runtime's image")
+    return for_each(asking, lambda target: check_imports(archives[target], target, run.builders))
 
 
 def _same_bytes(layers: Iterable[AwsLayer], archives: Mapping[Target, Archive]) -> None:

@@ -54,6 +54,8 @@ class Layer:
     exclude: tuple[str, ...] = ()
     #: Make bytecode; None where that depends on whether the runtime's Python is at hand.
     bytecode: bool | None = None
+    #: Import every top-level module in the runtime's image, besides the static rules.
+    import_modules: bool = False
     #: The most bytes it may have unzipped.
     size_budget: int | None = None
     #: Rules that do not count here; the manifest says why.
@@ -216,6 +218,7 @@ def _layer(folder: Path, name: str, layers: Table) -> Layer:
         content=folder / content if content else None,
         exclude=tuple(map(str, table.get("exclude", ()))),
         bytecode=None if table.get("bytecode", "auto") == "auto" else table.get("bytecode"),
+        import_modules=table.get("verify") == "import",
         size_budget=_bytes(table.get("size_budget")),
         ignored_rules=frozenset(table.get("ignore", NOTHING).values),
         builder_image=table.get("builder_image", DEFAULT_BUILDER),

@@ -53,6 +53,7 @@ def open_run(
             console=console,
             index=index,
             compile=PipCompile(environment=environment),
+            builders=builders,
             compiler=Compiler(builders, cache=wheels, say=console.say),
             aws=aws,
             default_region=access.default_region,

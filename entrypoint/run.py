@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.build.candidates import Index
-from entrypoint.build.compile import Compiler
+from entrypoint.build.compile import Builders, Compiler
 from entrypoint.build.requirement_options import IndexOptions
 from entrypoint.build.resolve import Compile
 from entrypoint.project import Project
@@ -23,6 +23,8 @@ class Run:
     index: Callable[[IndexOptions], Index]
     compile: Compile
     compiler: Compiler
+    #: Places where code runs as it would in a runtime.
+    builders: Builders
     aws: Callable[[str], ChangesLambda]
     default_region: Callable[[], str]
     #: Where wheels, and what was found out about them, are kept.

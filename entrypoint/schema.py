@@ -27,6 +27,7 @@ RULE_IDS = (
     "missing-dependency",
     "requires-python",
     "runtime-sdk",
+    "import",
 )
 REQUIREMENTS_ENDINGS = (".in", ".txt", ".toml")
 
@@ -60,6 +61,10 @@ _LAYER = Record(
         "bytecode": Field(
             shape=FlagOr("auto"),
             help="bytecode for quick cold starts: true insists, auto makes it where the Python is at hand",
+        ),
+        "verify": Field(
+            shape=String("a kind of verification", choices=("static", "import")),
+            help="import: also import every top-level module in the runtime's image; static by default",
         ),
         "size_budget": Field(
             shape=String("a size", r"[0-9]+(?:\.[0-9]+)? ?(?:kB|MB|GB)"),
@@ -114,9 +119,7 @@ _FUNCTION = Record(
             help="layers of this manifest and layer version ARNs; later ones overlay earlier ones",
             required=True,
         ),
-        "exclusive": Field(
-            shape=Flag(), help="take off this manifest's other layers; false by default"
-        ),
+        "exclusive": Field(shape=Flag(), help="take off this manifest's other layers; false by default"),
     }
 )
 

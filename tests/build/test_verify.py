@@ -9,6 +9,7 @@ from package_index import make_wheel
 from entrypoint.build.assemble import assemble
 from entrypoint.build.elf import ElfFacts
 from entrypoint.build.verify import RULES, Severity, verify
+from entrypoint.build.verify.imports import RULE, top_level_modules
 from entrypoint.runtimes import RUNTIMES, Architecture, Platform
 from entrypoint.schema import RULE_IDS
 
@@ -240,9 +241,25 @@ def test_what_is_ignored_with_a_reason(tmp_path):
 
 
 def test_the_manifest_knows_every_rule():
-    assert tuple(RULES) == RULE_IDS
+    assert (*RULES, RULE) == RULE_IDS
 
 
 def test_every_rule_is_documented():
     text = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
-    assert re.findall(r"^## `([a-z-]+)`", text, re.MULTILINE) == list(RULES)
+    assert re.findall(r"^## `([a-z-]+)`", text, re.MULTILINE) == list(RULE_IDS)
+
+
+def test_the_modules_that_are_worth_importing(tmp_path):
+    files = dict.fromkeys(
+        [
+            "pkg/__init__.py",
+            "pkg/sub/__init__.py",
+            "one.py",
+            "two.cpython-313-x86_64-linux-gnu.so",
+            "_private.py",
+        ]
+        + ["namespace/mod.py", "not-a-module.py", "data.txt", "bin/tool.py"],
+        "",
+    )
+    archive = assembled(tmp_path, make_wheel(tmp_path, "pkg", "1.0", files=files))
+    assert top_level_modules(archive) == ["one", "pkg", "two"]
