@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from entrypoint.build.assemble import Archive, assemble
-from entrypoint.build.bytecode import Interpreter, find_interpreter, with_bytecode
+from entrypoint.build.bytecode import Bytecode, Interpreter
 from entrypoint.build.dependency_hash import dependency_hash
 from entrypoint.build.describe import write_description
 from entrypoint.build.exclude import Exclusion
@@ -15,10 +15,11 @@ from entrypoint.build.repository_files import RepositoryFile, repository_files, 
 from entrypoint.build.verify import Finding, Severity, verify
 from entrypoint.build.verify.imports import RULE, check_imports
 from entrypoint.compiling import compiled
-from entrypoint.errors import CompileError, Problem, VerifyError
+from entrypoint.errors import Problem, VerifyError
 from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.parallel import for_each
 from entrypoint.run import Run
+from entrypoint.runtimes import Runtime
 from entrypoint.targets import AwsLayer, Target
 
 Files = Mapping[Target, tuple[RepositoryFile, ...]]
@@ -41,7 +42,7 @@ def build_archives(run: Run, locks: Mapping[Target, Lock], files: Files) -> dict
     fetched = {target: _fetch(run, target, lock) for target, lock in locks.items()}
     wheels = compiled(run, locks, fetched)
     contents = _inspect(run, wheels)
-    interpreters = _interpreters(run, tuple(locks))
+    interpreters, bytecode = _interpreters(run, tuple(locks)), Bytecode(run.cache, run.console.say)
     folder = run.project.by_products() / "build"
 
     def build(target: Target) -> Archive:
@@ -49,7 +50,7 @@ def build_archives(run: Run, locks: Mapping[Target, Lock], files: Files) -> dict
         path = folder / f"{target}.zip"
         if target not in interpreters:
             return assemble(parts, path)
-        archive = assemble([with_bytecode(part, interpreters[target], run.cache) for part in parts], path)
+        archive = assemble([bytecode.added(part, interpreters[target]) for part in parts], path)
         if archive.unzipped_size <= UNZIPPED_BYTES or target.layer.bytecode:
             return archive
         run.console.say(f"no bytecode in {target}: with it, it would be larger than Lambda takes")
@@ -87,24 +88,19 @@ def _parts(target: Target, contents: Iterable[Contents], files: tuple[Repository
 
 def _interpreters(run: Run, targets: Sequence[Target]) -> dict[Target, Interpreter]:
     """Find the Python that makes each target's bytecode; left out is what is to have none, or cannot."""
-    wanting = [
-        target for target in targets if target.layer.bytecode is not False and target.platform.runtime.python
-    ]
-    runtimes = dict.fromkeys(target.platform.runtime for target in wanting)
-    found = {runtime: find_interpreter(runtime, run.interpreters(runtime)) for runtime in runtimes}
-    problems = []
-    for target in wanting:
+    found: dict[Target, Interpreter] = {}
+    missing: set[Runtime] = set()
+    for target in targets:
         runtime = target.platform.runtime
-        if found[runtime] is None and target.layer.bytecode:
-            message = f"{target} is to have bytecode, and there is no {runtime} here to make it"
-            remedy = f"put {runtime} on PATH, or write 'bytecode: auto'"
-            problems.append(Problem(message, remedy, target.layer.place))
-    if problems:
-        raise CompileError(*problems)
-    for runtime, interpreter in found.items():
-        if interpreter is None:
-            run.console.say(f"no bytecode for {runtime}, which is not on PATH; cold starts will be slower")
-    return {target: interpreter for target in wanting if (interpreter := found[target.platform.runtime])}
+        if target.layer.bytecode is False or runtime.python is None:
+            continue
+        if interpreter := run.interpreter(runtime, insist=target.layer.bytecode is True):
+            found[target] = interpreter
+        else:
+            missing.add(runtime)
+    for runtime in sorted(missing, key=str):
+        run.console.say(f"no bytecode for {runtime}, which is not at hand; cold starts will be slower")
+    return found
 
 
 def _verify(run: Run, archives: Mapping[Target, Archive]) -> None:

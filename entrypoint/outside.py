@@ -1,22 +1,25 @@
 """Opens the outside world for one run: package indexes, pip-compile, builders, AWS real or embedded."""
 
 import os
+import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache as remember
 from pathlib import Path
 
-from entrypoint.build.compile import Compiler
+from entrypoint.build.bytecode import ImageInterpreter, Interpreter, find_interpreter
+from entrypoint.build.compile import Builders, Compiler
 from entrypoint.build.requirement_options import IndexOptions
+from entrypoint.build.runtime_image import runtime_image
 from entrypoint.edges.aws import Access, AwsRegion
 from entrypoint.edges.builders import SystemBuilders
 from entrypoint.edges.index import PackageIndex
 from entrypoint.edges.pip_compile import PipCompile
 from entrypoint.project import Project
 from entrypoint.report.console import Console
-from entrypoint.run import Run
-from entrypoint.runtimes import Runtime
+from entrypoint.run import FindInterpreter, Run
+from entrypoint.runtimes import Architecture, Platform, Runtime
 
 
 @contextmanager
@@ -58,7 +61,7 @@ def open_run(
             aws=aws,
             default_region=access.default_region,
             cache=wheels,
-            interpreters=lambda runtime: _interpreters(runtime, environment),
+            interpreter=_finder(builders, environment),
             locked=locked,
         )
 
@@ -80,11 +83,26 @@ def _local_aws(project: Project) -> Iterator[Access]:
         )
 
 
-def _interpreters(runtime: Runtime, environment: Mapping[str, str]) -> Sequence[Path]:
-    """Name where a CPython of the runtime's version may be: in this process, and on PATH."""
-    own = [Path(sys.executable)] if runtime.python_version == sys.version_info[:2] else []
-    folders = (Path(folder) for folder in environment.get("PATH", "").split(os.pathsep))
-    return [*own, *(folder / str(runtime) for folder in folders if (folder / str(runtime)).is_file())]
+def _finder(builders: Builders, environment: Mapping[str, str]) -> FindInterpreter:
+    """Look for interpreters in this process, on PATH, and in the runtime's image where it is here already."""
+
+    @remember
+    def find(runtime: Runtime, *, insist: bool) -> Interpreter | None:
+        own = [Path(sys.executable)] if runtime.python_version == sys.version_info[:2] else []
+        folders = (Path(folder) for folder in environment.get("PATH", "").split(os.pathsep))
+        on_path = [folder / str(runtime) for folder in folders if (folder / str(runtime)).is_file()]
+        if installed := find_interpreter(runtime, [*own, *on_path]):
+            return installed
+        # Bytecode is the same on every machine: the engine's own architecture is the quickest.
+        machine = platform.machine().lower()
+        native = Architecture.ARM64 if machine in {"aarch64", "arm64"} else Architecture.X86_64
+        image = runtime_image(Platform(runtime, native))
+        if not (insist or builders.identity(image)) or runtime.python_version is None:
+            return None
+        start = remember(lambda: builders.open(image, IndexOptions()))
+        return ImageInterpreter(version=runtime.python_version, start=start)
+
+    return find
 
 
 def _cache_folder(chosen: str | None, environment: Mapping[str, str]) -> Path:

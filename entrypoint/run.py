@@ -1,9 +1,11 @@
 """What every command is given: the project, the outside world, and how the run is to go."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+from entrypoint.build.bytecode import Interpreter
 from entrypoint.build.candidates import Index
 from entrypoint.build.compile import Builders, Compiler
 from entrypoint.build.requirement_options import IndexOptions
@@ -12,6 +14,14 @@ from entrypoint.project import Project
 from entrypoint.release.aws_lambda import ChangesLambda
 from entrypoint.report.console import Console
 from entrypoint.runtimes import Runtime
+
+
+class FindInterpreter(Protocol):
+    """Finds a Python of a runtime's version."""
+
+    def __call__(self, runtime: Runtime, *, insist: bool) -> Interpreter | None:
+        """Return one that is at hand; to insist is to fetch an image for it where none is."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +39,7 @@ class Run:
     default_region: Callable[[], str]
     #: Where wheels, and what was found out about them, are kept.
     cache: Path
-    #: Where a CPython of another version may be found, for bytecode: this one, and those on PATH.
-    interpreters: Callable[[Runtime], Sequence[Path]]
+    #: Where the Pythons are that make bytecode.
+    interpreter: FindInterpreter
     #: Refuse to resolve: every target needs a lock that is in step.
     locked: bool = False

@@ -8,12 +8,15 @@ import hashlib
 import json
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from entrypoint.atomic import written_whole
 from entrypoint.build.assemble import assemble
+from entrypoint.build.compile import Builder
 from entrypoint.build.layout import Entry, Part, copied
 from entrypoint.build.wheel import read_members
 from entrypoint.errors import CompileError
@@ -24,19 +27,72 @@ _FORMAT = 1
 _COMPILER = Path(__file__).with_name("bytecode_compiler.py")
 
 
+class Interpreter(Protocol):
+    """A CPython of a runtime's minor version."""
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Its minor version, which decides what its bytecode is."""
+        ...
+
+    def compile(self, modules: Path) -> bytes:
+        """Return a zip file of the bytecode of a zip file's modules.
+
+        Raises:
+            CompileError: where it fails.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Interpreter:
-    """A CPython at hand: its minor version and where it is."""
+class InstalledInterpreter:
+    """One that this machine has."""
 
     version: tuple[int, int]
     executable: Path
 
+    def compile(self, modules: Path) -> bytes:
+        """Run the compiler in a process of its own."""
+        with tempfile.TemporaryDirectory(prefix="lambda-layers-bytecode-") as folder:
+            output = Path(folder) / "bytecode.zip"
+            command = [str(path) for path in (self.executable, "-I", _COMPILER, modules, output)]
+            try:
+                subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603 - found by us
+            except (OSError, subprocess.CalledProcessError) as error:
+                said = getattr(error, "stderr", "") or str(error)
+                raise _failure(str(self.executable), said) from None
+            return output.read_bytes()
 
-def find_interpreter(runtime: Runtime, candidates: Sequence[Path]) -> Interpreter | None:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageInterpreter:
+    """One in a runtime's image, started when it is first needed; any machine's bytecode is the same."""
+
+    version: tuple[int, int]
+    start: Callable[[], Builder]
+
+    def compile(self, modules: Path) -> bytes:
+        """Run the compiler in a container."""
+        builder = self.start()
+        files = {"modules.zip": modules.read_bytes(), _COMPILER.name: _COMPILER.read_bytes()}
+        command = [builder.python, "-I", _COMPILER.name, "modules.zip", "out/bytecode.zip"]
+        outcome = builder.run(files, command, said=lambda _: None)
+        if outcome.code or "bytecode.zip" not in outcome.files:
+            raise _failure(builder.name, outcome.output)
+        return outcome.files["bytecode.zip"]
+
+
+def _failure(interpreter: str, said: str) -> CompileError:
+    last = (said.strip().splitlines() or ["it says nothing"])[-1]
+    remedy = "write 'bytecode: false', or mend that interpreter"
+    return CompileError.of(f"{interpreter} could not compile the modules: {last}", remedy)
+
+
+def find_interpreter(runtime: Runtime, candidates: Sequence[Path]) -> InstalledInterpreter | None:
     """Return the first candidate that is a released CPython of the runtime's minor version and runs."""
     for executable in candidates:
         if runtime.python_version and _version(executable) == runtime.python_version:
-            return Interpreter(version=runtime.python_version, executable=executable)
+            return InstalledInterpreter(version=runtime.python_version, executable=executable)
     return None
 
 
@@ -51,22 +107,37 @@ def _version(executable: Path) -> tuple[int, int] | None:
     return (int(major), int(minor)) if (name, level) == ("cpython", "final") else None
 
 
-def with_bytecode(part: Part, interpreter: Interpreter, cache: Path) -> Part:
-    """Return the part with the bytecode of its modules; a .pyc of its own is replaced.
+class Bytecode:
+    """The bytecode of wheels and modules, made once each and kept. Threads may share it."""
 
-    Raises:
-        CompileError: where the interpreter fails.
-    """
-    modules = tuple(entry for entry in part.entries if entry.path.endswith(".py"))
-    if not modules:
-        return part
-    version = ".".join(map(str, interpreter.version))
-    kept = cache / "bytecode" / str(_FORMAT) / version / f"{_key(part, modules)}.zip"
-    if not kept.is_file():
-        _compile(replace(part, entries=modules), interpreter, kept)
-    made = {member.path: copied(member.path, member, kept) for member in read_members(kept)}
-    own = tuple(entry for entry in part.entries if entry.path not in made)
-    return replace(part, entries=(*own, *made.values()))
+    def __init__(self, cache: Path, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._folder = cache / "bytecode" / str(_FORMAT)
+        self._guard = threading.Lock()
+        self._locks: dict[Path, threading.Lock] = {}
+
+    def added(self, part: Part, interpreter: Interpreter) -> Part:
+        """Return the part with the bytecode of its modules; a .pyc of its own is replaced.
+
+        Raises:
+            CompileError: where the interpreter fails.
+        """
+        modules = tuple(entry for entry in part.entries if entry.path.endswith(".py"))
+        if not modules:
+            return part
+        version = ".".join(map(str, interpreter.version))
+        kept = self._folder / version / f"{_key(part, modules)}.zip"
+        with self._lock_of(kept):
+            if not kept.is_file():
+                self._say(f"compiling {part.origin} to bytecode for Python {version}")
+                _compile(replace(part, entries=modules), interpreter, kept)
+        made = {member.path: copied(member.path, member, kept) for member in read_members(kept)}
+        own = tuple(entry for entry in part.entries if entry.path not in made)
+        return replace(part, entries=(*own, *made.values()))
+
+    def _lock_of(self, kept: Path) -> threading.Lock:
+        with self._guard:
+            return self._locks.setdefault(kept, threading.Lock())
 
 
 def _key(part: Part, modules: tuple[Entry, ...]) -> str:
@@ -78,14 +149,8 @@ def _key(part: Part, modules: tuple[Entry, ...]) -> str:
 
 def _compile(modules: Part, interpreter: Interpreter, kept: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="lambda-layers-bytecode-") as folder:
-        output = Path(folder) / "bytecode.zip"
-        archive = assemble([modules], Path(folder) / "modules.zip").path
-        command = [str(path) for path in (interpreter.executable, "-I", _COMPILER, archive, output)]
-        try:
-            subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603 - found by us
-        except (OSError, subprocess.CalledProcessError) as error:
-            last = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
-            message = f"{interpreter.executable} could not compile {modules.origin}: {last}"
-            raise CompileError.of(message, "write 'bytecode: false', or mend that interpreter") from None
+        made = Path(folder) / "bytecode.zip"
+        made.write_bytes(interpreter.compile(assemble([modules], Path(folder) / "modules.zip").path))
+        read_members(made)  # what is kept must be sound: nobody looks at it again
         with written_whole(kept) as file:
-            file.write(output.read_bytes())
+            file.write(made.read_bytes())

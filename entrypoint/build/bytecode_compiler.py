@@ -8,6 +8,7 @@ which is 1980-01-01 in a layer.
 
 import importlib.util
 import marshal
+import os
 import posixpath
 import struct
 import sys
@@ -33,6 +34,7 @@ def cache_path(path):
 
 def main(archive, output):
     """Compile everything that compiles; templates and code of another Python are no modules here."""
+    os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
     with zipfile.ZipFile(archive) as modules, zipfile.ZipFile(output, "w") as bytecode:
         for path in sorted(modules.namelist()):
             try:

@@ -162,6 +162,8 @@ class BuilderContainer:
         self.ended = False
         self._container = container
         self._seconds = seconds
+        self._guard = threading.Lock()
+        self._folders: dict[str, threading.Lock] = {}
 
     def run(
         self, files: Mapping[str, bytes], command: Sequence[str], *, said: Callable[[str], None]
@@ -172,7 +174,8 @@ class BuilderContainer:
             if not name.startswith(f"{FOLDER}/"):
                 digest.update(name.encode() + b"\0" + data)
         folder = f"{_ROOT}/{digest.hexdigest()[:16]}"
-        with _told(f"the container of {self.name} broke off", "see the engine's log"), self._limited():
+        told = _told(f"the container of {self.name} broke off", "see the engine's log")
+        with self._alone_in(folder), told, self._limited():
             self._container.put_archive("/", packed(folder, files))
             try:
                 code, output = self._execute(command, f"/{folder}", said)
@@ -180,6 +183,11 @@ class BuilderContainer:
             finally:
                 with suppress(APIError, OSError):
                     self._execute(["rm", "-rf", f"/{folder}"], "/", lambda _: None)
+
+    def _alone_in(self, folder: str) -> threading.Lock:
+        """Let two commands with the very same files wait for each other: their folder is one."""
+        with self._guard:
+            return self._folders.setdefault(folder, threading.Lock())
 
     def remove(self) -> None:
         """Remove it, whatever still runs in it."""

@@ -9,14 +9,14 @@ from layers import PYTHON313, laid_out, target, unzipped
 from package_index import make_wheel
 
 from entrypoint.build.assemble import assemble
-from entrypoint.build.bytecode import Interpreter, find_interpreter, with_bytecode
+from entrypoint.build.bytecode import Bytecode, InstalledInterpreter, find_interpreter
 from entrypoint.build.dependency_hash import dependency_hash
 from entrypoint.build.lock import Lock
 from entrypoint.build.repository_files import repository_files, repository_part
 from entrypoint.errors import CompileError
 from entrypoint.runtimes import RUNTIMES
 
-HERE = Interpreter(version=sys.version_info[:2], executable=Path(sys.executable))
+HERE = InstalledInterpreter(version=sys.version_info[:2], executable=Path(sys.executable))
 TAG = sys.implementation.cache_tag
 FILES = {
     "pkg/__init__.py": "VALUE = 6 * 7\n",
@@ -33,7 +33,9 @@ def part(tmp_path):
 
 
 def built(part, folder):
-    return unzipped(assemble([with_bytecode(part, HERE, folder / "cache")], folder / "layer.zip").path)
+    return unzipped(
+        assemble([Bytecode(folder / "cache", print).added(part, HERE)], folder / "layer.zip").path
+    )
 
 
 def test_every_module_that_compiles_gets_its_bytecode(part, tmp_path):
@@ -72,11 +74,11 @@ def test_the_same_bytes_from_anywhere(tmp_path):
 
 def test_a_wheel_is_compiled_once(part, tmp_path):
     first = built(part, tmp_path)
-    broken = Interpreter(version=HERE.version, executable=Path("/nowhere/python"))
-    again = with_bytecode(part, broken, tmp_path / "cache")
+    broken = InstalledInterpreter(version=HERE.version, executable=Path("/nowhere/python"))
+    again = Bytecode(tmp_path / "cache", print).added(part, broken)
     assert unzipped(assemble([again], tmp_path / "again.zip").path) == first
-    with pytest.raises(CompileError, match="/nowhere/python could not compile pkg-1"):
-        with_bytecode(part, broken, tmp_path / "empty")
+    with pytest.raises(CompileError, match="/nowhere/python could not compile the modules"):
+        Bytecode(tmp_path / "empty", print).added(part, broken)
 
 
 def test_a_package_s_own_bytecode_is_replaced(tmp_path):

@@ -250,16 +250,7 @@ def test_every_rule_is_documented():
 
 
 def test_the_modules_that_are_worth_importing(tmp_path):
-    files = dict.fromkeys(
-        [
-            "pkg/__init__.py",
-            "pkg/sub/__init__.py",
-            "one.py",
-            "two.cpython-313-x86_64-linux-gnu.so",
-            "_private.py",
-        ]
-        + ["namespace/mod.py", "not-a-module.py", "data.txt", "bin/tool.py"],
-        "",
-    )
-    archive = assembled(tmp_path, make_wheel(tmp_path, "pkg", "1.0", files=files))
+    paths = """pkg/__init__.py pkg/sub/__init__.py one.py two.cpython-313-x86_64-linux-gnu.so _private.py
+    namespace/mod.py not-a-module.py data.txt bin/tool.py"""
+    archive = assembled(tmp_path, make_wheel(tmp_path, "pkg", "1.0", files=dict.fromkeys(paths.split(), "")))
     assert top_level_modules(archive) == ["one", "pkg", "two"]

@@ -9,38 +9,36 @@ from collections.abc import Iterator
 from importlib.resources import files as resources
 
 from entrypoint.build.assemble import Archive
-from entrypoint.build.compile import Builders, Workplace
+from entrypoint.build.compile import Builders
 from entrypoint.build.layout import ROOT
 from entrypoint.build.requirement_options import IndexOptions
+from entrypoint.build.runtime_image import runtime_image
 from entrypoint.build.verify.findings import Finding, Severity
 from entrypoint.errors import CompileError
 from entrypoint.targets import Target
 
 RULE = "import"
-_IMAGE = "public.ecr.aws/lambda/python:{version}-{architecture}"
 _SCRIPT = "import_modules.py"
 
 
 def check_imports(archive: Archive, target: Target, builders: Builders) -> tuple[Finding, ...]:
     """Return a finding for each module that cannot be imported; a warning alone where nothing can be run."""
     modules = top_level_modules(archive)
-    platform = target.platform
-    version = ".".join(map(str, platform.runtime.python_version or ()))
-    image = _IMAGE.format(version=version, architecture=platform.architecture)
+    workplace = runtime_image(target.platform)
     files = {
         "layer.zip": archive.path.read_bytes(),
         "modules.json": json.dumps(modules).encode(),
         _SCRIPT: (resources("entrypoint.build") / _SCRIPT).read_bytes(),
     }
     try:
-        builder = builders.open(Workplace(platform=platform, image=image, chosen=True), IndexOptions())
+        builder = builders.open(workplace, IndexOptions())
         outcome = builder.run(files, [builder.python, "-I", _SCRIPT], said=lambda _: None)
         failures = json.loads(outcome.files["failures.json"])
     except (CompileError, KeyError) as error:
         reason = error.problems[0].message if isinstance(error, CompileError) else "the check itself failed"
         return (_finding(target, Severity.WARNING, f"its imports could not be tried: {reason}"),)
     return tuple(
-        _finding(target, Severity.ERROR, f"{module} cannot be imported in {image}: {reason}")
+        _finding(target, Severity.ERROR, f"{module} cannot be imported in {workplace.image}: {reason}")
         for module, reason in failures.items()
     )
 

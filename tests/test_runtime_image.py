@@ -1,0 +1,99 @@
+"""What runs in the image of a runtime: imports that are tried, and bytecode where no Python of it is here."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from layers import unzipped
+from package_index import IndexServer, make_wheel, pip_environment
+
+pytestmark = pytest.mark.engine
+
+COMMAND = Path(sys.executable).with_name("lambda-layers")
+MANIFEST = """\
+version: 1
+layers:
+  web: {{requirements: [app], include: [own], runtimes: [python3.13], {options}}}
+"""
+
+
+@pytest.fixture
+def build(tmp_path, engine):
+    folder = tmp_path / "project"
+    (folder / "own").mkdir(parents=True)
+    (folder / "own" / "__init__.py").write_text("import app\n")
+    make_wheel(
+        tmp_path / "packages",
+        "app",
+        "1.0",
+        files={"app.py": "x = 1\n", "needs_windows.py": "import winreg\n"},
+    )
+
+    def build(options, **variables):
+        (folder / "lambda-layers.yml").write_text(MANIFEST.format(options=options))
+        with IndexServer(tmp_path / "packages") as index:
+            environment = pip_environment(tmp_path / "home", PIP_INDEX_URL=index.url, PATH="/usr/bin:/bin")
+            environment |= {"DOCKER_HOST": os.environ.get("DOCKER_HOST", "")} | variables
+            result = subprocess.run(
+                [COMMAND, "build"],
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=300,
+                check=False,
+            )
+        archive = folder / ".lambda-layers" / "build" / "web-python3.13-x86_64.zip"
+        return result.returncode, result.stderr, unzipped(archive) if archive.exists() else {}
+
+    return build
+
+
+def test_imports_are_tried(build):
+    code, said, content = build("verify: import, bytecode: false")
+    assert code == 9
+    assert (
+        "needs_windows cannot be imported in public.ecr.aws/lambda/python:3.13-x86_64: ModuleNotFoundError"
+        in said
+    )
+    assert said.count("error: ") == 1  # the others could be
+    assert content == {}
+    code, said, content = build("verify: import, bytecode: false, exclude: [needs_windows.py]")
+    assert code == 0, said
+    assert "python/own/__init__.py" in content
+
+
+def test_what_is_ignored_is_not_tried(build):
+    code, said, _ = build("verify: import, bytecode: false, ignore: {import: not on Linux}")
+    assert code == 0
+    assert "importing" not in said
+
+
+def test_without_an_engine_the_imports_are_left_to_ci(build):
+    code, said, _ = build("verify: import, bytecode: false", DOCKER_HOST="tcp://127.0.0.1:1")
+    assert code == 0
+    assert "warning: lambda-layers.yml:3:3: web-python3.13-x86_64: its imports could not be tried" in said
+
+
+def test_bytecode_is_made_in_the_image(build):
+    code, said, content = build("bytecode: true")
+    assert code == 0, said
+    assert {name for name in content if name.endswith(".pyc")} == {
+        "python/__pycache__/app.cpython-313.pyc",
+        "python/__pycache__/needs_windows.cpython-313.pyc",
+        "python/own/__pycache__/__init__.cpython-313.pyc",
+    }
+    assert "compiling app-1.0-py3-none-any.whl to bytecode for Python 3.13" in said
+
+
+@pytest.mark.skipif(sys.version_info[:2] == (3, 13), reason="the Python that runs this makes the bytecode itself")
+def test_to_insist_on_bytecode_without_any_python_is_an_error(build):
+    code, said, content = build("bytecode: true", DOCKER_HOST="tcp://127.0.0.1:1")
+    assert code == 14
+    assert "there is no Docker engine" in said
+    assert content == {}
+    code, said, content = build("bytecode: auto", DOCKER_HOST="tcp://127.0.0.1:1")
+    assert code == 0
+    assert "no bytecode for python3.13, which is not at hand" in said
