@@ -25,12 +25,15 @@ class Requirements:
 
     files: tuple[Path, ...] = ()
     lines: tuple[tuple[str, Place], ...] = ()
+    #: Of each pyproject.toml among the files.
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     place: Place
 
     @property
-    def asked(self) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-        """What is asked for, wherever in the manifest that is written."""
-        return self.files, tuple(line for line, _ in self.lines)
+    def asked(self) -> tuple[tuple[object, ...], ...]:
+        """What is asked for, wherever in the manifest that is written; all empty where it is nothing."""
+        return self.files, tuple(line for line, _ in self.lines), self.extras, self.groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +138,9 @@ def _position(problem: Problem) -> tuple[int, int]:
 
 def _missing_files(folder: Path, layer: Table) -> Iterator[Problem]:
     for text in layer.get("requirements", ()):
-        if text.endswith(".toml"):
-            yield Problem(
-                f"{text} is no requirements file", "list its requirements in a .in file", text.place
-            )
+        if text.endswith(".toml") and Path(text).name != "pyproject.toml":
+            remedy = "name a pyproject.toml or a requirements file; a pylock.toml goes under 'lock'"
+            yield Problem(f"{text} is no input", remedy, text.place)
         elif _is_file_name(text) and not (folder / text).is_file():
             yield Problem(f"there is no file {text}", "create it, or mend its name", text.place)
     for text in (*layer.get("include", ()), *filter(None, [layer.get("content")])):
@@ -208,6 +210,8 @@ def _layer(folder: Path, name: str, layers: Table) -> Layer:
         requirements=Requirements(
             files=tuple(folder / text for text in texts if _is_file_name(text)),
             lines=tuple((str(text), text.place) for text in texts if not _is_file_name(text)),
+            extras=tuple(map(str, table.get("extras", ()))),
+            groups=tuple(map(str, table.get("groups", ()))),
             place=table.keys.get("requirements", layers.keys[name]),
         ),
         platforms=platforms,

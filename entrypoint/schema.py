@@ -35,7 +35,14 @@ _LAYER = Record(
     {
         "requirements": Field(
             shape=ListOf(String("a requirements file or a requirement"), single=True),
-            help="a requirements file, several of them, or requirements such as 'requests>=2'",
+            help="a requirements file or pyproject.toml, several, or requirements such as 'requests>=2'",
+        ),
+        "extras": Field(
+            shape=ListOf(String("an extra", PACKAGE_NAME)), help="the extras to take of a pyproject.toml"
+        ),
+        "groups": Field(
+            shape=ListOf(String("a dependency group", PACKAGE_NAME)),
+            help="the dependency groups to take of a pyproject.toml",
         ),
         "runtimes": Field(
             shape=ListOf(String("runtime", choices=tuple(RUNTIMES))),

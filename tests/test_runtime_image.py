@@ -88,7 +88,9 @@ def test_bytecode_is_made_in_the_image(build):
     assert "compiling app-1.0-py3-none-any.whl to bytecode for Python 3.13" in said
 
 
-@pytest.mark.skipif(sys.version_info[:2] == (3, 13), reason="the Python that runs this makes the bytecode itself")
+@pytest.mark.skipif(
+    sys.version_info[:2] == (3, 13), reason="the Python that runs this makes the bytecode itself"
+)
 def test_to_insist_on_bytecode_without_any_python_is_an_error(build):
     code, said, content = build("bytecode: true", DOCKER_HOST="tcp://127.0.0.1:1")
     assert code == 14

@@ -194,8 +194,11 @@ def _read(
     path: Path, platform: Platform, root: Path | None, from_source: frozenset[str] = frozenset()
 ) -> Lock:
     if path.suffix == ".toml":
-        message, remedy = "a lock in TOML is not read yet", "export it in the format of requirements.txt"
-        raise LockError(Problem(message, remedy, Place(shown(path, root))))
+        from entrypoint.build.pylock import read_pylock  # noqa: PLC0415 - it takes Pin from here
+
+        found = read_pylock(path.read_text(encoding="utf-8-sig"), platform, Place(shown(path, root)))
+        compiled = (replace(pin, from_source=pin.name in from_source) for pin in found)
+        return Lock(platform=platform, pins=tuple(compiled))
     try:
         asked = read_requirements_file(path, root=root)
     except ManifestError as error:

@@ -16,6 +16,7 @@ from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from entrypoint.build.project_table import project_requirements
 from entrypoint.build.requirement_options import INCLUDES, IndexOptions, OptionsReader, without_credentials
 from entrypoint.errors import ManifestError, Place, Problem
 from entrypoint.manifest import Requirements
@@ -76,7 +77,7 @@ def read_requirements(
 
     What the manifest wants `from_source` means the same as --no-binary in a file.
     """
-    reader = _Reader(root=root)
+    reader = _Reader(root=root, extras=requirements.extras, groups=requirements.groups)
     for name in sorted(from_source):
         words = ["--no-binary", name]
         list(reader.options.read(words, place=requirements.place, folder=Path(), problems=reader.problems))
@@ -104,6 +105,8 @@ class _Reader:
     """Collects what the files say; `including` is the chain of files that is being read."""
 
     root: Path | None
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     requirements: list[RequirementLine] = field(default_factory=list)
     constraints: list[RequirementLine] = field(default_factory=list)
     options: OptionsReader = field(default_factory=OptionsReader)
@@ -163,19 +166,17 @@ class _Reader:
         return ()
 
     def _project_dependencies(self, text: str, place: Place) -> Iterable[tuple[str, int]]:
-        """Take the static `[project] dependencies` (PEP 621); nothing is built to learn more."""
+        """Take what a project lists statically; nothing is built to learn more."""
         try:
-            project = tomllib.loads(text).get("project", {})
+            asked = project_requirements(tomllib.loads(text), self.extras, self.groups)
         except tomllib.TOMLDecodeError as error:
             self._problem(f"this is not valid TOML: {error}", "correct it", place)
             return ()
-        dependencies = project.get("dependencies") if isinstance(project, dict) else None
-        if not isinstance(dependencies, list) or not all(isinstance(item, str) for item in dependencies):
-            remedy = "list them there, or name a requirements file instead"
-            self._problem("there is no static list `dependencies` under [project]", remedy, place)
+        except ValueError as error:
+            self._problem(str(error), "correct it, or name a requirements file instead", place)
             return ()
         lines = text.split("\n")
-        return [(item, _line_with(item, lines)) for item in dependencies]
+        return [(item, _line_with(item, lines)) for item in asked]
 
     def _read_options(self, text: str, place: Place, folder: Path, constraint: bool) -> None:
         try:

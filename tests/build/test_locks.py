@@ -256,10 +256,6 @@ class TestALockOfTheUsersOwn:
             )
         ]
 
-    def test_pylock_is_not_read_yet(self, tmp_path):
-        with pytest.raises(LockError, match=r"pylock\.toml: a lock in TOML is not read yet"):
-            read_pinned(tmp_path / "pylock.toml", ARM_313, root=tmp_path)
-
     def test_problems_of_its_text_are_problems_of_the_lock(self, tmp_path):
         (problem,) = problems_of(
             read_pinned, user_lock(tmp_path, "x @ https://h/x.whl\n"), ARM_313, root=tmp_path
