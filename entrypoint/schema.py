@@ -71,7 +71,7 @@ _LAYER = Record(
         ),
         "verify": Field(
             shape=String("a kind of verification", choices=("static", "import")),
-            help="import: also import every top-level module in the runtime's image; static by default",
+            help="static, the default, or import: also import every top-level module in the runtime's image",
         ),
         "size_budget": Field(
             shape=String("a size", r"[0-9]+(?:\.[0-9]+)? ?(?:kB|MB|GB)"),
@@ -83,7 +83,7 @@ _LAYER = Record(
         ),
         "lock": Field(
             shape=String("the path of a pinned requirements file"),
-            help="a pinned requirements file of your own; {runtime} and {architecture} are filled in",
+            help="a pinned requirements file or pylock.toml of your own; {runtime}, {architecture} are filled in",
         ),
         "from_source": Field(
             shape=ListOf(String("the name of a package", PACKAGE_NAME)),

@@ -11,6 +11,7 @@ from entrypoint import errors
 from entrypoint.edges import github
 from entrypoint.errors import LayersError
 from entrypoint.manifest import load
+from entrypoint.schema import MANIFEST
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -34,6 +35,11 @@ def test_the_example_manifest_is_right(tmp_path):
     (tmp_path / "layers" / "web.in").write_text("requests\n")
     text = block("example")[1]
     assert load(tmp_path / "lambda-layers.yml", text=text, shown="README.md", variables={}).layers
+
+
+def test_the_table_of_keys_is_that_of_the_schema():
+    layer = MANIFEST.fields["layers"].shape.item
+    assert table("layer keys") == [[key, field.help] for key, field in layer.fields.items()]
 
 
 def test_the_table_of_inputs_is_that_of_the_action():
