@@ -1,13 +1,15 @@
 import hashlib
 import threading
 from collections import Counter
+from dataclasses import replace
 
 import pytest
-from package_index import make_wheel, sha256
+from package_index import make_sdist, make_wheel, sha256
 
 from entrypoint.build.candidates import IndexFile
-from entrypoint.build.fetch import fetch
+from entrypoint.build.fetch import Sdist, fetch
 from entrypoint.build.lock import Lock, Pin
+from entrypoint.build.requirement_options import IndexOptions
 from entrypoint.errors import FetchError, Place, Problem
 from entrypoint.runtimes import RUNTIMES, Architecture, Platform
 
@@ -182,3 +184,58 @@ def test_an_interrupt_ends_the_other_downloads_and_leaves_nothing_partial(shelf,
     with pytest.raises(KeyboardInterrupt):
         fetch(lock_of(pin("endless"), pin("quick")), ARM_313, index=shelf, cache=tmp_path / "cache")
     assert files_below(tmp_path / "cache") == []
+
+
+class TestSources:
+    def test_one_that_is_asked_for_and_is_found_again_without_the_index(self, shelf, tmp_path):
+        make_wheel(shelf.folder, "one", "1.0")
+        source = make_sdist(shelf.folder, "one", "1.0")
+        lock = lock_of(replace(pin("one", source), from_source=True))
+        (first,) = fetch(lock, ARM_313, index=shelf, cache=tmp_path / "cache")
+        assert first == Sdist(
+            name="one",
+            version="1.0",
+            filename="one-1.0.tar.gz",
+            sha256=sha256(source),
+            path=tmp_path / "cache" / "sdists" / sha256(source) / "one-1.0.tar.gz",
+            place=PLACE,
+        )
+        shelf.broken.add("one")
+        assert fetch(lock, ARM_313, index=shelf, cache=tmp_path / "cache") == (first,)
+        first.path.write_bytes(b"poisoned")
+        with pytest.raises(FetchError, match="one cannot be reached"):
+            fetch(lock, ARM_313, index=shelf, cache=tmp_path / "cache")
+
+    @pytest.mark.parametrize("listed", [True, False])
+    def test_one_that_is_not_what_the_lock_allows(self, shelf, tmp_path, listed):
+        shelf.lists_hashes = listed
+        make_sdist(shelf.folder, "one", "1.0")
+        lock = lock_of(replace(pin("one", hashes=["sha256:abc"]), from_source=True))
+        message = "is not what the lock allows" if listed else "is not the file that was locked"
+        with pytest.raises(FetchError, match=message):
+            fetch(lock, ARM_313, index=shelf, cache=tmp_path / "cache")
+
+    def test_our_own_lock_decides_what_is_compiled_when_it_is_made(self, shelf, tmp_path):
+        """A wheel that vanished from the index does not turn into a build that nobody asked for."""
+        source = make_sdist(shelf.folder, "one", "1.0")
+        with pytest.raises(FetchError, match="one==1.0 has no wheels at all, only its source"):
+            fetch(lock_of(pin("one", source)), ARM_313, index=shelf, cache=tmp_path / "cache")
+
+    def test_in_a_lock_of_the_users_own_one_serves_where_no_wheel_fits(self, shelf, tmp_path):
+        wheel = make_wheel(shelf.folder, "one", "1.0", tag="cp313-cp313-win_amd64")
+        source = make_sdist(shelf.folder, "one", "1.0")
+        lock = lock_of(pin("one", wheel, source), ours=False)
+        for _ in range(2):
+            (found,) = fetch(lock, ARM_313, index=shelf, cache=tmp_path / "cache")
+            assert found.filename == "one-1.0.tar.gz"
+        assert shelf.asked["one"] == 1
+        refused = replace(lock, options=IndexOptions(only_binary=(":all:",)))
+        with pytest.raises(FetchError, match="has no wheel that fits"):
+            fetch(refused, ARM_313, index=shelf, cache=tmp_path / "other")
+
+    def test_a_wheel_that_was_replaced_is_told_rather_than_compiled_around(self, shelf, tmp_path):
+        make_wheel(shelf.folder, "one", "1.0")
+        source = make_sdist(shelf.folder, "one", "1.0")
+        lock = lock_of(pin("one", source, hashes=["sha256:abc"]), ours=False)
+        with pytest.raises(FetchError, match="is not what the lock allows"):
+            fetch(lock, ARM_313, index=shelf, cache=tmp_path / "cache")
