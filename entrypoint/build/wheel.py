@@ -46,7 +46,7 @@ def read_members(wheel: Path) -> tuple[Member, ...]:
     """
     try:
         with zipfile.ZipFile(wheel) as archive, wheel.open("rb") as file:
-            infos = [info for info in archive.infolist() if not info.is_dir()]
+            infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
             problems = [Problem(f"{wheel.name}: {text}", _SOUGHT_AFTER) for text in _faults(infos)]
             if problems:
                 raise ArchiveError(*problems)

@@ -137,6 +137,14 @@ def test_a_directory_that_lies_is_refused(tmp_path, field, value):
     assert refusal(patched_directory(wheel, field, value))
 
 
+def test_a_member_without_a_name_is_refused(tmp_path):
+    wheel = raw_wheel(tmp_path / "pkg-1.0-py3-none-any.whl", {"a": b"x"})
+    data = bytearray(wheel.read_bytes())
+    struct.pack_into("<HH", data, data.index(b"PK\1\2") + 28, 0, 1)  # its name is said to be extra data
+    wheel.write_bytes(data)
+    assert "leads out of the layer or is not portable" in refusal(wheel)
+
+
 def test_a_bomb_does_not_unpack(tmp_path):
     wheel = raw_wheel(tmp_path / "pkg-1.0-py3-none-any.whl", {"pkg/zeros": bytes(30_000_000)})
     assert refusal(patched_directory(wheel, "size", 100))
