@@ -7,7 +7,7 @@ container ends by itself some day, even when nobody is left to remove it.
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -19,8 +19,8 @@ from docker.utils import parse_repository_tag
 from docker.utils.socket import frames_iter
 
 from entrypoint.build.compile import Outcome, Workplace
+from entrypoint.edges.engine_streams import lines, packed, pulled_layers, unpacked
 from entrypoint.edges.network_settings import FOLDER
-from entrypoint.edges.tar_streams import packed, unpacked
 from entrypoint.errors import CompileError
 from entrypoint.runtimes import Architecture
 
@@ -54,6 +54,7 @@ class Containers:
         self._seconds = seconds
         self._guard = threading.RLock()
         self._client: docker.DockerClient | None = None
+        self._no_engine: CompileError | None = None
         self._open: dict[Workplace, BuilderContainer] = {}
         self._opening: dict[Workplace, threading.Lock] = {}
         self._closed = False
@@ -88,6 +89,8 @@ class Containers:
 
     def _engine(self) -> docker.DockerClient:
         with self._guard:
+            if self._no_engine is not None:
+                raise self._no_engine
             if self._client is None:
                 try:
                     client = docker.from_env(
@@ -95,7 +98,8 @@ class Containers:
                     )
                     client.ping()
                 except (DockerException, OSError) as error:
-                    raise CompileError.of(f"there is no Docker engine: {error}", _NO_ENGINE) from None
+                    self._no_engine = CompileError.of(f"there is no Docker engine: {error}", _NO_ENGINE)
+                    raise self._no_engine from None
                 self._client = client
             return self._client
 
@@ -147,7 +151,7 @@ class Containers:
             events = self._engine().api.pull(
                 repository, tag=tag or "latest", platform=platform, stream=True, decode=True
             )
-            for text in _progress(events):
+            for text in pulled_layers(events):
                 self._say(f"pulling {workplace.image}: {text}")
 
 
@@ -199,7 +203,7 @@ class BuilderContainer:
         api = self._container.client.api  # type: ignore[union-attr]
         job = api.exec_create(self.session, list(command), workdir=folder)["Id"]
         output = ""
-        for line in _lines(_chunks(api.exec_start(job, socket=True))):
+        for line in lines(_chunks(api.exec_start(job, socket=True))):
             said(line)
             output = f"{output}{line}\n"[-_OUTPUT_KEPT:]
         return api.exec_inspect(job)["ExitCode"], output
@@ -263,31 +267,6 @@ def _chunks(stream: Any) -> Iterator[bytes]:  # noqa: ANN401 - a socket of one k
         yield from (chunk for _, chunk in frames)
     finally:
         getattr(stream, "_response", stream).close()
-
-
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from (line.decode("utf-8", "replace").rstrip("\r") for line in lines)
-    if rest:
-        yield rest.decode("utf-8", "replace")
-
-
-def _progress(events: Iterable[Mapping[str, object]]) -> Iterator[str]:
-    """Tell of every quarter of an image's layers that has arrived."""
-    layers: dict[str, bool] = {}
-    told = 0
-    for event in events:
-        if "error" in event:
-            raise APIError(str(event["error"]))
-        status, layer = event.get("status"), str(event.get("id", ""))
-        if status in {"Pulling fs layer", "Already exists", "Pull complete"}:
-            layers[layer] = status != "Pulling fs layer"
-        done = sum(layers.values())
-        if layers and done * 4 // len(layers) > told:
-            told = done * 4 // len(layers)
-            yield f"{done} of {len(layers)} layers"
 
 
 @contextmanager

@@ -218,7 +218,7 @@ class TestSources:
     def test_our_own_lock_decides_what_is_compiled_when_it_is_made(self, shelf, tmp_path):
         """A wheel that vanished from the index does not turn into a build that nobody asked for."""
         source = make_sdist(shelf.folder, "one", "1.0")
-        with pytest.raises(FetchError, match="one==1.0 has no wheels at all, only its source"):
+        with pytest.raises(FetchError, match=r"one==1\.0 has no wheels at all, only its source"):
             fetch(lock_of(pin("one", source)), ARM_313, index=shelf, cache=tmp_path / "cache")
 
     def test_in_a_lock_of_the_users_own_one_serves_where_no_wheel_fits(self, shelf, tmp_path):

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from package_index import IndexServer, make_wheel, pip_environment, undescribed
+from package_index import IndexServer, make_sdist, make_wheel, pip_environment, undescribed
 
 from entrypoint.build.resolve import Question, UnresolvableError
 from entrypoint.edges.pip_compile import PipCompile, _target
@@ -14,6 +14,7 @@ from entrypoint.runtimes import RUNTIMES, Architecture, Platform
 
 ARM_313 = Platform(RUNTIMES["python3.13"], Architecture.ARM64)
 COMMAND = "from pip._internal.cli.req_command import RequirementCommand as C"
+PREPARE = "import pip._internal.operations.prepare as p"
 FINDER = (
     "from pip._internal.index.package_finder import PackageFinder as F; "
     "from pip._internal.models.target_python import TargetPython as T"
@@ -56,6 +57,34 @@ def test_the_requirements_that_pip_found_nothing_for_are_named(tmp_path, server)
     assert caught.value.missing == ("thing>=2",)
 
 
+def test_what_a_source_needs_is_asked_and_what_is_answered_counts(tmp_path, server):
+    make_sdist(tmp_path / "shelf", "source", "1.0")
+    compiler = PipCompile(environment=pip_environment(tmp_path, PIP_INDEX_URL=server.url))
+    asked = []
+
+    def ask(name, version):
+        asked.append((name, version))
+        return b"Metadata-Version: 2.1\nName: source\nVersion: 1.0\nRequires-Dist: thing\n"
+
+    answer = compiler(Question(requirements=("source",)), ARM_313, ask)
+    assert [line for line in answer.splitlines() if "==" in line] == ["source==1.0", "thing==1.0"]
+    assert asked == [("source", "1.0")]
+    assert server.asked_for(".tar.gz") == 0
+
+
+def test_what_goes_wrong_with_the_answer_is_raised_as_it_is(tmp_path, server):
+    make_sdist(tmp_path / "shelf", "source", "1.0")
+    compiler = PipCompile(environment=pip_environment(tmp_path, PIP_INDEX_URL=server.url))
+    error = ZeroDivisionError("of the one who answers")
+
+    def ask(*_):
+        raise error
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        compiler(Question(requirements=("source",)), ARM_313, ask)
+    assert caught.value is error
+
+
 def test_credentials_of_aws_and_github_are_not_handed_on(tmp_path):
     secrets = {
         "AWS_SECRET_ACCESS_KEY": "x",
@@ -90,6 +119,13 @@ def test_a_checkout_shadows_no_module(tmp_path, server, monkeypatch):
         (f"{COMMAND}; C.make_resolver = classmethod(lambda cls: None)", "takes no py_version_info"),
         (f"{COMMAND}; C._build_package_finder = lambda self: None", "takes no target_python"),
         (f"{FINDER}; F.target_python = T()", "the finder looks for other tags"),
+        (f"{PREPARE}; del p.RequirementPreparer._fetch_metadata_only", "_fetch_metadata_only"),
+        (f"{PREPARE}; p.RequirementPreparer._fetch_metadata_only = lambda self: None", "takes no req"),
+        (
+            f"{PREPARE}; del p.RequirementPreparer.prepare_linked_requirements_more",
+            "prepare_linked_requirements",
+        ),
+        (f"{PREPARE}; del p.make_distribution_for_install_requirement", "make_distribution_for"),
     ],
 )
 def test_a_pip_that_has_changed_is_told_before_anything_is_resolved(tmp_path, change, message):

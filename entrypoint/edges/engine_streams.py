@@ -1,8 +1,8 @@
-"""Files as the tar streams in which an engine takes and gives them."""
+"""What an engine streams: files as tar archives, the output of commands, and the progress of a pull."""
 
 import io
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from entrypoint.edges.network_settings import FOLDER
@@ -33,3 +33,29 @@ def unpacked(chunks: Iterable[bytes]) -> dict[str, bytes]:
             for member in members
             if (file := archive.extractfile(member))
         }
+
+
+def lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Put the pieces of an output together to lines."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line.decode("utf-8", "replace").rstrip("\r") for line in whole)
+    if rest:
+        yield rest.decode("utf-8", "replace")
+
+
+def pulled_layers(events: Iterable[Mapping[str, object]]) -> Iterator[str]:
+    """Tell of every quarter of an image's layers that has arrived."""
+    layers: dict[str, bool] = {}
+    told = 0
+    for event in events:
+        if "error" in event:
+            raise OSError(event["error"])
+        status, layer = event.get("status"), str(event.get("id", ""))
+        if status in {"Pulling fs layer", "Already exists", "Pull complete"}:
+            layers[layer] = status != "Pulling fs layer"
+        done = sum(layers.values())
+        if layers and done * 4 // len(layers) > told:
+            told = done * 4 // len(layers)
+            yield f"{done} of {len(layers)} layers"
