@@ -120,6 +120,21 @@ def test_plan_deploy_and_nothing_to_do(run, aws, workspace):
     assert outputs["changed"] == "false"
 
 
+def test_the_action_compiles_in_a_container_beside_its_own(run, workspace):
+    manifest = workspace / "lambda-layers.yml"
+    text = (
+        manifest.read_text().replace("orjson==3.11.4", "markupsafe==3.0.3").replace("x86_64, arm64", "x86_64")
+    )
+    manifest.write_text(text.replace("    runtimes", "    from_source: [markupsafe]\n    runtimes"))
+    code, out, err, _ = run(INPUT_COMMAND="build")
+    assert code == 0, out + err
+    assert (
+        "compiling markupsafe 3.0.3 for web-python3.13-x86_64 in public.ecr.aws/sam/build-python3.13" in err
+    )
+    content = unzipped(workspace / ".lambda-layers" / "build" / "web-python3.13-x86_64.zip")
+    assert "python/markupsafe/_speedups.cpython-313-x86_64-linux-gnu.so" in content
+
+
 def test_problems_become_annotations(run, workspace):
     (workspace / "lambda-layers.yml").write_text("version: 1\nlayer: {}\n")
     code, out, err, _ = run()
