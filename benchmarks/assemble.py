@@ -254,11 +254,13 @@ def startup() -> str:
             "lambda-layers check": [str(BIN / "lambda-layers"), "check"],
             "lambda-layers-check (the hook)": [str(BIN / "lambda-layers-check"), "lambda-layers.yml"],
         }
+        # Installed packages come with their bytecode; a checkout's is made by the first run, where that is allowed.
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         best = dict.fromkeys(commands, float("inf"))
         for _ in range(10):
             for name, command in commands.items():
                 begin = time.perf_counter()
-                subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+                subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
                 best[name] = min(best[name], time.perf_counter() - begin)
     alone = next(iter(best.values()))
     lines = ["### start-up", "", "| command | seconds | against import yaml |", "| --- | --: | --: |"]
