@@ -28,7 +28,8 @@ _SOMETHING_TO_DO = 2
 _INTERRUPTED = 130
 _GRACE = 2.0
 _EXTRAS = dict.fromkeys(
-    ("boto3", "docker", "elftools", "httpx2", "pip", "piptools", "rich", "unearth"), "all"
+    ("boto3", "botocore", "docker", "elftools", "httpx2", "pathspec", "pip", "piptools", "rich", "unearth"),
+    "all",
 )
 _EXTRAS |= dict.fromkeys(("flask", "flask_cors", "moto", "werkzeug"), "local")
 """Which extra of this distribution brings a library: the base installation serves the hooks alone."""
