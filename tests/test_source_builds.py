@@ -295,13 +295,14 @@ class TestWithoutAnEngine:
         assert "start Docker or point DOCKER_HOST to an engine, or pin a version that has a wheel" in said
 
     def test_docker_is_not_imported_where_nothing_is_compiled(self, project):
+        project.declare("tiny", bytecode=False)  # which may be made in an image too
         make_wheel(project.index.folder, "tiny", "1.0")
         broken = project.folder / "broken"
         (broken / "docker").mkdir(parents=True)
         (broken / "docker" / "__init__.py").write_text("raise SystemExit('docker was imported')\n")
         for command in ("lock", "check", "build"):
             project.run(command, PYTHONPATH=str(broken))
-        project.declare("tiny", from_source=["tiny"])
+        project.declare("tiny", from_source=["tiny"], bytecode=False)
         make_source(project.index.folder, "tiny", "1.0")
         project.run("lock", PYTHONPATH=str(broken))
         project.run("build", PYTHONPATH=str(broken), expect=1)  # so it would have been noticed
