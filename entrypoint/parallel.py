@@ -1,12 +1,13 @@
 """Independent work at once, and one error for all that goes wrong with it."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from entrypoint.errors import LayersError
 
 _AT_ONCE = 4
+_SECONDS_DEAF = 0.5
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -16,6 +17,8 @@ def for_each(items: Sequence[_Item], work: Callable[[_Item], _Result]) -> tuple[
     pool = ThreadPoolExecutor(_AT_ONCE)
     try:
         futures = [pool.submit(work, item) for item in items]
+        for _ in as_they_end(futures):
+            pass
         errors = [error for future in futures if isinstance(error := future.exception(), LayersError)]
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # on Ctrl-C nobody waits for a stalled network
@@ -23,3 +26,15 @@ def for_each(items: Sequence[_Item], work: Callable[[_Item], _Result]) -> tuple[
         alike = [error for error in errors if type(error) is type(errors[0])]
         raise type(errors[0])(*dict.fromkeys(problem for error in alike for problem in error.problems))
     return tuple(future.result() for future in futures)
+
+
+def as_they_end(futures: Iterable[Future[_Result]]) -> Iterator[Future[_Result]]:
+    """Yield each future when it has ended, and hear Ctrl-C in between.
+
+    A signal that arrives just before a wait without a limit begins is heard only after it:
+    https://docs.python.org/3/library/signal.html#execution-of-python-signal-handlers
+    """
+    pending = set(futures)
+    while pending:
+        ended, pending = wait(pending, timeout=_SECONDS_DEAF, return_when=FIRST_COMPLETED)
+        yield from ended
