@@ -28,6 +28,7 @@ bench: $(READY) .venv/bench/bin/sam
 	.venv/bench/bin/python -m pip install --quiet --disable-pip-version-check uv pex aws-sam-cli
 
 $(READY): pyproject.toml requirements/dev.txt
+	@echo 'setting up .venv, once'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/dev.txt -e '.[dev]'
 	@touch $@
