@@ -4,6 +4,7 @@ The images are those of AWS, or stand-ins for them; each test session adds a lab
 containers can be told from those of anybody else.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -15,6 +16,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from docker.errors import NotFound
 from layers import unzipped
 from package_index import IndexServer, make_wheel, pip_environment, sha256
 from sources import make_source
@@ -221,6 +223,17 @@ class TestInAContainer:
             said = ended(process)
         assert process.returncode == 130, said
         assert "Traceback" not in said
+
+    def test_nothing_is_left_when_it_is_killed(self, project, containers):
+        make_source(project.index.folder, "tiny", "1.0", metadata="2.2", first="import time; time.sleep(600)")
+        project.run("lock")
+        with project.start("build", "--locked") as process:
+            until(process.stdout, "building the wheel")
+            (container,) = containers()
+            process.kill()
+            process.communicate(timeout=60)
+        with contextlib.suppress(NotFound):
+            container.wait(condition="removed", timeout=60)
 
     def test_an_image_of_another_runtime(self, project, engine):
         make_source(project.index.folder, "tiny", "1.0", metadata="2.2")

@@ -2,7 +2,7 @@
 
 Files go in and out as tar streams: inside a GitHub action the engine's paths are not ours, so nothing
 is mounted. No variable of ours is set in a container, as `docker inspect` shows those to everybody. A
-container ends by itself some day, even when nobody is left to remove it.
+container lives as long as it has our end of its standard input, so it ends even when we are killed.
 """
 
 import hashlib
@@ -30,8 +30,6 @@ _ROOT = "lambda-layers"
 _SECONDS_TO_CONNECT = 60
 #: What a build may take of the engine's memory and processors, so that its machine stays usable.
 _SHARE = 0.75
-#: How many time limits a container lives; then it ends, even when nobody is left to remove it.
-_LIFETIME = 6
 _PROCESSES = 4096
 _OUTPUT_KEPT = 1 << 20
 _NO_ENGINE = "start Docker or point DOCKER_HOST to an engine, or pin a version that has a wheel"
@@ -113,8 +111,9 @@ class Containers:
                 raise CompileError.of("the run is being stopped", "")
             container = engine.containers.create(
                 image,
-                entrypoint=["sleep"],
-                command=[str(round(self._seconds * _LIFETIME))],
+                entrypoint=["cat"],
+                command=[],
+                stdin_open=True,
                 platform=f"linux/{_NAMES[workplace.platform.architecture]}",
                 user="0",  # an image may prefer another, which could not install anything
                 labels={LABEL: str(workplace.platform)},
@@ -126,7 +125,7 @@ class Containers:
             )
             opened = BuilderContainer(container, image, workplace, seconds=self._seconds)
             self._open[workplace] = opened
-            container.start()
+            opened.start()
         return opened
 
     def _image(self, workplace: Workplace) -> Image:
@@ -164,6 +163,7 @@ class BuilderContainer:
         self.session = str(container.id)
         self.python = f"python{'.'.join(map(str, workplace.platform.runtime.python_version or ()))}"
         self.ended = False
+        self._lifeline: Any = None
         self._container = container
         self._seconds = seconds
         self._guard = threading.Lock()
@@ -193,11 +193,18 @@ class BuilderContainer:
         with self._guard:
             return self._folders.setdefault(folder, threading.Lock())
 
+    def start(self) -> None:
+        """Start it, and hold the standard input that it waits for."""
+        self._lifeline = self._container.attach_socket(params={"stdin": 1, "stream": 1})
+        self._container.start()
+
     def remove(self) -> None:
         """Remove it, whatever still runs in it."""
         self.ended = True
         with suppress(DockerException, OSError):
             self._container.remove(force=True, v=True)
+        if self._lifeline is not None:
+            _hang_up(self._lifeline)
 
     def _execute(self, command: Sequence[str], folder: str, said: Callable[[str], None]) -> tuple[int, str]:
         api = self._container.client.api  # type: ignore[union-attr]
@@ -266,7 +273,11 @@ def _chunks(stream: Any) -> Iterator[bytes]:  # noqa: ANN401 - a socket of one k
         frames: Iterator[tuple[int, bytes]] = frames_iter(stream, tty=False)  # type: ignore[no-untyped-call]
         yield from (chunk for _, chunk in frames)
     finally:
-        getattr(stream, "_response", stream).close()
+        _hang_up(stream)
+
+
+def _hang_up(stream: Any) -> None:  # noqa: ANN401
+    getattr(stream, "_response", stream).close()  # closing the socket alone would leave the connection open
 
 
 @contextmanager
