@@ -12,6 +12,7 @@ from entrypoint.build.inspect import Contents, inspect
 from entrypoint.build.layout import Part, lay_out
 from entrypoint.build.lock import Lock
 from entrypoint.build.repository_files import RepositoryFile, repository_files, repository_part
+from entrypoint.build.strip import Strip
 from entrypoint.build.verify import Finding, Severity, verify
 from entrypoint.build.verify.imports import RULE, check_imports
 from entrypoint.compiling import compiled
@@ -43,10 +44,12 @@ def build_archives(run: Run, locks: Mapping[Target, Lock], files: Files) -> dict
     wheels = compiled(run, locks, fetched)
     contents = _inspect(run, wheels)
     interpreters, bytecode = _interpreters(run, tuple(locks)), Bytecode(run.cache, run.console.say)
-    folder = run.project.by_products() / "build"
+    folder, strip = run.project.by_products() / "build", Strip(run.cache)
 
     def build(target: Target) -> Archive:
         parts = _parts(target, [contents[wheel.sha256] for wheel in wheels[target]], files[target])
+        if target.layer.strip:
+            parts = [_stripped(run, strip, part) for part in parts]
         path = folder / f"{target}.zip"
         if target not in interpreters:
             return assemble(parts, path)
@@ -84,6 +87,13 @@ def _parts(target: Target, contents: Iterable[Contents], files: tuple[Repository
     parts = [excluded.applied(lay_out(wheel, target.platform.runtime)) for wheel in contents]
     parts.sort(key=lambda part: part.name)
     return [*parts, repository_part(target.layer, files)] if files else parts
+
+
+def _stripped(run: Run, strip: Strip, part: Part) -> Part:
+    smaller, refused = strip.applied(part)
+    for path, reason in refused.items():
+        run.console.say(f"{path} of {part.origin} keeps its symbols: {reason}")
+    return smaller
 
 
 def _interpreters(run: Run, targets: Sequence[Target]) -> dict[Target, Interpreter]:

@@ -55,6 +55,8 @@ class Layer:
     content: Path | None = None
     #: Presets and patterns of what is left out.
     exclude: tuple[str, ...] = ()
+    #: Leave out what only debuggers read in compiled code.
+    strip: bool = False
     #: Make bytecode; None where that depends on whether the runtime's Python is at hand.
     bytecode: bool | None = None
     #: Import every top-level module in the runtime's image, besides the static rules.
@@ -221,6 +223,7 @@ def _layer(folder: Path, name: str, layers: Table) -> Layer:
         include=tuple(folder / text for text in table.get("include", ())),
         content=folder / content if content else None,
         exclude=tuple(map(str, table.get("exclude", ()))),
+        strip=table.get("strip", False),
         bytecode=None if table.get("bytecode", "auto") == "auto" else table.get("bytecode"),
         import_modules=table.get("verify") == "import",
         size_budget=_bytes(table.get("size_budget")),

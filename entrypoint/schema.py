@@ -65,6 +65,10 @@ _LAYER = Record(
             shape=ListOf(String("a pattern or a preset")),
             help=f"what to leave out: presets ({', '.join(PRESETS)}) and patterns as in .gitignore",
         ),
+        "strip": Field(
+            shape=Flag(),
+            help="leave out the debug symbols of compiled code, which Lambda never reads; false by default",
+        ),
         "bytecode": Field(
             shape=FlagOr("auto"),
             help="bytecode for quick cold starts: true insists, auto makes it where the Python is at hand",

@@ -4,8 +4,6 @@
 bytecode depends on the wheel and the Python's minor version alone, and is kept in the cache under both.
 """
 
-import hashlib
-import json
 import subprocess
 import tempfile
 import threading
@@ -17,7 +15,7 @@ from typing import Protocol
 from entrypoint.atomic import written_whole
 from entrypoint.build.assemble import assemble
 from entrypoint.build.compile import Builder
-from entrypoint.build.layout import Entry, Part, copied
+from entrypoint.build.layout import Part, copied, identity
 from entrypoint.build.wheel import read_members
 from entrypoint.errors import CompileError
 from entrypoint.runtimes import Runtime
@@ -126,7 +124,7 @@ class Bytecode:
         if not modules:
             return part
         version = ".".join(map(str, interpreter.version))
-        kept = self._folder / version / f"{_key(part, modules)}.zip"
+        kept = self._folder / version / f"{identity(part, modules)}.zip"
         with self._lock_of(kept):
             if not kept.is_file():
                 self._say(f"compiling {part.origin} to bytecode for Python {version}")
@@ -138,13 +136,6 @@ class Bytecode:
     def _lock_of(self, kept: Path) -> threading.Lock:
         with self._guard:
             return self._locks.setdefault(kept, threading.Lock())
-
-
-def _key(part: Part, modules: tuple[Entry, ...]) -> str:
-    """Identify what is compiled: a wheel and the paths of its modules, or the repository's own bytes."""
-    origin = part.contents.wheel.sha256 if part.contents else ""
-    known = [[entry.path, "" if origin else hashlib.sha256(entry.data).hexdigest()] for entry in modules]
-    return hashlib.sha256(json.dumps([origin, known]).encode()).hexdigest()
 
 
 def _compile(modules: Part, interpreter: Interpreter, kept: Path) -> None:

@@ -38,6 +38,7 @@ def _options(layer: Layer, lock: Lock) -> dict[str, object]:
     """Return what shapes the archive; defaults are left out, so that new options change no hash."""
     options: dict[str, object] = {
         "exclude": layer.exclude or None,
+        "strip": layer.strip or None,
         "bytecode": layer.bytecode,
         **_compiling(layer, lock),
     }

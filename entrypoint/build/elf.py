@@ -1,6 +1,7 @@
 """What an ELF file asks of the machine that loads it: the only importer of pyelftools."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 from io import BytesIO
 
 from elftools.common.exceptions import ELFError
@@ -8,8 +9,12 @@ from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
+from entrypoint.build.symbols import size_of_symbols
+
 MAGIC = b"\x7fELF"
 _MACHINES = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}
+# pyelftools lets errors of the parsing underneath through where a header lies about its offsets.
+_DAMAGED = (ELFError, AttributeError, KeyError, IndexError, TypeError, ValueError, AssertionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +31,8 @@ class ElfFacts:
     soname: str | None
     #: Where it looks for them before the system does (DT_RUNPATH, else DT_RPATH).
     search_path: tuple[str, ...]
+    #: How many bytes of it only debuggers read.
+    symbols: int = field(default=0, compare=False)
 
 
 def read(data: bytes) -> ElfFacts:
@@ -43,8 +50,7 @@ def read(data: bytes) -> ElfFacts:
         needed = _tags(elf, "needed")
         soname = next(iter(_tags(elf, "soname")), None)
         search_path = _tags(elf, "runpath") or _tags(elf, "rpath")
-    # pyelftools lets errors of the parsing underneath through where a header lies about its offsets.
-    except (ELFError, AttributeError, KeyError, IndexError, TypeError, ValueError, AssertionError) as error:
+    except _DAMAGED as error:
         raise ValueError(str(error) or type(error).__name__) from error
     return ElfFacts(
         machine=_MACHINES.get(machine, machine),
@@ -52,7 +58,55 @@ def read(data: bytes) -> ElfFacts:
         needed=needed,
         soname=soname,
         search_path=tuple(path for paths in search_path for path in paths.split(":") if path),
+        symbols=_symbols(data),
     )
+
+
+def _symbols(data: bytes) -> int:
+    try:
+        return size_of_symbols(data)
+    except ValueError:
+        return 0  # nothing that we could take out
+
+
+def image(data: bytes) -> tuple[object, ...]:
+    """Return what the loader makes of an ELF file: two files with the same image are the same to it.
+
+    Where in the file things stand is no part of it, only that they can be mapped from there.
+
+    Raises:
+        ValueError: where the file is damaged, or a segment does not stand where it can be mapped from.
+    """
+    try:
+        elf = ELFFile(BytesIO(data))
+        table = elf["e_phoff"]
+        headers = ((0, elf.structs.Elf_Ehdr.sizeof()), (table, table + elf["e_phnum"] * elf["e_phentsize"]))
+        kept = [
+            elf["e_ident"],
+            *(elf[name] for name in ("e_type", "e_machine", "e_version", "e_entry", "e_flags")),
+        ]
+        for segment in elf.iter_segments():
+            fields = dict(segment.header)
+            start = fields.pop("p_offset")
+            kept.append(fields)
+            if fields["p_type"] == "PT_LOAD":
+                if (start - fields["p_vaddr"]) % max(fields["p_align"], 1):
+                    raise ValueError("a segment is not aligned")
+                kept.append(_digest(memoryview(data), start, start + fields["p_filesz"], headers))
+    except _DAMAGED as error:
+        raise ValueError(str(error) or type(error).__name__) from error
+    return tuple(kept)
+
+
+def _digest(data: memoryview, start: int, end: int, without: tuple[tuple[int, int], ...]) -> bytes:
+    """Return the hash of a part of the file, but for the headers in it: their fields are compared."""
+    digest = hashlib.sha256()
+    for hidden in sorted(without):
+        first, last = (min(max(place, start), end) for place in hidden)
+        digest.update(data[start:first])
+        start = last
+    digest.update(data[start:end])
+    return digest.digest()
 
 
 def _tags(elf: ELFFile, name: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from entrypoint.build.elf import ElfFacts
 from entrypoint.build.fetch import Wheel
 from entrypoint.build.wheel import Member, read_content, read_members
 
-_FORMAT = 2
+_FORMAT = 3
 """Raised whenever the checks or the facts change, so that older answers are not believed."""
 
 
@@ -80,4 +80,5 @@ def _elf_facts(values: Mapping[str, Any]) -> ElfFacts:
         needed=tuple(values["needed"]),
         soname=values["soname"],
         search_path=tuple(values["search_path"]),
+        symbols=values["symbols"],
     )

@@ -10,8 +10,9 @@ import base64
 import csv
 import hashlib
 import io
+import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +81,8 @@ def lay_out(contents: Contents, runtime: Runtime) -> Part:
     rewritten = dict(_rewritten(contents, moved, runtime))
     if any(path != destination for path, destination in moved.items()):
         old = next(content for _, content in read_content(wheel.path, (members[record],)))
-        rewritten[record] = _new_record(old.decode(), moved, rewritten)
+        hashes = {path: record_hash(content) for path, content in rewritten.items()}
+        rewritten[record] = new_record(old.decode(), moved, hashes)
     return Part(
         name=wheel.name,
         origin=wheel.filename,
@@ -100,9 +102,9 @@ def lay_out(contents: Contents, runtime: Runtime) -> Part:
     )
 
 
-def compressed(path: str, content: bytes, *, executable: bool) -> Entry:
+def compressed(path: str, content: bytes, *, executable: bool, level: int = 9) -> Entry:
     """Return an entry for bytes that stand in no wheel as they are."""
-    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    deflater = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     data = deflater.compress(content) + deflater.flush()
     return Entry(
         path=path,
@@ -155,17 +157,29 @@ def _rewritten(contents: Contents, moved: Mapping[str, str], runtime: Runtime) -
             yield member.path, content
 
 
-def _new_record(record: str, moved: Mapping[str, str], rewritten: Mapping[str, bytes]) -> bytes:
+def record_hash(content: bytes) -> tuple[str, str]:
+    """Return what RECORD says of a file: its hash and its size."""
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    return f"sha256={digest}", str(len(content))
+
+
+def new_record(record: str, moved: Mapping[str, str], hashes: Mapping[str, tuple[str, str]]) -> bytes:
     """Return RECORD with the new paths, and new hashes where content changed."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     for row in csv.reader(record.splitlines()):
         path, *rest = row
-        if path in rewritten and rest and rest[0]:
-            digest = base64.urlsafe_b64encode(hashlib.sha256(rewritten[path]).digest()).rstrip(b"=").decode()
-            rest = [f"sha256={digest}", str(len(rewritten[path]))]
+        if path in hashes and rest and rest[0]:
+            rest = list(hashes[path])
         writer.writerow([moved.get(path, path), *rest])
     return out.getvalue().encode()
+
+
+def identity(part: Part, entries: Sequence[Entry]) -> str:
+    """Identify some of a part's files: by the wheel and their paths, or by the repository's own bytes."""
+    origin = part.contents.wheel.sha256 if part.contents else ""
+    known = [[entry.path, "" if origin else hashlib.sha256(entry.data).hexdigest()] for entry in entries]
+    return hashlib.sha256(json.dumps([origin, known]).encode()).hexdigest()
 
 
 def copied(path: str, member: Member, archive: Path) -> Entry:

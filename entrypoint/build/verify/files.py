@@ -9,6 +9,7 @@ from entrypoint.targets import Target
 
 _LARGEST = 10
 _MANY_FILES = 20_000
+_MUCH = 100_000
 _IMPORTABLE = (".py", ".pyc", ".so")
 
 
@@ -22,7 +23,7 @@ def unzipped_size(archive: Archive, _: Target) -> Iterator[Claim]:
     """It is larger than Lambda takes."""
     if archive.unzipped_size > UNZIPPED_BYTES:
         message = f"it unpacks to {archive.unzipped_size:,} bytes, where Lambda takes {UNZIPPED_BYTES:,}"
-        yield Claim(Severity.ERROR, message, f"split it or leave packages out; {_largest(archive)}")
+        yield Claim(Severity.ERROR, message, f"split it{_ways_out(archive)}")
 
 
 def size_budget(archive: Archive, target: Target) -> Iterator[Claim]:
@@ -30,12 +31,15 @@ def size_budget(archive: Archive, target: Target) -> Iterator[Claim]:
     budget = target.layer.size_budget
     if budget is not None and archive.unzipped_size > budget:
         message = f"it unpacks to {archive.unzipped_size:,} bytes, over its size_budget of {budget:,}"
-        yield Claim(Severity.ERROR, message, f"raise the budget or leave packages out; {_largest(archive)}")
+        yield Claim(Severity.ERROR, message, f"raise the budget{_ways_out(archive)}")
 
 
-def _largest(archive: Archive) -> str:
+def _ways_out(archive: Archive) -> str:
     parts = sorted(archive.parts, key=lambda part: -part.size)[:_LARGEST]
-    return "the largest are " + ", ".join(f"{part.name} {part.size / 1e6:.1f} MB" for part in parts)
+    largest = ", ".join(f"{part.name} {part.size / 1e6:.1f} MB" for part in parts)
+    symbols = sum(facts.symbols for part in archive.parts for facts in part.elf.values())
+    strip = f", or write 'strip: true', which takes off {symbols / 1e6:.1f} MB" if symbols > _MUCH else ""
+    return f" or leave packages out{strip}; the largest are {largest}"
 
 
 def file_count(archive: Archive, _: Target) -> Iterator[Claim]:
