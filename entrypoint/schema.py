@@ -87,7 +87,7 @@ _LAYER = Record(
         ),
         "lock": Field(
             shape=String("the path of a pinned requirements file"),
-            help="a pinned requirements file or pylock.toml of your own; {runtime}, {architecture} are filled in",
+            help="your own pinned requirements or pylock.toml; {runtime} and {architecture} are filled in",
         ),
         "from_source": Field(
             shape=ListOf(String("the name of a package", PACKAGE_NAME)),

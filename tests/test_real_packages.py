@@ -20,6 +20,7 @@ layers:
     requirements: [numpy, pandas, cryptography, pydantic, orjson, psycopg2-binary, boto3]
     runtimes: [python3.12, python3.13]
     architectures: [x86_64, arm64]
+    bytecode: false # it has tests of its own, and takes its time
 """
 MODULES = "numpy, pandas, cryptography.hazmat.bindings._rust, pydantic, orjson, psycopg2, boto3"
 IMPORT = f"import sys; sys.path.insert(0, sys.argv[1]); import {MODULES}; print(numpy.__file__)"
