@@ -17,8 +17,7 @@ def for_each(items: Sequence[_Item], work: Callable[[_Item], _Result]) -> tuple[
     pool = ThreadPoolExecutor(_AT_ONCE)
     try:
         futures = [pool.submit(work, item) for item in items]
-        for _ in as_they_end(futures):
-            pass
+        wait_for(futures)
         errors = [error for future in futures if isinstance(error := future.exception(), LayersError)]
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # on Ctrl-C nobody waits for a stalled network
@@ -26,6 +25,12 @@ def for_each(items: Sequence[_Item], work: Callable[[_Item], _Result]) -> tuple[
         alike = [error for error in errors if type(error) is type(errors[0])]
         raise type(errors[0])(*dict.fromkeys(problem for error in alike for problem in error.problems))
     return tuple(future.result() for future in futures)
+
+
+def wait_for(futures: Iterable[Future[_Result]]) -> None:
+    """Return when all have ended, however they did."""
+    for _ in as_they_end(futures):
+        pass
 
 
 def as_they_end(futures: Iterable[Future[_Result]]) -> Iterator[Future[_Result]]:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from entrypoint.errors import LayersError, RolloutError
+from entrypoint.parallel import wait_for
 from entrypoint.release.aws_lambda import ChangesLambda, StaleRevisionError, UpdateInProgressError
 from entrypoint.release.plan import FunctionChange
 
@@ -45,7 +46,9 @@ def roll_out(
 
     pool = ThreadPoolExecutor(_AT_ONCE)
     try:
-        return tuple(pool.map(update, changes))
+        futures = [pool.submit(update, change) for change in changes]
+        wait_for(futures)
+        return tuple(future.result() for future in futures)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # on Ctrl-C: AWS ends what was begun without us
 

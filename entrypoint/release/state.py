@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
+from entrypoint.parallel import as_they_end, wait_for
 from entrypoint.release.aws_lambda import Function, LayerVersion, ReadsLambda
 
 _PAGE = 50
@@ -40,14 +41,17 @@ def read_state(
     pool = ThreadPoolExecutor(_CALLS_AT_ONCE)
     try:
         functions = pool.submit(lambda: tuple(aws.functions()) if with_functions else ())
-        layers = pool.map(lambda item: read_layer(aws, *item), wanted.items())
+        layers = [pool.submit(read_layer, aws, name, digest) for name, digest in wanted.items()]
+        for layer in as_they_end(layers):
+            layer.result()  # one refusal is answer enough
+        wait_for([functions])
         return RegionState(
             region=region,
-            layers=dict(zip(wanted, layers, strict=True)),
+            layers=dict(zip(wanted, (layer.result() for layer in layers), strict=True)),
             functions=tuple(sorted(functions.result(), key=lambda function: function.name)),
         )
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # one refusal is answer enough; so is Ctrl-C
+        pool.shutdown(wait=False, cancel_futures=True)  # nor does Ctrl-C wait for the rest
 
 
 def read_layer(aws: ReadsLambda, name: str, dependency_hash: str) -> LayerState:
