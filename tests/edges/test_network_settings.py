@@ -8,7 +8,7 @@ from entrypoint.edges.pip_settings import PipSettings
 OPTIONS = IndexOptions(
     index_url="https://user:s3cret@index.example/simple/",
     extra_index_urls=("https://more.example/simple/", "file:///opt/simple/"),
-    find_links=("/opt/wheels", "https://links.example/100%25/"),
+    find_links=("/srv/wheels", "https://links.example/100%25/"),
     trusted_hosts=("index.example", "more.example"),
 )
 
