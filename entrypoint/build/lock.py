@@ -8,9 +8,7 @@ platforms; its markers are judged for the one that is asked for, whatever machin
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from entrypoint.atomic import write_text
 from entrypoint.build.requirement_options import IndexOptions
 from entrypoint.build.requirements import (
     RequirementLine,
@@ -155,15 +154,7 @@ def lock_text(lock: Lock, *, made_from: Iterable[str]) -> str:
 
 def write_lock(path: Path, lock: Lock, *, made_from: Iterable[str]) -> None:
     """Replace the lock file as a whole, or not at all."""
-    text = lock_text(lock, made_from=made_from)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        Path(temporary).chmod(0o644)  # mkstemp makes files that only their owner can read
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    write_text(path, lock_text(lock, made_from=made_from))
 
 
 def read_via(text: str) -> Mapping[str, tuple[str, ...]]:

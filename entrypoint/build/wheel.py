@@ -123,17 +123,9 @@ def read_content(wheel: Path, members: tuple[Member, ...]) -> Iterator[tuple[Mem
         for member in members:
             try:
                 content = _unpack(member, wheel, file)
-            except (
-                zlib.error,
-                zipfile.BadZipFile,
-                NotImplementedError,
-                EOFError,
-                OSError,
-                ValueError,
-            ) as error:
-                raise ArchiveError.of(
-                    f"{wheel.name}: {member.path} is damaged: {error}", _SOUGHT_AFTER
-                ) from None
+            except (zlib.error, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+                message = f"{wheel.name}: {member.path} is damaged: {error}"
+                raise ArchiveError.of(message, _SOUGHT_AFTER) from None
             if len(content) != member.size or zlib.crc32(content) != member.crc:
                 message = f"{wheel.name}: {member.path} is not what its size and CRC say"
                 raise ArchiveError.of(message, _SOUGHT_AFTER)
@@ -142,8 +134,7 @@ def read_content(wheel: Path, members: tuple[Member, ...]) -> Iterator[tuple[Mem
 
 def _unpack(member: Member, wheel: Path, file: BinaryIO) -> bytes:
     if member.method not in RAW_METHODS:
-        with zipfile.ZipFile(wheel) as archive:
-            return archive.read(member.path)
+        return _unpack_rare(member, wheel)
     file.seek(member.offset)
     data = file.read(member.compressed_size)
     if member.method == zipfile.ZIP_STORED:
@@ -153,3 +144,14 @@ def _unpack(member: Member, wheel: Path, file: BinaryIO) -> bytes:
     if not inflater.eof or inflater.unused_data:
         raise ValueError("its compressed bytes do not end where they should")
     return content
+
+
+def _unpack_rare(member: Member, wheel: Path) -> bytes:
+    """Unpack bzip2 and LZMA, which no common tool writes into wheels, by zipfile's own means."""
+    import lzma  # noqa: PLC0415 - not every Python has it, and hardly a wheel needs it
+
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            return archive.read(member.path)
+    except (lzma.LZMAError, RuntimeError, struct.error) as error:  # RuntimeError: an unknown method, too
+        raise ValueError(str(error)) from error

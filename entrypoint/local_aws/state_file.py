@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tempfile
 import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from entrypoint.atomic import write_text
 from entrypoint.local_aws.arns import Scope
 from entrypoint.local_aws.state import Region
 
@@ -38,16 +38,7 @@ def save(path: Path, regions: Mapping[Scope, Region]) -> None:
             for scope, region in regions.items()
         ],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=path.name, delete=False
-    ) as new:
-        json.dump(content, new, indent=1)
-    try:
-        Path(new.name).replace(path)
-    except OSError:
-        Path(new.name).unlink()
-        raise
+    write_text(path, json.dumps(content, indent=1))
 
 
 def _restore(kind: Any, value: Any) -> Any:  # noqa: ANN401 - any type, any JSON

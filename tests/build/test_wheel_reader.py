@@ -101,6 +101,18 @@ def test_other_compression_methods(tmp_path, method):
     assert whole(path) == {"pkg/__init__.py": b"hello " * 99}
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_in_other_compression_methods_is_told(tmp_path, method):
+    path = tmp_path / "pkg-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("pkg/a.py", b"hello " * 99)
+    good = path.read_bytes()
+    for place in range(len(good)):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 0x5A]) + good[place + 1 :])
+        with suppress(ArchiveError):
+            assert set(whole(path).values()) <= {b"hello " * 99}
+
+
 def test_zip64_members(tmp_path):
     path = tmp_path / "pkg-1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive, archive.open("pkg/big.py", "w", force_zip64=True) as member:
