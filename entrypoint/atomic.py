@@ -1,7 +1,6 @@
 """Files that appear whole or not at all, whatever interrupts us."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,8 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     Its folder is made where it is missing. The file can be read by all: caches, workflows and
     containers share files between users.
     """
+    import tempfile  # noqa: PLC0415 - not for those who only read
+
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)

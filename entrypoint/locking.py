@@ -5,7 +5,8 @@ from pathlib import Path
 
 from entrypoint.build.dependencies import Describing
 from entrypoint.build.lock import Lock, write_lock
-from entrypoint.build.requirements import read_requirements, shown
+from entrypoint.build.requirement_lines import shown
+from entrypoint.build.requirements import read_requirements
 from entrypoint.build.resolve import resolve
 from entrypoint.compiling import compile_for
 from entrypoint.errors import LockError

@@ -6,13 +6,17 @@ Light on purpose: the pre-commit hook needs no more than this.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from entrypoint import manifest as manifests
 from entrypoint.atomic import write_text
-from entrypoint.build.lock import Lock, lock_path, read_lock, read_pinned
+from entrypoint.build.lock_header import lock_path, stands
 from entrypoint.errors import LockError, ManifestError, Place, Problem
 from entrypoint.manifest import Layer, Manifest
 from entrypoint.targets import AwsLayer, Target, expand
+
+if TYPE_CHECKING:
+    from entrypoint.build.lock import Lock
 
 BY_PRODUCTS = ".lambda-layers"
 """The folder beside the manifest for built archives and the local AWS; it ignores itself in git."""
@@ -58,12 +62,14 @@ class Project:
         layer = target.layer
         return lock_path(layer.requirements, target.platform, layer.name, self.folder)
 
-    def standing_lock(self, target: Target) -> Lock | None:
+    def standing_lock(self, target: Target) -> "Lock | None":
         """Return the target's lock, the user's own or ours; None where there is none.
 
         Raises:
             LockError: where the lock is out of step with its inputs, or not a lock.
         """
+        from entrypoint.build.lock import Lock, read_lock, read_pinned  # noqa: PLC0415 - see check_locks
+
         own = target.layer.own_locks.get(target.platform)
         if own is not None:
             return read_pinned(own, target.platform, from_source=target.layer.from_source, root=self.root)
@@ -122,6 +128,20 @@ def _asked(layer: Layer) -> object:
     return layer.requirements.asked, layer.from_source
 
 
+def _stands(project: Project, target: Target) -> bool:
+    """Tell of a lock of ours whether a quick look is enough; most hooks run on locks that are in step."""
+    layer = target.layer
+    if target.platform in layer.own_locks or not any(layer.requirements.asked):
+        return False
+    return stands(
+        project.lock_path(target),
+        target.platform,
+        requirements=layer.requirements,
+        from_source=layer.from_source,
+        root=project.root,
+    )
+
+
 def check_locks(project: Project) -> None:
     """Make sure that every target has a lock that is in step with its inputs; offline.
 
@@ -131,7 +151,7 @@ def check_locks(project: Project) -> None:
     problems: list[Problem] = []
     for target in project.targets:
         try:
-            if project.standing_lock(target) is None:
+            if not _stands(project, target) and project.standing_lock(target) is None:
                 message = f"the layer {target.layer.name!r} has no lock for {target.platform}"
                 problems.append(Problem(message, "run: lambda-layers lock", target.layer.place))
         except LockError as error:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from layers import PYTHON313
 
-from entrypoint.build.lock import Lock, inputs_hash, write_lock
-from entrypoint.build.requirements import read_requirements
+from entrypoint.build.lock import Lock, write_lock
+from entrypoint.build.lock_header import inputs_hash
+from entrypoint.build.requirement_lines import read_lines
 from entrypoint.errors import Place
 from entrypoint.manifest import Requirements
 from hooks import lambda_layers_check
@@ -42,7 +43,7 @@ def repository(tmp_path):
 
 def write_locks(folder):
     """An empty lock, in step with what web.in asks for."""
-    asked = read_requirements(Requirements(files=(folder / "web.in",), place=Place("web.in")))
+    asked = read_lines(Requirements(files=(folder / "web.in",), place=Place("web.in")))
     lock = Lock(platform=PYTHON313, pins=(), inputs=inputs_hash(asked, PYTHON313))
     write_lock(folder / LOCK, lock, made_from=["web.in"])
 

@@ -6,8 +6,6 @@ any index. A lock of the user's own (pip-compile, `uv export`, `poetry export`) 
 platforms; its markers are judged for the one that is asked for, whatever machine reads it.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,14 +15,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from entrypoint.atomic import write_text
+from entrypoint.build.lock_header import INPUTS, MADE_FOR, inputs_hash
+from entrypoint.build.requirement_lines import shown
 from entrypoint.build.requirement_options import IndexOptions
-from entrypoint.build.requirements import (
-    RequirementLine,
-    RequirementSet,
-    read_requirements,
-    read_requirements_file,
-    shown,
-)
+from entrypoint.build.requirements import RequirementLine, read_requirements, read_requirements_file
 from entrypoint.build.tags import marker_environment
 from entrypoint.errors import LockError, ManifestError, Place, Problem
 from entrypoint.manifest import Requirements
@@ -32,8 +26,6 @@ from entrypoint.runtimes import Platform
 
 LOCK_COMMAND = "run: lambda-layers lock"
 
-_MADE_FOR = re.compile(r"^# Made by `lambda-layers lock` for (\S+)\.", re.MULTILINE)
-_INPUTS = re.compile(r"^# inputs: (sha256:[0-9a-f]{64})$", re.MULTILINE)
 _FROM_SOURCE = re.compile(r"^# from source: (.+)$", re.MULTILINE)
 _PINNED_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==")
 _VIA = re.compile(r"^\s*# via\s*(.*)$")
@@ -68,26 +60,6 @@ class Lock:
     inputs: str | None = None
 
 
-def lock_path(requirements: Requirements, platform: Platform, layer_name: str, folder: Path) -> Path:
-    """Say where a platform's lock stands: beside the first input file, else beside the manifest."""
-    if requirements.files:
-        first = requirements.files[0]
-        return first.with_name(f"{first.stem}-{platform}.txt")
-    return folder / f"{layer_name}-{platform}.txt"
-
-
-def inputs_hash(requirements: RequirementSet, platform: Platform) -> str:
-    """Hash what the inputs mean for a platform; comments, blanks, order and credentials do not count."""
-    meaning = {
-        "requirements": sorted(map(_with_hashes, requirements.requirements)),
-        "constraints": sorted(map(_with_hashes, requirements.constraints)),
-        "options": requirements.option_lines,
-        "platform": str(platform),
-    }
-    text = json.dumps(meaning, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-
-
 def read_lock(
     path: Path,
     platform: Platform,
@@ -102,7 +74,7 @@ def read_lock(
         raise LockError(Problem(f"there is no lock for {platform}", LOCK_COMMAND, place))
     lock = _read(path, platform, root)
     text = path.read_text(encoding="utf-8-sig")
-    made_for, inputs = _MADE_FOR.search(text), _INPUTS.search(text)
+    made_for, inputs = MADE_FOR.search(text), INPUTS.search(text)
     problems = [Problem(f"{pin} has no hash", LOCK_COMMAND, pin.place) for pin in lock.pins if not pin.hashes]
     if made_for is None or inputs is None:
         message = "the header of `lambda-layers lock` is missing, so this may be no lock of ours"
@@ -117,7 +89,7 @@ def read_lock(
     if requirements is None:
         return lock
     asked = read_requirements(requirements, root=root, from_source=from_source)
-    if inputs_hash(asked, platform) != lock.inputs:
+    if inputs_hash(asked.written, platform) != lock.inputs:
         names = ", ".join(shown(path, root) for path in requirements.files) or str(requirements.place)
         raise LockError(Problem(f"this lock is out of step with {names}", LOCK_COMMAND, place))
     return replace(lock, options=asked.options)
@@ -244,7 +216,3 @@ def _contradictions(pins: Mapping[str, Pin], constraints: Iterable[RequirementLi
         if pin and not line.requirement.specifier.contains(pin.version, prereleases=True):
             message = f"{pin} contradicts the constraint `{line}` of {line.place}"
             yield Problem(message, "compile the lock anew with that constraint", pin.place)
-
-
-def _with_hashes(line: RequirementLine) -> str:
-    return " ".join([str(line), *sorted(line.hashes)])

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from packaging.utils import canonicalize_name
-
 from entrypoint.errors import Place, Problem
 
 #: The options that include another file, and what its lines then are.
@@ -117,6 +115,8 @@ def without_credentials(text: str) -> str:
 
 def _names(values: tuple[str, ...]) -> frozenset[str]:
     """Read the values of --no-binary or --only-binary in pip's way: lists with commas, `:none:` empties."""
+    from packaging.utils import canonicalize_name  # noqa: PLC0415 - the hooks do not come this far
+
     names: set[str] = set()
     for name in (part.strip() for value in values for part in value.split(",")):
         if name == ":none:":

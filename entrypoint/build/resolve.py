@@ -17,16 +17,12 @@ from typing import Protocol
 from packaging.requirements import InvalidRequirement, Requirement
 
 from entrypoint.build.candidates import Index, IndexFile, choose, choose_sdist
-from entrypoint.build.lock import Lock, Pin, inputs_hash, raise_all, read_pinned, read_via
+from entrypoint.build.lock import Lock, Pin, raise_all, read_pinned, read_via
+from entrypoint.build.lock_header import inputs_hash
 from entrypoint.build.misfits import no_fitting_version, nothing_fits
+from entrypoint.build.requirement_lines import logical_lines, shown
 from entrypoint.build.requirement_options import IndexOptions
-from entrypoint.build.requirements import (
-    RequirementLine,
-    RequirementSet,
-    logical_lines,
-    read_requirements,
-    shown,
-)
+from entrypoint.build.requirements import RequirementLine, RequirementSet, read_requirements
 from entrypoint.build.tags import marker_environment
 from entrypoint.errors import CompileError, FetchError, LockError, Place, Problem
 from entrypoint.manifest import Requirements
@@ -123,7 +119,7 @@ def resolve(
         platform=platform,
         pins=_with_hashes(pins, platform, index, asked.options),
         options=asked.options,
-        inputs=inputs_hash(asked, platform),
+        inputs=inputs_hash(asked.written, platform),
     )
 
 

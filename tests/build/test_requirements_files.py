@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.markers import Marker
 
-from entrypoint.build.requirements import logical_lines, read_requirements, read_requirements_file
+from entrypoint.build.requirement_lines import logical_lines
+from entrypoint.build.requirements import read_requirements, read_requirements_file
 from entrypoint.build.tags import marker_environment
 from entrypoint.errors import ManifestError, Place
 from entrypoint.manifest import Requirements
@@ -88,7 +89,7 @@ def test_options_are_kept(tmp_path):
     assert found.options.trusted_hosts == ("plain.example",)
     assert (found.options.pre, found.options.prefer_binary, found.options.no_index) == (True, True, True)
     assert (found.options.no_binary, found.options.only_binary) == (("lxml",), (":all:",))
-    assert not any("secret" in line or "TOKEN" in line for line in found.option_lines)
+    assert not any("secret" in line or "TOKEN" in line for line in found.written.option_lines)
 
 
 @pytest.mark.parametrize(
@@ -127,8 +128,8 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path):
     (tmp_path / "more.in").write_text("-e .\n", "utf-8")
     found = problems_of(tmp_path, "./here\n-r more.in\nbad =! 1\n")
     assert [text.split(" ")[0] for text in found] == [
-        "requirements.in:1:",
         "more.in:1:",
+        "requirements.in:1:",
         "requirements.in:3:",
     ]
 
