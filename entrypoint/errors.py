@@ -18,12 +18,10 @@ codes stand 0 (done), 1 (a bug: a traceback goes with it), 2 (`plan --detailed-e
 something to do) and 130 (Ctrl-C).
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A place in a user's file; `line` and `column` count from 1, as editors do."""
 
     file: str
@@ -34,8 +32,7 @@ class Place:
         return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong: what, what to do about it, and where."""
 
     message: str

@@ -6,9 +6,9 @@ problems, each at its line. Nothing here touches the network, a lock or AWS.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import NamedTuple
 
 from entrypoint.errors import ManifestError, Place, Problem
 from entrypoint.limits import LAYERS_PER_FUNCTION
@@ -19,16 +19,15 @@ from entrypoint.shapes import Reader, Table, Text, compose
 NOTHING = Table({}, {}, Place(""))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requirements:
+class Requirements(NamedTuple):
     """What a layer asks for: requirements files, or lines written into the manifest itself."""
 
+    place: Place
     files: tuple[Path, ...] = ()
     lines: tuple[tuple[str, Place], ...] = ()
     #: Of each pyproject.toml among the files.
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
-    place: Place
 
     @property
     def asked(self) -> tuple[tuple[object, ...], ...]:
@@ -36,8 +35,7 @@ class Requirements:
         return self.files, tuple(line for line, _ in self.lines), self.extras, self.groups
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class Layer(NamedTuple):
     """A layer of the manifest, before it is spread over platforms."""
 
     name: str
@@ -47,7 +45,7 @@ class Layer:
     #: The template of the layer's name in AWS.
     name_template: str
     #: Pinned requirements files that the user made, by platform; empty where the lock is ours.
-    own_locks: Mapping[Platform, Path] = field(hash=False)
+    own_locks: Mapping[Platform, Path]
     #: Names of packages to compile even where a wheel fits, in the canonical form of PEP 503.
     from_source: frozenset[str] = frozenset()
     #: Modules and packages of the repository, and the folder that goes into /opt as it is.
@@ -71,9 +69,11 @@ class Layer:
     description: str | None = None
     license: str | None = None
 
+    def __hash__(self) -> int:
+        return hash(self.name)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionEntry:
+
+class FunctionEntry(NamedTuple):
     """An entry under `functions:`: which functions, and the layers that they are to have."""
 
     pattern: str
@@ -91,8 +91,7 @@ class FunctionEntry:
         return any(character in self.pattern for character in "*?[")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bucket:
+class Bucket(NamedTuple):
     """Where large archives are put before they are published."""
 
     bucket: str
@@ -103,8 +102,7 @@ class Bucket:
         return self.bucket.replace("{region}", region)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(NamedTuple):
     """All that lambda-layers.yml says."""
 
     path: Path

@@ -4,9 +4,9 @@ Identifiers and dates: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runti
 glibc: Amazon Linux 2 ships 2.26, Amazon Linux 2023 ships 2.34.
 """
 
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Architecture(StrEnum):
@@ -21,8 +21,7 @@ class Architecture(StrEnum):
         return "aarch64" if self is Architecture.ARM64 else "x86_64"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatingSystem:
+class OperatingSystem(NamedTuple):
     """What a runtime stands on, as far as compiled code can tell.
 
     `symbols` are the newest versions of its C and C++ libraries' symbols. glibc: the package versions.
@@ -50,8 +49,7 @@ AL2023 = OperatingSystem(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Runtime:
+class Runtime(NamedTuple):
     """A Lambda runtime: what it is called, what it is made of, and how long AWS keeps it."""
 
     identifier: str
@@ -144,8 +142,7 @@ RUNTIMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Platform:
+class Platform(NamedTuple):
     """Where code is to run: all that decides markers and wheel tags."""
 
     runtime: Runtime

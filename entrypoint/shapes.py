@@ -6,8 +6,7 @@ stops at the first problem: a shape notes it in the `Reader` and answers None in
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import yaml
 
@@ -39,8 +38,7 @@ class Text(str):
         return text
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """A mapping of the file: its values by key, the keys' own places, and where it began."""
 
     values: Mapping[str, Any]
@@ -52,13 +50,13 @@ class Table:
         return self.values.get(key, default)
 
 
-@dataclass(slots=True)
 class Reader:
     """Reads one file: fills in `${NAME}` from `variables` and gathers every problem."""
 
-    file: str
-    variables: Mapping[str, str]
-    problems: list[Problem] = field(default_factory=list)
+    def __init__(self, file: str, variables: Mapping[str, str]) -> None:
+        self.file = file
+        self.variables = variables
+        self.problems: list[Problem] = []
 
     def place(self, node: yaml.Node) -> Place:
         """Return where a node begins."""
@@ -109,8 +107,7 @@ def _kind(node: yaml.Node) -> str:
     return _TAG_NAMES.get(str(node.tag).rpartition(":")[2], "something else")
 
 
-@dataclass(frozen=True, slots=True)
-class String:
+class String(NamedTuple):
     """A text; `pattern` is matched whole, `meaning` is what the message calls it."""
 
     meaning: str = "text"
@@ -156,8 +153,7 @@ class String:
         return rules
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(NamedTuple):
     """True or false."""
 
     def read(self, node: yaml.Node, reader: Reader) -> bool | None:
@@ -172,8 +168,7 @@ class Flag:
         return {"type": "boolean"}
 
 
-@dataclass(frozen=True, slots=True)
-class FlagOr:
+class FlagOr(NamedTuple):
     """True, false, or the one word that leaves the choice to us."""
 
     word: str
@@ -189,8 +184,7 @@ class FlagOr:
         return {"enum": [True, False, self.word]}
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(NamedTuple):
     """The one number that may stand here."""
 
     value: int
@@ -207,8 +201,7 @@ class Constant:
         return {"const": self.value}
 
 
-@dataclass(frozen=True, slots=True)
-class ListOf:
+class ListOf(NamedTuple):
     """A list without repetitions; where `single` is set, one value may stand without the brackets."""
 
     item: Shape
@@ -267,8 +260,7 @@ def _entries(node: yaml.Node, reader: Reader) -> Iterator[tuple[str, yaml.Scalar
         yield text, key, value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class Field(NamedTuple):
     """A key of a record; `help` is what an editor shows for it."""
 
     shape: Shape
@@ -276,8 +268,7 @@ class Field:
     required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A mapping whose keys are known, one of `any_of` at the least; `extensions` lets keys with x- alone."""
 
     fields: Mapping[str, Field]
@@ -331,8 +322,7 @@ class Record:
         return schema
 
 
-@dataclass(frozen=True, slots=True)
-class MapOf:
+class MapOf(NamedTuple):
     """A mapping whose keys the user chooses."""
 
     item: Shape

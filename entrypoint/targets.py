@@ -5,8 +5,8 @@ In: the manifest. Out: its targets, and the layers that they become in AWS.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from entrypoint.errors import ManifestError, Problem
 from entrypoint.limits import LAYER_NAME_CHARACTERS
@@ -14,8 +14,7 @@ from entrypoint.manifest import Layer, Manifest
 from entrypoint.runtimes import Platform
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """One layer for one platform; becomes one archive."""
 
     layer: Layer
@@ -25,8 +24,7 @@ class Target:
         return f"{self.layer.name}-{self.platform}"
 
 
-@dataclass(frozen=True, slots=True)
-class AwsLayer:
+class AwsLayer(NamedTuple):
     """A layer as AWS knows it: one name and the targets, mostly one, whose archive it holds."""
 
     name: str

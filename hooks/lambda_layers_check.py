@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _tracked() -> list[str]:
+    import subprocess  # noqa: PLC0415 - slow to import, and not for those who name their manifests
+
     command = ["git", "ls-files", "-z", "--", DEFAULT_PATH, f"**/{DEFAULT_PATH}"]
     listed = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - constant arguments
     return [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name] or [DEFAULT_PATH]

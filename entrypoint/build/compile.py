@@ -10,7 +10,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Protocol
@@ -166,7 +166,7 @@ class Compiler:
             except CompileError as error:
                 reason = f" ({text})" if (text := why()) else ""
                 wanted = f"{sdist} has to be compiled for {workplace.platform}{reason}"
-                problems = [replace(p, message=f"{wanted}, and {p.message}") for p in error.problems]
+                problems = [p._replace(message=f"{wanted}, and {p.message}") for p in error.problems]
                 raise CompileError(*problems) from error
             if builder.session not in self._prepared:
                 _check_interpreter(builder, workplace.platform)
@@ -254,5 +254,5 @@ def _placed(sdist: Sdist) -> Iterator[None]:
     try:
         yield
     except CompileError as error:
-        placed = (replace(problem, place=problem.place or sdist.place) for problem in error.problems)
+        placed = (problem._replace(place=problem.place or sdist.place) for problem in error.problems)
         raise CompileError(*placed) from error

@@ -1,7 +1,6 @@
 """What our locks say of themselves: for which platform, from which inputs. Light, for the hooks."""
 
 import hashlib
-import json
 import re
 from pathlib import Path
 
@@ -26,12 +25,8 @@ def lock_path(requirements: Requirements, platform: Platform, layer_name: str, f
 
 def inputs_hash(written: RequirementLines, platform: Platform) -> str:
     """Hash what the inputs say for a platform; comments, blanks, order and credentials do not count."""
-    meaning = {
-        "lines": sorted([line.is_constraint, "".join(line.text.split())] for line in written.lines),
-        "options": written.option_lines,
-        "platform": str(platform),
-    }
-    text = json.dumps(meaning, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    lines = ("".join(("-c " if line.is_constraint else "", *line.text.split())) for line in written.lines)
+    text = "\n".join([str(platform), *written.option_lines, *sorted(lines)])
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 

@@ -8,8 +8,8 @@ hooks compare these lines with what a lock was made from, and what was locked ha
 import re
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from entrypoint.build.requirement_options import INCLUDES, IndexOptions, OptionsReader, without_credentials
 from entrypoint.errors import Place, Problem
@@ -20,8 +20,7 @@ URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)|(?:^(?:file|git|hg|svn|bzr)[+:
 """What reaches into the network, or would."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(NamedTuple):
     """A requirement as it is written, its hashes with it, or a constraint."""
 
     text: str
@@ -29,8 +28,7 @@ class Line:
     is_constraint: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequirementLines:
+class RequirementLines(NamedTuple):
     """What some requirements files say together, nested `-r` and `-c` files included."""
 
     lines: tuple[Line, ...]
@@ -48,7 +46,7 @@ def read_lines(
 
     What the manifest wants `from_source` means the same as --no-binary in a file.
     """
-    reader = _Reader(root=root, extras=requirements.extras, groups=requirements.groups)
+    reader = _Reader(requirements, root)
     for name in sorted(from_source):
         words = ["--no-binary", name]
         list(reader.options.read(words, place=requirements.place, folder=Path(), problems=reader.problems))
@@ -59,18 +57,17 @@ def read_lines(
     return reader.result()
 
 
-@dataclass(slots=True)
 class _Reader:
     """Collects what the files say; `including` is the chain of files that is being read."""
 
-    root: Path | None
-    extras: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    lines: list[Line] = field(default_factory=list)
-    options: OptionsReader = field(default_factory=OptionsReader)
-    problems: list[Problem] = field(default_factory=list)
-    including: list[Path] = field(default_factory=list)
-    seen: set[tuple[Path, bool]] = field(default_factory=set)
+    def __init__(self, requirements: Requirements, root: Path | None) -> None:
+        self.requirements = requirements
+        self.root = root
+        self.lines: list[Line] = []
+        self.options = OptionsReader()
+        self.problems: list[Problem] = []
+        self.including: list[Path] = []
+        self.seen: set[tuple[Path, bool]] = set()
 
     def result(self) -> RequirementLines:
         return RequirementLines(
@@ -128,7 +125,8 @@ class _Reader:
         from entrypoint.build.project_table import project_requirements  # noqa: PLC0415 - likewise
 
         try:
-            asked = project_requirements(tomllib.loads(text), self.extras, self.groups)
+            table = tomllib.loads(text)
+            asked = project_requirements(table, self.requirements.extras, self.requirements.groups)
         except tomllib.TOMLDecodeError as error:
             self._problem(f"this is not valid TOML: {error}", "correct it", place)
             return ()

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from entrypoint.errors import Place, Problem
 
@@ -40,8 +39,7 @@ _WITHOUT_EFFECT = frozenset({"--require-hashes", "--no-require-hashes", "--use-f
 _CREDENTIALS = re.compile(r"(?<=//)[^/\s?#]*@")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexOptions:
+class IndexOptions(NamedTuple):
     """Where packages come from and which kinds are wanted; `${NAME}` in URLs is not filled in yet."""
 
     index_url: str | None = None
@@ -65,12 +63,12 @@ class IndexOptions:
         return not self.wants_source(name) and (name in refused or ":all:" in refused)
 
 
-@dataclass(slots=True)
 class OptionsReader:
     """Collects options over many lines; of those that stand once, the last one counts, as for pip."""
 
-    lines: list[str] = field(default_factory=list)
-    values: dict[str, list[str]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.values: dict[str, list[str]] = {}
 
     def read(
         self, words: list[str], *, place: Place, folder: Path, problems: list[Problem]

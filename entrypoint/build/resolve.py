@@ -196,7 +196,7 @@ def _with_hashes(
         try:
             return _with_hashes_of(pin, platform, index, options)
         except FetchError as error:
-            return replace(error.problems[0], place=pin.place)
+            return error.problems[0]._replace(place=pin.place)
 
     with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="list") as pool:
         results = list(pool.map(hashed, pins))

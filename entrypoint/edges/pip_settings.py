@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from entrypoint.build.requirement_options import IndexOptions
 from entrypoint.errors import FetchError, Problem
@@ -82,8 +82,7 @@ def combined(configured: IndexOptions, asked: IndexOptions, environment: Mapping
         asked.extra_index_urls if asked.index_url else configured.extra_index_urls + asked.extra_index_urls
     )
     index_url = asked.index_url or configured.index_url or "https://pypi.org/simple/"
-    return replace(
-        asked,
+    return asked._replace(
         index_url=filled((index_url,))[0],
         extra_index_urls=filled(extra),
         find_links=filled(configured.find_links + asked.find_links),
