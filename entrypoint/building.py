@@ -11,7 +11,8 @@ from entrypoint.build.fetch import Sdist, Wheel, fetch
 from entrypoint.build.inspect import Contents, inspect
 from entrypoint.build.layout import Part, lay_out
 from entrypoint.build.lock import Lock
-from entrypoint.build.repository_files import RepositoryFile, repository_files, repository_part
+from entrypoint.build.repository_files import RepositoryFile, repository_files
+from entrypoint.build.repository_part import repository_part
 from entrypoint.build.strip import Strip
 from entrypoint.build.verify import Finding, Severity, verify
 from entrypoint.build.verify.imports import RULE, check_imports

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from entrypoint import __version__
 from entrypoint.errors import LayersError, MachineError, Place, RolloutError, UsageError
-from entrypoint.project import Project, check_locks, load_project
+from entrypoint.project import Project, check_project, load_project
 from entrypoint.schema import DEFAULT_PATH, MANIFEST
 from entrypoint.targets import Target, aging
 
@@ -118,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
 
     init = command("init", _init, "write a first manifest from what is found here")
     check = command("check", _check, "check the manifest and its locks, offline")
+    check.add_argument("--wheels", action="store_true", help="also ask the index for their wheels")
     lock = command("lock", _lock, "pin and hash the packages of every target")
     lock.add_argument("--upgrade", action="store_true", help="take the newest versions that are allowed")
     lock.add_argument(
@@ -140,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
             "--set", action="append", default=[], metavar="NAME=VALUE", help="a value for ${NAME}"
         )
         sub.add_argument("--quiet", action="store_true", help="print results, warnings and errors only")
-    for sub in (lock, build, plan, deploy):
+    for sub in (check, lock, build, plan, deploy):
         sub.add_argument("--cache", metavar="FOLDER", help="for wheels; default: ~/.cache/lambda-layers")
     for sub in (build, plan, deploy):
         sub.add_argument("--locked", action="store_true", help="refuse layers without a lock")
@@ -173,9 +174,15 @@ def _demo(_: argparse.Namespace, __: Mapping[str, str]) -> int:
 
 def _check(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     project = _project(arguments, environment)
-    check_locks(project)
+    check_project(project)
+    if arguments.wheels:
+        with _started(arguments, environment) as run:
+            from entrypoint import pipeline  # noqa: PLC0415
+
+            pipeline.check_wheels(run)
     if not arguments.quiet:
-        _print(f"{arguments.manifest}: {len(project.targets)} targets, every lock is in step")
+        have = ", and every package its wheel" if arguments.wheels else ""
+        _print(f"{arguments.manifest}: {len(project.targets)} targets, every lock is in step{have}")
     return 0
 
 

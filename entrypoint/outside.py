@@ -3,16 +3,17 @@
 import os
 import platform
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache as remember
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from entrypoint.build.bytecode import ImageInterpreter, Interpreter, find_interpreter
 from entrypoint.build.compile import Builders, Compiler
 from entrypoint.build.requirement_options import IndexOptions
 from entrypoint.build.runtime_image import runtime_image
-from entrypoint.edges.aws import Access, AwsRegion
 from entrypoint.edges.builders import SystemBuilders
 from entrypoint.edges.index import PackageIndex
 from entrypoint.edges.pip_compile import PipCompile
@@ -20,6 +21,9 @@ from entrypoint.project import Project
 from entrypoint.report.console import Console
 from entrypoint.run import FindInterpreter, Run
 from entrypoint.runtimes import Architecture, Platform, Runtime
+
+if TYPE_CHECKING:
+    from entrypoint.edges.aws import Access, AwsRegion
 
 
 @contextmanager
@@ -42,12 +46,21 @@ def open_run(
         def index(options: IndexOptions) -> PackageIndex:
             return stack.enter_context(PackageIndex(options, environment=environment))
 
-        access = stack.enter_context(_local_aws(project)) if local else Access()
+        reaching = threading.Lock()
 
         @remember
-        def aws(region: str) -> AwsRegion:
-            bucket = project.manifest.bucket
-            return stack.enter_context(closing(AwsRegion(region, access=access, bucket=bucket)))
+        def access() -> "Access":
+            from entrypoint.edges.aws import Access  # noqa: PLC0415 - hooks that lock have no boto3
+
+            return stack.enter_context(_local_aws(project)) if local else Access()
+
+        @remember
+        def aws(region: str) -> "AwsRegion":
+            from entrypoint.edges.aws import AwsRegion  # noqa: PLC0415 - likewise
+
+            with reaching:  # several regions may be the first to ask
+                reached = AwsRegion(region, access=access(), bucket=project.manifest.bucket)
+                return stack.enter_context(closing(reached))
 
         wheels = _cache_folder(cache, environment)
         builders = stack.enter_context(closing(SystemBuilders(environment=environment, say=console.say)))
@@ -59,7 +72,7 @@ def open_run(
             builders=builders,
             compiler=Compiler(builders, cache=wheels, say=console.say),
             aws=aws,
-            default_region=access.default_region,
+            default_region=lambda: access().default_region(),
             cache=wheels,
             interpreter=_finder(builders, environment),
             locked=locked,
@@ -67,8 +80,9 @@ def open_run(
 
 
 @contextmanager
-def _local_aws(project: Project) -> Iterator[Access]:
+def _local_aws(project: Project) -> Iterator["Access"]:
     """Start the embedded AWS with the manifest's functions; it remembers what an earlier run left there."""
+    from entrypoint.edges.aws import Access  # noqa: PLC0415 - likewise
     from entrypoint.local_aws.seed import seed  # noqa: PLC0415 - moto is an extra of its own
     from entrypoint.local_aws.server import LocalAws  # noqa: PLC0415
 

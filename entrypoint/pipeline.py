@@ -10,6 +10,7 @@ are handed in. AWS itself is the only memory: a run that died is healed by runni
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from entrypoint import wheels
 from entrypoint.build.assemble import Archive
 from entrypoint.build.dependency_hash import layer_hashes
 from entrypoint.build.lock import Lock
@@ -30,6 +31,11 @@ from entrypoint.targets import Target
 def lock(run: Run, *, upgrade: bool, packages: Sequence[str]) -> None:
     """Pin and hash the packages of every target."""
     write_locks(run, upgrade=upgrade, packages=packages)
+
+
+def check_wheels(run: Run) -> None:
+    """Make sure that the index has a wheel for every package of every target, without fetching any."""
+    wheels.check_wheels(run, locks_of(run, run.project.targets))
 
 
 def build(run: Run, targets: Sequence[Target]) -> dict[Target, Archive]:

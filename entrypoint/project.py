@@ -4,14 +4,15 @@ Light on purpose: a hook that checks needs no more than this. What it imports is
 as defining a dataclass takes ten times as long.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from entrypoint import manifest as manifests
 from entrypoint.atomic import write_text
 from entrypoint.build.lock_header import lock_path, stands
-from entrypoint.errors import LockError, ManifestError, Place, Problem
+from entrypoint.errors import ArchiveError, LockError, ManifestError, Place, Problem, VerifyError
+from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.manifest import Layer, Manifest
 from entrypoint.targets import AwsLayer, Target, expand
 
@@ -67,7 +68,7 @@ class Project(NamedTuple):
         Raises:
             LockError: where the lock is out of step with its inputs, or not a lock.
         """
-        from entrypoint.build.lock import Lock, read_lock, read_pinned  # noqa: PLC0415 - see check_locks
+        from entrypoint.build.lock import Lock, read_lock, read_pinned  # noqa: PLC0415 - see _stands
 
         own = target.layer.own_locks.get(target.platform)
         if own is not None:
@@ -127,6 +128,37 @@ def _asked(layer: Layer) -> object:
     return layer.requirements.asked, layer.from_source
 
 
+def check_project(project: Project) -> None:
+    """Make sure that every lock is in step and the repository's files fit into their layers; offline.
+
+    Raises:
+        LockError: with every lock that is missing or out of step, and all else that is wrong.
+        VerifyError: where the locks are right, and the repository's files are too large for a layer.
+    """
+    locks = [problem for target in project.targets for problem in _problems_of_lock(project, target)]
+    files = [problem for layer in project.manifest.layers.values() for problem in _problems_of_files(layer)]
+    if locks:
+        raise LockError(*dict.fromkeys([*locks, *files]))
+    if files:
+        raise VerifyError(*files)
+
+
+def _problems_of_lock(project: Project, target: Target) -> Sequence[Problem]:
+    try:
+        if _stands(project, target) or project.standing_lock(target):
+            return ()
+    except LockError as error:
+        return error.problems
+    message = f"the layer {target.layer.name!r} has no lock for {target.platform}"
+    return (Problem(message, "run: lambda-layers lock", target.layer.place),)
+
+
+def out_of_step(project: Project) -> tuple[Target, ...]:
+    """Return the targets whose lock is ours to make, and is not there or not in step; one for each lock."""
+    by_path = {project.lock_path(target): target for target in project.lockable}
+    return tuple(target for target in by_path.values() if not _stands(project, target))
+
+
 def _stands(project: Project, target: Target) -> bool:
     """Tell of a lock of ours whether a quick look is enough; most hooks run on locks that are in step."""
     layer = target.layer
@@ -141,19 +173,18 @@ def _stands(project: Project, target: Target) -> bool:
     )
 
 
-def check_locks(project: Project) -> None:
-    """Make sure that every target has a lock that is in step with its inputs; offline.
+def _problems_of_files(layer: Layer) -> Sequence[Problem]:
+    if not layer.include and not layer.content:
+        return ()
+    from entrypoint.build.repository_files import repository_files  # noqa: PLC0415 - slow, and rarely needed
 
-    Raises:
-        LockError: with everything that is missing or out of step.
-    """
-    problems: list[Problem] = []
-    for target in project.targets:
-        try:
-            if not _stands(project, target) and project.standing_lock(target) is None:
-                message = f"the layer {target.layer.name!r} has no lock for {target.platform}"
-                problems.append(Problem(message, "run: lambda-layers lock", target.layer.place))
-        except LockError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise LockError(*dict.fromkeys(problems))
+    try:
+        size = sum(file.source.stat().st_size for file in repository_files(layer))
+    except ArchiveError as error:
+        return error.problems
+    most = min(layer.size_budget or UNZIPPED_BYTES, UNZIPPED_BYTES)
+    if size <= most:
+        return ()
+    message = f"the repository's files alone take {size / 1e6:.1f} MB of the layer's {most / 1e6:.1f} MB"
+    remedy = "take some of them out, with 'exclude' say" + ("" if most == UNZIPPED_BYTES else ", or raise it")
+    return (Problem(message, remedy, layer.place),)

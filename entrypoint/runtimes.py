@@ -8,6 +8,9 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
+ROOT = "python/"
+"""Where the packages of a layer stand: the runtimes have /opt/python on their path."""
+
 
 class Architecture(StrEnum):
     """An instruction set, by Lambda's name for it."""

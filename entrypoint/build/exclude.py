@@ -5,10 +5,14 @@ A package's own .dist-info is always kept, so that importlib.metadata and entry 
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pathspec import GitIgnoreSpec
 
-from entrypoint.build.layout import ROOT, Part
+from entrypoint.runtimes import ROOT
+
+if TYPE_CHECKING:
+    from entrypoint.build.layout import Part
 
 _PRESETS = {
     "tests": ("*/**/tests/", "*/**/test/", "*/**/conftest.py"),
@@ -31,7 +35,7 @@ class Exclusion:
         path = path.removeprefix(ROOT)
         return not path.partition("/")[0].endswith(".dist-info") and self._spec.match_file(path)
 
-    def applied(self, part: Part) -> Part:
+    def applied(self, part: "Part") -> "Part":
         """Return the part without what is left out."""
         if self.is_empty:
             return part

@@ -20,9 +20,8 @@ from entrypoint.build.elf import ElfFacts
 from entrypoint.build.inspect import Contents
 from entrypoint.build.wheel import RAW_METHODS, Member, read_content
 from entrypoint.errors import ArchiveError
-from entrypoint.runtimes import Runtime
+from entrypoint.runtimes import ROOT, Runtime
 
-ROOT = "python/"
 _SCHEMES = {"purelib": "", "platlib": "", "data": "", "scripts": "bin/", "headers": "include/"}
 _SHEBANG = b"#!python"
 

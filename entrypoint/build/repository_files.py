@@ -1,24 +1,22 @@
 """Files of the user's repository that go into a layer: `include` under python/, `content` into /opt as it is.
 
-In: a layer of the manifest. Out: the files with their places and modes, hashed for the dependency hash,
-and, where the layer is built, their part of it. What git ignores is not included; `content` is taken
-whole, for what is built into bin/ and lib/ is often ignored by git.
+In: a layer of the manifest. Out: the files with their places and modes, hashed for the dependency hash.
+What git ignores is not included; `content` is taken whole, for what is built into bin/ and lib/ is often
+ignored by git.
 """
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
-from entrypoint.build import elf
-from entrypoint.build.elf import ElfFacts
 from entrypoint.build.exclude import Exclusion
-from entrypoint.build.layout import ROOT, Part, compressed
 from entrypoint.errors import ArchiveError, Problem
 from entrypoint.manifest import Layer
+from entrypoint.runtimes import ROOT
 
 _NEVER = GitIgnoreSpec.from_lines(["__pycache__/", "*.pyc", ".git/"])
 
@@ -96,20 +94,3 @@ def _is_ignored(path: Path) -> bool:
         if (folder / ".git").exists():
             return False
     return False
-
-
-def repository_part(layer: Layer, files: Sequence[RepositoryFile]) -> Part:
-    """Return the files as a part of the layer."""
-    facts: dict[str, ElfFacts] = {}
-    damaged: dict[str, str] = {}
-    entries = []
-    for file in files:
-        content = file.source.read_bytes()
-        entries.append(compressed(file.path, content, executable=file.executable))
-        if content.startswith(elf.MAGIC):
-            try:
-                facts[file.path] = elf.read(content)
-            except ValueError as error:
-                damaged[file.path] = str(error)
-    name = ", ".join(place.name for place in (*layer.include, *filter(None, [layer.content])))
-    return Part(name=name, origin=name, entries=tuple(entries), elf=facts, damaged=damaged)

@@ -14,9 +14,10 @@ from pathlib import Path
 from entrypoint.atomic import write_text
 from entrypoint.build import elf
 from entrypoint.build.assemble import assemble
-from entrypoint.build.layout import ROOT, Entry, Part, compressed, copied, identity, new_record, record_hash
+from entrypoint.build.layout import Entry, Part, compressed, copied, identity, new_record, record_hash
 from entrypoint.build.symbols import without_symbols
 from entrypoint.build.wheel import Member, read_content, read_members
+from entrypoint.runtimes import ROOT
 
 _FORMAT = 1
 """Raised whenever stripped files come out differently, so that what was kept is not believed."""

@@ -12,7 +12,8 @@ from entrypoint.build.assemble import assemble
 from entrypoint.build.bytecode import Bytecode, InstalledInterpreter, find_interpreter
 from entrypoint.build.dependency_hash import dependency_hash
 from entrypoint.build.lock import Lock
-from entrypoint.build.repository_files import repository_files, repository_part
+from entrypoint.build.repository_files import repository_files
+from entrypoint.build.repository_part import repository_part
 from entrypoint.errors import CompileError
 from entrypoint.runtimes import RUNTIMES
 

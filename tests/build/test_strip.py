@@ -18,7 +18,8 @@ from entrypoint.build.assemble import assemble
 from entrypoint.build.dependency_hash import dependency_hash
 from entrypoint.build.exclude import Exclusion
 from entrypoint.build.lock import Lock
-from entrypoint.build.repository_files import repository_files, repository_part
+from entrypoint.build.repository_files import repository_files
+from entrypoint.build.repository_part import repository_part
 from entrypoint.build.strip import Strip
 from entrypoint.build.symbols import size_of_symbols, without_symbols
 from entrypoint.build.verify import verify

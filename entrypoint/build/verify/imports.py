@@ -10,11 +10,11 @@ from importlib.resources import files as resources
 
 from entrypoint.build.assemble import Archive
 from entrypoint.build.compile import Builders
-from entrypoint.build.layout import ROOT
 from entrypoint.build.requirement_options import IndexOptions
 from entrypoint.build.runtime_image import runtime_image
 from entrypoint.build.verify.findings import Finding, Severity
 from entrypoint.errors import CompileError
+from entrypoint.runtimes import ROOT
 from entrypoint.targets import Target
 
 RULE = "import"

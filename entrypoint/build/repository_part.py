@@ -1,0 +1,26 @@
+"""Files of the repository -> their part of a layer."""
+
+from collections.abc import Sequence
+
+from entrypoint.build import elf
+from entrypoint.build.elf import ElfFacts
+from entrypoint.build.layout import Part, compressed
+from entrypoint.build.repository_files import RepositoryFile
+from entrypoint.manifest import Layer
+
+
+def repository_part(layer: Layer, files: Sequence[RepositoryFile]) -> Part:
+    """Return the files as a part of the layer."""
+    facts: dict[str, ElfFacts] = {}
+    damaged: dict[str, str] = {}
+    entries = []
+    for file in files:
+        content = file.source.read_bytes()
+        entries.append(compressed(file.path, content, executable=file.executable))
+        if content.startswith(elf.MAGIC):
+            try:
+                facts[file.path] = elf.read(content)
+            except ValueError as error:
+                damaged[file.path] = str(error)
+    name = ", ".join(place.name for place in (*layer.include, *filter(None, [layer.content])))
+    return Part(name=name, origin=name, entries=tuple(entries), elf=facts, damaged=damaged)
