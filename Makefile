@@ -17,6 +17,9 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet .github action.yml
 	$(BIN)/pre-commit validate-manifest .pre-commit-hooks.yaml
 
 # Beside uv, pex and the SAM CLI, which get an environment of their own; needs zip and unzip, and Python 3.11.

@@ -185,6 +185,6 @@ def _problems_of_files(layer: Layer) -> Sequence[Problem]:
     most = min(layer.size_budget or UNZIPPED_BYTES, UNZIPPED_BYTES)
     if size <= most:
         return ()
-    message = f"the repository's files alone take {size / 1e6:.1f} MB of the layer's {most / 1e6:.1f} MB"
+    message = f"the repository's files alone take {size:,} of the {most:,} bytes that the layer may have"
     remedy = "take some of them out, with 'exclude' say" + ("" if most == UNZIPPED_BYTES else ", or raise it")
     return (Problem(message, remedy, layer.place),)

@@ -86,8 +86,19 @@ def test_hooks_are_console_scripts_and_documented():
         ("my-lambda-layers.yml.bak", False),
     ],
 )
-def test_the_hook_runs_for_the_right_files(path, wanted):
-    assert bool(re.search(HOOKS[0]["files"], path)) == wanted
+def test_the_hooks_run_for_the_right_files(path, wanted):
+    assert {bool(re.search(hook["files"], path)) for hook in HOOKS} == {wanted}
+
+
+def test_what_the_hooks_install_is_what_the_project_names():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    of_aws_and_docker = {"boto3", "docker"}
+    named = {
+        name
+        for name in project["optional-dependencies"]["all"]
+        if name.partition(">")[0] not in of_aws_and_docker
+    }
+    assert all(set(hook.get("additional_dependencies", named)) == named for hook in HOOKS)
 
 
 def test_exit_codes_are_unique_and_documented():

@@ -84,44 +84,21 @@ def test_a_repository_without_a_manifest(tmp_path, monkeypatch, capsys):
     )
 
 
-def test_the_hook_imports_nothing_heavy():
-    heavy = {
-        "boto3",
-        "botocore",
-        "docker",
-        "pip",
-        "piptools",
-        "rich",
-        "unearth",
-        "elftools",
-        "moto",
-        "requests",
-    }
-    code = "import sys, hooks.lambda_layers_check; print(*sys.modules)"
-    result = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+def test_a_check_of_what_is_sound_imports_nothing_heavy(repository):
+    heavy = {"boto3", "dataclasses", "docker", "elftools", "json", "packaging", "pip", "rich", "subprocess"}
+    code = "import sys, hooks.lambda_layers_check as h; h.main(sys.argv[1:]); print(*sys.modules)"
+    command = [sys.executable, "-I", "-c", code, "lambda-layers.yml"]
+    result = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True)
     assert heavy.isdisjoint(name.partition(".")[0] for name in result.stdout.split())
 
 
-@pytest.mark.network
-def test_pre_commit_runs_it(repository, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "pre_commit",
-        "try-repo",
-        str(ROOT),
-        "lambda-layers-check",
-        "--all-files",
-    ]
-    environment = os.environ | GIT | {"PRE_COMMIT_HOME": str(tmp_path / "pre-commit")}
-    first = subprocess.run(
-        command, cwd=repository, env=environment, capture_output=True, text=True, check=False
-    )
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert "check lambda-layers.yml" in first.stdout
-    (repository / "web.in").write_text("requests\n")
-    second = subprocess.run(
-        command, cwd=repository, env=environment, capture_output=True, text=True, check=False
-    )
-    assert second.returncode == 1
-    assert "this lock is out of step with web.in" in second.stdout
+@pytest.mark.parametrize("budget", ["100 kB", "1 kB"])
+def test_the_repository_files_against_the_budget(repository, monkeypatch, capsys, budget):
+    (repository / "common").mkdir()
+    (repository / "common" / "__init__.py").write_text("#" * 2000)
+    layer = f"include: common, runtimes: [python3.13], size_budget: {budget}"
+    (repository / "lambda-layers.yml").write_text(f"version: 1\nlayers:\n  web: {{{layer}}}\n")
+    message = "the repository's files alone take 2,000 of the 1,000 bytes that the layer may have"
+    remedy = "take some of them out, with 'exclude' say, or raise it"
+    lines = [f"lambda-layers.yml:3:3: {message}; {remedy}"] if budget == "1 kB" else []
+    assert check(repository, monkeypatch, capsys) == (len(lines), lines)
