@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from entrypoint import manifest as manifests
+from entrypoint import manifest_file
 from entrypoint.atomic import write_text
 from entrypoint.build.lock_header import lock_path, stands
 from entrypoint.errors import ArchiveError, LockError, ManifestError, Place, Problem, VerifyError
@@ -104,7 +104,7 @@ def load_project(path: Path, *, root: Path, variables: Mapping[str, str]) -> Pro
         raise ManifestError.of(
             f"cannot be read: {error}", "make it a readable UTF-8 file", Place(shown)
         ) from None
-    manifest = manifests.load(path, text=text, shown=shown, variables=variables)
+    manifest = manifest_file.load(path, text=text, shown=shown, variables=variables)
     project = Project(manifest=manifest, layers=expand(manifest), root=root)
     _refuse_shared_locks(project)
     return project

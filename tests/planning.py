@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from entrypoint import manifest as manifests
+from entrypoint import manifest_file
 from entrypoint.manifest import Manifest
 from entrypoint.release.aws_lambda import Function, LayerVersion
 from entrypoint.release.plan import RegionPlan, make_plan
@@ -20,7 +20,7 @@ def read(text: str) -> tuple[Manifest, tuple[AwsLayer, ...]]:
     """Read a manifest; the lines that every manifest has may be left out."""
     head = "" if "version:" in text else "version: 1\n"
     path = Path("/project/lambda-layers.yml")
-    manifest = manifests.load(path, text=head + text, shown=path.name, variables={})
+    manifest = manifest_file.load(path, text=head + text, shown=path.name, variables={})
     return manifest, expand(manifest)
 
 

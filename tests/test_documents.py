@@ -10,7 +10,7 @@ import yaml
 from entrypoint import errors
 from entrypoint.edges import github
 from entrypoint.errors import LayersError
-from entrypoint.manifest import load
+from entrypoint.manifest_file import load
 from entrypoint.schema import MANIFEST
 
 ROOT = Path(__file__).parent.parent

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entrypoint.errors import LayersError, ManifestError
-from entrypoint.manifest import load
+from entrypoint.manifest_file import load
 from entrypoint.runtimes import RUNTIMES
 from entrypoint.schema import MANIFEST
 from entrypoint.targets import expand

@@ -1,0 +1,176 @@
+"""lambda-layers.yml -> Manifest.
+
+In: the file's text and the variables for `${NAME}`. Out: a `Manifest`, or one ManifestError with all
+problems, each at its line. Nothing here touches the network, a lock or AWS.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from entrypoint.errors import ManifestError, Place, Problem
+from entrypoint.limits import LAYERS_PER_FUNCTION
+from entrypoint.manifest import Bucket, FunctionEntry, Layer, Manifest, Requirements
+from entrypoint.runtimes import RUNTIMES, Architecture, Platform
+from entrypoint.schema import DEFAULT_BUILDER, DEFAULT_NAME, MANIFEST, REQUIREMENTS_ENDINGS
+from entrypoint.shapes import Reader, Table, compose
+
+NOTHING = Table({}, {}, Place(""))
+
+
+def load(path: Path, *, text: str, shown: str, variables: Mapping[str, str]) -> Manifest:
+    """Parse the manifest's text; paths in it are taken from the manifest's folder.
+
+    Raises:
+        ManifestError: with every problem of the file, not only the first.
+    """
+    reader = Reader(shown, variables)
+    table = MANIFEST.read(compose(text, shown), reader)
+    if table is not None:
+        layers, functions = table.get("layers", NOTHING), table.get("functions", NOTHING)
+        for layer in layers.values.values():
+            reader.problems.extend(_missing_files(path.parent, layer))
+            reader.problems.extend(_python_without_python(layer))
+        reader.problems.extend(_wrong_references(layers, functions))
+        reader.problems.extend(_shadowed_entries(functions))
+        if not reader.problems:
+            return _manifest(path, table)
+    raise ManifestError(*sorted(reader.problems, key=_position))
+
+
+def _position(problem: Problem) -> tuple[int, int]:
+    return (problem.place.line or 0, problem.place.column or 0) if problem.place else (0, 0)
+
+
+def _missing_files(folder: Path, layer: Table) -> Iterator[Problem]:
+    for text in layer.get("requirements", ()):
+        if text.endswith(".toml") and Path(text).name != "pyproject.toml":
+            remedy = "name a pyproject.toml or a requirements file; a pylock.toml goes under 'lock'"
+            yield Problem(f"{text} is no input", remedy, text.place)
+        elif _is_file_name(text) and not (folder / text).is_file():
+            yield Problem(f"there is no file {text}", "create it, or mend its name", text.place)
+    for text in (*layer.get("include", ()), *filter(None, [layer.get("content")])):
+        if not (folder / text).exists() or (text is layer.get("content") and not (folder / text).is_dir()):
+            kind = "folder" if text is layer.get("content") else "file or folder"
+            yield Problem(f"there is no {kind} {text}", "create it, or mend its name", text.place)
+    if lock := layer.get("lock"):
+        platforms = _platforms(layer)
+        missing = dict.fromkeys(
+            name for p in platforms if not (folder / (name := _filled(lock, p))).is_file()
+        )
+        for name in missing:
+            yield Problem(f"there is no file {name}", "create it, or mend its name", lock.place)
+
+
+def _python_without_python(layer: Table) -> Iterator[Problem]:
+    for runtime in layer.get("runtimes", ()):
+        if RUNTIMES[runtime].python is None and (keys := layer.keys.keys() & {"requirements", "include"}):
+            message = f"{runtime} has no Python for {' and '.join(sorted(keys))}"
+            yield Problem(message, "give it 'content:' only, or another runtime", runtime.place)
+
+
+def _wrong_references(layers: Table, functions: Table) -> Iterator[Problem]:
+    for pattern, function in functions.values.items():
+        references = function.get("layers", ())
+        for layer in references:
+            if not layer.startswith("arn:") and layer not in layers.keys:
+                remedy = f"choose one of {', '.join(layers.keys)}" if layers.keys else "add it under 'layers'"
+                yield Problem(f"there is no layer {str(layer)!r} in this manifest", remedy, layer.place)
+        if len(references) > LAYERS_PER_FUNCTION:
+            message = f"{len(references)} layers are too many for a function"
+            remedy = f"AWS takes at most {LAYERS_PER_FUNCTION}; merge some of them"
+            yield Problem(message, remedy, functions.keys[pattern])
+
+
+def _shadowed_entries(functions: Table) -> Iterator[Problem]:
+    globs: list[str] = []
+    for pattern in functions.values:
+        if "*" in pattern or "?" in pattern or "[" in pattern:
+            globs.append(pattern)
+        elif glob := next((glob for glob in globs if fnmatchcase(pattern, glob)), None):
+            message = f"{pattern!r} never counts: {glob!r} above matches it first"
+            yield Problem(message, "move it above that entry", functions.keys[pattern])
+
+
+def _manifest(path: Path, table: Table) -> Manifest:
+    layers, functions = table.get("layers"), table.get("functions", NOTHING)
+    bucket = table.get("s3")
+    return Manifest(
+        path=path,
+        regions=table.get("regions", ()),
+        layers={name: _layer(path.parent, name, layers) for name in layers.values},
+        functions=tuple(_function(name, functions) for name in functions.values),
+        bucket=Bucket(bucket=bucket.get("bucket"), prefix=bucket.get("prefix", "")) if bucket else None,
+    )
+
+
+def _layer(folder: Path, name: str, layers: Table) -> Layer:
+    table: Table = layers.get(name)
+    texts = table.get("requirements", ())
+    content = table.get("content")
+    platforms = _platforms(table)
+    lock = table.get("lock")
+    return Layer(
+        name=name,
+        place=layers.keys[name],
+        requirements=Requirements(
+            files=tuple(folder / text for text in texts if _is_file_name(text)),
+            lines=tuple((str(text), text.place) for text in texts if not _is_file_name(text)),
+            extras=tuple(map(str, table.get("extras", ()))),
+            groups=tuple(map(str, table.get("groups", ()))),
+            place=table.keys.get("requirements", layers.keys[name]),
+        ),
+        platforms=platforms,
+        own_locks={platform: folder / _filled(lock, platform) for platform in platforms} if lock else {},
+        name_template=table.get("name") or ("{layer}" if len(platforms) == 1 else DEFAULT_NAME),
+        from_source=frozenset(re.sub(r"[-_.]+", "-", name).lower() for name in table.get("from_source", ())),
+        include=tuple(folder / text for text in table.get("include", ())),
+        content=folder / content if content else None,
+        exclude=tuple(map(str, table.get("exclude", ()))),
+        strip=table.get("strip", False),
+        bytecode=None if table.get("bytecode", "auto") == "auto" else table.get("bytecode"),
+        import_modules=table.get("verify") == "import",
+        size_budget=_bytes(table.get("size_budget")),
+        ignored_rules=frozenset(table.get("ignore", NOTHING).values),
+        builder_image=table.get("builder_image", DEFAULT_BUILDER),
+        system_packages=tuple(map(str, table.get("system_packages", ()))),
+        description=table.get("description"),
+        license=table.get("license"),
+    )
+
+
+def _bytes(size: str | None) -> int | None:
+    """Read a size such as 80 MB; the units are powers of a thousand."""
+    if size is None:
+        return None
+    number, unit = size[:-2], size[-2:]
+    return round(float(number) * {"kB": 1e3, "MB": 1e6, "GB": 1e9}[unit])
+
+
+def _is_file_name(text: str) -> bool:
+    return text.endswith(REQUIREMENTS_ENDINGS)
+
+
+def _platforms(layer: Table) -> tuple[Platform, ...]:
+    return tuple(
+        Platform(RUNTIMES[runtime], Architecture(architecture))
+        for runtime in layer.get("runtimes", ())
+        for architecture in layer.get("architectures", (Architecture.X86_64,))
+    )
+
+
+def _filled(template: str, platform: Platform) -> str:
+    return template.replace("{runtime}", str(platform.runtime)).replace(
+        "{architecture}", platform.architecture
+    )
+
+
+def _function(pattern: str, functions: Table) -> FunctionEntry:
+    table: Table = functions.get(pattern)
+    return FunctionEntry(
+        pattern=pattern,
+        place=functions.keys[pattern],
+        layers=table.get("layers"),
+        exclusive=table.get("exclusive", False),
+    )
