@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from entrypoint import __version__
-from entrypoint.errors import LayersError, MachineError, Place, RolloutError, UsageError
+from entrypoint.errors import AwsError, LayersError, MachineError, Place, RolloutError, UsageError
 from entrypoint.project import Project, check_project, load_project
 from entrypoint.schema import DEFAULT_PATH, MANIFEST
-from entrypoint.targets import Target, aging
+from entrypoint.targets import AwsLayer, Target, aging
 
 if TYPE_CHECKING:
     from entrypoint.run import Run
@@ -132,11 +132,16 @@ def _parser() -> argparse.ArgumentParser:
         "--detailed-exitcode", action="store_true", help="exit with 2 if there is something to do"
     )
     deploy = command("deploy", _deploy, "build and publish what changed, and update the functions")
+    rollback = command("rollback", _rollback, "give functions the layer versions that they had before")
+    rollback.add_argument("--layer", action="append", default=[], metavar="NAME", help="only of this layer")
+    rollback.add_argument("--to", type=int, metavar="VERSION", help="this version, not the one before")
+    prune = command("prune", _prune, "delete the layer versions that nobody needs")
+    prune.add_argument("--keep", type=int, metavar="N", help="versions of each layer to keep")
     command("schema", _schema, "print the manifest's JSON Schema, for editors")
     command("demo", _demo, "show the main job on an embedded AWS, with real packages")
-    for sub in (init, check, lock, build, plan, deploy):
+    for sub in (init, check, lock, build, plan, deploy, rollback, prune):
         sub.add_argument("--manifest", default=DEFAULT_PATH, metavar="FILE", help="default: %(default)s")
-    for sub in (check, lock, build, plan, deploy):
+    for sub in (check, lock, build, plan, deploy, rollback, prune):
         sub.add_argument(
             "--set", action="append", default=[], metavar="NAME=VALUE", help="a value for ${NAME}"
         )
@@ -145,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--cache", metavar="FOLDER", help="for wheels; default: ~/.cache/lambda-layers")
     for sub in (build, plan, deploy):
         sub.add_argument("--locked", action="store_true", help="refuse layers without a lock")
-    for sub in (plan, deploy):
+    for sub in (plan, deploy, rollback, prune):
         sub.add_argument("--aws", choices=["local"], help="use an embedded AWS, kept in .lambda-layers/")
     return parser
 
@@ -208,12 +213,15 @@ def _plan(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
         from entrypoint import pipeline  # noqa: PLC0415
         from entrypoint.report.results import plan_outputs, plans_as_json  # noqa: PLC0415
 
-        plans = pipeline.plan(run)
+        found = pipeline.plan(run)
+        plans = found.plans
         if arguments.json:
             run.console.result(plans_as_json(plans))
         else:
             run.console.plans(plans)
     _set_outputs(environment, plan_outputs(plans))
+    if found.failures:
+        raise AwsError(*(problem for failure in found.failures for problem in failure.problems))
     something_to_do = not all(plan.is_empty for plan in plans)
     return _SOMETHING_TO_DO if arguments.detailed_exitcode and something_to_do else 0
 
@@ -228,6 +236,28 @@ def _deploy(arguments: argparse.Namespace, environment: Mapping[str, str]) -> in
     _set_outputs(environment, deployment_outputs(deployment))
     if deployment.problems:
         raise RolloutError(*deployment.problems)
+    return 0
+
+
+def _rollback(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    with _started(arguments, environment) as run:
+        from entrypoint import pipeline  # noqa: PLC0415
+
+        deployment = pipeline.rollback(run, _layers(run.project, arguments.layer), arguments.to)
+        run.console.deployed(deployment)
+    if deployment.problems:
+        raise RolloutError(*deployment.problems)
+    return 0
+
+
+def _prune(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    with _started(arguments, environment) as run:
+        from entrypoint import pipeline  # noqa: PLC0415
+
+        pruned = pipeline.prune(run, arguments.keep)
+        run.console.deployed(pruned)
+    if pruned.problems:
+        raise AwsError(*pruned.problems)
     return 0
 
 
@@ -250,7 +280,7 @@ def _started(arguments: argparse.Namespace, environment: Mapping[str, str]) -> I
         project,
         console,
         environment=environment,
-        cache=arguments.cache,
+        cache=getattr(arguments, "cache", None),
         locked=getattr(arguments, "locked", False),
         local=getattr(arguments, "aws", None) == "local",
     ) as run:
@@ -273,6 +303,19 @@ def _targets(project: Project, names: Sequence[str]) -> tuple[Target, ...]:
     if unknown:
         raise UsageError.of(f"there is no target {', '.join(unknown)}", f"choose from {', '.join(by_name)}")
     return tuple(by_name[name] for name in names) or project.targets
+
+
+def _layers(project: Project, names: Sequence[str]) -> tuple[AwsLayer, ...]:
+    """Return the layers of AWS that are meant: by their name there, or by the manifest's."""
+    known = {layer.name for layer in project.layers} | set(project.manifest.layers)
+    if unknown := sorted(set(names) - known):
+        remedy = f"choose from {', '.join(sorted(known))}"
+        raise UsageError.of(f"there is no layer {', '.join(unknown)}", remedy)
+    return tuple(
+        layer
+        for layer in project.layers
+        if not names or layer.name in names or layer.targets[0].layer.name in names
+    )
 
 
 def _print(text: str) -> None:

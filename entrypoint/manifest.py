@@ -1,6 +1,6 @@
 """What lambda-layers.yml says, as frozen values; manifest_file.py reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +8,8 @@ from typing import NamedTuple
 from entrypoint.errors import Place
 from entrypoint.runtimes import Platform
 from entrypoint.schema import DEFAULT_BUILDER
-from entrypoint.shapes import Text
+from entrypoint.shapes import Portion
+from entrypoint.yaml_file import Text
 
 
 class Requirements(NamedTuple):
@@ -60,27 +61,92 @@ class Layer(NamedTuple):
     system_packages: tuple[str, ...] = ()
     description: str | None = None
     license: str | None = None
+    share: "Share | None" = None
+    #: How many versions stay whether or not a function uses them; None for all.
+    keep: int | None = None
 
     def __hash__(self) -> int:
         return hash(self.name)
 
 
-class FunctionEntry(NamedTuple):
-    """An entry under `functions:`: which functions, and the layers that they are to have."""
+class Share(NamedTuple):
+    """Who, beside the layer's own account, may use its versions."""
 
+    accounts: tuple[str, ...] = ()
+    organization: str | None = None
+    public: bool = False
+
+
+class Vpc(NamedTuple):
+    """Where in a network a function stands; sorted, as their order means nothing."""
+
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...]
+
+
+class Concurrency(NamedTuple):
+    """How many environments a function may have, and keeps ready on its aliases; None is left alone."""
+
+    reserved: int | None = None
+    provisioned: int | None = None
+
+
+NO_CONCURRENCY = Concurrency()
+
+
+class FunctionEntry(NamedTuple):
+    """An entry under `functions:`: which functions, and what they are to have."""
+
+    #: A name, an ARN or a glob; a mere label where `tag` or `using` says which functions are meant.
     pattern: str
     place: Place
     layers: tuple[Text, ...]
+    tag: tuple[tuple[str, str], ...] = ()
+    using: str | None = None
     exclusive: bool = False
+    aliases: tuple[str, ...] = ()
+    vpc: Vpc | None = None
+    concurrency: Concurrency = NO_CONCURRENCY
 
     def matches(self, name: str, arn: str) -> bool:
-        """Tell whether the function of this name and ARN is meant."""
+        """Tell whether the function of this name and ARN is meant, by either."""
         return arn == self.pattern if self.pattern.startswith("arn:") else fnmatchcase(name, self.pattern)
 
     @property
     def is_glob(self) -> bool:
         """Tell whether the entry may mean several functions, or none."""
-        return any(character in self.pattern for character in "*?[")
+        return bool(self.tag or self.using) or any(character in self.pattern for character in "*?[")
+
+    @property
+    def needs_details(self) -> bool:
+        """Tell whether more has to be known of its functions than ListFunctions says."""
+        return bool(self.aliases) or self.concurrency != NO_CONCURRENCY
+
+
+class Invocation(NamedTuple):
+    """A call of a function that tells whether all is well."""
+
+    function: str
+    payload: Path | None = None
+    expect: Path | None = None
+
+
+class Rollout(NamedTuple):
+    """How functions are updated."""
+
+    #: How far each wave reaches; the last one reaches all functions, whatever is written.
+    waves: tuple[Portion, ...] = ()
+    max_parallel: int = 48
+    #: How many functions of a wave may fail before it is put back; None where waves are never put back.
+    failure_threshold: Portion | None = None
+    #: The percentage of an alias's traffic that goes to the new version until the check passed.
+    canary: int | None = None
+    alarms: tuple[str, ...] = ()
+    invoke: Invocation | None = None
+    #: Seconds for which the alarms are watched after a wave.
+    soak: int = 0
+    #: Seconds after which no further function is begun.
+    timeout: int | None = None
 
 
 class Bucket(NamedTuple):
@@ -94,6 +160,25 @@ class Bucket(NamedTuple):
         return self.bucket.replace("{region}", region)
 
 
+AT_ONCE = Rollout()
+"""All functions in one wave, without a check."""
+
+
+class Destination(NamedTuple):
+    """An account, by the role to assume in it, and a region; no role is the credentials' own account."""
+
+    region: str
+    role: str | None = None
+
+    @property
+    def account(self) -> str | None:
+        """The account of the role; None where it is that of the credentials."""
+        return self.role.split(":")[4] if self.role else None
+
+    def __str__(self) -> str:
+        return f"{self.account}/{self.region}" if self.role else self.region
+
+
 class Manifest(NamedTuple):
     """All that lambda-layers.yml says."""
 
@@ -102,3 +187,11 @@ class Manifest(NamedTuple):
     layers: Mapping[str, Layer]
     functions: tuple[FunctionEntry, ...]
     bucket: Bucket | None = None
+    #: Roles to assume, one for each account.
+    accounts: tuple[str, ...] = ()
+    rollout: Rollout = AT_ONCE
+
+    def destinations(self, default_region: Callable[[], str]) -> tuple[Destination, ...]:
+        """Return every account and region to deploy to."""
+        regions = self.regions or (default_region(),)
+        return tuple(Destination(region, role) for role in self.accounts or (None,) for region in regions)

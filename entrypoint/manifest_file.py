@@ -11,12 +11,26 @@ from pathlib import Path
 
 from entrypoint.errors import ManifestError, Place, Problem
 from entrypoint.limits import LAYERS_PER_FUNCTION
-from entrypoint.manifest import Bucket, FunctionEntry, Layer, Manifest, Requirements
+from entrypoint.manifest import (
+    AT_ONCE,
+    Bucket,
+    Concurrency,
+    FunctionEntry,
+    Invocation,
+    Layer,
+    Manifest,
+    Requirements,
+    Rollout,
+    Share,
+    Vpc,
+)
 from entrypoint.runtimes import RUNTIMES, Architecture, Platform
 from entrypoint.schema import DEFAULT_BUILDER, DEFAULT_NAME, MANIFEST, REQUIREMENTS_ENDINGS
-from entrypoint.shapes import Reader, Table, compose
+from entrypoint.shapes import Portion
+from entrypoint.yaml_file import Reader, Table, compose
 
 NOTHING = Table({}, {}, Place(""))
+_PARTS_OF_A_FUNCTION_ARN = 7
 
 
 def load(path: Path, *, text: str, shown: str, variables: Mapping[str, str]) -> Manifest:
@@ -34,6 +48,8 @@ def load(path: Path, *, text: str, shown: str, variables: Mapping[str, str]) -> 
             reader.problems.extend(_python_without_python(layer))
         reader.problems.extend(_wrong_references(layers, functions))
         reader.problems.extend(_shadowed_entries(functions))
+        reader.problems.extend(_wrong_entries(layers, functions))
+        reader.problems.extend(_missing_payloads(path.parent, table.get("rollout", NOTHING)))
         if not reader.problems:
             return _manifest(path, table)
     raise ManifestError(*sorted(reader.problems, key=_position))
@@ -85,12 +101,42 @@ def _wrong_references(layers: Table, functions: Table) -> Iterator[Problem]:
 
 def _shadowed_entries(functions: Table) -> Iterator[Problem]:
     globs: list[str] = []
-    for pattern in functions.values:
+    for pattern, entry in functions.values.items():
+        if entry.keys.keys() & {"tag", "using"}:
+            continue
         if "*" in pattern or "?" in pattern or "[" in pattern:
             globs.append(pattern)
         elif glob := next((glob for glob in globs if fnmatchcase(pattern, glob)), None):
             message = f"{pattern!r} never counts: {glob!r} above matches it first"
             yield Problem(message, "move it above that entry", functions.keys[pattern])
+
+
+def _wrong_entries(layers: Table, functions: Table) -> Iterator[Problem]:
+    for pattern, entry in functions.values.items():
+        using, place = entry.get("using"), functions.keys[pattern]
+        if using and "tag" in entry.keys:
+            message = "'tag' and 'using' both say which functions are meant"
+            yield Problem(message, "leave one of them out", place)
+        if using and using not in layers.keys:
+            remedy = f"choose one of {', '.join(layers.keys)}"
+            yield Problem(f"there is no layer {str(using)!r} in this manifest", remedy, using.place)
+        aliases = entry.get("aliases", ()) or _unqualified(pattern)[1]
+        if entry.get("concurrency", NOTHING).get("provisioned") and not aliases:
+            message = "provisioned concurrency is kept on aliases, and none is named"
+            yield Problem(message, "write 'aliases: [...]'", entry.keys["concurrency"])
+
+
+def _missing_payloads(folder: Path, rollout: Table) -> Iterator[Problem]:
+    invoke = rollout.get("check", NOTHING).get("invoke", NOTHING)
+    for text in filter(None, [invoke.get("payload"), invoke.get("expect")]):
+        import json  # noqa: PLC0415 - for those who have such files
+
+        try:
+            json.loads((folder / text).read_text("utf-8"))
+        except OSError:
+            yield Problem(f"there is no file {text}", "create it, or mend its name", text.place)
+        except ValueError as error:
+            yield Problem(f"{text} is no JSON: {error}", "mend it", text.place)
 
 
 def _manifest(path: Path, table: Table) -> Manifest:
@@ -102,6 +148,8 @@ def _manifest(path: Path, table: Table) -> Manifest:
         layers={name: _layer(path.parent, name, layers) for name in layers.values},
         functions=tuple(_function(name, functions) for name in functions.values),
         bucket=Bucket(bucket=bucket.get("bucket"), prefix=bucket.get("prefix", "")) if bucket else None,
+        accounts=tuple(map(str, table.get("accounts", ()))),
+        rollout=_rollout(path.parent, table.get("rollout")),
     )
 
 
@@ -137,6 +185,8 @@ def _layer(folder: Path, name: str, layers: Table) -> Layer:
         system_packages=tuple(map(str, table.get("system_packages", ()))),
         description=table.get("description"),
         license=table.get("license"),
+        share=_share(table.get("share")),
+        keep=table.get("keep"),
     )
 
 
@@ -166,11 +216,62 @@ def _filled(template: str, platform: Platform) -> str:
     )
 
 
+def _share(table: Table | None) -> Share | None:
+    if table is None:
+        return None
+    accounts = tuple(map(str, table.get("accounts", ())))
+    return Share(accounts=accounts, organization=table.get("organization"), public=table.get("public", False))
+
+
 def _function(pattern: str, functions: Table) -> FunctionEntry:
     table: Table = functions.get(pattern)
+    function, alias = _unqualified(pattern)
+    concurrency, vpc = table.get("concurrency", NOTHING), table.get("vpc")
     return FunctionEntry(
-        pattern=pattern,
+        pattern=function,
         place=functions.keys[pattern],
         layers=table.get("layers"),
+        tag=tuple(sorted((key, str(value)) for key, value in table.get("tag", NOTHING).values.items())),
+        using=table.get("using"),
         exclusive=table.get("exclusive", False),
+        aliases=tuple(dict.fromkeys([*alias, *map(str, table.get("aliases", ()))])),
+        vpc=_vpc(vpc) if vpc else None,
+        concurrency=Concurrency(concurrency.get("reserved"), concurrency.get("provisioned")),
     )
+
+
+def _unqualified(pattern: str) -> tuple[str, tuple[str, ...]]:
+    """Part a function's ARN from the alias that may stand behind it."""
+    parts = pattern.split(":")
+    if pattern.startswith("arn:") and len(parts) > _PARTS_OF_A_FUNCTION_ARN:
+        return ":".join(parts[:-1]), (parts[-1],)
+    return pattern, ()
+
+
+def _vpc(table: Table) -> Vpc:
+    return Vpc(
+        subnets=tuple(sorted(map(str, table.get("subnets")))),
+        security_groups=tuple(sorted(map(str, table.get("security_groups")))),
+    )
+
+
+def _rollout(folder: Path, table: Table | None) -> Rollout:
+    if table is None:
+        return AT_ONCE
+    check = table.get("check", NOTHING)
+    invoke, minutes = check.get("invoke"), table.get("timeout")
+    return Rollout(
+        waves=table.get("waves", ()),
+        max_parallel=table.get("max_parallel", AT_ONCE.max_parallel),
+        failure_threshold=table.get("failure_threshold", Portion(0, is_percentage=False)),
+        canary=table.get("canary"),
+        alarms=tuple(map(str, check.get("alarms", ()))),
+        invoke=_invocation(folder, invoke) if invoke else None,
+        soak=check.get("soak", 0),
+        timeout=minutes * 60 if minutes else None,
+    )
+
+
+def _invocation(folder: Path, table: Table) -> Invocation:
+    payload, expect = (folder / text if (text := table.get(key)) else None for key in ("payload", "expect"))
+    return Invocation(function=table.get("function"), payload=payload, expect=expect)

@@ -17,6 +17,7 @@ from entrypoint.build.runtime_image import runtime_image
 from entrypoint.edges.builders import SystemBuilders
 from entrypoint.edges.index import PackageIndex
 from entrypoint.edges.pip_compile import PipCompile
+from entrypoint.manifest import Destination
 from entrypoint.project import Project
 from entrypoint.report.console import Console
 from entrypoint.run import FindInterpreter, Run
@@ -55,11 +56,11 @@ def open_run(
             return stack.enter_context(_local_aws(project)) if local else Access()
 
         @remember
-        def aws(region: str) -> "AwsRegion":
+        def aws(destination: Destination) -> "AwsRegion":
             from entrypoint.edges.aws import AwsRegion  # noqa: PLC0415 - likewise
 
             with reaching:  # several regions may be the first to ask
-                reached = AwsRegion(region, access=access(), bucket=project.manifest.bucket)
+                reached = AwsRegion(destination, access=access(), bucket=project.manifest.bucket)
                 return stack.enter_context(closing(reached))
 
         wheels = _cache_folder(cache, environment)

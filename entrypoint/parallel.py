@@ -12,9 +12,11 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-def for_each(items: Sequence[_Item], work: Callable[[_Item], _Result]) -> tuple[_Result, ...]:
+def for_each(
+    items: Sequence[_Item], work: Callable[[_Item], _Result], *, at_once: int = _AT_ONCE
+) -> tuple[_Result, ...]:
     """Return the results in the order of the items; where several fail, one error tells all problems."""
-    pool = ThreadPoolExecutor(_AT_ONCE)
+    pool = ThreadPoolExecutor(at_once)
     try:
         futures = [pool.submit(work, item) for item in items]
         wait_for(futures)

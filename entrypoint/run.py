@@ -10,6 +10,7 @@ from entrypoint.build.candidates import Index
 from entrypoint.build.compile import Builders, Compiler
 from entrypoint.build.requirement_options import IndexOptions
 from entrypoint.build.resolve import Compile
+from entrypoint.manifest import Destination
 from entrypoint.project import Project
 from entrypoint.release.aws_lambda import ChangesLambda
 from entrypoint.report.console import Console
@@ -35,7 +36,7 @@ class Run:
     compiler: Compiler
     #: Places where code runs as it would in a runtime.
     builders: Builders
-    aws: Callable[[str], ChangesLambda]
+    aws: Callable[[Destination], ChangesLambda]
     default_region: Callable[[], str]
     #: Where wheels, and what was found out about them, are kept.
     cache: Path

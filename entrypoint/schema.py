@@ -1,12 +1,14 @@
 """What lambda-layers.yml may say: one declaration for the parser and for editors."""
 
 from entrypoint.runtimes import RUNTIMES, Architecture
-from entrypoint.shapes import Constant, Field, Flag, FlagOr, ListOf, MapOf, Record, String
+from entrypoint.shapes import Constant, Field, Flag, FlagOr, ListOf, MapOf, Number, PortionOf, Record, String
 
 DEFAULT_PATH = "lambda-layers.yml"
 LAYER_NAME = r"[a-zA-Z0-9_-]{1,100}"
 LAYER_VERSION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9_-]+:[0-9]+"
-FUNCTION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9_-]{1,140}"
+ALIAS = r"(?![0-9]+$)[a-zA-Z0-9_-]{1,128}"
+FUNCTION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9_-]{1,140}(?::[a-zA-Z0-9_-]+)?"
+ROLE_ARN = r"arn:[a-z-]+:iam::[0-9]{12}:role/[a-zA-Z0-9+=,.@_/-]+"
 FUNCTION_GLOB = r"[a-zA-Z0-9_*?\[\]!-]{1,140}"
 DEFAULT_NAME = "{layer}-{runtime}-{architecture}"
 PACKAGE_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
@@ -111,6 +113,27 @@ _LAYER = Record(
             shape=String("a description", longest=150),
             help="begins the description of each layer version, before the dependency hash",
         ),
+        "share": Field(
+            shape=Record(
+                {
+                    "accounts": Field(
+                        shape=ListOf(String("an account's number in quotes", r"[0-9]{12}")),
+                        help="accounts that may use it",
+                    ),
+                    "organization": Field(
+                        shape=String("an organization's id", r"o-[a-z0-9]{10,32}"),
+                        help="an organization whose accounts may use it",
+                    ),
+                    "public": Field(shape=Flag(), help="let everybody use it"),
+                },
+                any_of=("accounts", "organization", "public"),
+            ),
+            help="who else may use each version",
+        ),
+        "keep": Field(
+            shape=Number("a number of versions", least=1),
+            help="delete versions beyond the newest so many that no function uses; none by default",
+        ),
         "license": Field(
             shape=String("a licence", longest=512),
             help="an SPDX identifier, an address, or the licence's text",
@@ -130,7 +153,112 @@ _FUNCTION = Record(
             help="layers of this manifest and layer version ARNs; later ones overlay earlier ones",
             required=True,
         ),
+        "tag": Field(
+            shape=MapOf(String("a tag's value"), r".{1,128}", "a tag's key"),
+            help="mean the functions with these tags; the key of the entry is then but a label",
+        ),
+        "using": Field(
+            shape=String("a layer of this manifest", LAYER_NAME),
+            help="mean the functions that use any version of this layer; the key is then but a label",
+        ),
         "exclusive": Field(shape=Flag(), help="take off this manifest's other layers; false by default"),
+        "aliases": Field(
+            shape=ListOf(String("an alias", ALIAS)),
+            help="publish a version of the function after the update, and move these aliases to it",
+        ),
+        "vpc": Field(
+            shape=Record(
+                {
+                    "subnets": Field(
+                        shape=ListOf(String("a subnet's id", r"subnet-[0-9a-z]+")),
+                        help="the private subnets, in two zones or more",
+                        required=True,
+                    ),
+                    "security_groups": Field(
+                        shape=ListOf(String("a security group's id", r"sg-[0-9a-z]+")),
+                        help="the security groups",
+                        required=True,
+                    ),
+                }
+            ),
+            help="attach the functions to these subnets; where it is not written, nothing is sent",
+        ),
+        "concurrency": Field(
+            shape=Record(
+                {
+                    "reserved": Field(
+                        shape=Number("a number of concurrent executions"),
+                        help="what the function has for itself, and the most that it gets; 0 switches it off",
+                    ),
+                    "provisioned": Field(
+                        shape=Number("a number of concurrent executions", least=1),
+                        help="how many environments are kept ready on each of the entry's aliases",
+                    ),
+                },
+                any_of=("reserved", "provisioned"),
+            ),
+            help="reserved and provisioned concurrency; where it is not written, nothing is sent",
+        ),
+    }
+)
+
+_ROLLOUT = Record(
+    {
+        "waves": Field(
+            shape=ListOf(PortionOf("a count or a percentage of the functions")),
+            help="how far each wave reaches, such as [1, 10%, 100%]; all at once where it is not written",
+        ),
+        "max_parallel": Field(
+            shape=Number("a number of functions", least=1, most=200),
+            help="how many functions are updated at a time; 48 by default",
+        ),
+        "failure_threshold": Field(
+            shape=PortionOf("a count or a percentage of a wave"),
+            help="how many functions of a wave may fail before it is put back; 0 by default",
+        ),
+        "canary": Field(
+            shape=Number("a percentage", least=1, most=99),
+            help="the percentage of an alias's traffic that goes to the new version until the check passed",
+        ),
+        "check": Field(
+            shape=Record(
+                {
+                    "alarms": Field(
+                        shape=ListOf(String("an alarm's name", r".{1,255}")),
+                        help="CloudWatch alarms that must not be in ALARM after a wave",
+                    ),
+                    "invoke": Field(
+                        shape=Record(
+                            {
+                                "function": Field(
+                                    shape=String("a function, maybe with :alias", rf"{LAYER_NAME}(?::\S+)?"),
+                                    help="the function to invoke after each wave",
+                                    required=True,
+                                ),
+                                "payload": Field(
+                                    shape=String("a JSON file"), help="what it is invoked with; {} by default"
+                                ),
+                                "expect": Field(
+                                    shape=String("a JSON file"),
+                                    help="what its answer has to hold; any answer but an error by default",
+                                ),
+                            }
+                        ),
+                        help="a function that must answer after a wave",
+                    ),
+                    "soak": Field(
+                        shape=Number("a number of seconds", most=3600),
+                        help="how many seconds the alarms are watched after a wave; 0 by default",
+                    ),
+                },
+                any_of=("alarms", "invoke"),
+            ),
+            help="what must be well after each wave; where it is not, the run's functions are put back",
+        ),
+        "timeout": Field(
+            shape=Number("a number of minutes", least=1),
+            help="the minutes after which no further function is begun",
+        ),
     }
 )
 
@@ -150,6 +278,11 @@ MANIFEST = Record(
             shape=MapOf(_FUNCTION, f"{FUNCTION_GLOB}|{FUNCTION_ARN}", "a function's name, ARN or glob"),
             help="the functions that use them, by name, ARN or glob; the first that matches counts",
         ),
+        "accounts": Field(
+            shape=ListOf(String("a role's ARN", ROLE_ARN)),
+            help="roles to assume, one for each account; the account of the credentials by default",
+        ),
+        "rollout": Field(shape=_ROLLOUT, help="how functions are updated: waves, checks, canaries"),
         "s3": Field(
             shape=Record(
                 {

@@ -5,88 +5,15 @@ stops at the first problem: a shape notes it in the `Reader` and answers None in
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import yaml
 
-from entrypoint.errors import ManifestError, Place, Problem
+from entrypoint.errors import Place
+from entrypoint.yaml_file import Reader, Table, Text, entries, kind
 
-_VARIABLE = re.compile(
-    r"\$(?:\$|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|(?P<stray>\{))"
-)
-_TAG_NAMES = {
-    "str": "text",
-    "int": "a number",
-    "float": "a number",
-    "bool": "true or false",
-    "null": "nothing",
-}
-
-
-class Text(str):
-    """A text of the file that remembers where it stood."""
-
-    __slots__ = ("place",)
-    place: Place
-
-    @classmethod
-    def at(cls, value: str, place: Place) -> "Text":
-        """Attach the place to the text."""
-        text = cls(value)
-        text.place = place
-        return text
-
-
-class Table(NamedTuple):
-    """A mapping of the file: its values by key, the keys' own places, and where it began."""
-
-    values: Mapping[str, Any]
-    keys: Mapping[str, Place]
-    place: Place
-
-    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - the shape decides the type
-        """Return the value under `key`, or the default where it is not written."""
-        return self.values.get(key, default)
-
-
-class Reader:
-    """Reads one file: fills in `${NAME}` from `variables` and gathers every problem."""
-
-    def __init__(self, file: str, variables: Mapping[str, str]) -> None:
-        self.file = file
-        self.variables = variables
-        self.problems: list[Problem] = []
-
-    def place(self, node: yaml.Node) -> Place:
-        """Return where a node begins."""
-        return Place(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
-
-    def problem(self, node: yaml.Node, message: str, remedy: str) -> None:
-        """Note something that is wrong at a node."""
-        self.problems.append(Problem(message, remedy, self.place(node)))
-
-    def expand(self, node: yaml.ScalarNode) -> str:
-        """Return the scalar with `${NAME}` and `${NAME:-default}` filled in; `$$` stands for one dollar."""
-
-        def fill(match: re.Match[str]) -> str:
-            if match["stray"]:
-                self.problem(
-                    node, "'${' begins a variable and is not closed", "write ${NAME} or $$ for a dollar"
-                )
-                return ""
-            if match["name"] is None:
-                return "$"
-            value = self.variables.get(match["name"]) or match["default"]
-            if value is None:
-                name = match["name"]
-                remedy = (
-                    f"give it with --set {name}=value or in the environment, or write ${{{name}:-default}}"
-                )
-                self.problem(node, f"the variable {name} is not set", remedy)
-            return value or ""
-
-        return _VARIABLE.sub(fill, node.value) if "$" in node.value else str(node.value)
+_WHOLE = 100
 
 
 class Shape(Protocol):
@@ -97,14 +24,6 @@ class Shape(Protocol):
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of what `read` takes."""
-
-
-def _kind(node: yaml.Node) -> str:
-    if isinstance(node, yaml.MappingNode):
-        return "a mapping"
-    if isinstance(node, yaml.SequenceNode):
-        return "a list"
-    return _TAG_NAMES.get(str(node.tag).rpartition(":")[2], "something else")
 
 
 class String(NamedTuple):
@@ -120,7 +39,7 @@ class String(NamedTuple):
         if not (isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:str"):
             hint = " in quotes" if isinstance(node, yaml.ScalarNode) else ""
             reader.problem(
-                node, f"expected {self.meaning}, found {_kind(node)}", f"write {self.meaning}{hint}"
+                node, f"expected {self.meaning}, found {kind(node)}", f"write {self.meaning}{hint}"
             )
             return None
         before = len(reader.problems)
@@ -159,7 +78,7 @@ class Flag(NamedTuple):
     def read(self, node: yaml.Node, reader: Reader) -> bool | None:
         """Return the flag."""
         if node.tag != "tag:yaml.org,2002:bool":
-            reader.problem(node, f"expected true or false, found {_kind(node)}", "write true or false")
+            reader.problem(node, f"expected true or false, found {kind(node)}", "write true or false")
             return None
         return str(node.value).lower() in {"true", "yes", "on"}
 
@@ -182,6 +101,62 @@ class FlagOr(NamedTuple):
     def schema(self) -> dict[str, Any]:
         """Return a schema of the three."""
         return {"enum": [True, False, self.word]}
+
+
+class Number(NamedTuple):
+    """A whole number between two limits."""
+
+    meaning: str
+    least: int = 0
+    most: int | None = None
+
+    def read(self, node: yaml.Node, reader: Reader) -> int | None:
+        """Return the number."""
+        text = reader.expand(node) if isinstance(node, yaml.ScalarNode) else ""
+        between = f"at least {self.least}" + ("" if self.most is None else f" and at most {self.most}")
+        if not re.fullmatch("[0-9]{1,9}", text):
+            reader.problem(node, f"expected {self.meaning}, found {text or kind(node)}", "write a number")
+        elif not self.least <= int(text) <= (self.most or int(text)):
+            reader.problem(node, f"{text} cannot be {self.meaning}", f"it has to be {between}")
+        else:
+            return int(text)
+        return None
+
+    def schema(self) -> dict[str, Any]:
+        """Return an integer schema; a value with variables in it is left to the parser."""
+        limits = {"minimum": self.least} | ({} if self.most is None else {"maximum": self.most})
+        return {"anyOf": [{"type": "integer", **limits}, {"type": "string", "pattern": r"\$"}]}
+
+
+class Portion(NamedTuple):
+    """A number of things, or a percentage of all that there are."""
+
+    amount: int
+    is_percentage: bool
+
+    def of(self, total: int) -> int:
+        """Return how many of `total` are meant; a part of one counts as one."""
+        return -(-total * self.amount // 100) if self.is_percentage else min(self.amount, total)
+
+
+class PortionOf(NamedTuple):
+    """A count such as 5, or a percentage such as 10%."""
+
+    meaning: str
+
+    def read(self, node: yaml.Node, reader: Reader) -> Portion | None:
+        """Return the portion."""
+        text = reader.expand(node) if isinstance(node, yaml.ScalarNode) else ""
+        match = re.fullmatch(r"([0-9]{1,6})(%?)", text)
+        if not match or (match[2] and int(match[1]) > _WHOLE):
+            reader.problem(node, f"{text or kind(node)} is not {self.meaning}", "write it as 5 or as 10%")
+            return None
+        return Portion(int(match[1]), bool(match[2]))
+
+    def schema(self) -> dict[str, Any]:
+        """Return a schema of both; a value with variables in it is left to the parser."""
+        percentage = {"type": "string", "pattern": r"^(?:[0-9]{1,2}|100)%$|\$"}
+        return {"anyOf": [{"type": "integer", "minimum": 0}, percentage]}
 
 
 class Constant(NamedTuple):
@@ -214,7 +189,7 @@ class ListOf(NamedTuple):
             return None if value is None else (value,)
         if not isinstance(node, yaml.SequenceNode):
             reader.problem(
-                node, f"expected a list, found {_kind(node)}", "write [a, b] or one '- ' line for each"
+                node, f"expected a list, found {kind(node)}", "write [a, b] or one '- ' line for each"
             )
             return None
         if not node.value:
@@ -232,32 +207,6 @@ class ListOf(NamedTuple):
         """Return an array schema."""
         many = {"type": "array", "items": self.item.schema(), "minItems": 1, "uniqueItems": True}
         return {"anyOf": [self.item.schema(), many]} if self.single else many
-
-
-def _entries(node: yaml.Node, reader: Reader) -> Iterator[tuple[str, yaml.ScalarNode, yaml.Node]]:
-    """Yield a mapping's keys, variables filled in, with their nodes; `<<` is merged as YAML says."""
-    if not isinstance(node, yaml.MappingNode):
-        reader.problem(node, f"expected a mapping, found {_kind(node)}", "write 'key: value' lines")
-        return
-    own = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-    doubled = {key for key in own if own.count(key) > 1}
-    for key, _ in node.value:
-        if isinstance(key, yaml.ScalarNode) and key.value in doubled:
-            doubled.discard(key.value)
-            reader.problem(key, f"the key {key.value!r} stands here more than once", "keep one of them")
-    try:
-        yaml.constructor.SafeConstructor().flatten_mapping(node)
-    except yaml.constructor.ConstructorError as error:
-        reader.problem(node, str(error.problem), "merge a mapping, or a list of mappings, with <<")
-        return
-    entries: dict[str, tuple[yaml.ScalarNode, yaml.Node]] = {}
-    for key, value in node.value:
-        if isinstance(key, yaml.ScalarNode):
-            entries[reader.expand(key)] = (key, value)
-        else:
-            reader.problem(key, f"expected a name, found {_kind(key)}", "write a plain text before the colon")
-    for text, (key, value) in entries.items():
-        yield text, key, value
 
 
 class Field(NamedTuple):
@@ -279,7 +228,7 @@ class Record(NamedTuple):
         """Return the values of the keys that are written and could be read."""
         values: dict[str, Any] = {}
         keys: dict[str, Place] = {}
-        for key, key_node, value_node in _entries(node, reader):
+        for key, key_node, value_node in entries(node, reader):
             if self.extensions and key.startswith("x-"):
                 continue
             keys[key] = reader.place(key_node)
@@ -333,7 +282,7 @@ class MapOf(NamedTuple):
         """Return the values by key, in the order of the file."""
         values: dict[str, Any] = {}
         keys: dict[str, Place] = {}
-        for key, key_node, value_node in _entries(node, reader):
+        for key, key_node, value_node in entries(node, reader):
             keys[key] = reader.place(key_node)
             if not re.fullmatch(self.key, key):
                 reader.problem(key_node, f"{key!r} is not {self.meaning}", f"it has to match {self.key}")
@@ -346,23 +295,3 @@ class MapOf(NamedTuple):
         """Return an object schema for free keys."""
         names = {"pattern": rf"^(?:{self.key})$|\$"}
         return {"type": "object", "propertyNames": names, "additionalProperties": self.item.schema()}
-
-
-def compose(text: str, file: str) -> yaml.Node:
-    """Return the file's one YAML document as nodes; ManifestError where it is no YAML or empty."""
-    try:
-        node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
-        message = " ".join(filter(None, (error.context, error.problem)))
-        raise ManifestError.of(
-            f"this is not YAML: {message}", "mend the syntax here or just above", place
-        ) from None
-    except yaml.YAMLError as error:
-        remedy = "save it as UTF-8 text without control characters"
-        raise ManifestError.of(f"this is not YAML: {error}", remedy, Place(file)) from None
-    if node is None:
-        remedy = "write one with: lambda-layers init"
-        raise ManifestError.of("the file is empty", remedy, Place(file, 1, 1))
-    return node

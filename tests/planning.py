@@ -1,13 +1,15 @@
 """A manifest, functions and layer versions in a line or two each, for tests of the release stages."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from entrypoint import manifest_file
-from entrypoint.manifest import Manifest
-from entrypoint.release.aws_lambda import Function, LayerVersion
+from entrypoint.manifest import Destination, Manifest, Vpc
+from entrypoint.release.aws_lambda import Details, Function, LayerVersion
 from entrypoint.release.plan import RegionPlan, make_plan
 from entrypoint.release.publish import describe
+from entrypoint.release.selection import Tags, select
 from entrypoint.release.state import LayerState, RegionState
 from entrypoint.targets import AwsLayer, expand
 
@@ -41,6 +43,8 @@ def function(
     architecture: str = "x86_64",
     region: str = REGION,
     package_type: str = "Zip",
+    vpc: Vpc | None = None,
+    code_sha256: str = "code",
 ) -> Function:
     return Function(
         name=name,
@@ -50,6 +54,8 @@ def function(
         layers=layers,
         revision_id="1",
         package_type=package_type,
+        vpc=vpc,
+        code_sha256=code_sha256,
     )
 
 
@@ -57,16 +63,38 @@ def version(name: str, number: int, dependency_hash: str = HASH) -> LayerVersion
     return LayerVersion(arn=arn(name, number), version=number, description=describe(name, dependency_hash))
 
 
-def planned(text: str, *functions: Function, region: str = REGION, **standing: LayerState) -> RegionPlan:
-    """Plan a manifest; `standing` are layers of AWS by name with `-` as `_`, version 7 of all by default."""
+def plan_of(
+    text: str,
+    state: RegionState,
+    details: Mapping[str, Details] | None = None,
+    hashes: Mapping[str, str] | None = None,
+) -> RegionPlan:
+    """Plan a manifest for what stands."""
     manifest, layers = read(text)
+    selection = select(manifest, layers, state.functions, state.tagged, state.destination)
+    hashes = hashes or {each.name: HASH for each in layers}
+    return make_plan(layers, hashes, state, selection, details or {})
+
+
+def planned(
+    text: str,
+    *functions: Function,
+    region: str = REGION,
+    tagged: Mapping[Tags, frozenset[str]] | None = None,
+    details: Mapping[str, Details] | None = None,
+    **standing: LayerState,
+) -> RegionPlan:
+    """Plan a manifest; `standing` are layers of AWS by name with `-` as `_`, version 7 of all by default."""
+    _, layers = read(text)
     stands = {
         each.name: standing.get(each.name.replace("-", "_"))
         or LayerState(latest=version(each.name, 7), current=version(each.name, 7))
         for each in layers
     }
-    state = RegionState(region=region, layers=stands, functions=functions)
-    return make_plan(manifest, layers, {each.name: HASH for each in layers}, state)
+    state = RegionState(
+        destination=Destination(region), layers=stands, functions=functions, tagged=tagged or {}
+    )
+    return plan_of(text, state, details)
 
 
 def after(plan: RegionPlan, name: str) -> tuple[str, ...]:

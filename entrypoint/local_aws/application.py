@@ -109,14 +109,13 @@ def _response(status: int, text: str) -> Response:
 
 
 class FrontDoor:
-    """Lambda's calls to our own service, every other service's to moto."""
+    """The calls to Lambda, and about its tags, to our own services; every other service's to moto."""
 
-    def __init__(self, awslambda: WSGIApplication, others: WSGIApplication) -> None:
-        self._lambda = awslambda
+    def __init__(self, ours: Mapping[str, WSGIApplication], others: WSGIApplication) -> None:
+        self._ours = ours
         self._others = others
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Hand the request to the service it is signed for."""
         call: Call = environ[CALL]
-        chosen = self._lambda if call.service == "lambda" else self._others
-        return chosen(environ, start_response)
+        return self._ours.get(call.service, self._others)(environ, start_response)

@@ -14,6 +14,7 @@ from entrypoint.local_aws.arns import Scope
 from entrypoint.local_aws.calls import ACCOUNT, Call, CallLog, read_call
 from entrypoint.local_aws.moto_services import MotoServices
 from entrypoint.local_aws.state import Cloud, UpdateStatus
+from entrypoint.local_aws.tagging import TaggingApplication
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +55,10 @@ class LocalAws:
         if state_file is not None:
             self.cloud.regions = files.load(state_file)
         self._model = lambda_model()
-        application: WSGIApplication = FrontDoor(LambdaApplication(self.cloud, self._model), self._moto)
+        application: WSGIApplication = FrontDoor(
+            {"lambda": LambdaApplication(self.cloud, self._model), "tagging": TaggingApplication(self.cloud)},
+            self._moto,
+        )
         if middleware is not None:
             application = middleware(application)
         self._log = CallLog(application, self._name_call)

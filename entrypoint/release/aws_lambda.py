@@ -1,10 +1,13 @@
 """AWS Lambda as the release stages see it: the values that travel, and the calls that they need."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+
+from entrypoint.manifest import Share, Vpc
 
 _DEPENDENCY_HASH = re.compile(r"\bdeps:sha256:([0-9a-f]{64})\b")
 
@@ -19,6 +22,7 @@ class LayerVersion:
     #: What it is said to be compatible with; AWS shows this and enforces nothing.
     runtimes: frozenset[str] = frozenset()
     architectures: frozenset[str] = frozenset()
+    created: datetime | None = None
 
     @property
     def dependency_hash(self) -> str | None:
@@ -38,6 +42,45 @@ class Function:
     layers: tuple[str, ...]
     revision_id: str
     package_type: str = "Zip"
+    #: Base64 SHA-256 of its code.
+    code_sha256: str = ""
+    #: None where it is attached to no VPC.
+    vpc: Vpc | None = None
+    #: Zipped sizes in bytes, of its code and of each of its layers.
+    code_size: int = 0
+    layer_sizes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasState:
+    """An alias of a function and what the version behind it is made of."""
+
+    name: str
+    version: str
+    layers: tuple[str, ...]
+    code_sha256: str
+    vpc: Vpc | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What ListFunctions does not tell of a function, as far as the manifest speaks of it."""
+
+    #: Reserved concurrent executions; None where nothing is reserved.
+    reserved: int | None = None
+    aliases: Mapping[str, AliasState]
+    #: Provisioned concurrent executions by alias.
+    provisioned: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """Where an alias points: `weights` are the share of its traffic, 0 to 1, that other versions get."""
+
+    name: str
+    version: str
+    weights: Mapping[str, float]
+    revision_id: str
 
 
 class UnclearAnswerError(Exception):
@@ -67,6 +110,12 @@ class ReadsLambda(Protocol):
     def code_sha256(self, name: str, version: int) -> str:
         """Return the base64 SHA-256 of a layer version's archive."""
 
+    def tagged(self, tags: Sequence[tuple[str, str]]) -> frozenset[str]:
+        """Return the ARNs of the functions that have all these tags."""
+
+    def details(self, function: Function, aliases: Sequence[str], *, provisioned: bool) -> Details:
+        """Return a function's reserved concurrency, those of these aliases that exist, and what they have."""
+
 
 class ChangesLambda(ReadsLambda, Protocol):
     """The calls of a roll-out."""
@@ -83,10 +132,51 @@ class ChangesLambda(ReadsLambda, Protocol):
     ) -> LayerVersion:
         """Publish an archive as the next version; UnclearAnswerError where it may or may not have been."""
 
-    def update_layers(self, function: Function, layers: tuple[str, ...]) -> None:
-        """Set a function's layers and wait until the update has succeeded.
+    def update(self, function: Function, layers: tuple[str, ...], vpc: Vpc | None = None) -> None:
+        """Set a function's layers, and its VPC where one is given; wait until the update has succeeded.
 
         Raises:
             UpdateInProgressError, StaleRevisionError: the function has to be read again first.
             RolloutError: AWS took the update and could not carry it out, or refuses it for good.
         """
+
+    def publish_version(self, name: str, *, code_sha256: str) -> str:
+        """Publish what a function is now, wait until it can be invoked, and return the version's number.
+
+        Where nothing changed since the last version, that one is returned.
+
+        Raises:
+            UpdateInProgressError: the function is being updated.
+            RolloutError: its code is no longer the one given, or the version cannot be made ready.
+        """
+
+    def alias(self, function: str, name: str) -> Alias:
+        """Return where an alias points."""
+
+    def move_alias(self, function: str, alias: Alias, version: str, weights: Mapping[str, float]) -> None:
+        """Let an alias point to a version, and give these shares of its traffic to others.
+
+        Raises:
+            StaleRevisionError: somebody else moved it since it was read.
+        """
+
+    def reserve(self, function: str, concurrency: int) -> None:
+        """Reserve concurrent executions for a function."""
+
+    def provision(self, function: str, alias: str, concurrency: int) -> None:
+        """Keep environments ready on an alias; wait until they are."""
+
+    def share(self, name: str, version: int, share: Share) -> None:
+        """Let others use a layer version; what is granted already stays granted."""
+
+    def alarms(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Return the states of those of these CloudWatch alarms that exist, by name."""
+
+    def invoke(self, function: str, payload: bytes) -> bytes:
+        """Return what a function, with or without `:alias`, answers; RolloutError where it fails."""
+
+    def layers_in_use(self) -> frozenset[str]:
+        """Return the ARNs of the layer versions that any function or published version has."""
+
+    def delete_layer_version(self, name: str, version: int) -> None:
+        """Delete a layer version; one that is gone already is fine."""

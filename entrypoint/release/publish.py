@@ -33,7 +33,7 @@ def publish(
         return replace(change, version=latest, action=LayerAction.KEEP)
     for attempt in range(_ATTEMPTS):
         try:
-            return replace(change, version=_publish(aws, change, archive))
+            return replace(change, version=_settled(aws, change, _publish(aws, change, archive)))
         except UnclearAnswerError:
             sleep(2.0**attempt)  # for AWS to get well, and for what was published to be listed
             found = read_layer(aws, change.layer.name, change.dependency_hash).current
@@ -41,6 +41,12 @@ def publish(
                 return replace(change, version=found)
     message = f"AWS gave no clear answer when {change.layer.name} was published, {_ATTEMPTS} times"
     raise AwsError.of(message, "run again: what did get published will be found and used")
+
+
+def _settled(aws: ChangesLambda, change: LayerChange, published: LayerVersion) -> LayerVersion:
+    """Return the lowest version with this hash: two runs at once both publish, and have to agree on one."""
+    found = read_layer(aws, change.layer.name, change.dependency_hash).current
+    return found if found and found.version < published.version else published
 
 
 def _holds(aws: ChangesLambda, version: LayerVersion, layer: AwsLayer, archive: Archive) -> bool:

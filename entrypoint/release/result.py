@@ -2,18 +2,22 @@
 
 from dataclasses import dataclass
 
-from entrypoint.errors import Problem
+from entrypoint.errors import LayersError, Problem
+from entrypoint.manifest import Destination
 from entrypoint.release.plan import LayerAction, LayerChange
-from entrypoint.release.rollout import Outcome
+from entrypoint.release.update import Outcome, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionResult:
-    """What a deployment did in one region."""
+    """What a deployment did in one account and region; `error` is what stopped it there."""
 
-    region: str
-    layers: tuple[LayerChange, ...]
-    functions: tuple[Outcome, ...]
+    destination: Destination
+    layers: tuple[LayerChange, ...] = ()
+    functions: tuple[Outcome, ...] = ()
+    #: What prune deleted, as name:version.
+    deleted: tuple[str, ...] = ()
+    error: LayersError | None = None
 
     @property
     def published(self) -> tuple[LayerChange, ...]:
@@ -22,13 +26,23 @@ class RegionResult:
 
     @property
     def updated(self) -> tuple[Outcome, ...]:
-        """The functions whose layers are other ones than before."""
+        """The functions that are others than before."""
         return tuple(outcome for outcome in self.functions if outcome.changed)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What could not be done here."""
+        errors = [self.error, *(outcome.error for outcome in self.functions)]
+        return tuple(problem for error in errors if error for problem in error.problems)
+
+    def having(self, status: Status) -> tuple[Outcome, ...]:
+        """Return the functions whose update ended so."""
+        return tuple(outcome for outcome in self.functions if outcome.status is status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """What a deployment did in all regions."""
+    """What a deployment did in all accounts and regions."""
 
     regions: tuple[RegionResult, ...]
 
@@ -39,6 +53,5 @@ class Deployment:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Why functions could not be updated."""
-        outcomes = (outcome for region in self.regions for outcome in region.functions)
-        return tuple(problem for outcome in outcomes if outcome.error for problem in outcome.error.problems)
+        """What could not be done, anywhere."""
+        return tuple(dict.fromkeys(problem for region in self.regions for problem in region.problems))

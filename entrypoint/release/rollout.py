@@ -1,32 +1,41 @@
-"""Layer versions -> functions: each function of the plan gets its list of layers.
+"""Layer versions -> functions, in waves; a wave that is not well is put back, with all before it.
 
-A function that somebody else updates at the same moment is waited for, read again, and its list is
-computed anew from what then stands. One function's failure stops no other; the outcomes tell.
+Within a wave one function's failure stops no other. AWS is the only memory: a run that died is healed by
+running it again, whatever it had got to.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeVar
 
-from entrypoint.errors import LayersError, RolloutError
+from entrypoint.manifest import AT_ONCE, Rollout
 from entrypoint.parallel import wait_for
-from entrypoint.release.aws_lambda import ChangesLambda, StaleRevisionError, UpdateInProgressError
-from entrypoint.release.plan import FunctionChange
+from entrypoint.release.aws_lambda import ChangesLambda
+from entrypoint.release.function_change import FunctionChange
+from entrypoint.release.health import HealthCheck
+from entrypoint.release.update import Outcome, Status, Updating
 
-_AT_ONCE = 48
-"""An update takes AWS a second or three; fewer at once could not use up 15 calls a second."""
-_ATTEMPTS = 10
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How a function's update ended: the layers it has now, or why it could not be updated."""
+class RolledOut:
+    """How every function's update ended, and why the roll-out stopped, if it did."""
 
-    function: str
-    layers: tuple[str, ...]
-    changed: bool
-    error: LayersError | None = None
+    functions: tuple[Outcome, ...]
+    trouble: str | None = None
+
+
+def waves(changes: Sequence[FunctionChange], rollout: Rollout) -> Iterator[tuple[FunctionChange, ...]]:
+    """Yield the functions of each wave, in order; the last wave takes all that are left."""
+    begun = 0
+    reaches = [portion.of(len(changes)) for portion in rollout.waves]
+    for reach in [*reaches, len(changes)]:
+        if reach > begun:
+            yield tuple(changes[begun:reach])
+            begun = reach
 
 
 def roll_out(
@@ -35,45 +44,95 @@ def roll_out(
     versions: Mapping[str, str],
     done: Callable[[Outcome], None],
     *,
+    rollout: Rollout = AT_ONCE,
+    say: Callable[[str], None] = lambda _: None,
     sleep: Callable[[float], None] = time.sleep,
-) -> tuple[Outcome, ...]:
-    """Update the functions, several at once; `done` is called as each one ends, in any order."""
+    clock: Callable[[], float] = time.monotonic,
+) -> RolledOut:
+    """Update the functions, several at once.
 
-    def update(change: FunctionChange) -> Outcome:
-        outcome = _update(aws, change, versions, sleep)
-        done(outcome)
-        return outcome
+    `done` is called as each one ends, in any order, and again where it is put back.
 
-    pool = ThreadPoolExecutor(_AT_ONCE)
+    Raises:
+        RolloutError: the health check that the manifest asks for cannot tell anything; nothing is done yet.
+    """
+    check = HealthCheck(aws=aws, rollout=rollout, sleep=sleep, clock=clock)
+    if changes:
+        check.begin()
+    updating = Updating(aws=aws, versions=versions, sleep=sleep, canary=rollout.canary)
+    pool = ThreadPoolExecutor(rollout.max_parallel)
     try:
-        futures = [pool.submit(update, change) for change in changes]
-        wait_for(futures)
-        return tuple(future.result() for future in futures)
+        return _Rollout(rollout, updating, check, pool, done, say, clock).run(changes)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # on Ctrl-C: AWS ends what was begun without us
 
 
-def _update(
-    aws: ChangesLambda,
-    change: FunctionChange,
-    versions: Mapping[str, str],
-    sleep: Callable[[float], None],
-) -> Outcome:
+@dataclass(slots=True)
+class _Rollout:
+    """One roll-out, and how far it has got."""
+
+    settings: Rollout
+    updating: Updating
+    check: HealthCheck
+    pool: ThreadPoolExecutor
+    done: Callable[[Outcome], None]
+    say: Callable[[str], None]
+    clock: Callable[[], float]
+    #: How the functions stand, by name, in the order in which they were begun.
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    def run(self, changes: tuple[FunctionChange, ...]) -> RolledOut:
+        until = self.clock() + self.settings.timeout if self.settings.timeout else None
+        every = tuple(waves(changes, self.settings))
+        trouble: str | None = None
+        for number, wave in enumerate(every, start=1):
+            if until is not None and self.clock() > until:
+                trouble = f"no time was left for wave {number} of {len(every)}"
+                break
+            if len(every) > 1:
+                self.say(f"wave {number} of {len(every)}: {len(wave)} functions")
+            if trouble := self._wave(wave):
+                trouble = f"wave {number} of {len(every)} was put back: {trouble}"
+                self._put_back(trouble)
+                break
+        outcomes = (self.outcomes.get(change.function.name) or _not_begun(change) for change in changes)
+        return RolledOut(functions=tuple(outcomes), trouble=trouble)
+
+    def _wave(self, wave: tuple[FunctionChange, ...]) -> str | None:
+        """Update the functions of a wave; return what is not well after it."""
+        self._each(wave, self.updating.update)
+        trouble = self._failures(wave) or self.check.trouble()
+        if trouble or self.settings.canary is None:
+            return trouble
+        begun = [c for c in wave if self.outcomes[c.function.name].status is not Status.FAILED]
+        finish = self.updating.finish
+        self._each(begun, lambda change: finish(change, self.outcomes[change.function.name]))
+        return self._failures(wave) or self.check.trouble()
+
+    def _failures(self, wave: tuple[FunctionChange, ...]) -> str | None:
+        threshold = self.settings.failure_threshold
+        failed = [c for c in wave if self.outcomes[c.function.name].status is Status.FAILED]
+        if threshold is None or len(failed) <= threshold.of(len(wave)):
+            return None
+        return f"{len(failed)} of its {len(wave)} functions could not be updated"
+
+    def _put_back(self, reason: str) -> None:
+        """Put the functions of this run back, the last ones first."""
+        self.say(reason)
+        updated = [outcome for outcome in self.outcomes.values() if outcome.before]
+        self._each(updated[::-1], self.updating.put_back)
+
+    def _each(self, items: Sequence[_Item], work: Callable[[_Item], Outcome]) -> None:
+        def told(item: _Item) -> Outcome:
+            outcome = work(item)
+            self.done(outcome)
+            return outcome
+
+        futures = [self.pool.submit(told, item) for item in items]
+        wait_for(futures)
+        self.outcomes |= {outcome.function: outcome for outcome in (future.result() for future in futures)}
+
+
+def _not_begun(change: FunctionChange) -> Outcome:
     function = change.function
-    try:
-        for attempt in range(_ATTEMPTS):
-            layers = change.layers_after(function.layers, versions)
-            if layers == function.layers:
-                return Outcome(function=function.name, layers=layers, changed=function is not change.function)
-            try:
-                aws.update_layers(function, layers)
-            except (UpdateInProgressError, StaleRevisionError):
-                sleep(attempt)  # what GetFunction says may lag behind what the update met
-                function = aws.function(function.name)
-            else:
-                return Outcome(function=function.name, layers=layers, changed=True)
-    except LayersError as refusal:
-        return Outcome(function=function.name, layers=function.layers, changed=False, error=refusal)
-    message = f"{function.name} was being updated by somebody else at each of {_ATTEMPTS} attempts"
-    error = RolloutError.of(message, "run again when the other deployment is over")
-    return Outcome(function=function.name, layers=function.layers, changed=False, error=error)
+    return Outcome(function=function.name, layers=function.layers, status=Status.NOT_BEGUN)

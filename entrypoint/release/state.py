@@ -1,20 +1,24 @@
-"""What stands in AWS, in one region, as far as the manifest is concerned.
+"""What stands in AWS, in one account and region, as far as the manifest is concerned.
 
 In: the layers with their dependency hashes. Out: `RegionState`. One ListLayerVersions call for each
 layer and the pages of ListFunctions; layers have no tags, and a version's description is the only
 place of ours that this one call returns, so that is where the dependency hash stands.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
-from entrypoint.parallel import as_they_end, wait_for
-from entrypoint.release.aws_lambda import Function, LayerVersion, ReadsLambda
+from entrypoint.manifest import Destination, FunctionEntry
+from entrypoint.parallel import as_they_end, for_each, wait_for
+from entrypoint.release.aws_lambda import Details, Function, LayerVersion, ReadsLambda
+from entrypoint.release.selection import Tags
 
 _PAGE = 50
 _CALLS_AT_ONCE = 8
+_DETAILS_AT_ONCE = 32
+"""GetFunction has a quota of 100 a second, and takes some 50 ms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,29 +33,47 @@ class LayerState:
 class RegionState:
     """The layers of the manifest and all functions, in one region."""
 
-    region: str
+    destination: Destination
     layers: Mapping[str, LayerState]
     functions: tuple[Function, ...]
+    #: The ARNs of the functions with the tags that entries of the manifest ask for.
+    tagged: Mapping[Tags, frozenset[str]]
 
 
 def read_state(
-    aws: ReadsLambda, region: str, wanted: Mapping[str, str], *, with_functions: bool
+    aws: ReadsLambda, destination: Destination, wanted: Mapping[str, str], entries: Sequence[FunctionEntry]
 ) -> RegionState:
-    """Return the region's state; `wanted` maps layer names to dependency hashes."""
+    """Return the state of an account and region; `wanted` maps layer names to dependency hashes."""
     pool = ThreadPoolExecutor(_CALLS_AT_ONCE)
     try:
-        functions = pool.submit(lambda: tuple(aws.functions()) if with_functions else ())
+        functions = pool.submit(lambda: tuple(aws.functions()) if entries else ())
         layers = [pool.submit(read_layer, aws, name, digest) for name, digest in wanted.items()]
         for layer in as_they_end(layers):
             layer.result()  # one refusal is answer enough
+        tagged = {entry.tag: pool.submit(aws.tagged, entry.tag) for entry in entries if entry.tag}
         wait_for([functions])
+        wait_for(tagged.values())
         return RegionState(
-            region=region,
+            destination=destination,
             layers=dict(zip(wanted, (layer.result() for layer in layers), strict=True)),
             functions=tuple(sorted(functions.result(), key=lambda function: function.name)),
+            tagged={tag: found.result() for tag, found in tagged.items()},
         )
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # nor does Ctrl-C wait for the rest
+
+
+def read_details(aws: ReadsLambda, selected: Sequence[tuple[FunctionEntry, Function]]) -> dict[str, Details]:
+    """Return, by name, what ListFunctions does not tell of the functions whose entries speak of it."""
+    asked = [(entry, function) for entry, function in selected if entry.needs_details]
+
+    def read(item: tuple[FunctionEntry, Function]) -> Details:
+        entry, function = item
+        provisioned = entry.concurrency.provisioned is not None
+        return aws.details(function, entry.aliases, provisioned=provisioned)
+
+    found = for_each(asked, read, at_once=_DETAILS_AT_ONCE)
+    return {function.name: details for (_, function), details in zip(asked, found, strict=True)}
 
 
 def read_layer(aws: ReadsLambda, name: str, dependency_hash: str) -> LayerState:

@@ -16,11 +16,14 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from entrypoint.build.assemble import Archive
 from entrypoint.build.fetch import Progress as Download
 from entrypoint.errors import Problem
-from entrypoint.release.plan import FunctionChange, LayerAction, LayerChange, RegionPlan
+from entrypoint.manifest import Destination, Vpc
+from entrypoint.release.function_change import Aspect, FunctionChange
+from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
 from entrypoint.release.result import Deployment
-from entrypoint.release.rollout import Outcome
+from entrypoint.release.update import Outcome, Status
 from entrypoint.targets import Target
 
+_SHOWN = {Status.UPDATED: "green", Status.PUT_BACK: "yellow"}
 _STYLES = {LayerAction.KEEP: "dim", LayerAction.REUSE: "cyan", LayerAction.PUBLISH: "green"}
 
 
@@ -73,9 +76,15 @@ class Console:
         if layers or functions:
             text = f"published {_count(layers, 'layer version')}, updated {_count(functions, 'function')}"
             self._out.print(f"[bold green]{text}[/bold green]")
+        for region in deployment.regions:
+            if region.deleted:
+                self._out.print(f"deleted in {region.destination}: {', '.join(region.deleted)}")
+            for status in (Status.PUT_BACK, Status.NOT_BEGUN):
+                if names := [outcome.function for outcome in region.having(status)]:
+                    self._out.print(f"[yellow]{status}[/yellow] in {region.destination}: {', '.join(names)}")
 
     def _plan(self, plan: RegionPlan) -> None:
-        self._out.print(f"[bold]{plan.region}[/bold]")
+        self._out.print(f"[bold]{plan.destination}[/bold]")
         for change in plan.layers:
             self._out.print(f"  layer    {_layer_line(change)}")
         for function in plan.functions:
@@ -83,21 +92,22 @@ class Console:
                 self._out.print(f"  function {line}" if not line.startswith(" ") else f"           {line}")
         self.warn(plan.warnings)
 
-    def published(self, region: str, change: LayerChange) -> None:
+    def published(self, region: Destination, change: LayerChange) -> None:
         """Tell of a layer version that is used from now on."""
         if change.version:
             done = "[green]published[/green]" if change.action is LayerAction.PUBLISH else "same bytes as"
             self._err.print(f"{done} {region} {change.layer.name}:{change.version.version}")
 
-    def updated(self, region: str, outcome: Outcome) -> None:
+    def updated(self, region: Destination, outcome: Outcome) -> None:
         """Tell how a function's update ended."""
         with self._lock:
             if outcome.error:
                 self._err.print(
                     f"[red]failed[/red] {region} {outcome.function}: {escape(str(outcome.error))}"
                 )
-            elif outcome.changed:
-                self._err.print(f"[green]updated[/green] {region} {outcome.function}")
+            elif outcome.status in _SHOWN:
+                style = _SHOWN[outcome.status]
+                self._err.print(f"[{style}]{outcome.status}[/{style}] {region} {outcome.function}")
 
     @contextmanager
     def downloads(self, title: str) -> "Iterator[DownloadBar]":
@@ -146,16 +156,25 @@ def _layer_line(change: LayerChange) -> str:
 def _function_lines(change: FunctionChange, plan: RegionPlan) -> Iterator[str]:
     before = change.function.layers
     after = change.layers_after(before, plan.versions)
+    aspects = change.aspects(plan.versions)
     name = change.function.name
-    if before == after:
+    if not aspects:
         yield f"[dim]keep    [/dim] {name}"
         return
     yield f"[green]update  [/green] {name}"
     for arn in before:
         if arn not in after:
             yield f"  [red]- {_short(arn)}[/red]"
-    for arn in after:
+    for arn in after if Aspect.LAYERS in aspects else ():
         yield f"  [green]+ {_short(arn)}[/green]" if arn not in before else f"  [dim]  {_short(arn)}[/dim]"
+    stands_at = change.vpc or Vpc((), ())
+    told = {
+        Aspect.VPC: f"vpc: {', '.join((*stands_at.subnets, *stands_at.security_groups))}",
+        Aspect.RESERVED: f"reserved concurrency: {change.concurrency.reserved}",
+        Aspect.ALIASES: f"publish a version, and move {', '.join(change.aliases)}",
+        Aspect.PROVISIONED: f"provisioned concurrency: {change.concurrency.provisioned}",
+    }
+    yield from (f"  [green]{told[aspect]}[/green]" for aspect in aspects if aspect in told)
 
 
 def _short(arn: str) -> str:

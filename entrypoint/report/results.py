@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from entrypoint.release.aws_lambda import LayerVersion
-from entrypoint.release.plan import FunctionChange, LayerChange, RegionPlan
+from entrypoint.release.function_change import FunctionChange
+from entrypoint.release.plan import LayerChange, RegionPlan
 from entrypoint.release.result import Deployment
 
 
@@ -25,7 +26,8 @@ def _plans(plans: tuple[RegionPlan, ...]) -> dict[str, Any]:
         "changed": not all(plan.is_empty for plan in plans),
         "regions": [
             {
-                "region": plan.region,
+                "region": plan.destination.region,
+                **({"account": plan.destination.account} if plan.destination.role else {}),
                 "layers": [_layer(change) for change in plan.layers],
                 "functions": [_function(change, plan) for change in plan.functions],
                 "warnings": [str(warning) for warning in plan.warnings],
@@ -53,10 +55,12 @@ def _version(version: LayerVersion | None) -> dict[str, Any] | None:
 def _function(change: FunctionChange, plan: RegionPlan) -> dict[str, Any]:
     before = change.function.layers
     after = change.layers_after(before, plan.versions)
+    aspects = change.aspects(plan.versions)
     return {
         "name": change.function.name,
         "arn": change.function.arn,
-        "action": "keep" if before == after else "update",
+        "action": "update" if aspects else "keep",
+        "changes": list(aspects),
         "before": list(before),
         "after": list(after),
     }
@@ -69,11 +73,14 @@ def deployment_outputs(deployment: Deployment) -> dict[str, str]:
         for change in region.layers:
             for target in change.layer.targets:
                 version = {"name": change.layer.name, **(_version(change.version) or {})}
-                layers.setdefault(str(target), {})[region.region] = version
+                layers.setdefault(str(target), {})[str(region.destination)] = version
     return {
         "changed": json.dumps(deployment.changed),
         "layers": json.dumps(layers),
         "functions": json.dumps(
-            {region.region: [outcome.function for outcome in region.updated] for region in deployment.regions}
+            {
+                str(region.destination): [outcome.function for outcome in region.updated]
+                for region in deployment.regions
+            }
         ),
     }

@@ -12,6 +12,7 @@ from virtual_time import VirtualTime
 from entrypoint.edges.aws import Access, AwsRegion
 from entrypoint.errors import AwsError
 from entrypoint.local_aws.server import LocalAws
+from entrypoint.manifest import Destination
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
 
@@ -48,7 +49,7 @@ def connect(clock):
     with contextlib.ExitStack() as opened:
 
         def to(access=None, region="eu-west-1"):
-            edge = AwsRegion(region, access=access or Access(), bucket=None, clock=clock, sleep=clock.sleep)
+            edge = AwsRegion(Destination(region), access=access or Access(), clock=clock, sleep=clock.sleep)
             opened.callback(edge.close)
             return edge
 

@@ -15,6 +15,7 @@ from virtual_time import VirtualTime
 
 from entrypoint.edges.aws import Access, AwsRegion
 from entrypoint.local_aws.server import LocalAws
+from entrypoint.manifest import Destination
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +48,7 @@ def connect(clock) -> Iterator[Callable[..., AwsRegion]]:
 
         def to(aws: LocalAws, **options) -> AwsRegion:
             settings = {"bucket": None, "clock": clock, "sleep": clock.sleep, **options}
-            edge = AwsRegion(REGION, access=access_to(aws), **settings)
+            edge = AwsRegion(Destination(REGION), access=access_to(aws), **settings)
             opened.callback(edge.close)
             return edge
 

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 from planning import arn, function, layer, planned
 
-from entrypoint.release.plan import FunctionChange, without_version
+from entrypoint.release.function_change import FunctionChange
+from entrypoint.release.selection import without_version
 
 NAMES = ("web", "tools", "data")
 OURS = [arn(f"{name}-python{python}-x86_64", 3) for name in NAMES for python in ("312", "313")]

@@ -4,11 +4,11 @@ import time
 
 import faults as fault
 import pytest
-from planning import ACCOUNT, REGION, arn, layer, read
+from planning import ACCOUNT, REGION, arn, layer, plan_of
 
 from entrypoint.errors import RolloutError
 from entrypoint.local_aws.server import LocalAws
-from entrypoint.release.plan import make_plan
+from entrypoint.manifest import Destination
 from entrypoint.release.rollout import roll_out
 from entrypoint.release.state import LayerState, RegionState
 
@@ -32,17 +32,18 @@ def roll(edge, clock):
     """Plan by what stands now, then roll out the second version; outcomes by function."""
 
     def plan_now(through):
-        manifest, layers = read(EVERY_FUNCTION)
         (newest, *_) = through.layer_versions("web")
         stands = {"web": LayerState(latest=newest, current=newest)}
-        state = RegionState(region=REGION, layers=stands, functions=tuple(through.functions()))
-        return make_plan(manifest, layers, {"web": "0" * 64}, state)
+        functions = tuple(through.functions())
+        here = Destination(REGION)
+        state = RegionState(destination=here, layers=stands, functions=functions, tagged={})
+        return plan_of(EVERY_FUNCTION, state)
 
     def roll_it(before=lambda: None, through=edge, sleep=clock.sleep):
         plan = plan_now(through)
         before()
         told = []
-        outcomes = roll_out(through, plan.to_update, plan.versions, told.append, sleep=sleep)
+        outcomes = roll_out(through, plan.to_update, plan.versions, told.append, sleep=sleep).functions
         assert sorted(told, key=str) == sorted(outcomes, key=str)
         return {outcome.function: outcome for outcome in outcomes}
 

@@ -1,11 +1,16 @@
 """What stands in AWS, and how few calls it takes to know."""
 
 import pytest
-from planning import HASH, REGION, arn
+from planning import HASH, REGION, arn, layer, read
 
+from entrypoint.manifest import Destination
 from entrypoint.release.aws_lambda import LayerVersion
 from entrypoint.release.publish import describe
 from entrypoint.release.state import read_layer, read_state
+
+HERE = Destination(REGION)
+ENTRIES = read("layers:\n" + layer("web") + 'functions: {"*": {layers: [web]}}')[0].functions
+
 
 OTHER = "0" * 64
 
@@ -66,7 +71,7 @@ def test_twenty_unchanged_targets_cost_twenty_calls_and_the_pages_of_functions(e
         declare(name, 3, 3)
     for number in range(120):
         aws.declare_function(f"function{number}")
-    state = read_state(edge, REGION, layers, with_functions=True)
+    state = read_state(edge, HERE, layers, ENTRIES)
     assert all(layer.current for layer in state.layers.values())
     assert len({each.name for each in state.functions}) == 120
     assert (
@@ -76,7 +81,7 @@ def test_twenty_unchanged_targets_cost_twenty_calls_and_the_pages_of_functions(e
 
 def test_without_functions_in_the_manifest_none_are_listed(edge, declare, calls):
     declare("web", 1, 1)
-    assert read_state(edge, REGION, {"web": HASH}, with_functions=False).functions == ()
+    assert read_state(edge, HERE, {"web": HASH}, ()).functions == ()
     assert calls("ListFunctions") == 0
 
 
@@ -85,7 +90,7 @@ def test_a_function_is_read_with_all_that_the_plan_needs(edge, aws):
     aws.declare_layer_version("web", account="123456789012", version=4)
     aws.declare_function("api", runtime="python3.12", architecture="arm64", layers=[shared, arn("web", 4)])
     aws.declare_function("picture", package_type="Image")
-    state = read_state(edge, REGION, {}, with_functions=True)
+    state = read_state(edge, HERE, {}, ENTRIES)
     api, picture = state.functions
     assert api.arn == "arn:aws:lambda:eu-west-1:123456789012:function:api"
     assert (api.runtime, api.architecture, api.package_type) == ("python3.12", "arm64", "Zip")

@@ -34,6 +34,16 @@ _PATIENCE = 600.0
 _LONGEST_PAUSE = 20.0
 _GET_FUNCTION_CALLS_PER_SECOND = 100
 """Its own quota; all other calls share one."""
+_ABSENT = {"ResourceNotFoundException", "ProvisionedConcurrencyConfigNotFoundException"}
+_UPDATES = {
+    "UpdateFunctionConfiguration",
+    "PublishVersion",
+    "UpdateAlias",
+    "PutFunctionConcurrency",
+    "PutProvisionedConcurrencyConfig",
+    "Invoke",
+}
+"""What is done to functions: where it fails, others may still be updated."""
 _THROTTLES = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
 _STALE_CREDENTIALS = {
     "ExpiredTokenException",
@@ -41,7 +51,13 @@ _STALE_CREDENTIALS = {
     "InvalidSignatureException",
     "UnrecognizedClientException",
 }
+_PREFIXES = {"resourcegroupstaggingapi": "tag"}
+"""What IAM calls a service where its endpoint is called otherwise."""
 _DENIED = re.compile(r"not authorized to perform: (\S+)(?: on resource: (\S+))?")
+
+
+class AbsentError(AwsError):
+    """What the call is about does not exist."""
 
 
 class LambdaCalls:
@@ -84,7 +100,7 @@ class LambdaCalls:
             if _is_throttle(last):
                 pace.throttled(ticket, _retry_after(last))
             elif not _is_failure(last):
-                told = _refusal(last, parameters) if isinstance(last, ClientError) else unreachable(last)
+                told = refusal(last, parameters) if isinstance(last, ClientError) else unreachable(last)
                 raise told from None
             elif operation == "publish_layer_version":
                 raise UnclearAnswerError(str(last))
@@ -94,6 +110,13 @@ class LambdaCalls:
                 self._sleep(random.uniform(0, longest))  # noqa: S311 - jitter, not a secret
         message = f"AWS cannot be asked to {operation.replace('_', ' ')}: {last}"
         raise AwsError.of(message, "see that it can be reached, and run again: nothing is lost")
+
+    def if_present(self, operation: str, **parameters: object) -> dict[str, Any] | None:
+        """Return the answer to a call, None where what it asks about does not exist."""
+        try:
+            return self(operation, **parameters)
+        except AbsentError:
+            return None
 
 
 def _is_throttle(error: ClientError | BotoCoreError) -> bool:
@@ -131,9 +154,10 @@ def unreachable(error: BotoCoreError) -> AwsError:
     return AwsError.of(f"AWS cannot be reached: {error}", "check the region, the network and the credentials")
 
 
-def _refusal(error: ClientError, parameters: dict[str, object]) -> Exception:
+def refusal(error: ClientError, parameters: dict[str, object], *, service: str = "lambda") -> Exception:
+    """Return what to tell of a call that AWS refused."""
     code, text = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-    is_update = error.operation_name == "UpdateFunctionConfiguration"
+    is_update = error.operation_name in _UPDATES
     if is_update and code == "ResourceConflictException":
         return UpdateInProgressError(text)
     if is_update and code == "PreconditionFailedException":
@@ -141,8 +165,8 @@ def _refusal(error: ClientError, parameters: dict[str, object]) -> Exception:
     subject = parameters.get("FunctionName") or parameters.get("LayerName")
     about = f" for {subject}" if subject else ""
     message = f"AWS refuses {error.operation_name}{about}: {text} ({code})"
-    kind = RolloutError if is_update else AwsError
-    return kind.of(message, _remedy(code, text, f"lambda:{error.operation_name}"))
+    kind = AbsentError if code in _ABSENT and not is_update else RolloutError if is_update else AwsError
+    return kind.of(message, _remedy(code, text, f"{_PREFIXES.get(service, service)}:{error.operation_name}"))
 
 
 def _remedy(code: str, text: str, action: str) -> str:

@@ -1,0 +1,68 @@
+"""What tells whether functions are well, and which there are: alarms, invocations, tags."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from entrypoint.edges.aws.calls import refusal, unreachable
+from entrypoint.edges.aws.region import Region
+from entrypoint.errors import RolloutError
+
+_AT_ONCE = 100
+"""The most alarms that DescribeAlarms takes by name."""
+
+
+class Health(Region):
+    """The calls to CloudWatch and to the tags' API, and invocations."""
+
+    def alarms(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Return the states of those of these alarms that exist, by name."""
+        states: dict[str, str] = {}
+        for start in range(0, len(names), _AT_ONCE):
+            asked = list(names[start : start + _AT_ONCE])
+            both = ["MetricAlarm", "CompositeAlarm"]
+            answer = self._ask("cloudwatch", "describe_alarms", AlarmNames=asked, AlarmTypes=both)
+            found = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
+            states |= {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}
+        return states
+
+    def invoke(self, function: str, payload: bytes) -> bytes:
+        """Return what a function answers; RolloutError where it fails."""
+        name, _, alias = function.partition(":")
+        which = {"FunctionName": name} | ({"Qualifier": alias} if alias else {})
+        answer = self._call("invoke", **which, Payload=payload)
+        content: bytes = answer["Payload"].read()
+        if "FunctionError" in answer:
+            message = f"{function} failed when it was invoked: {content.decode('utf-8', 'replace')[:300]}"
+            raise RolloutError.of(message, "mend it and run again")
+        return content
+
+    def tagged(self, tags: Sequence[tuple[str, str]]) -> frozenset[str]:
+        """Return the ARNs of the functions that have all these tags."""
+        filters = [{"Key": key, "Values": [value]} for key, value in tags]
+        arns: set[str] = set()
+        token = ""
+        while True:
+            answer = self._ask(
+                "resourcegroupstaggingapi",
+                "get_resources",
+                ResourceTypeFilters=["lambda:function"],
+                TagFilters=filters,
+                PaginationToken=token,
+            )
+            arns |= {found["ResourceARN"] for found in answer["ResourceTagMappingList"]}
+            token = answer.get("PaginationToken", "")
+            if not token:
+                return frozenset(arns)
+
+    def _ask(self, service: str, operation: str, **parameters: object) -> dict[str, Any]:
+        try:
+            with closing(self._client(service)) as client:
+                answer: dict[str, Any] = getattr(client, operation)(**parameters)
+        except ClientError as error:
+            raise refusal(error, {}, service=service) from None
+        except BotoCoreError as error:
+            raise unreachable(error) from None
+        return answer

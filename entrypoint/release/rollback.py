@@ -1,0 +1,105 @@
+"""Functions -> the layer versions that they had before. Pure.
+
+AWS is the only memory: the version before is the newest one that is older than what functions have. A
+later deployment goes forward again, for what the manifest asks for has not changed.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from entrypoint.errors import PlanError, Problem
+from entrypoint.release.aws_lambda import Details, Function, LayerVersion
+from entrypoint.release.function_change import FunctionChange, Wanted
+from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
+from entrypoint.release.selection import Selection, without_version
+from entrypoint.release.state import RegionState
+from entrypoint.targets import AwsLayer
+
+
+def plan_rollback(
+    layers: Sequence[AwsLayer],
+    versions: Mapping[str, Sequence[LayerVersion]],
+    state: RegionState,
+    selection: Selection,
+    details: Mapping[str, Details],
+    *,
+    version: int | None = None,
+) -> RegionPlan:
+    """Plan to give functions an earlier version of these layers; `versions` are all there are, newest first.
+
+    Args:
+        layers: the layers to go back with.
+        versions: the layers' versions, newest first.
+        state: what stands in the account and region.
+        selection: the functions of the manifest.
+        details: what ListFunctions does not tell of them.
+        version: the number to go back to; by default the one before the newest that a function has.
+
+    Raises:
+        PlanError: where a layer has no such version.
+    """
+    functions = [function for _, function in selection.functions]
+    problems: list[Problem] = []
+    changes: list[LayerChange] = []
+    for layer in layers:
+        used = _newest_used(layer, functions)
+        if used is None:
+            continue
+        earlier = _earlier(versions[layer.name], used, version)
+        if earlier is None:
+            message = f"{layer.name} has no version {version or f'before {used}'} in {state.destination}"
+            existing = ", ".join(str(each.version) for each in versions[layer.name]) or "none"
+            problems.append(Problem(message, f"its versions are {existing}"))
+        else:
+            newest = versions[layer.name][0]
+            changes.append(
+                LayerChange(
+                    layer=layer,
+                    dependency_hash=earlier.dependency_hash or "",
+                    action=LayerAction.REUSE,
+                    latest=newest,
+                    version=earlier,
+                )
+            )
+    if problems:
+        raise PlanError(*problems)
+    return RegionPlan(
+        destination=state.destination,
+        layers=tuple(changes),
+        functions=tuple(
+            FunctionChange(
+                function=function,
+                wanted=tuple(_wanted(function, changes)),
+                aliases=entry.aliases,
+                details=details.get(function.name),
+            )
+            for entry, function in selection.functions
+        ),
+        warnings=selection.warnings,
+    )
+
+
+def _newest_used(layer: AwsLayer, functions: Sequence[Function]) -> int | None:
+    """Return the newest version of a layer that a function has."""
+    numbers = [
+        int(arn.rpartition(":")[2])
+        for function in functions
+        for arn in function.layers
+        if without_version(arn) == f"{function.arn.rpartition(':function:')[0]}:layer:{layer.name}"
+    ]
+    return max(numbers, default=None)
+
+
+def _earlier(versions: Sequence[LayerVersion], used: int, wanted: int | None) -> LayerVersion | None:
+    fits = (each for each in versions if (each.version < used if wanted is None else each.version == wanted))
+    return next(fits, None)
+
+
+def _wanted(function: Function, changes: Sequence[LayerChange]) -> list[Wanted]:
+    """Return the layers to swap: only those that the function has in just this build."""
+    prefix = function.arn.rpartition(":function:")[0]
+    standing = {without_version(arn) for arn in function.layers}
+    return [
+        Wanted(change.version.arn, frozenset({arn}))
+        for change in changes
+        if change.version and (arn := f"{prefix}:layer:{change.layer.name}") in standing
+    ]

@@ -1,0 +1,139 @@
+"""Entries of the manifest -> functions of one account and region. Pure.
+
+An entry means functions by name, ARN or glob, by their tags, or by a layer that they use. A function
+belongs to the first entry that means it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from entrypoint.errors import Problem
+from entrypoint.manifest import Destination, FunctionEntry, Layer, Manifest
+from entrypoint.release.aws_lambda import Function
+from entrypoint.runtimes import RUNTIMES, Architecture
+from entrypoint.schema import DEFAULT_NAME
+from entrypoint.targets import AwsLayer
+
+Tags = tuple[tuple[str, str], ...]
+_DEFAULT_NAMES = {"{layer}", DEFAULT_NAME}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The functions that the manifest means, each with its entry, and what is odd about the entries."""
+
+    functions: tuple[tuple[FunctionEntry, Function], ...]
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def select(
+    manifest: Manifest,
+    layers: tuple[AwsLayer, ...],
+    functions: Iterable[Function],
+    tagged: Mapping[Tags, frozenset[str]],
+    destination: Destination,
+) -> Selection:
+    """Find the functions of each entry; `tagged` are the ARNs of the functions with some tags."""
+    functions = tuple(functions)
+    selected: dict[str, tuple[FunctionEntry, Function]] = {}
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    for entry in manifest.functions:
+        if not _is_in(entry, destination):
+            problems.extend(_nowhere(entry, manifest))
+            continue
+        told = warnings if entry.is_glob else problems
+        meant = [function for function in functions if _means(entry, function, layers, tagged)]
+        if not meant:
+            told.append(_unmatched(entry, functions, destination))
+        for function in meant:
+            if function.name in selected:
+                continue
+            if function.package_type != "Zip":
+                told.append(_image(entry, function))
+            else:
+                selected[function.name] = (entry, function)
+    return Selection(functions=tuple(selected.values()), problems=tuple(problems), warnings=tuple(warnings))
+
+
+def arns_of(name: str, layers: tuple[AwsLayer, ...], function: Function) -> frozenset[str]:
+    """Return the ARNs under which a manifest layer stands, or stood, in a function's account and region.
+
+    Whatever build of it a function has is meant: one for the runtime that it had before, or one from
+    when the manifest named other runtimes and the layer's name came out differently.
+    """
+    others = {layer.name for layer in layers if layer.targets[0].layer.name != name}
+    known = next(layer.targets[0].layer for layer in layers if layer.targets[0].layer.name == name)
+    prefix = function.arn.rpartition(":function:")[0]
+    return frozenset(f"{prefix}:layer:{layer}" for layer in _names(known) if layer not in others)
+
+
+def without_version(arn: str) -> str:
+    """Return a layer version's ARN without its last part; other texts as they are."""
+    return arn.rpartition(":")[0] if arn.startswith("arn:") else arn
+
+
+def region_of(arn: str) -> str:
+    """Return the region that an ARN names."""
+    return arn.split(":")[3]
+
+
+def _names(layer: Layer) -> Iterator[str]:
+    """Yield a layer's names in AWS for any choice of runtimes and architectures."""
+    template = layer.name_template
+    for name in _DEFAULT_NAMES if template in _DEFAULT_NAMES else (template,):
+        for runtime in RUNTIMES:
+            for architecture in Architecture:
+                yield name.format(
+                    layer=layer.name, runtime=runtime.replace(".", ""), architecture=architecture
+                )
+
+
+def _means(
+    entry: FunctionEntry,
+    function: Function,
+    layers: tuple[AwsLayer, ...],
+    tagged: Mapping[Tags, frozenset[str]],
+) -> bool:
+    if entry.tag:
+        return function.arn in tagged[entry.tag]
+    if entry.using:
+        ours = arns_of(entry.using, layers, function)
+        return any(without_version(arn) in ours for arn in function.layers)
+    return entry.matches(function.name, function.arn)
+
+
+def _is_in(entry: FunctionEntry, destination: Destination) -> bool:
+    if not entry.pattern.startswith("arn:"):
+        return True
+    account = entry.pattern.split(":")[4]
+    return region_of(entry.pattern) == destination.region and destination.account in {None, account}
+
+
+def _nowhere(entry: FunctionEntry, manifest: Manifest) -> Iterator[Problem]:
+    region = region_of(entry.pattern)
+    if manifest.regions and region not in manifest.regions:
+        message = f"{entry.pattern} is in {region}, where this manifest publishes nothing"
+        yield Problem(message, "add the region to 'regions', or take the function out", entry.place)
+
+
+def _unmatched(entry: FunctionEntry, functions: Iterable[Function], destination: Destination) -> Problem:
+    where = f"in {destination}"
+    if entry.tag:
+        tags = ", ".join(f"{key}={value}" for key, value in entry.tag)
+        return Problem(f"no function {where} has the tags {tags}", "", entry.place)
+    if entry.using:
+        return Problem(f"no function {where} uses the layer {entry.using!r} yet", "", entry.place)
+    if entry.is_glob:
+        return Problem(f"no function {where} matches {entry.pattern!r}", "", entry.place)
+    close = get_close_matches(entry.pattern, [function.name for function in functions], n=1)
+    remedy = f"did you mean {close[0]!r}?" if close else "create it first, or take it out of the manifest"
+    return Problem(f"there is no function {entry.pattern!r} {where}", remedy, entry.place)
+
+
+def _image(entry: FunctionEntry, function: Function) -> Problem:
+    message = f"{function.name} is made of a container image, which takes no layers"
+    remedy = "it is left alone" if entry.is_glob else "take it out of the manifest"
+    return Problem(message, remedy, entry.place)

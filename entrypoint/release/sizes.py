@@ -1,0 +1,41 @@
+"""Functions that would be too large with their new layers: found before anything is published.
+
+AWS tells the zipped sizes of a function's code and layers, and refuses by the unzipped ones. So a sum of
+what is known, unzipped where we built it and zipped elsewhere, is a lower limit: over the limit is over it.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from entrypoint.build.assemble import Archive
+from entrypoint.errors import PlanError, Problem
+from entrypoint.limits import UNZIPPED_BYTES
+from entrypoint.release.function_change import FunctionChange
+from entrypoint.release.plan import RegionPlan
+from entrypoint.targets import Target
+
+
+def refuse_overweight(plans: Iterable[RegionPlan], archives: Mapping[Target, Archive]) -> None:
+    """Raise a PlanError that names every function that AWS would refuse for its size."""
+    problems = []
+    for plan in plans:
+        built = {
+            f"{change.layer.name}:new": archives[change.layer.targets[0]].unzipped_size
+            for change in plan.to_publish
+        }
+        for change in plan.to_update:
+            size = _least_size(change, plan.versions, built)
+            if size > UNZIPPED_BYTES:
+                name = change.function.name
+                message = f"{name} in {plan.destination} would have at least {size:,} bytes with its layers"
+                problems.append(
+                    Problem(message, f"AWS takes {UNZIPPED_BYTES:,}; take a layer off, or slim one")
+                )
+    if problems:
+        raise PlanError(*problems)
+
+
+def _least_size(change: FunctionChange, versions: Mapping[str, str], built: Mapping[str, int]) -> int:
+    function = change.function
+    known = {**dict(zip(function.layers, function.layer_sizes, strict=False)), **built}
+    after = change.layers_after(function.layers, versions)
+    return function.code_size + sum(known.get(arn, 0) for arn in after)

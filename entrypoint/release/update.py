@@ -1,0 +1,220 @@
+"""One function: its layers, its VPC, its concurrency, its aliases; and all of that back again.
+
+A function that somebody else updates at the same moment is waited for, read again, and what is to be
+changed is worked out anew from what then stands.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from entrypoint.errors import LayersError, RolloutError
+from entrypoint.manifest import Vpc
+from entrypoint.release.aws_lambda import (
+    Alias,
+    ChangesLambda,
+    Function,
+    StaleRevisionError,
+    UpdateInProgressError,
+)
+from entrypoint.release.function_change import Aspect, FunctionChange
+
+_ATTEMPTS = 10
+_PERCENT = 100
+
+
+class Status(StrEnum):
+    """How a function's update ended."""
+
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    """It was what it is to be already, by somebody else's doing."""
+    FAILED = "failed"
+    PUT_BACK = "put back"
+    """It is what it was before the run, as the wave was not well."""
+    NOT_BEGUN = "not begun"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What a function was before its update; `aliases` are those that were moved."""
+
+    layers: tuple[str, ...]
+    vpc: Vpc | None = None
+    aliases: tuple[Alias, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a function's update ended: the layers it has now, or why it could not be updated."""
+
+    function: str
+    layers: tuple[str, ...]
+    status: Status
+    error: LayersError | None = None
+    before: Before | None = None
+    #: The version that was published for its aliases.
+    version: str | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether the function is another than before the run."""
+        return self.status is Status.UPDATED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Updating:
+    """Updates functions of one account and region; `canary` is a percentage, or None to shift at once."""
+
+    aws: ChangesLambda
+    versions: Mapping[str, str]
+    sleep: Callable[[float], None]
+    canary: int | None = None
+
+    def update(self, change: FunctionChange) -> Outcome:
+        """Make a function what it is to be; its aliases get the canary's share of traffic first."""
+        layers, version = change.function.layers, None
+        before = Before(layers=layers, vpc=change.function.vpc)
+        try:
+            function, status = self._configure(change)
+            layers = change.layers_after(function.layers, self.versions)
+            before = replace(before, layers=function.layers, vpc=function.vpc)
+            behind = [alias for alias in change.aliases if change.is_behind(alias, layers)]
+            if behind:
+                self._refuse_other_code(change)
+                version = self._publish(function)
+                for name in behind:
+                    moved = self._shift(function.name, name, version, self.canary)
+                    before = replace(before, aliases=(*before.aliases, moved))
+                status = Status.UPDATED
+            if self.canary is None:
+                status = self._provision(change) or status
+        except LayersError as refusal:
+            return Outcome(
+                function=change.function.name,
+                layers=layers,
+                status=Status.FAILED,
+                error=refusal,
+                before=before,
+                version=version,
+            )
+        return Outcome(function=function.name, layers=layers, status=status, before=before, version=version)
+
+    def finish(self, change: FunctionChange, outcome: Outcome) -> Outcome:
+        """Give a version that was a canary all of its aliases' traffic."""
+        try:
+            for alias in outcome.before.aliases if outcome.before and outcome.version else ():
+                self._shift(outcome.function, alias.name, outcome.version or "", None)
+            self._provision(change)
+        except LayersError as refusal:
+            return replace(outcome, status=Status.FAILED, error=refusal)
+        return outcome
+
+    def put_back(self, outcome: Outcome) -> Outcome:
+        """Make a function what it was before; what somebody else changed meanwhile stays as it is."""
+        before = outcome.before
+        if before is None or (outcome.layers == before.layers and not before.aliases):
+            return outcome
+        try:
+            for alias in before.aliases:
+                self._return(outcome.function, alias, outcome.version)
+            function = self.aws.function(outcome.function)
+            if function.layers == outcome.layers:
+                self._set(function, before.layers, before.vpc if before.vpc != function.vpc else None)
+        except LayersError as refusal:
+            return replace(outcome, status=Status.FAILED, error=refusal)
+        return replace(outcome, status=Status.PUT_BACK, layers=before.layers)
+
+    def _configure(self, change: FunctionChange) -> tuple[Function, Status]:
+        """Set layers, VPC and reserved concurrency; return the function as it was just before that."""
+        function, status = change.function, Status.UNCHANGED
+        for attempt in range(_ATTEMPTS):
+            layers = change.layers_after(function.layers, self.versions)
+            vpc = change.vpc if change.vpc not in {None, function.vpc} else None
+            if layers == function.layers and vpc is None:
+                seen_anew = function is not change.function
+                status = Status.UPDATED if seen_anew and layers != change.function.layers else status
+                break
+            try:
+                self.aws.update(function, layers, vpc)
+            except (UpdateInProgressError, StaleRevisionError):
+                self.sleep(attempt)  # what GetFunction says may lag behind what the update met
+                function = self.aws.function(function.name)
+            else:
+                status = Status.UPDATED
+                break
+        else:
+            raise _busy(function.name)
+        if Aspect.RESERVED in change.aspects(self.versions) and change.concurrency.reserved is not None:
+            self.aws.reserve(function.name, change.concurrency.reserved)
+            status = Status.UPDATED
+        return function, status
+
+    def _set(self, function: Function, layers: tuple[str, ...], vpc: Vpc | None) -> None:
+        for attempt in range(_ATTEMPTS):
+            if function.layers == layers and vpc is None:
+                return None
+            try:
+                return self.aws.update(function, layers, vpc)
+            except (UpdateInProgressError, StaleRevisionError):
+                self.sleep(attempt)
+                function = self.aws.function(function.name)
+        raise _busy(function.name)
+
+    def _refuse_other_code(self, change: FunctionChange) -> None:
+        """Refuse to release code that somebody put into $LATEST and has not published yet."""
+        name, details = change.function.name, change.details
+        for alias in details.aliases.values() if details else ():
+            if alias.code_sha256 != change.function.code_sha256:
+                message = (
+                    f"the alias {alias.name} of {name} stays: $LATEST has code that it does not serve yet"
+                )
+                raise RolloutError.of(message, "publish that code, or take it back, and run again")
+
+    def _publish(self, function: Function) -> str:
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self.aws.publish_version(function.name, code_sha256=function.code_sha256)
+            except UpdateInProgressError:
+                self.sleep(attempt)
+        raise _busy(function.name)
+
+    def _shift(self, function: str, name: str, version: str, canary: int | None) -> Alias:
+        """Move an alias, or a share of its traffic; return where it pointed."""
+        for attempt in range(_ATTEMPTS):
+            alias = self.aws.alias(function, name)
+            try:
+                if canary is None:
+                    self.aws.move_alias(function, alias, version, {})
+                elif alias.version != version:
+                    self.aws.move_alias(function, alias, alias.version, {version: canary / _PERCENT})
+            except StaleRevisionError:
+                self.sleep(attempt)
+            else:
+                return alias
+        raise _busy(f"{function}:{name}")
+
+    def _return(self, function: str, before: Alias, version: str | None) -> None:
+        for attempt in range(_ATTEMPTS):
+            alias = self.aws.alias(function, before.name)
+            if version not in {alias.version, *alias.weights}:
+                return None  # somebody else moved it on
+            try:
+                return self.aws.move_alias(function, alias, before.version, before.weights)
+            except StaleRevisionError:
+                self.sleep(attempt)
+        raise _busy(f"{function}:{before.name}")
+
+    def _provision(self, change: FunctionChange) -> Status | None:
+        wanted, details = change.concurrency.provisioned, change.details
+        if not wanted or details is None:
+            return None
+        lacking = [alias for alias in change.aliases if details.provisioned.get(alias) != wanted]
+        for alias in lacking:
+            self.aws.provision(change.function.name, alias, wanted)
+        return Status.UPDATED if lacking else None
+
+
+def _busy(name: str) -> RolloutError:
+    message = f"{name} was being updated by somebody else at each of {_ATTEMPTS} attempts"
+    return RolloutError.of(message, "run again when the other deployment is over")

@@ -1,0 +1,175 @@
+"""Plans -> AWS, in every account and region at once: publish, share, roll out, prune.
+
+Each account and region has its own pace and its own result. One that fails stops no other, and a run
+that is repeated touches only what is left.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from entrypoint.build.assemble import Archive
+from entrypoint.build.dependency_hash import layer_hashes
+from entrypoint.build.lock import Lock
+from entrypoint.building import Files
+from entrypoint.errors import LayersError, PlanError, RolloutError
+from entrypoint.manifest import Destination
+from entrypoint.parallel import for_each
+from entrypoint.release.aws_lambda import ChangesLambda
+from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan, make_plan
+from entrypoint.release.prune import prune
+from entrypoint.release.publish import publish
+from entrypoint.release.result import RegionResult
+from entrypoint.release.rollback import plan_rollback
+from entrypoint.release.rollout import roll_out
+from entrypoint.release.selection import Selection, select
+from entrypoint.release.state import RegionState, read_details, read_state
+from entrypoint.run import Run
+from entrypoint.targets import AwsLayer, Target
+
+_PLACES_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plans:
+    """What is to be done everywhere, and where AWS could not even be asked."""
+
+    plans: tuple[RegionPlan, ...]
+    failures: tuple[RegionResult, ...] = ()
+
+
+def plan_everywhere(run: Run, locks: Mapping[Target, Lock], files: Files) -> Plans:
+    """Compare the manifest with AWS; nothing is changed.
+
+    Raises:
+        PlanError: where what the manifest asks for does not fit what stands, anywhere.
+        LayersError: where AWS could be asked nowhere.
+    """
+    layers = run.project.layers
+    hashes = layer_hashes(layers, locks, files)
+
+    def plan(destination: Destination) -> RegionPlan:
+        aws = run.aws(destination)
+        state = read_state(aws, destination, hashes, run.project.manifest.functions)
+        selection = _select(run, state)
+        return make_plan(layers, hashes, state, selection, read_details(aws, selection.functions))
+
+    return _everywhere(run, plan)
+
+
+def plan_rollbacks(run: Run, layers: Sequence[AwsLayer], version: int | None) -> Plans:
+    """Find the earlier versions of these layers everywhere; nothing is changed."""
+
+    def plan(destination: Destination) -> RegionPlan:
+        aws = run.aws(destination)
+        versions = dict(
+            zip(
+                (layer.name for layer in layers),
+                for_each(layers, lambda layer: tuple(aws.layer_versions(layer.name))),
+                strict=True,
+            )
+        )
+        state = read_state(aws, destination, {}, run.project.manifest.functions)
+        selection = _select(run, state)
+        details = read_details(aws, selection.functions)
+        return plan_rollback(layers, versions, state, selection, details, version=version)
+
+    return _everywhere(run, plan)
+
+
+def release_everywhere(
+    run: Run, plans: Plans, archives: Mapping[Target, Archive]
+) -> tuple[RegionResult, ...]:
+    """Carry the plans out; what could not be done is in the results."""
+    released = for_each(plans.plans, lambda plan: _release(run, plan, archives), at_once=_PLACES_AT_ONCE)
+    return (*released, *plans.failures)
+
+
+def prune_everywhere(run: Run, keep: int | None) -> tuple[RegionResult, ...]:
+    """Delete the layer versions that nobody needs; `keep` overrides what the manifest says."""
+
+    def clear(destination: Destination) -> RegionResult:
+        try:
+            deleted = prune(run.aws(destination), _keep(run, keep), {})
+        except LayersError as error:
+            return RegionResult(destination=destination, error=error)
+        return RegionResult(destination=destination, deleted=deleted)
+
+    return for_each(_destinations(run), clear, at_once=_PLACES_AT_ONCE)
+
+
+def _everywhere(run: Run, plan: Callable[[Destination], RegionPlan]) -> Plans:
+    def attempt(destination: Destination) -> RegionPlan | RegionResult:
+        try:
+            return plan(destination)
+        except PlanError:
+            raise
+        except LayersError as error:
+            return RegionResult(destination=destination, error=error)
+
+    found = for_each(_destinations(run), attempt, at_once=_PLACES_AT_ONCE)
+    plans = tuple(each for each in found if isinstance(each, RegionPlan))
+    failures = tuple(each for each in found if isinstance(each, RegionResult))
+    if not plans and failures[0].error:
+        kind = type(failures[0].error)
+        raise kind(*dict.fromkeys(problem for failure in failures for problem in failure.problems))
+    return Plans(plans=plans, failures=failures)
+
+
+def _destinations(run: Run) -> tuple[Destination, ...]:
+    return run.project.manifest.destinations(run.default_region)
+
+
+def _select(run: Run, state: RegionState) -> Selection:
+    project = run.project
+    return select(project.manifest, project.layers, state.functions, state.tagged, state.destination)
+
+
+def _release(run: Run, plan: RegionPlan, archives: Mapping[Target, Archive]) -> RegionResult:
+    """Publish the layers of an account and region, all of them, and only then update its functions."""
+    destination, aws = plan.destination, run.aws(plan.destination)
+    result = RegionResult(destination=destination)
+    try:
+        result = replace(
+            result, layers=tuple(_published(run, aws, change, plan, archives) for change in plan.layers)
+        )
+        released = replace(plan, layers=result.layers)
+        rolled = roll_out(
+            aws,
+            released.to_update,
+            released.versions,
+            lambda outcome: run.console.updated(destination, outcome),
+            rollout=run.project.manifest.rollout,
+            say=lambda text: run.console.say(f"{destination}: {text}"),
+        )
+        result = replace(result, functions=rolled.functions)
+        if rolled.trouble:
+            raise RolloutError.of(
+                f"{destination}: {rolled.trouble}", "mend it, and run again for what is left"
+            )
+        if not result.problems:
+            result = replace(result, deleted=prune(aws, _keep(run), released.versions))
+    except LayersError as error:
+        return replace(result, error=error)
+    return result
+
+
+def _published(
+    run: Run,
+    aws: ChangesLambda,
+    change: LayerChange,
+    plan: RegionPlan,
+    archives: Mapping[Target, Archive],
+) -> LayerChange:
+    layer = change.layer.targets[0].layer
+    if change.action is LayerAction.PUBLISH:
+        change = publish(aws, change, archives[change.layer.targets[0]])
+        run.console.published(plan.destination, change)
+    if layer.share and change.version:
+        aws.share(change.layer.name, change.version.version, layer.share)
+    return change
+
+
+def _keep(run: Run, keep: int | None = None) -> dict[str, int]:
+    """Return how many versions each layer of AWS keeps; layers that keep all are not in it."""
+    asked = ((layer.name, keep or layer.targets[0].layer.keep) for layer in run.project.layers)
+    return {name: number for name, number in asked if number}

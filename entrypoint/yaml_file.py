@@ -1,0 +1,140 @@
+"""A YAML file as nodes with their places, its variables filled in, and every problem gathered."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import yaml
+
+from entrypoint.errors import ManifestError, Place, Problem
+
+_VARIABLE = re.compile(
+    r"\$(?:\$|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|(?P<stray>\{))"
+)
+_TAG_NAMES = {
+    "str": "text",
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "nothing",
+}
+
+
+class Text(str):
+    """A text of the file that remembers where it stood."""
+
+    __slots__ = ("place",)
+    place: Place
+
+    @classmethod
+    def at(cls, value: str, place: Place) -> "Text":
+        """Attach the place to the text."""
+        text = cls(value)
+        text.place = place
+        return text
+
+
+class Table(NamedTuple):
+    """A mapping of the file: its values by key, the keys' own places, and where it began."""
+
+    values: Mapping[str, Any]
+    keys: Mapping[str, Place]
+    place: Place
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - the shape decides the type
+        """Return the value under `key`, or the default where it is not written."""
+        return self.values.get(key, default)
+
+
+class Reader:
+    """Reads one file: fills in `${NAME}` from `variables` and gathers every problem."""
+
+    def __init__(self, file: str, variables: Mapping[str, str]) -> None:
+        self.file = file
+        self.variables = variables
+        self.problems: list[Problem] = []
+
+    def place(self, node: yaml.Node) -> Place:
+        """Return where a node begins."""
+        return Place(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
+
+    def problem(self, node: yaml.Node, message: str, remedy: str) -> None:
+        """Note something that is wrong at a node."""
+        self.problems.append(Problem(message, remedy, self.place(node)))
+
+    def expand(self, node: yaml.ScalarNode) -> str:
+        """Return the scalar with `${NAME}` and `${NAME:-default}` filled in; `$$` stands for one dollar."""
+
+        def fill(match: re.Match[str]) -> str:
+            if match["stray"]:
+                self.problem(
+                    node, "'${' begins a variable and is not closed", "write ${NAME} or $$ for a dollar"
+                )
+                return ""
+            if match["name"] is None:
+                return "$"
+            value = self.variables.get(match["name"]) or match["default"]
+            if value is None:
+                name = match["name"]
+                remedy = (
+                    f"give it with --set {name}=value or in the environment, or write ${{{name}:-default}}"
+                )
+                self.problem(node, f"the variable {name} is not set", remedy)
+            return value or ""
+
+        return _VARIABLE.sub(fill, node.value) if "$" in node.value else str(node.value)
+
+
+def kind(node: yaml.Node) -> str:
+    """Name what a node is, for messages."""
+    if isinstance(node, yaml.MappingNode):
+        return "a mapping"
+    if isinstance(node, yaml.SequenceNode):
+        return "a list"
+    return _TAG_NAMES.get(str(node.tag).rpartition(":")[2], "something else")
+
+
+def entries(node: yaml.Node, reader: Reader) -> Iterator[tuple[str, yaml.ScalarNode, yaml.Node]]:
+    """Yield a mapping's keys, variables filled in, with their nodes; `<<` is merged as YAML says."""
+    if not isinstance(node, yaml.MappingNode):
+        reader.problem(node, f"expected a mapping, found {kind(node)}", "write 'key: value' lines")
+        return
+    own = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+    doubled = {key for key in own if own.count(key) > 1}
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.value in doubled:
+            doubled.discard(key.value)
+            reader.problem(key, f"the key {key.value!r} stands here more than once", "keep one of them")
+    try:
+        yaml.constructor.SafeConstructor().flatten_mapping(node)
+    except yaml.constructor.ConstructorError as error:
+        reader.problem(node, str(error.problem), "merge a mapping, or a list of mappings, with <<")
+        return
+    entries: dict[str, tuple[yaml.ScalarNode, yaml.Node]] = {}
+    for key, value in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            entries[reader.expand(key)] = (key, value)
+        else:
+            reader.problem(key, f"expected a name, found {kind(key)}", "write a plain text before the colon")
+    for text, (key, value) in entries.items():
+        yield text, key, value
+
+
+def compose(text: str, file: str) -> yaml.Node:
+    """Return the file's one YAML document as nodes; ManifestError where it is no YAML or empty."""
+    try:
+        node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
+        message = " ".join(filter(None, (error.context, error.problem)))
+        raise ManifestError.of(
+            f"this is not YAML: {message}", "mend the syntax here or just above", place
+        ) from None
+    except yaml.YAMLError as error:
+        remedy = "save it as UTF-8 text without control characters"
+        raise ManifestError.of(f"this is not YAML: {error}", remedy, Place(file)) from None
+    if node is None:
+        remedy = "write one with: lambda-layers init"
+        raise ManifestError.of("the file is empty", remedy, Place(file, 1, 1))
+    return node
