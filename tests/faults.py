@@ -106,6 +106,8 @@ class Faults:
         self._limits: dict[str, float] = {}
         self._buckets: dict[object, tuple[float, float]] = {}
         self._random: dict[str, tuple] = {}
+        self._regions: dict[str, object] = {}
+        self._always = None
         self._calls: defaultdict[tuple[str, str], int] = defaultdict(int)
 
     def script(self, operation: str, *faults, about: str = "") -> None:
@@ -123,15 +125,30 @@ class Faults:
         """Hit this share of all calls, or of one operation's, with one of the faults."""
         self._random[operation] = (seed, share, faults)
 
+    def every_call(self, fault) -> None:
+        """Hit all calls with one fault, which decides for itself."""
+        self._always = fault
+
+    def refuse_region(self, region: str, fault) -> None:
+        """Hit all calls to a region."""
+        self._regions[region] = fault
+
     def stop(self) -> None:
         """From now on, nothing goes wrong."""
         self._scripts, self._limits, self._random = {}, {}, {}
+        self._regions, self._always = {}, None
 
     def __call__(self, inner):
         def application(environ, start_response):
             call = environ[CALL]
             with self._lock:
-                fault = self._scripted(call) or self._over_limit(call) or self._by_chance(call)
+                fault = (
+                    self._always
+                    or self._regions.get(call.scope.region)
+                    or self._scripted(call)
+                    or self._over_limit(call)
+                    or self._by_chance(call)
+                )
                 self.hits[call.operation] += fault is not None
             return (fault(inner) if fault else inner)(environ, start_response)
 

@@ -7,6 +7,7 @@ changed is worked out anew from what then stands.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypeVar
 
 from entrypoint.errors import LayersError, RolloutError
 from entrypoint.manifest import Vpc
@@ -21,6 +22,7 @@ from entrypoint.release.function_change import Aspect, FunctionChange
 
 _ATTEMPTS = 10
 _PERCENT = 100
+_Result = TypeVar("_Result")
 
 
 class Status(StrEnum):
@@ -118,9 +120,7 @@ class Updating:
         try:
             for alias in before.aliases:
                 self._return(outcome.function, alias, outcome.version)
-            function = self.aws.function(outcome.function)
-            if function.layers == outcome.layers:
-                self._set(function, before.layers, before.vpc if before.vpc != function.vpc else None)
+            self._reset(outcome, before)
         except LayersError as refusal:
             return replace(outcome, status=Status.FAILED, error=refusal)
         return replace(outcome, status=Status.PUT_BACK, layers=before.layers)
@@ -146,20 +146,18 @@ class Updating:
         else:
             raise _busy(function.name)
         if Aspect.RESERVED in change.aspects(self.versions) and change.concurrency.reserved is not None:
-            self.aws.reserve(function.name, change.concurrency.reserved)
+            name, reserved = function.name, change.concurrency.reserved
+            self._patiently(name, lambda: self.aws.reserve(name, reserved))
             status = Status.UPDATED
         return function, status
 
-    def _set(self, function: Function, layers: tuple[str, ...], vpc: Vpc | None) -> None:
-        for attempt in range(_ATTEMPTS):
-            if function.layers == layers and vpc is None:
-                return None
-            try:
-                return self.aws.update(function, layers, vpc)
-            except (UpdateInProgressError, StaleRevisionError):
-                self.sleep(attempt)
-                function = self.aws.function(function.name)
-        raise _busy(function.name)
+    def _reset(self, outcome: Outcome, before: Before) -> None:
+        def reset() -> None:
+            function = self.aws.function(outcome.function)
+            if function.layers == outcome.layers:  # else somebody changed them since
+                self.aws.update(function, before.layers, before.vpc if before.vpc != function.vpc else None)
+
+        self._patiently(outcome.function, reset)
 
     def _refuse_other_code(self, change: FunctionChange) -> None:
         """Refuse to release code that somebody put into $LATEST and has not published yet."""
@@ -172,47 +170,50 @@ class Updating:
                 raise RolloutError.of(message, "publish that code, or take it back, and run again")
 
     def _publish(self, function: Function) -> str:
-        for attempt in range(_ATTEMPTS):
-            try:
-                return self.aws.publish_version(function.name, code_sha256=function.code_sha256)
-            except UpdateInProgressError:
-                self.sleep(attempt)
-        raise _busy(function.name)
+        publish = self.aws.publish_version
+        return self._patiently(
+            function.name, lambda: publish(function.name, code_sha256=function.code_sha256)
+        )
 
     def _shift(self, function: str, name: str, version: str, canary: int | None) -> Alias:
         """Move an alias, or a share of its traffic; return where it pointed."""
-        for attempt in range(_ATTEMPTS):
+
+        def shift() -> Alias:
             alias = self.aws.alias(function, name)
-            try:
-                if canary is None:
-                    self.aws.move_alias(function, alias, version, {})
-                elif alias.version != version:
-                    self.aws.move_alias(function, alias, alias.version, {version: canary / _PERCENT})
-            except StaleRevisionError:
-                self.sleep(attempt)
-            else:
-                return alias
-        raise _busy(f"{function}:{name}")
+            if canary is None:
+                self.aws.move_alias(function, alias, version, {})
+            elif alias.version != version:
+                self.aws.move_alias(function, alias, alias.version, {version: canary / _PERCENT})
+            return alias
+
+        return self._patiently(f"{function}:{name}", shift)
 
     def _return(self, function: str, before: Alias, version: str | None) -> None:
-        for attempt in range(_ATTEMPTS):
+        def give_back() -> None:
             alias = self.aws.alias(function, before.name)
-            if version not in {alias.version, *alias.weights}:
-                return None  # somebody else moved it on
-            try:
-                return self.aws.move_alias(function, alias, before.version, before.weights)
-            except StaleRevisionError:
-                self.sleep(attempt)
-        raise _busy(f"{function}:{before.name}")
+            if version in {alias.version, *alias.weights}:  # else somebody moved it on
+                self.aws.move_alias(function, alias, before.version, before.weights)
+
+        self._patiently(f"{function}:{before.name}", give_back)
 
     def _provision(self, change: FunctionChange) -> Status | None:
         wanted, details = change.concurrency.provisioned, change.details
         if not wanted or details is None:
             return None
         lacking = [alias for alias in change.aliases if details.provisioned.get(alias) != wanted]
+        name, provision = change.function.name, self.aws.provision
         for alias in lacking:
-            self.aws.provision(change.function.name, alias, wanted)
+            self._patiently(f"{name}:{alias}", lambda alias=alias: provision(name, alias, wanted))
         return Status.UPDATED if lacking else None
+
+    def _patiently(self, name: str, attempt: Callable[[], _Result]) -> _Result:
+        """Try until nobody else is in the way."""
+        for number in range(_ATTEMPTS):
+            try:
+                return attempt()
+            except (UpdateInProgressError, StaleRevisionError):
+                self.sleep(number)
+        raise _busy(name)
 
 
 def _busy(name: str) -> RolloutError:

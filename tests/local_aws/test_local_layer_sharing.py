@@ -1,7 +1,5 @@
 """Layers of other accounts: permissions on one version, and what they allow."""
 
-# ruff: noqa: PLR0917 - fixtures are handed over by name
-
 import json
 
 import pytest

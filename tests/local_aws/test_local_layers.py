@@ -1,7 +1,5 @@
 """Layers: publishing, reading, listing, deleting."""
 
-# ruff: noqa: PLR0917 - fixtures are handed over by name
-
 import base64
 import hashlib
 

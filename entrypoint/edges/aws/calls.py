@@ -41,7 +41,6 @@ _UPDATES = {
     "UpdateAlias",
     "PutFunctionConcurrency",
     "PutProvisionedConcurrencyConfig",
-    "Invoke",
 }
 """What is done to functions: where it fails, others may still be updated."""
 _THROTTLES = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
@@ -58,6 +57,10 @@ _DENIED = re.compile(r"not authorized to perform: (\S+)(?: on resource: (\S+))?"
 
 class AbsentError(AwsError):
     """What the call is about does not exist."""
+
+
+class ConflictError(AwsError):
+    """What the call would make exists already."""
 
 
 class LambdaCalls:
@@ -165,7 +168,8 @@ def refusal(error: ClientError, parameters: dict[str, object], *, service: str =
     subject = parameters.get("FunctionName") or parameters.get("LayerName")
     about = f" for {subject}" if subject else ""
     message = f"AWS refuses {error.operation_name}{about}: {text} ({code})"
-    kind = AbsentError if code in _ABSENT and not is_update else RolloutError if is_update else AwsError
+    kinds = dict.fromkeys(_ABSENT, AbsentError) | {"ResourceConflictException": ConflictError}
+    kind = RolloutError if is_update or error.operation_name == "Invoke" else kinds.get(code, AwsError)
     return kind.of(message, _remedy(code, text, f"{_PREFIXES.get(service, service)}:{error.operation_name}"))
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
+from entrypoint.edges.aws.calls import ConflictError
 from entrypoint.edges.aws.region import Region
 from entrypoint.errors import AwsError
 from entrypoint.limits import DIRECT_UPLOAD_BYTES
@@ -61,7 +62,9 @@ class Layers(Region):
         """Let others use a version; statements that stand already are left as they are."""
         standing = self._statements(name, version)
         for statement, principal, organization in _grants(share):
-            if statement not in standing:
+            if statement in standing:
+                continue
+            with suppress(ConflictError):  # another run granted it meanwhile
                 self._call(
                     "add_layer_version_permission",
                     LayerName=name,
