@@ -7,6 +7,7 @@ changed is worked out anew from what then stands.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import TypeVar
 
 from entrypoint.errors import LayersError, RolloutError
@@ -170,10 +171,8 @@ class Updating:
                 raise RolloutError.of(message, "publish that code, or take it back, and run again")
 
     def _publish(self, function: Function) -> str:
-        publish = self.aws.publish_version
-        return self._patiently(
-            function.name, lambda: publish(function.name, code_sha256=function.code_sha256)
-        )
+        name, code = function.name, function.code_sha256
+        return self._patiently(name, lambda: self.aws.publish_version(name, code_sha256=code))
 
     def _shift(self, function: str, name: str, version: str, canary: int | None) -> Alias:
         """Move an alias, or a share of its traffic; return where it pointed."""
@@ -201,9 +200,9 @@ class Updating:
         if not wanted or details is None:
             return None
         lacking = [alias for alias in change.aliases if details.provisioned.get(alias) != wanted]
-        name, provision = change.function.name, self.aws.provision
         for alias in lacking:
-            self._patiently(f"{name}:{alias}", lambda alias=alias: provision(name, alias, wanted))
+            ready = partial(self.aws.provision, change.function.name, alias, wanted)
+            self._patiently(f"{change.function.name}:{alias}", ready)
         return Status.UPDATED if lacking else None
 
     def _patiently(self, name: str, attempt: Callable[[], _Result]) -> _Result:

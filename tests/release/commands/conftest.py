@@ -1,7 +1,9 @@
 """A project to stand in, and an embedded AWS that the environment leads to."""
 
+import contextlib
 import os
 
+import boto3
 import faults as fault
 import pytest
 from deploying import MANIFEST
@@ -68,3 +70,10 @@ def written(aws):
         return sorted(call.operation for call in new if not call.reads_only)
 
     return since
+
+
+@pytest.fixture
+def client(aws):
+    """A boto3 client that is not of the project: somebody else, or a look at what stands."""
+    with contextlib.closing(boto3.client("lambda")) as client:
+        yield client

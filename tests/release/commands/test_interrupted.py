@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 
-import boto3
 import faults as fault
 import pytest
 from deploying import COMMAND, layers_of
@@ -25,18 +24,11 @@ CALLS = 16
 """How many calls an undisturbed run makes."""
 
 
-@pytest.fixture
-def lambda_client(aws):
-    client = boto3.client("lambda")
-    yield client
-    client.close()
-
-
 @pytest.fixture(autouse=True)
-def _one_function(project, lambda_client):
+def _one_function(project, client):
     (project / "lambda-layers.yml").write_text(ONE)
-    version = lambda_client.publish_version(FunctionName="api")["Version"]
-    lambda_client.create_alias(FunctionName="api", Name="live", FunctionVersion=version)
+    version = client.publish_version(FunctionName="api")["Version"]
+    client.create_alias(FunctionName="api", Name="live", FunctionVersion=version)
 
 
 class KillAt:
@@ -74,7 +66,7 @@ def stands(aws, client):
 
 @pytest.mark.parametrize("carried_out", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("number", range(1, CALLS + 1))
-def test_killed_at_any_call(aws, faults, lambda_client, number, carried_out):
+def test_killed_at_any_call(aws, faults, client, number, carried_out):
     running = subprocess.Popen(
         [sys.executable, "-c", COMMAND, "deploy"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -90,13 +82,13 @@ def test_killed_at_any_call(aws, faults, lambda_client, number, carried_out):
     assert running.wait(60) == -signal.SIGKILL
     faults.stop()
     assert main(["deploy"]) == 0
-    assert stands(aws, lambda_client) == {
+    assert stands(aws, client) == {
         "latest": ["tools:1"],
         "alias": ["tools:1"],
         "weights": None,
         "shared": True,
     }
-    assert len(lambda_client.list_layer_versions(LayerName="tools")["LayerVersions"]) == 1
+    assert len(client.list_layer_versions(LayerName="tools")["LayerVersions"]) == 1
     assert main(["plan", "--detailed-exitcode"]) == 0
 
 
@@ -106,7 +98,7 @@ def test_as_many_calls_as_are_killed(aws):
     assert len(aws.call_log) - before == CALLS
 
 
-def test_two_runs_at_once_agree_on_one_version(aws, faults, lambda_client):
+def test_two_runs_at_once_agree_on_one_version(aws, faults, client):
     """Both publish: the lower number wins, and the function goes to it and stays there."""
     meet = threading.Barrier(2, timeout=60)
     faults.script("PublishLayerVersion", fault.after(meet.wait), fault.after(meet.wait))
@@ -118,6 +110,6 @@ def test_two_runs_at_once_agree_on_one_version(aws, faults, lambda_client):
     ]
     said = [run.communicate(timeout=120)[1] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said
-    assert len(lambda_client.list_layer_versions(LayerName="tools")["LayerVersions"]) == 2
+    assert len(client.list_layer_versions(LayerName="tools")["LayerVersions"]) == 2
     assert layers_of(aws, "api") == ["tools:1"]
     assert main(["plan", "--detailed-exitcode"]) == 0
