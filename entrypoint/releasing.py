@@ -15,6 +15,7 @@ from entrypoint.errors import LayersError, PlanError, RolloutError
 from entrypoint.manifest import Destination
 from entrypoint.parallel import for_each
 from entrypoint.release.aws_lambda import ChangesLambda
+from entrypoint.release.owners import warn_of_owners
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan, make_plan
 from entrypoint.release.prune import prune
 from entrypoint.release.publish import publish
@@ -51,7 +52,9 @@ def plan_everywhere(run: Run, locks: Mapping[Target, Lock], files: Files) -> Pla
         aws = run.aws(destination)
         state = read_state(aws, destination, hashes, run.project.manifest.functions)
         selection = _select(run, state)
-        return make_plan(layers, hashes, state, selection, read_details(aws, selection.functions))
+        found = make_plan(layers, hashes, state, selection, read_details(aws, selection.functions))
+        owned = warn_of_owners(found, state.tags or _tags(aws, found))
+        return replace(found, warnings=(*found.warnings, *owned))
 
     return _everywhere(run, plan)
 
@@ -119,9 +122,17 @@ def _destinations(run: Run) -> tuple[Destination, ...]:
     return run.project.manifest.destinations(run.default_region)
 
 
+def _tags(aws: ChangesLambda, plan: RegionPlan) -> Mapping[str, Mapping[str, str]]:
+    """Return the functions' tags where some are to be updated, if we may: they only serve a warning."""
+    try:
+        return aws.tags() if plan.to_update else {}
+    except LayersError:
+        return {}
+
+
 def _select(run: Run, state: RegionState) -> Selection:
     project = run.project
-    return select(project.manifest, project.layers, state.functions, state.tagged, state.destination)
+    return select(project.manifest, project.layers, state.functions, state.tags, state.destination)
 
 
 def _release(run: Run, plan: RegionPlan, archives: Mapping[Target, Archive]) -> RegionResult:

@@ -9,7 +9,7 @@ from entrypoint.manifest import Destination, Manifest, Vpc
 from entrypoint.release.aws_lambda import Details, Function, LayerVersion
 from entrypoint.release.plan import RegionPlan, make_plan
 from entrypoint.release.publish import describe
-from entrypoint.release.selection import Tags, select
+from entrypoint.release.selection import select
 from entrypoint.release.state import LayerState, RegionState
 from entrypoint.targets import AwsLayer, expand
 
@@ -71,7 +71,7 @@ def plan_of(
 ) -> RegionPlan:
     """Plan a manifest for what stands."""
     manifest, layers = read(text)
-    selection = select(manifest, layers, state.functions, state.tagged, state.destination)
+    selection = select(manifest, layers, state.functions, state.tags, state.destination)
     hashes = hashes or {each.name: HASH for each in layers}
     return make_plan(layers, hashes, state, selection, details or {})
 
@@ -80,7 +80,7 @@ def planned(
     text: str,
     *functions: Function,
     region: str = REGION,
-    tagged: Mapping[Tags, frozenset[str]] | None = None,
+    tags: Mapping[str, Mapping[str, str]] | None = None,
     details: Mapping[str, Details] | None = None,
     **standing: LayerState,
 ) -> RegionPlan:
@@ -91,9 +91,7 @@ def planned(
         or LayerState(latest=version(each.name, 7), current=version(each.name, 7))
         for each in layers
     }
-    state = RegionState(
-        destination=Destination(region), layers=stands, functions=functions, tagged=tagged or {}
-    )
+    state = RegionState(destination=Destination(region), layers=stands, functions=functions, tags=tags or {})
     return plan_of(text, state, details)
 
 

@@ -110,8 +110,8 @@ class ReadsLambda(Protocol):
     def code_sha256(self, name: str, version: int) -> str:
         """Return the base64 SHA-256 of a layer version's archive."""
 
-    def tagged(self, tags: Sequence[tuple[str, str]]) -> frozenset[str]:
-        """Return the ARNs of the functions that have all these tags."""
+    def tags(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the tags of the functions that have any, by ARN."""
 
     def details(self, function: Function, aliases: Sequence[str], *, provisioned: bool) -> Details:
         """Return a function's reserved concurrency, those of these aliases that exist, and what they have."""

@@ -15,7 +15,6 @@ from entrypoint.runtimes import RUNTIMES, Architecture
 from entrypoint.schema import DEFAULT_NAME
 from entrypoint.targets import AwsLayer
 
-Tags = tuple[tuple[str, str], ...]
 _DEFAULT_NAMES = {"{layer}", DEFAULT_NAME}
 
 
@@ -32,10 +31,10 @@ def select(
     manifest: Manifest,
     layers: tuple[AwsLayer, ...],
     functions: Iterable[Function],
-    tagged: Mapping[Tags, frozenset[str]],
+    tags: Mapping[str, Mapping[str, str]],
     destination: Destination,
 ) -> Selection:
-    """Find the functions of each entry; `tagged` are the ARNs of the functions with some tags."""
+    """Find the functions of each entry; `tags` are those of functions by ARN."""
     functions = tuple(functions)
     selected: dict[str, tuple[FunctionEntry, Function]] = {}
     problems: list[Problem] = []
@@ -45,7 +44,7 @@ def select(
             problems.extend(_nowhere(entry, manifest))
             continue
         told = warnings if entry.is_glob else problems
-        meant = [function for function in functions if _means(entry, function, layers, tagged)]
+        meant = [function for function in functions if _means(entry, function, layers, tags)]
         if not meant:
             told.append(_unmatched(entry, functions, destination))
         for function in meant:
@@ -95,10 +94,10 @@ def _means(
     entry: FunctionEntry,
     function: Function,
     layers: tuple[AwsLayer, ...],
-    tagged: Mapping[Tags, frozenset[str]],
+    tags: Mapping[str, Mapping[str, str]],
 ) -> bool:
     if entry.tag:
-        return function.arn in tagged[entry.tag]
+        return set(entry.tag) <= set(tags.get(function.arn, {}).items())
     if entry.using:
         ours = arns_of(entry.using, layers, function)
         return any(without_version(arn) in ours for arn in function.layers)

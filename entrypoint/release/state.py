@@ -13,7 +13,6 @@ from itertools import islice
 from entrypoint.manifest import Destination, FunctionEntry
 from entrypoint.parallel import as_they_end, for_each, wait_for
 from entrypoint.release.aws_lambda import Details, Function, LayerVersion, ReadsLambda
-from entrypoint.release.selection import Tags
 
 _PAGE = 50
 _CALLS_AT_ONCE = 8
@@ -36,8 +35,8 @@ class RegionState:
     destination: Destination
     layers: Mapping[str, LayerState]
     functions: tuple[Function, ...]
-    #: The ARNs of the functions with the tags that entries of the manifest ask for.
-    tagged: Mapping[Tags, frozenset[str]]
+    #: The tags of functions by ARN, where an entry of the manifest asks for any.
+    tags: Mapping[str, Mapping[str, str]]
 
 
 def read_state(
@@ -50,14 +49,14 @@ def read_state(
         layers = [pool.submit(read_layer, aws, name, digest) for name, digest in wanted.items()]
         for layer in as_they_end(layers):
             layer.result()  # one refusal is answer enough
-        tagged = {entry.tag: pool.submit(aws.tagged, entry.tag) for entry in entries if entry.tag}
+        tags = pool.submit(lambda: aws.tags() if any(entry.tag for entry in entries) else {})
         wait_for([functions])
-        wait_for(tagged.values())
+        wait_for([tags])
         return RegionState(
             destination=destination,
             layers=dict(zip(wanted, (layer.result() for layer in layers), strict=True)),
             functions=tuple(sorted(functions.result(), key=lambda function: function.name)),
-            tagged={tag: found.result() for tag, found in tagged.items()},
+            tags=tags.result(),
         )
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # nor does Ctrl-C wait for the rest

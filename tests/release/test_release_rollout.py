@@ -36,7 +36,7 @@ def roll(edge, clock):
         stands = {"web": LayerState(latest=newest, current=newest)}
         functions = tuple(through.functions())
         here = Destination(REGION)
-        state = RegionState(destination=here, layers=stands, functions=functions, tagged={})
+        state = RegionState(destination=here, layers=stands, functions=functions, tags={})
         return plan_of(EVERY_FUNCTION, state)
 
     def roll_it(before=lambda: None, through=edge, sleep=clock.sleep):

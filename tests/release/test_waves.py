@@ -10,6 +10,7 @@ from planning import ACCOUNT, REGION, arn, layer, plan_of, read
 
 from entrypoint.errors import RolloutError
 from entrypoint.manifest import Destination
+from entrypoint.release.owners import warn_of_owners
 from entrypoint.release.rollout import roll_out, waves
 from entrypoint.release.selection import select
 from entrypoint.release.state import LayerState, RegionState, read_details
@@ -58,14 +59,14 @@ def roll(edge, clock):
         manifest, layers = read(text)
         (newest, *_) = edge.layer_versions("web")
         destination = Destination(REGION)
-        tagged = {entry.tag: edge.tagged(entry.tag) for entry in manifest.functions if entry.tag}
+        tags = edge.tags()
         state = RegionState(
             destination=destination,
             layers={"web": LayerState(latest=newest, current=newest)},
             functions=tuple(sorted(edge.functions(), key=lambda each: each.name)),
-            tagged=tagged,
+            tags=tags,
         )
-        selection = select(manifest, layers, state.functions, tagged, destination)
+        selection = select(manifest, layers, state.functions, tags, destination)
         plan = plan_of(text, state, read_details(edge, selection.functions))
         rolled = roll_out(
             edge,
@@ -332,6 +333,25 @@ def test_functions_by_their_tags(aws, roll, layers_of):
     outcomes, _ = roll(text)
     assert sorted(outcomes) == ["mail"]
     assert layers_of("shop") == [OLD]
+
+
+def test_what_others_deploy_is_told_of(aws, edge):
+    stack = {"aws:cloudformation:stack-name": "shop"}
+    for number in range(7):
+        aws.declare_function(f"f{number}", layers=[OLD], tags=stack)
+    aws.declare_function("g", layers=[OLD], tags={"managed-by": "Terraform"})
+    aws.declare_function("h", layers=[OLD], tags={"team": "terraform fans"})
+    (newest, *_) = edge.layer_versions("web")
+    state = RegionState(
+        destination=Destination(REGION),
+        layers={"web": LayerState(latest=newest, current=newest)},
+        functions=tuple(sorted(edge.functions(), key=lambda each: each.name)),
+        tags={},
+    )
+    assert [problem.message for problem in warn_of_owners(plan_of(rolling(), state), edge.tags())] == [
+        "the CloudFormation stack shop deploys f0, f1, f2, f3, f4 and 2 more, and would put the old layers back",
+        "Terraform deploys g, and would put the old layers back",
+    ]
 
 
 def test_functions_by_a_layer_that_they_use(aws, roll):

@@ -39,23 +39,22 @@ class Health(Region):
             raise RolloutError.of(message, "mend it and run again")
         return content
 
-    def tagged(self, tags: Sequence[tuple[str, str]]) -> frozenset[str]:
-        """Return the ARNs of the functions that have all these tags."""
-        filters = [{"Key": key, "Values": [value]} for key, value in tags]
-        arns: set[str] = set()
+    def tags(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the tags of the functions that have any, by ARN."""
+        found: dict[str, dict[str, str]] = {}
         token = ""
         while True:
             answer = self._ask(
                 "resourcegroupstaggingapi",
                 "get_resources",
                 ResourceTypeFilters=["lambda:function"],
-                TagFilters=filters,
                 PaginationToken=token,
             )
-            arns |= {found["ResourceARN"] for found in answer["ResourceTagMappingList"]}
+            for item in answer["ResourceTagMappingList"]:
+                found[item["ResourceARN"]] = {tag["Key"]: tag["Value"] for tag in item["Tags"]}
             token = answer.get("PaginationToken", "")
             if not token:
-                return frozenset(arns)
+                return found
 
     def _ask(self, service: str, operation: str, **parameters: object) -> dict[str, Any]:
         try:

@@ -1,0 +1,34 @@
+"""Functions that another tool owns: it would put the old layers back at its next deployment. Pure."""
+
+from collections.abc import Iterator, Mapping
+
+from entrypoint.errors import Problem
+from entrypoint.release.plan import RegionPlan
+
+_STACK = "aws:cloudformation:stack-name"
+"""CloudFormation sets it on all that it makes; so SAM, CDK and the Serverless Framework do."""
+_BY_HAND = {"terraform", "managedby", "createdby", "provisioner", "iac"}
+"""Terraform sets no tags of its own; these are what people call the one that tells."""
+_NAMED = 5
+
+
+def warn_of_owners(plan: RegionPlan, tags: Mapping[str, Mapping[str, str]]) -> Iterator[Problem]:
+    """Yield a warning for each tool whose functions the plan updates; `tags` are by ARN."""
+    owned: dict[str, list[str]] = {}
+    for change in plan.to_update:
+        if owner := _owner(tags.get(change.function.arn, {})):
+            owned.setdefault(owner, []).append(change.function.name)
+    for owner, names in owned.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        message = f"{owner} deploys {', '.join(names[:_NAMED])}{more}, and would put the old layers back"
+        yield Problem(message, "let it take the ARNs that this run exports, or stop setting layers there")
+
+
+def _owner(tags: Mapping[str, str]) -> str | None:
+    if stack := tags.get(_STACK):
+        return f"the CloudFormation stack {stack}"
+    for key, value in tags.items():
+        plain = "".join(filter(str.isalnum, key)).lower()
+        if plain in _BY_HAND and ("terraform" in value.lower() or (plain == "terraform" and value == "true")):
+            return "Terraform"
+    return None
