@@ -15,18 +15,19 @@ from entrypoint.schema import MANIFEST
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+ROLLOUT = (ROOT / "docs" / "rollout.md").read_text()
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
 ERRORS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, LayersError)]
 
 
-def block(mark):
-    """The fenced block or table behind a mark of README."""
-    return re.search(rf"<!-- {mark} -->\n(?:```\w+\n(.*?)```|((?:\|[^\n]*\n)+))", README, re.DOTALL)
+def block(mark, text=README):
+    """The fenced block or table behind a mark of a page."""
+    return re.search(rf"<!-- {mark} -->\n(?:```\w+\n(.*?)```|((?:\|[^\n]*\n)+))", text, re.DOTALL)
 
 
-def table(mark):
-    rows = block(mark)[2].strip().splitlines()[2:]
+def table(mark, text=README):
+    rows = block(mark, text)[2].strip().splitlines()[2:]
     return [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in rows]
 
 
@@ -40,6 +41,17 @@ def test_the_example_manifest_is_right(tmp_path):
 def test_the_table_of_keys_is_that_of_the_schema():
     layer = MANIFEST.fields["layers"].shape.item
     assert table("layer keys") == [[key, field.help] for key, field in layer.fields.items()]
+
+
+def test_the_tables_of_functions_and_rollout_are_those_of_the_schema():
+    function, rollout = MANIFEST.fields["functions"].shape.item, MANIFEST.fields["rollout"].shape
+    for mark, record in (("function keys", function), ("rollout keys", rollout)):
+        assert table(mark, ROLLOUT) == [[key, field.help] for key, field in record.fields.items()]
+
+
+def test_every_example_of_a_page_is_right(tmp_path):
+    for text in re.findall(r"<!-- example -->\n```yaml\n(.*?)```", ROLLOUT, re.DOTALL):
+        assert load(tmp_path / "lambda-layers.yml", text=text, shown="rollout.md", variables={}).functions
 
 
 def test_the_table_of_inputs_is_that_of_the_action():

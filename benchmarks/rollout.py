@@ -1,0 +1,204 @@
+"""The roll-out against what AWS lets anybody do: 15 calls a second for each account and region.
+
+Two measurements. Over HTTP, in real time: functions of the embedded AWS behind a bucket that throttles as
+AWS does. And simulated: many more functions and regions, on a clock that passes only when everybody waits,
+with the same limiter, waves and workers. The floor is what the bucket alone takes.
+
+    python benchmarks/rollout.py [--functions 1000] [--simulate 50000 --regions 20] [--write docs/benchmarks.md]
+"""
+
+import argparse
+import heapq
+import resource
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from botocore.exceptions import ClientError
+from faults import Faults
+
+from entrypoint.edges.aws import Access, AwsRegion
+from entrypoint.edges.aws.calls import LambdaCalls
+from entrypoint.edges.aws.functions import Functions
+from entrypoint.local_aws.server import LocalAws
+from entrypoint.manifest import AT_ONCE, Destination, Portion, Rollout
+from entrypoint.release.aws_lambda import Function
+from entrypoint.release.function_change import FunctionChange, Wanted
+from entrypoint.release.rollout import roll_out, waves
+from entrypoint.release.update import Status
+
+ACCOUNT, REGION = "123456789012", "eu-west-1"
+PER_SECOND = 15.0
+UPDATE_SECONDS = 1.0
+OLD, NEW = (f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:web:{number}" for number in (1, 2))
+
+
+def changes(functions):
+    wanted = (Wanted(NEW, frozenset({NEW.rpartition(":")[0]})),)
+    return tuple(FunctionChange(function=function, wanted=wanted) for function in functions)
+
+
+def floor(functions):
+    """Seconds that the bucket takes, which holds a second's worth at the start, and the last update."""
+    return (functions - PER_SECOND) / PER_SECOND + UPDATE_SECONDS
+
+
+def over_http(number):
+    faults = Faults()
+    with LocalAws(region=REGION, middleware=faults, update_seconds=UPDATE_SECONDS) as aws:
+        for version in (1, 2):
+            aws.declare_layer_version("web", account=ACCOUNT, version=version)
+        for index in range(number):
+            aws.declare_function(f"f{index:05}", layers=[OLD])
+        access = Access(endpoint_url=aws.endpoint_url, access_key=ACCOUNT, secret_key="local", region=REGION)
+        edge = AwsRegion(Destination(REGION), access=access)
+        plan = changes(edge.functions())
+        faults.limit(PER_SECOND)
+        start = time.monotonic()
+        rolled = roll_out(edge, plan, {}, lambda _: None)
+        seconds = time.monotonic() - start
+        edge.close()
+    return seconds, Counter(outcome.status for outcome in rolled.functions), faults.hits.total()
+
+
+class SimulatedTime:
+    """A clock that jumps to the next moment at which somebody wakes, as soon as all who work sleep.
+
+    `reaches` says how many functions are done at the end of each wave: so many workers are at work as
+    there are functions left in the wave, up to `workers`.
+    """
+
+    def __init__(self, reaches, workers):
+        self.now = 0.0
+        self._reaches, self._workers = reaches, workers
+        self._lock = threading.Lock()
+        self._ended = 0
+        self._sleeping = []
+        self._order = 0
+
+    def __call__(self):
+        return self.now
+
+    def end(self):
+        with self._lock:
+            self._ended += 1
+            self._wake()
+
+    def sleep(self, seconds):
+        woken = threading.Event()
+        with self._lock:
+            self._order += 1
+            heapq.heappush(self._sleeping, (self.now + seconds, self._order, woken))
+            self._wake()
+        woken.wait()
+
+    def _wake(self):
+        left = next((reach for reach in self._reaches if reach > self._ended), 0) - self._ended
+        if self._sleeping and len(self._sleeping) >= min(self._workers, left):
+            self.now, _, woken = heapq.heappop(self._sleeping)
+            woken.set()
+
+
+class SimulatedLambda:
+    """Lambda's client, as far as a roll-out calls it: a bucket, and updates that take their time."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.tokens, self.then = PER_SECOND, 0.0
+        self.done_at = {}
+        self.throttled = 0
+        self.lock = threading.Lock()
+
+    def update_function_configuration(self, FunctionName, **_):  # noqa: N803 - AWS's own word
+        with self.lock:
+            now = self.clock()
+            self.tokens = min(PER_SECOND, self.tokens + (now - self.then) * PER_SECOND)
+            self.then = now
+            if self.tokens < 1:
+                self.throttled += 1
+                error = {"Error": {"Code": "TooManyRequestsException"}, "ResponseMetadata": {"HTTPStatusCode": 429}}
+                raise ClientError(error, "UpdateFunctionConfiguration")
+            self.tokens -= 1
+            self.done_at[FunctionName] = now + UPDATE_SECONDS
+        return {}
+
+    def get_function(self, FunctionName):  # noqa: N803
+        busy = self.clock() < self.done_at.get(FunctionName, 0.0)
+        if not busy:
+            self.done_at.pop(FunctionName, None)
+        status = "InProgress" if busy else "Successful"
+        return {"Configuration": {"FunctionName": FunctionName, "State": "Active", "LastUpdateStatus": status}}
+
+
+class SimulatedRegion(Functions):
+    """The edge with its pace, over a simulated client."""
+
+    def __init__(self, clock):
+        self.client = SimulatedLambda(clock)
+        self._clock, self._sleep = clock, clock.sleep
+        self._call = LambdaCalls(self.client, quota=PER_SECOND, clock=clock, sleep=clock.sleep)
+
+    def update(self, function, layers, vpc=None):
+        try:
+            super().update(function, layers, vpc)
+        finally:
+            self._clock.end()
+
+
+def functions(number):
+    return [
+        Function(
+            name=f"f{index:05}", arn="", runtime="python3.13", architecture="x86_64", layers=(OLD,), revision_id="1"
+        )
+        for index in range(number)
+    ]
+
+
+def simulated(number, regions, rollout):
+    """Roll out in every region at once; seconds of each, lost functions, throttles, peak memory in MB."""
+    plan = changes(functions(number // regions))
+
+    def region(_):
+        # Regions share nothing: each may have a clock of its own.
+        clock = SimulatedTime(list(accumulate(map(len, waves(plan, rollout)))), rollout.max_parallel)
+        edge = SimulatedRegion(clock)
+        rolled = roll_out(edge, plan, {}, lambda _: None, rollout=rollout, sleep=clock.sleep, clock=clock)
+        lost = sum(outcome.status is not Status.UPDATED for outcome in rolled.functions)
+        return clock(), lost, edge.client.throttled
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(region, range(regions)))
+    return found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--functions", type=int, default=1000)
+    parser.add_argument("--simulate", type=int, default=50_000)
+    parser.add_argument("--regions", type=int, default=20)
+    arguments = parser.parse_args()
+    if arguments.functions:
+        seconds, statuses, throttled = over_http(arguments.functions)
+        least = floor(arguments.functions)
+        print(f"{arguments.functions} functions over HTTP: {seconds:.1f} s, floor {least:.1f} s, "
+              f"ratio {seconds / least:.3f}, throttled {throttled}, {dict(statuses)}", flush=True)
+    in_waves = Rollout(waves=(Portion(1, is_percentage=False), Portion(10, is_percentage=True)), failure_threshold=Portion(0, is_percentage=False))
+    for name, rollout in (("at once", AT_ONCE), ("in waves of 1, 10 %, 100 %", in_waves)):
+        start = time.monotonic()
+        found, memory = simulated(arguments.simulate, arguments.regions, rollout)
+        slowest = max(seconds for seconds, _, _ in found)
+        least = floor(arguments.simulate / arguments.regions)
+        print(f"{arguments.simulate} functions in {arguments.regions} regions, {name}, simulated: "
+              f"{slowest:.1f} s for the slowest region, floor {least:.1f} s, ratio {slowest / least:.3f}, "
+              f"lost {sum(lost for _, lost, _ in found)}, throttled {sum(t for _, _, t in found)}, "
+              f"peak memory {memory:.0f} MB, {time.monotonic() - start:.0f} s of real time", flush=True)
+
+
+if __name__ == "__main__":
+    main()
