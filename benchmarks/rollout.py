@@ -122,7 +122,10 @@ class SimulatedLambda:
             self.then = now
             if self.tokens < 1:
                 self.throttled += 1
-                error = {"Error": {"Code": "TooManyRequestsException"}, "ResponseMetadata": {"HTTPStatusCode": 429}}
+                error = {
+                    "Error": {"Code": "TooManyRequestsException"},
+                    "ResponseMetadata": {"HTTPStatusCode": 429},
+                }
                 raise ClientError(error, "UpdateFunctionConfiguration")
             self.tokens -= 1
             self.done_at[FunctionName] = now + UPDATE_SECONDS
@@ -133,7 +136,9 @@ class SimulatedLambda:
         if not busy:
             self.done_at.pop(FunctionName, None)
         status = "InProgress" if busy else "Successful"
-        return {"Configuration": {"FunctionName": FunctionName, "State": "Active", "LastUpdateStatus": status}}
+        return {
+            "Configuration": {"FunctionName": FunctionName, "State": "Active", "LastUpdateStatus": status}
+        }
 
 
 class SimulatedRegion(Functions):
@@ -154,7 +159,12 @@ class SimulatedRegion(Functions):
 def functions(number):
     return [
         Function(
-            name=f"f{index:05}", arn="", runtime="python3.13", architecture="x86_64", layers=(OLD,), revision_id="1"
+            name=f"f{index:05}",
+            arn="",
+            runtime="python3.13",
+            architecture="x86_64",
+            layers=(OLD,),
+            revision_id="1",
         )
         for index in range(number)
     ]
@@ -186,18 +196,27 @@ def main():
     if arguments.functions:
         seconds, statuses, throttled = over_http(arguments.functions)
         least = floor(arguments.functions)
-        print(f"{arguments.functions} functions over HTTP: {seconds:.1f} s, floor {least:.1f} s, "
-              f"ratio {seconds / least:.3f}, throttled {throttled}, {dict(statuses)}", flush=True)
-    in_waves = Rollout(waves=(Portion(1, is_percentage=False), Portion(10, is_percentage=True)), failure_threshold=Portion(0, is_percentage=False))
+        print(
+            f"{arguments.functions} functions over HTTP: {seconds:.1f} s, floor {least:.1f} s, "
+            f"ratio {seconds / least:.3f}, throttled {throttled}, {dict(statuses)}",
+            flush=True,
+        )
+    in_waves = Rollout(
+        waves=(Portion(1, is_percentage=False), Portion(10, is_percentage=True)),
+        failure_threshold=Portion(0, is_percentage=False),
+    )
     for name, rollout in (("at once", AT_ONCE), ("in waves of 1, 10 %, 100 %", in_waves)):
         start = time.monotonic()
         found, memory = simulated(arguments.simulate, arguments.regions, rollout)
         slowest = max(seconds for seconds, _, _ in found)
         least = floor(arguments.simulate / arguments.regions)
-        print(f"{arguments.simulate} functions in {arguments.regions} regions, {name}, simulated: "
-              f"{slowest:.1f} s for the slowest region, floor {least:.1f} s, ratio {slowest / least:.3f}, "
-              f"lost {sum(lost for _, lost, _ in found)}, throttled {sum(t for _, _, t in found)}, "
-              f"peak memory {memory:.0f} MB, {time.monotonic() - start:.0f} s of real time", flush=True)
+        print(
+            f"{arguments.simulate} functions in {arguments.regions} regions, {name}, simulated: "
+            f"{slowest:.1f} s for the slowest region, floor {least:.1f} s, ratio {slowest / least:.3f}, "
+            f"lost {sum(lost for _, lost, _ in found)}, throttled {sum(t for _, _, t in found)}, "
+            f"peak memory {memory:.0f} MB, {time.monotonic() - start:.0f} s of real time",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

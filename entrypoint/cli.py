@@ -137,11 +137,13 @@ def _parser() -> argparse.ArgumentParser:
     rollback.add_argument("--to", type=int, metavar="VERSION", help="this version, not the one before")
     prune = command("prune", _prune, "delete the layer versions that nobody needs")
     prune.add_argument("--keep", type=int, metavar="N", help="versions of each layer to keep")
+    policy = command("iam-policy", _iam_policy, "print the IAM policy that a deployment needs, and no more")
+    policy.add_argument("--account", default="*", metavar="NUMBER", help="the account; default: any")
     command("schema", _schema, "print the manifest's JSON Schema, for editors")
     command("demo", _demo, "show the main job on an embedded AWS, with real packages")
-    for sub in (init, check, lock, build, plan, deploy, rollback, prune):
+    for sub in (init, check, lock, build, plan, deploy, rollback, prune, policy):
         sub.add_argument("--manifest", default=DEFAULT_PATH, metavar="FILE", help="default: %(default)s")
-    for sub in (check, lock, build, plan, deploy, rollback, prune):
+    for sub in (check, lock, build, plan, deploy, rollback, prune, policy):
         sub.add_argument(
             "--set", action="append", default=[], metavar="NAME=VALUE", help="a value for ${NAME}"
         )
@@ -258,6 +260,18 @@ def _prune(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int
         run.console.deployed(pruned)
     if pruned.problems:
         raise AwsError(*pruned.problems)
+    return 0
+
+
+def _iam_policy(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    import json  # noqa: PLC0415
+
+    from entrypoint.release.iam_policy import iam_policy  # noqa: PLC0415
+
+    project = _project(arguments, environment)
+    regions = project.manifest.regions or (environment.get("AWS_REGION") or "*",)
+    policy = iam_policy(project.manifest, project.layers, regions=regions, account=arguments.account)
+    _print(json.dumps(policy, indent=2))
     return 0
 
 

@@ -55,7 +55,7 @@ class HealthCheck:
         try:
             answer = self.aws.invoke(invoke.function, payload)
         except RolloutError as error:
-            return error.problems[0].message
+            return str(error.problems[0])
         if invoke.expect is None:
             return None
         try:

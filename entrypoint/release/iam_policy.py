@@ -1,0 +1,156 @@
+"""Manifest -> the IAM policy that a deployment of it needs, and no more. Pure.
+
+Which resources an action takes: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from entrypoint.manifest import FunctionEntry, Manifest
+from entrypoint.targets import AwsLayer
+
+_VERSION = "2012-10-17"
+_EVERY = ("*",)
+
+
+def iam_policy(
+    manifest: Manifest, layers: Iterable[AwsLayer], *, regions: Iterable[str], account: str
+) -> dict[str, Any]:
+    """Return the policy document; `account` is a number, or `*` where it is not known."""
+    layers = tuple(layers)
+    resources = _Resources(tuple(regions), account)
+    statements = [
+        *_of_layers(manifest, layers, resources),
+        *_of_functions(manifest, resources),
+        *_of_rollout(manifest, resources),
+    ]
+    if manifest.accounts:
+        statements.append(_allow("AssumeRoles", ["sts:AssumeRole"], manifest.accounts))
+    return {"Version": _VERSION, "Statement": statements}
+
+
+class _Resources:
+    """ARNs for each region; an account that is not known is a wildcard."""
+
+    def __init__(self, regions: tuple[str, ...], account: str) -> None:
+        self._regions = regions
+        self._account = account
+
+    def __call__(self, service: str, *paths: str) -> tuple[str, ...]:
+        return tuple(
+            f"arn:{partition_of(region)}:{service}:{region}:{self._account}:{path}"
+            for region in self._regions
+            for path in paths
+        )
+
+    def buckets(self, manifest: Manifest) -> tuple[str, ...]:
+        bucket = manifest.bucket
+        if bucket is None:
+            return ()
+        arns = (
+            f"arn:{partition_of(region)}:s3:::{bucket.name_in(region)}/{bucket.prefix}*"
+            for region in self._regions
+        )
+        return tuple(dict.fromkeys(arns))
+
+
+def partition_of(region: str) -> str:
+    """Return the first part of the ARNs of a region."""
+    return {"cn": "aws-cn", "us-gov": "aws-us-gov", "eusc": "aws-eusc"}.get(
+        next((prefix for prefix in ("us-gov", "cn", "eusc") if region.startswith(prefix)), ""), "aws"
+    )
+
+
+def _of_layers(
+    manifest: Manifest, layers: tuple[AwsLayer, ...], resources: _Resources
+) -> Iterator[dict[str, Any]]:
+    names = [f"layer:{layer.name}" for layer in layers]
+    versions = [f"{name}:*" for name in names]
+    foreign = [ref for entry in manifest.functions for ref in entry.layers if ref.startswith("arn:")]
+    publish = ["lambda:ListLayerVersions", "lambda:PublishLayerVersion"]
+    yield _allow("PublishLayers", publish, resources("lambda", *names))
+    # Whoever sets a function's layers has to be allowed to read each of them, those that stay included.
+    read = resources("lambda", *versions)
+    yield _allow("ReadLayers", ["lambda:GetLayerVersion"], (*read, *map(str, foreign)))
+    shared = [f"layer:{layer.name}:*" for layer in layers if layer.targets[0].layer.share]
+    if shared:
+        actions = ["lambda:AddLayerVersionPermission", "lambda:GetLayerVersionPolicy"]
+        yield _allow("ShareLayers", actions, resources("lambda", *shared))
+    pruned = [f"layer:{layer.name}:*" for layer in layers if layer.targets[0].layer.keep]
+    if pruned:
+        yield _allow("PruneLayers", ["lambda:DeleteLayerVersion"], resources("lambda", *pruned))
+    if manifest.bucket:
+        yield _allow("UploadLayers", ["s3:GetObject", "s3:PutObject"], resources.buckets(manifest))
+
+
+def _of_functions(manifest: Manifest, resources: _Resources) -> Iterator[dict[str, Any]]:
+    if not manifest.functions:
+        return
+    yield _allow("FindFunctions", ["lambda:ListFunctions", "tag:GetResources"], _EVERY)
+    every = manifest.functions
+    yield from _on("UpdateFunctions", ("GetFunction", "UpdateFunctionConfiguration"), every, resources)
+    aliased = [entry for entry in every if entry.aliases]
+    yield from _on("MoveAliases", ("GetAlias", "PublishVersion", "UpdateAlias"), aliased, resources)
+    reserved = [entry for entry in every if entry.concurrency.reserved is not None]
+    yield from _on("ReserveConcurrency", ("PutFunctionConcurrency",), reserved, resources)
+    provisioned = [entry for entry in every if entry.concurrency.provisioned]
+    actions = ("GetProvisionedConcurrencyConfig", "PutProvisionedConcurrencyConfig")
+    yield from _on("ProvisionConcurrency", actions, provisioned, resources)
+    if any(entry.vpc for entry in every):
+        # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html: what the caller needs
+        ec2 = ("DescribeSecurityGroups", "DescribeSubnets", "DescribeVpcs", "GetSecurityGroupsForVpc")
+        yield _allow("AttachToVpcs", [f"ec2:{action}" for action in ec2], _EVERY)
+
+
+def _of_rollout(manifest: Manifest, resources: _Resources) -> Iterator[dict[str, Any]]:
+    rollout = manifest.rollout
+    if rollout.alarms:
+        yield _allow("LookAtAlarms", ["cloudwatch:DescribeAlarms"], _EVERY)
+    if rollout.invoke:
+        name = f"function:{rollout.invoke.function}"
+        yield _allow("InvokeForHealth", ["lambda:InvokeFunction"], resources("lambda", name))
+
+
+def _on(
+    name: str, actions: tuple[str, ...], entries: Iterable[FunctionEntry], resources: _Resources
+) -> Iterator[dict[str, Any]]:
+    """Yield statements that allow actions on the functions of some entries."""
+    named: list[str] = []
+    tagged: list[Mapping[str, str]] = []
+    for entry in entries:
+        if entry.tag:
+            tagged.append(dict(entry.tag))
+        elif entry.using:
+            named += resources("lambda", "function:*")
+        elif entry.pattern.startswith("arn:"):
+            named += [entry.pattern, f"{entry.pattern}:*"]
+        else:
+            glob = _iam_glob(entry.pattern)
+            named += resources("lambda", f"function:{glob}", f"function:{glob}:*")
+    allowed = [f"lambda:{action}" for action in actions]
+    if named:
+        yield _allow(name, allowed, named)
+    for number, tags in enumerate(tagged, start=1):
+        condition = {"StringEquals": {f"aws:ResourceTag/{key}": value for key, value in tags.items()}}
+        statement = _allow(f"{name}ByTag{number}", allowed, resources("lambda", "function:*"))
+        yield statement | {"Condition": condition}
+
+
+def _iam_glob(pattern: str) -> str:
+    """Return a glob as IAM writes it: it knows `*` and `?`, and no sets of characters."""
+    result, rest = "", pattern
+    while rest:
+        if rest.startswith("[") and "]" in rest[2:]:
+            result, rest = f"{result}?", rest[rest.index("]", 2) + 1 :]
+        else:
+            result, rest = result + rest[0], rest[1:]
+    return result
+
+
+def _allow(name: str, actions: Iterable[str], resources: Iterable[str]) -> dict[str, Any]:
+    return {
+        "Sid": name,
+        "Effect": "Allow",
+        "Action": sorted(actions),
+        "Resource": list(dict.fromkeys(resources)),
+    }

@@ -1,0 +1,86 @@
+"""IAM for the embedded Lambda: a middleware that judges each call by a policy, as AWS would.
+
+It knows Allow statements with actions, resources with wildcards, and conditions on a resource's tags.
+"""
+
+import fnmatch
+import json
+import re
+
+from faults import error
+
+from entrypoint.local_aws.calls import CALL
+
+_NAMES = {"Invoke": "InvokeFunction"}
+_SERVICES = {"tagging": "tag", "monitoring": "cloudwatch"}
+
+
+class Judge:
+    """`LocalAws(middleware=judge)`; without a policy, everything is allowed."""
+
+    def __init__(self):
+        self.policy = None
+        self.tags = {}
+        self.asked = set()
+
+    def __call__(self, inner):
+        def application(environ, start_response):
+            if self.policy is not None:
+                for action, resource in self._needed(environ):
+                    self.asked.add(action)
+                    if not self._allows(action, resource):
+                        return _denied(action, resource)(inner)(environ, start_response)
+            return inner(environ, start_response)
+
+        return application
+
+    def _needed(self, environ):
+        call = environ[CALL]
+        service = _SERVICES.get(call.service, call.service)
+        action = f"{service}:{_NAMES.get(call.operation, call.operation)}"
+        yield action, _resource(call)
+        if call.operation == "UpdateFunctionConfiguration":
+            body = json.loads(_peek(environ))
+            for arn in body.get("Layers", []):
+                yield "lambda:GetLayerVersion", arn
+            if "VpcConfig" in body:
+                for name in ("SecurityGroups", "Subnets", "Vpcs"):
+                    yield f"ec2:Describe{name}", "*"
+                yield "ec2:GetSecurityGroupsForVpc", "*"
+
+    def _allows(self, action, resource):
+        return any(
+            action in statement["Action"]
+            and any(fnmatch.fnmatchcase(resource, pattern) for pattern in statement["Resource"])
+            and self._holds(statement.get("Condition"), resource)
+            for statement in self.policy["Statement"]
+        )
+
+    def _holds(self, condition, resource):
+        if condition is None:
+            return True
+        tags = self.tags.get(resource.split(":function:")[1].partition(":")[0], {})
+        wanted = condition["StringEquals"].items()
+        return all(tags.get(key.removeprefix("aws:ResourceTag/")) == value for key, value in wanted)
+
+
+def _denied(action, resource):
+    text = f"User: arn:aws:iam::123456789012:user/ci is not authorized to perform: {action} on resource: {resource}"
+    return error(403, "AccessDeniedException", text)
+
+
+def _peek(environ):
+    import io  # noqa: PLC0415
+
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def _resource(call):
+    base = f"arn:aws:lambda:{call.scope.region}:{call.scope.account}"
+    if found := re.match(r"/2018-10-31/layers/([^/]+)/versions(?:/(\d+))?", call.path):
+        return f"{base}:layer:{found[1]}" + (f":{found[2]}" if found[2] else "")
+    if found := re.match(r"/\d{4}-\d\d-\d\d/functions/([^/?]+)", call.path):
+        return f"{base}:function:{found[1]}"
+    return "*"
