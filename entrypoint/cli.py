@@ -124,6 +124,11 @@ def _parser() -> argparse.ArgumentParser:
     lock.add_argument(
         "--upgrade-package", action="append", default=[], metavar="NAME", help="only of this one"
     )
+    lock.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; fail and say what would change, if anything would",
+    )
     build = command("build", _build, "build and verify the archives")
     build.add_argument("--target", action="append", default=[], help="only this one, as web-python3.13-arm64")
     plan = command("plan", _plan, "show what a deployment would do; changes nothing")
@@ -198,7 +203,7 @@ def _lock(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
         from entrypoint import pipeline  # noqa: PLC0415
 
         upgrade, packages = arguments.upgrade, arguments.upgrade_package
-        pipeline.lock(run, upgrade=upgrade, packages=packages)
+        pipeline.lock(run, upgrade=upgrade, packages=packages, check=arguments.check)
     return 0
 
 

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from entrypoint.build.dependencies import Describing
-from entrypoint.build.lock import Lock, write_lock
+from entrypoint.build.lock import LOCK_COMMAND, Lock, lock_text, read_lock, write_lock
+from entrypoint.build.lock_changes import changes
 from entrypoint.build.requirement_lines import shown
 from entrypoint.build.requirements import read_requirements
 from entrypoint.build.resolve import resolve
 from entrypoint.compiling import compile_for
-from entrypoint.errors import LockError
+from entrypoint.errors import LockError, Place
 from entrypoint.parallel import for_each
+from entrypoint.project import Project
 from entrypoint.run import Run
 from entrypoint.targets import Target
 
@@ -28,7 +30,7 @@ def locks_of(run: Run, targets: Sequence[Target]) -> dict[Target, Lock]:
             return standing
         if run.locked:
             message = f"the layer {target.layer.name!r} has no lock for {target.platform}"
-            remedy = "run: lambda-layers lock, and commit what it writes"
+            remedy = f"{LOCK_COMMAND}, and commit what it writes"
             raise LockError.of(message, remedy, target.layer.place)
         run.console.say(f"{target} has no lock, so it is resolved afresh; pin it with: lambda-layers lock")
         return _resolve(run, target)
@@ -42,15 +44,48 @@ def write_locks(run: Run, *, upgrade: bool, packages: Sequence[str]) -> None:
 
     def relock(target: Target) -> None:
         path = project.lock_path(target)
-        locked = _resolve(run, target, existing=path, upgrade=upgrade, packages=packages)
-        files = target.layer.requirements.files or (project.manifest.path,)
-        write_lock(path, locked, made_from=[shown(file, project.folder) for file in files])
-        for pin in locked.pins:
+        lock = _resolve(run, target, existing=path, upgrade=upgrade, packages=packages)
+        write_lock(path, lock, made_from=_inputs(project, target))
+        for pin in lock.pins:
             if pin.from_source and pin.name not in target.layer.from_source:
                 run.console.say(f"{target} compiles {pin}: no version that may be used has a wheel that fits")
-        run.console.say(f"locked {target}: {len(locked.pins)} packages in {shown(path, project.root)}")
+        run.console.say(f"locked {target}: {len(lock.pins)} packages in {shown(path, project.root)}")
 
-    for_each(tuple({project.lock_path(target): target for target in project.lockable}.values()), relock)
+    for_each(_one_for_each_lock(project), relock)
+
+
+def compare_locks(run: Run, *, upgrade: bool, packages: Sequence[str]) -> None:
+    """Make sure that every lock is what `write_locks` would write; nothing is written.
+
+    Raises:
+        LockError: with each lock that would change, and what would.
+    """
+    project = run.project
+
+    def compare(target: Target) -> None:
+        path = project.lock_path(target)
+        standing = read_lock(path, target.platform, root=project.root)
+        fresh = _resolve(run, target, existing=path, upgrade=upgrade, packages=packages)
+        if path.read_text("utf-8-sig") == lock_text(fresh, made_from=_inputs(project, target)):
+            return
+        changed = ", ".join(changes(standing, fresh)) or "its comments alone"
+        message = f"this lock of {target} would change: {changed}"
+        raise LockError.of(message, LOCK_COMMAND, Place(shown(path, project.root)))
+
+    targets = _one_for_each_lock(project)
+    for_each(targets, compare)
+    told = "1 lock is as it" if len(targets) == 1 else f"{len(targets)} locks are as they"
+    run.console.say(f"{told} would be made now")
+
+
+def _one_for_each_lock(project: Project) -> tuple[Target, ...]:
+    """Return the targets whose locks are ours to make; those that share a lock come once."""
+    return tuple({project.lock_path(target): target for target in project.lockable}.values())
+
+
+def _inputs(project: Project, target: Target) -> list[str]:
+    files = target.layer.requirements.files or (project.manifest.path,)
+    return [shown(file, project.folder) for file in files]
 
 
 def _resolve(

@@ -14,7 +14,7 @@ from entrypoint.build.assemble import Archive
 from entrypoint.building import build_archives, files_of
 from entrypoint.errors import Problem, VerifyError
 from entrypoint.limits import DIRECT_UPLOAD_BYTES
-from entrypoint.locking import locks_of, write_locks
+from entrypoint.locking import compare_locks, locks_of, write_locks
 from entrypoint.release.result import Deployment
 from entrypoint.release.sizes import refuse_overweight
 from entrypoint.releasing import (
@@ -28,9 +28,10 @@ from entrypoint.run import Run
 from entrypoint.targets import AwsLayer, Target
 
 
-def lock(run: Run, *, upgrade: bool, packages: Sequence[str]) -> None:
-    """Pin and hash the packages of every target."""
-    write_locks(run, upgrade=upgrade, packages=packages)
+def lock(run: Run, *, upgrade: bool, packages: Sequence[str], check: bool) -> None:
+    """Pin and hash the packages of every target; with `check`, only make sure that nothing would change."""
+    lock_all = compare_locks if check else write_locks
+    lock_all(run, upgrade=upgrade, packages=packages)
 
 
 def check_wheels(run: Run) -> None:
