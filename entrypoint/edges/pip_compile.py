@@ -6,15 +6,13 @@ imported, and no credential of AWS or GitHub is in its environment, as build bac
 
 import json
 import re
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import IO, BinaryIO
 
 from entrypoint.build.requirement_options import without_credentials
 from entrypoint.build.resolve import Ask, Question, UnresolvableError
@@ -68,31 +66,38 @@ class PipCompile:
         """Resolve; raises UnresolvableError where there is no answer."""
         with tempfile.TemporaryDirectory(prefix="lambda-layers-lock-") as folder:
             arguments = _write_files(Path(folder), question)
-            with _Desk(ask) as desk:
-                answer = self._run(_target(platform, arguments, desk.socket.fileno()))
-            if desk.error:
-                raise desk.error
-            if answer.returncode:
-                raise self._failure(answer)
+            with (Path(folder) / "said.txt").open("w+b") as said:
+                code = self._run(_target(platform, arguments), ask, said)
+                said.seek(0)
+                output = said.read().decode("utf-8", "replace")
+            if code:
+                raise self._failure(code, output)
             return (Path(folder) / "pins.txt").read_text("utf-8")
 
-    def _run(self, target: Target) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-I", "-m", "entrypoint.edges.pip_compile_for_platform"]
-        return subprocess.run(  # noqa: S603 - our own interpreter, with constant arguments
-            command,
-            input=json.dumps(target),
-            env=self._environment,
-            pass_fds=[target["desk"]],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
+    def _run(self, target: Target, ask: Ask, said: BinaryIO) -> int:
+        """Start the process and answer its questions until it ends; return its exit code.
 
-    def _failure(self, answer: subprocess.CompletedProcess[str]) -> LockError:
-        output = self._mask(f"{answer.stdout}\n{answer.stderr}")
-        message = _essence(output) or f"pip-compile ended with {answer.returncode} and said nothing"
-        if answer.returncode == CHANGED:
+        What `ask` raises closes the pipes, at which the process ends by itself.
+        """
+        with subprocess.Popen(
+            [sys.executable, "-I", "-m", "entrypoint.edges.pip_compile_for_platform"],
+            env=self._environment,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,  # a file takes any amount, so that nobody has to read while questions are answered
+        ) as process:
+            assert process.stdin and process.stdout  # noqa: PT018, S101 - both were asked for
+            _tell(process.stdin, target)
+            for question in process.stdout:
+                name, version = json.loads(question)
+                _tell(process.stdin, {"metadata": ask(name, version).decode("utf-8", "replace")})
+        return process.returncode
+
+    def _failure(self, code: int, output: str) -> LockError:
+        output = self._mask(output)
+        message = _essence(output) or f"pip-compile ended with {code} and said nothing"
+        if code == CHANGED:
             remedy = "install the versions of pip and pip-tools that this release names"
             return LockError(Problem(message, remedy))
         remedy = "loosen or correct the requirements that are named"
@@ -115,49 +120,20 @@ def _write_files(folder: Path, question: Question) -> Sequence[str]:
     return [*arguments, str(folder / "requirements.in")]
 
 
-def _target(platform: Platform, arguments: Sequence[str], desk: int) -> Target:
+def _target(platform: Platform, arguments: Sequence[str]) -> Target:
     environment = marker_environment(platform)
     return Target(
         environment=environment,
         tags=[[tag.interpreter, tag.abi, tag.platform] for tag in supported_tags(platform)],
         python=[int(part) for part in environment["python_full_version"].split(".")],
         arguments=list(arguments),
-        desk=desk,
     )
 
 
-class _Desk:
-    """Answers what the process asks, over a socket: the METADATA of packages that are to be compiled."""
-
-    def __init__(self, ask: Ask) -> None:
-        self.error: Exception | None = None
-        self._ask = ask
-        self._ours, self.socket = socket.socketpair()
-        self._thread = threading.Thread(target=self._serve, name="desk", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.socket.close()  # the process has ended, so nobody holds the other end any more
-        if error is None:
-            self._thread.join()
-        self._ours.close()
-
-    def _serve(self) -> None:
-        with self._ours.makefile("rw", encoding="utf-8", newline="\n") as stream:
-            for question in stream:
-                try:
-                    name, version = json.loads(question)
-                    answer = {"metadata": self._ask(name, version).decode("utf-8", "replace")}
-                except Exception as error:  # noqa: BLE001 - raised where the process was started
-                    self.error = error
-                    answer = {"error": str(error)}
-                stream.write(json.dumps(answer) + "\n")
-                stream.flush()
+def _tell(stdin: IO[bytes], message: Mapping[str, object]) -> None:
+    """Send one line; a process that has ended already tells why by its exit code."""
+    with suppress(OSError):  # on Windows it is no BrokenPipeError
+        stdin.write(json.dumps(message).encode() + b"\n")
 
 
 def _essence(output: str) -> str:

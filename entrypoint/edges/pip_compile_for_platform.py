@@ -1,4 +1,7 @@
-"""Runs pip-compile as if on another platform; a script for a process of its own, fed with JSON on stdin.
+"""Runs pip-compile as if on another platform; a script for a process of its own.
+
+Its parent talks to it in lines of JSON: the Target first, on stdin. A line on stdout is a question, the
+name and version of an sdist; the answer, on stdin, is its METADATA. What people read goes to stderr.
 
 pip-compile resolves for the interpreter and machine that run it. pip can be told another platform
 for wheel tags, but markers and Requires-Python stay the host's (https://github.com/pypa/pip/issues/6117),
@@ -12,11 +15,11 @@ anything is resolved, and a pip that differs ends in CHANGED and a message, neve
 import functools
 import inspect
 import json
-import socket
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import Any, NoReturn, TextIO, TypedDict
+from typing import Any, NoReturn, TypedDict
 
 #: Exit code: pip or pip-tools is not as this script knows it.
 CHANGED = 70
@@ -32,22 +35,43 @@ class Target(TypedDict):
     tags: list[list[str]]
     python: list[int]
     arguments: list[str]
-    #: The file descriptor of the socket where METADATA is asked for.
-    desk: int
 
 
 def main() -> None:
     """Resolve; ends the process with pip-compile's own exit code."""
-    target: Target = json.load(sys.stdin)
+    parent = _Parent()
+    target: Target = parent.hear()
     try:
         _see_markers_of(target["environment"])
         _see_files_of(target["python"], target["tags"])
-        _ask_about_sources(target["desk"])
+        _ask_about_sources(parent)
         _check_markers(target["environment"])
         _check_tags(target["tags"])
     except (ImportError, AttributeError, TypeError) as error:
         _changed(f"{type(error).__name__}: {error}")
     _compile(target["arguments"])
+
+
+class _Parent:
+    """The pipes to whoever started the process, put aside, so that nothing else reads or writes them."""
+
+    def __init__(self) -> None:
+        self._answers = os.fdopen(os.dup(0), "rb")
+        self._questions = os.fdopen(os.dup(1), "wb")
+        with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - it has to be opened for its descriptor
+            os.dup2(nothing.fileno(), 0)
+        os.dup2(2, 1)
+
+    def ask(self, name: str, version: str) -> bytes:
+        """Return the METADATA of an sdist."""
+        self._questions.write(json.dumps([name, version]).encode() + b"\n")
+        self._questions.flush()
+        metadata: str = self.hear()["metadata"]
+        return metadata.encode()
+
+    def hear(self) -> Any:  # noqa: ANN401 - whatever the parent sends
+        """Return what the parent says next; where it has gone, so does this process."""
+        return json.loads(self._answers.readline() or sys.exit(NO_RESOLUTION))
 
 
 def _see_markers_of(environment: dict[str, str]) -> None:
@@ -87,17 +111,13 @@ def _see_files_of(python: Sequence[int], tags: Sequence[Sequence[str]]) -> None:
     )
 
 
-def _ask_about_sources(desk: int) -> None:
-    """Let the METADATA of sdists come from the desk; nothing is downloaded whole, and nothing is built."""
+def _ask_about_sources(parent: _Parent) -> None:
+    """Let the METADATA of sdists come from the parent; nothing is downloaded whole, and nothing is built."""
     from pip._internal.exceptions import InstallationError  # noqa: PLC0415
     from pip._internal.metadata import get_metadata_distribution  # noqa: PLC0415
     from pip._internal.operations import prepare  # noqa: PLC0415
     from pip._internal.req.req_install import InstallRequirement  # noqa: PLC0415
     from pip._vendor.packaging.utils import parse_sdist_filename  # noqa: PLC0415
-
-    @functools.cache
-    def connected() -> TextIO:
-        return socket.socket(fileno=desk).makefile("rw", encoding="utf-8", newline="\n")
 
     operations: Any = prepare
     preparer: Any = prepare.RequirementPreparer
@@ -109,13 +129,7 @@ def _ask_about_sources(desk: int) -> None:
         if req.link is None or req.link.is_wheel:
             return fetch_metadata(self, req)
         name, version = parse_sdist_filename(req.link.filename)
-        stream = connected()
-        stream.write(json.dumps([name, str(version)]) + "\n")
-        stream.flush()
-        answer = json.loads(stream.readline() or '{"error": "nobody answers"}')
-        if "error" in answer:
-            raise InstallationError(answer["error"])
-        return get_metadata_distribution(answer["metadata"].encode(), req.link.filename, name)
+        return get_metadata_distribution(parent.ask(name, str(version)), req.link.filename, name)
 
     def refused(req: InstallRequirement) -> object:
         if req.link is None or not req.link.is_wheel:

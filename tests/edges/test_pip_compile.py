@@ -85,6 +85,22 @@ def test_what_goes_wrong_with_the_answer_is_raised_as_it_is(tmp_path, server):
     assert caught.value is error
 
 
+def test_a_process_that_dies_at_once_is_told(tmp_path, monkeypatch):
+    dies = tmp_path / "python"
+    dies.write_text("#!/bin/sh\nexit 3\n")
+    dies.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(dies))
+    question = Question(requirements=tuple(f"package-{number}" for number in range(10_000)))
+    with pytest.raises(LockError, match="pip-compile ended with 3 and said nothing"):
+        PipCompile(environment=pip_environment(tmp_path))(question, ARM_313, undescribed)
+
+
+def test_what_is_printed_is_no_part_of_the_conversation(tmp_path):
+    answer = run_script("import entrypoint.edges.pip_compile_for_platform as script; script.main()", tmp_path)
+    assert (answer.returncode, answer.stdout) == (0, "")
+    assert answer.stderr.startswith("pip-compile, version ")
+
+
 def test_credentials_of_aws_and_github_are_not_handed_on(tmp_path):
     secrets = {
         "AWS_SECRET_ACCESS_KEY": "x",
@@ -110,6 +126,17 @@ def test_a_checkout_shadows_no_module(tmp_path, server, monkeypatch):
     assert answer.splitlines()[0] == "thing==1.0"
 
 
+def run_script(script, tmp_path):
+    return subprocess.run(
+        [sys.executable, "-I", "-c", script],
+        input=json.dumps(_target(ARM_313, ["--version"])) + "\n",
+        env=pip_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -131,14 +158,7 @@ def test_a_checkout_shadows_no_module(tmp_path, server, monkeypatch):
 def test_a_pip_that_has_changed_is_told_before_anything_is_resolved(tmp_path, change, message):
     """The change is made in the process of the script, ahead of it, as a new release of pip would."""
     script = f"{change}; import entrypoint.edges.pip_compile_for_platform as script; script.main()"
-    answer = subprocess.run(
-        [sys.executable, "-I", "-c", script],
-        input=json.dumps(_target(ARM_313, ["--version"], 0)),
-        env=pip_environment(tmp_path),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    answer = run_script(script, tmp_path)
     assert answer.returncode == CHANGED, answer.stderr
     assert re.match(r"ERROR: pip [\d.]+ with pip-tools [\d.]+ cannot resolve for another", answer.stderr)
     assert message in answer.stderr
