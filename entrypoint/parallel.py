@@ -24,9 +24,15 @@ def for_each(
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # on Ctrl-C nobody waits for a stalled network
     if errors:
-        alike = [error for error in errors if type(error) is type(errors[0])]
-        raise type(errors[0])(*dict.fromkeys(problem for error in alike for problem in error.problems))
+        kind = _kind(errors[0])
+        alike = [error for error in errors if isinstance(error, kind)]
+        raise kind(*dict.fromkeys(problem for error in alike for problem in error.problems))
     return tuple(future.result() for future in futures)
+
+
+def _kind(error: LayersError) -> type[LayersError]:
+    """Return the branch of the tree of errors that it belongs to; what is below may need more to be made."""
+    return next(kind for kind in type(error).__mro__ if LayersError in kind.__bases__)
 
 
 def wait_for(futures: Iterable[Future[_Result]]) -> None:
