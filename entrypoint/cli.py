@@ -202,9 +202,21 @@ def _lock(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     with _started(arguments, environment) as run:
         from entrypoint import pipeline  # noqa: PLC0415
 
-        upgrade, packages = arguments.upgrade, arguments.upgrade_package
+        upgrade, packages = arguments.upgrade, _packages(arguments.upgrade_package)
         pipeline.lock(run, upgrade=upgrade, packages=packages, check=arguments.check)
     return 0
+
+
+def _packages(texts: Sequence[str]) -> Sequence[str]:
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
+
+    for text in texts:
+        try:
+            Requirement(text)
+        except InvalidRequirement:
+            remedy = "write NAME or NAME==VERSION"
+            raise UsageError.of(f"--upgrade-package {text!r} is no package", remedy) from None
+    return texts
 
 
 def _build(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from entrypoint.build.dependencies import Describing
 from entrypoint.build.lock import LOCK_COMMAND, Lock, lock_text, read_lock, write_lock
 from entrypoint.build.lock_changes import changes
@@ -10,7 +13,7 @@ from entrypoint.build.requirement_lines import shown
 from entrypoint.build.requirements import read_requirements
 from entrypoint.build.resolve import resolve
 from entrypoint.compiling import compile_for
-from entrypoint.errors import LockError, Place
+from entrypoint.errors import LockError, Place, Problem
 from entrypoint.parallel import for_each
 from entrypoint.project import Project
 from entrypoint.run import Run
@@ -42,7 +45,7 @@ def write_locks(run: Run, *, upgrade: bool, packages: Sequence[str]) -> None:
     """Write the lock of every target that has none of the user's own, several at once."""
     project = run.project
 
-    def relock(target: Target) -> None:
+    def relock(target: Target) -> Lock:
         path = project.lock_path(target)
         lock = _resolve(run, target, existing=path, upgrade=upgrade, packages=packages)
         write_lock(path, lock, made_from=_inputs(project, target))
@@ -50,8 +53,14 @@ def write_locks(run: Run, *, upgrade: bool, packages: Sequence[str]) -> None:
             if pin.from_source and pin.name not in target.layer.from_source:
                 run.console.say(f"{target} compiles {pin}: no version that may be used has a wheel that fits")
         run.console.say(f"locked {target}: {len(lock.pins)} packages in {shown(path, project.root)}")
+        return lock
 
-    for_each(_one_for_each_lock(project), relock)
+    locks = for_each(_one_for_each_lock(project), relock)
+    locked = {pin.name for lock in locks for pin in lock.pins}
+    unknown = [name for name in packages if canonicalize_name(Requirement(name).name) not in locked]
+    run.console.warn(
+        Problem(f"no lock has the package {name}", "--upgrade-package did nothing for it") for name in unknown
+    )
 
 
 def compare_locks(run: Run, *, upgrade: bool, packages: Sequence[str]) -> None:

@@ -143,3 +143,171 @@ class TestCheck:
         )
         assert broken.startswith(f"error: {LOCK}:1: `<<<<<<< ours` is not a requirement")
         assert "web-python3.13-arm64.txt" not in project.files()
+
+
+class TestALockMadeAgain:
+    @pytest.fixture
+    def project(self, project):
+        """one and two need common, alone needs nothing; of all there is something newer than what is locked."""
+        project.wheel("one", "1.0", requires=("common",))
+        project.wheel("two", "1.0", requires=("common",))
+        project.wheel("common", "1.0")
+        project.wheel("alone", "1.0")
+        project.lock(asked="one\ntwo\nalone\n")
+        project.wheel("one", "2.0", requires=("common>=2",))
+        project.wheel("two", "1.1", "1.2", requires=("common",))
+        project.wheel("common", "2.0", "3.0")
+        project.wheel("alone", "2.0")
+        return project
+
+    def test_keeps_every_byte_while_its_pins_satisfy(self, project):
+        before = project.text()
+        project.lock()
+        project.lock(asked="# the same\none>=1\ntwo\nalone\n")
+        project.lock(asked="one\ntwo\nalone\n")
+        assert project.text() == before
+        assert project.pins() == ["alone==1.0", "common==1.0", "one==1.0", "two==1.0"]
+
+    def test_moves_what_no_longer_satisfies_and_nothing_else(self, project):
+        project.lock(asked="one\ntwo>1,<1.2\nalone\n")
+        assert project.pins() == ["alone==1.0", "common==1.0", "one==1.0", "two==1.1"]
+
+    def test_upgrades_one_package_and_what_it_needs(self, project):
+        project.lock("--upgrade-package", "two")
+        assert project.pins() == ["alone==1.0", "common==1.0", "one==1.0", "two==1.2"]
+        project.lock("--upgrade-package", "one")
+        assert project.pins() == ["alone==1.0", "common==3.0", "one==2.0", "two==1.2"]
+
+    def test_upgrades_several_packages_or_all(self, project):
+        project.lock("--upgrade-package", "two", "--upgrade-package", "Alone")
+        assert project.pins() == ["alone==2.0", "common==1.0", "one==1.0", "two==1.2"]
+        project.lock("--upgrade")
+        assert project.pins() == ["alone==2.0", "common==3.0", "one==2.0", "two==1.2"]
+
+    def test_upgrades_to_a_version_that_is_named(self, project):
+        project.lock("--upgrade-package", "two==1.1")
+        assert project.pins() == ["alone==1.0", "common==1.0", "one==1.0", "two==1.1"]
+
+    def test_a_package_to_upgrade_that_there_is_not(self, project):
+        before = project.text()
+        said = project.lock("--upgrade-package", "tow")
+        assert "warning: no lock has the package tow; --upgrade-package did nothing for it" in said
+        said = project.lock("--upgrade-package", "two or three", code=4)
+        assert "error: --upgrade-package 'two or three' is no package; write NAME or NAME==VERSION" in said
+        assert project.text() == before
+
+    def test_changes_only_the_lines_of_a_requirement_that_is_added(self, project):
+        before = project.text().splitlines()
+        project.wheel("new", "1.0", requires=("common", "newer"))
+        project.wheel("newer", "1.0")
+        project.lock(asked="one\ntwo\nnew\nalone\n")
+        after = project.text().splitlines()
+        assert [line for line in before if line not in after] == [before[2]]
+        assert before[2].startswith("# inputs: ")
+        added = [
+            line for line in after if line not in before and "--hash" not in line and "inputs" not in line
+        ]
+        assert added == ["    #   new", "new==1.0 \\", "newer==1.0 \\", "    # via new"]
+
+    def test_drops_the_lines_of_a_requirement_that_is_removed(self, project):
+        project.lock(asked="alone\n")
+        assert project.pins() == ["alone==1.0"]
+
+    def test_each_target_keeps_its_own(self, project):
+        project.write("lambda-layers.yml", MANIFEST.replace("}", ", architectures: [x86_64, arm64]}"))
+        project.lock()
+        assert project.pins() == ["alone==1.0", "common==1.0", "one==1.0", "two==1.0"]
+        assert project.pins("web-python3.13-arm64.txt") == [
+            "alone==2.0",
+            "common==3.0",
+            "one==2.0",
+            "two==1.2",
+        ]
+
+
+class TestWhatRequirementsFilesMaySay:
+    def test_notes_are_those_of_pip_compile(self, project):
+        """Beside pip-compile itself, run here: no marker and no tag is in play."""
+        project.wheel("app", "1.0", requires=("Below_Name", "deep"), extras=("more",))
+        project.wheel(
+            "app", "2.0", requires=("Below_Name", "deep", "extra; extra == 'more'"), extras=("more",)
+        )
+        project.wheel("Below_Name", "1.0", requires=("deep",))
+        project.wheel("deep", "1.0", "2.0")
+        project.wheel("extra", "1.0")
+        project.write("more.in", "deep\n")
+        project.write("bounds.txt", "deep<2\n")
+        project.lock(asked="app[more]\n-r more.in\n-c bounds.txt\n")
+        command = [
+            sys.executable,
+            "-I",
+            "-m",
+            "piptools",
+            "compile",
+            "--quiet",
+            "--strip-extras",
+            "--allow-unsafe",
+        ]
+        options = [
+            "--no-header",
+            "--no-emit-index-url",
+            "--generate-hashes",
+            "--output-file=theirs.txt",
+            "web.in",
+        ]
+        subprocess.run([*command, *options], cwd=project.folder, env=project.environment, check=True)
+        ours = [line for line in project.text().splitlines() if not line.startswith("#")]
+        assert ours == project.text("theirs.txt").splitlines()
+
+    def test_constraints(self, project):
+        project.wheel("app", "1.0", "2.0", requires=("below",))
+        project.wheel("below", "1.0", "2.0")
+        project.write("bounds/more.txt", "below<2\n")
+        project.write("bounds.txt", "-c bounds/more.txt\napp<2\nnot-asked-for==7\n")
+        project.lock(asked="app\n-c bounds.txt\n")
+        assert project.pins() == ["app==1.0", "below==1.0"]
+
+    def test_extras(self, project):
+        needs = ("below[fast]; extra == 'more'", "never; extra == 'less'")
+        project.wheel("app", "1.0", requires=needs, extras=("more", "less"))
+        project.wheel("below", "1.0", requires=("quick; extra == 'fast'",), extras=("fast",))
+        project.wheel("quick", "1.0")
+        project.lock(asked="app[more]\n")
+        assert project.pins() == ["app==1.0", "below==1.0", "quick==1.0"]
+
+    def test_prereleases(self, project):
+        project.wheel("app", "1.0", "2.0rc1")
+        project.wheel("only", "1.0b1")
+        project.lock(asked="app\nonly\n")
+        assert project.pins() == ["app==1.0", "only==1.0b1"]
+        project.lock("--upgrade", asked="--pre\napp\nonly\n")
+        assert project.pins() == ["app==2.0rc1", "only==1.0b1"]
+
+    def test_sources_of_one_package_or_of_none(self, project):
+        for name in ("app", "other"):
+            project.wheel(name, "1.0")
+            project.sdist(name, "1.0")
+        project.sdist("other", "2.0")
+        project.lock(asked="--no-binary app\napp\nother\n")
+        assert "# from source: app\n" in project.text()
+        assert project.pins() == ["app==1.0", "other==1.0"]
+        said = project.lock(asked="--only-binary other\napp\nother>1\n", code=6)
+        assert "web.in:3: other 2.0 has no wheels at all, only its source" in said
+
+    def test_indexes_and_folders_of_wheels(self, project, tmp_path):
+        make_wheel(tmp_path / "second", "private", "1.0")
+        make_wheel(project.folder / "wheels", "local", "1.0")
+        project.wheel("app", "1.0", requires=("private", "local"))
+        with IndexServer(tmp_path / "second", credentials="user:s3cret") as second:
+            project.environment |= {"PASSWORD": "s3cret"}
+            url = second.url_with("user:${PASSWORD}")
+            project.lock(asked=f"--extra-index-url {url}\n--find-links wheels\napp\n")
+            assert project.pins() == ["app==1.0", "local==1.0", "private==1.0"]
+            assert "s3cret" not in project.text()
+            project.environment["PASSWORD"] = "wr0ng"
+            said = project.lock("--upgrade", code=7)
+        assert said.startswith(f"error: {second.url}app/ answered 401 (unauthorized)")
+        assert "wr0ng" not in said
+        del project.environment["PIP_INDEX_URL"]
+        project.lock(asked="--no-index\n-f wheels\nlocal\n")
+        assert project.pins() == ["local==1.0"]

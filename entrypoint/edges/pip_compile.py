@@ -11,8 +11,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, BinaryIO
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from entrypoint.build.requirement_options import without_credentials
 from entrypoint.build.resolve import Ask, Question, UnresolvableError
@@ -27,6 +32,7 @@ _CONFLICT = re.compile(r"^ *The conflict is caused by:\n((?: +\S.*\n)+)", re.MUL
 _ERROR = re.compile(r"^\s*ERROR: (?!ResolutionImpossible)(.+)$", re.MULTILINE)
 # The files that pip-compile is handed are not the user's.
 _OUR_FILE = re.compile(r" \(from -r \S+ \(line \d+\)\)")
+_PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==(\S+)", re.MULTILINE)
 _ARGUMENTS = (
     # A user's [tool.pip-tools] is for locks of another kind, and could ask for what is refused below.
     "--no-config",
@@ -64,6 +70,29 @@ class PipCompile:
 
     def __call__(self, question: Question, platform: Platform, ask: Ask) -> str:
         """Resolve; raises UnresolvableError where there is no answer."""
+        answer = self._resolved(question, platform, ask)
+        if question.pins and question.upgrade_packages:
+            return self._upgraded(question, platform, ask, answer)
+        return answer
+
+    def _upgraded(self, question: Question, platform: Platform, ask: Ask, answer: str) -> str:
+        """Move packages that are to be upgraded and stay behind for a pin of something that they need.
+
+        pip-compile takes pins as constraints. It lets go of one only for what cannot be had otherwise,
+        so the versions that no pin would hold back are found first, and then insisted on.
+        """
+        now, free = _versions(answer), _versions(self._resolved(replace(question, pins=()), platform, ask))
+        names = [canonicalize_name(Requirement(text).name) for text in question.upgrade_packages]
+        behind = [name for name in names if name in now and name in free and now[name] < free[name]]
+        if not behind:
+            return answer
+        insisting = (*question.upgrade_packages, *(f"{name}=={free[name]}" for name in behind))
+        try:
+            return self._resolved(replace(question, upgrade_packages=insisting), platform, ask)
+        except UnresolvableError:  # held back by a pin that pip-compile does not let go of
+            return answer
+
+    def _resolved(self, question: Question, platform: Platform, ask: Ask) -> str:
         with tempfile.TemporaryDirectory(prefix="lambda-layers-lock-") as folder:
             arguments = _write_files(Path(folder), question)
             with (Path(folder) / "said.txt").open("w+b") as said:
@@ -118,6 +147,10 @@ def _write_files(folder: Path, question: Question) -> Sequence[str]:
         arguments.append(f"--constraint={folder / 'constraints.txt'}")
     arguments += [f"--upgrade-package={name}" for name in question.upgrade_packages]
     return [*arguments, str(folder / "requirements.in")]
+
+
+def _versions(answer: str) -> dict[str, Version]:
+    return {canonicalize_name(name): Version(version) for name, version in _PIN.findall(answer)}
 
 
 def _target(platform: Platform, arguments: Sequence[str]) -> Target:
