@@ -129,6 +129,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="write nothing; fail and say what would change, if anything would",
     )
+    lock.add_argument(
+        "--engine", choices=["pip-compile", "uv"], default="pip-compile", help="who finds the versions"
+    )
     build = command("build", _build, "build and verify the archives")
     build.add_argument("--target", action="append", default=[], help="only this one, as web-python3.13-arm64")
     plan = command("plan", _plan, "show what a deployment would do; changes nothing")
@@ -314,6 +317,7 @@ def _started(arguments: argparse.Namespace, environment: Mapping[str, str]) -> I
         cache=getattr(arguments, "cache", None),
         locked=getattr(arguments, "locked", False),
         local=getattr(arguments, "aws", None) == "local",
+        engine=getattr(arguments, "engine", "pip-compile"),
     ) as run:
         yield run
 

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from entrypoint.build.bytecode import ImageInterpreter, Interpreter, find_interpreter
 from entrypoint.build.compile import Builders, Compiler
 from entrypoint.build.requirement_options import IndexOptions
+from entrypoint.build.resolve import Compile
 from entrypoint.build.runtime_image import runtime_image
 from entrypoint.edges.builders import SystemBuilders
 from entrypoint.edges.index import PackageIndex
 from entrypoint.edges.pip_compile import PipCompile
+from entrypoint.edges.uv import UvCompile
 from entrypoint.manifest import Destination
 from entrypoint.project import Project
 from entrypoint.report.console import Console
@@ -36,10 +38,15 @@ def open_run(
     cache: str | None,
     locked: bool,
     local: bool,
+    engine: str = "pip-compile",
 ) -> Iterator[Run]:
     """Give a command what it works with, and close it behind it.
 
-    Nothing is reached before it is asked for. `local` takes the embedded AWS instead of the real one.
+    Nothing is reached before it is asked for. `local` takes the embedded AWS instead of the real one;
+    `engine`, "pip-compile" or "uv", is who finds versions.
+
+    Raises:
+        UsageError: where there is no such engine on this machine.
     """
     with ExitStack() as stack:
 
@@ -69,7 +76,7 @@ def open_run(
             project=project,
             console=console,
             index=index,
-            compile=PipCompile(environment=environment),
+            compile=_engine(engine, environment),
             builders=builders,
             compiler=Compiler(builders, cache=wheels, say=console.say),
             aws=aws,
@@ -78,6 +85,10 @@ def open_run(
             interpreter=_finder(builders, environment),
             locked=locked,
         )
+
+
+def _engine(name: str, environment: Mapping[str, str]) -> Compile:
+    return UvCompile(environment=environment) if name == "uv" else PipCompile(environment=environment)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """`lambda-layers lock` as a user meets it: real pip-tools, an index of one's own, files on disk."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +16,12 @@ LOCK = "web-python3.13-x86_64.txt"
 class Project:
     """A folder with a manifest, and a shelf of packages that an index offers."""
 
-    def __init__(self, folder, server):
+    def __init__(self, folder, server, engine):
         self.folder = folder
         self.server = server
+        self.engine = engine
         self.environment = pip_environment(folder.parent / "home", PIP_INDEX_URL=server.url)
+        self.environment["PATH"] = os.pathsep.join([str(COMMAND.parent), self.environment["PATH"]])
 
     def wheel(self, name, *versions, **details):
         for version in versions:
@@ -46,7 +49,7 @@ class Project:
         """Run `lambda-layers lock`; return what it said."""
         if asked is not None:
             self.write("web.in", asked)
-        result = self.run("lock", *arguments)
+        result = self.run("lock", "--engine", self.engine, *arguments)
         said = result.stdout + result.stderr
         assert result.returncode == code, said
         assert "Traceback" not in said
@@ -62,12 +65,12 @@ class Project:
         return {path.name: path.read_bytes() for path in self.folder.iterdir()}
 
 
-@pytest.fixture
-def project(tmp_path):
+@pytest.fixture(params=["pip-compile", "uv"])
+def project(tmp_path, request):
     (tmp_path / "shelf").mkdir()
     (tmp_path / "project").mkdir()
     with IndexServer(tmp_path / "shelf") as server:
-        project = Project(tmp_path / "project", server)
+        project = Project(tmp_path / "project", server, request.param)
         project.write("lambda-layers.yml", MANIFEST)
         yield project
 

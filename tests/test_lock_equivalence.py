@@ -16,9 +16,11 @@ from shutil import which
 import pytest
 from package_index import IndexServer, make_wheel, pip_environment, undescribed
 
+from entrypoint.build.lock import lock_text
 from entrypoint.build.resolve import resolve
 from entrypoint.edges.index import PackageIndex
 from entrypoint.edges.pip_compile import PipCompile
+from entrypoint.edges.uv import UvCompile
 from entrypoint.errors import Place
 from entrypoint.manifest import Requirements
 from entrypoint.runtimes import RUNTIMES, Architecture, Platform
@@ -90,12 +92,15 @@ def compiled_natively(python, folder, lines, environment):
     return [line.partition(" ;")[0] for line in answer.stdout.splitlines() if "==" in line]
 
 
-def locked(target, lines, environment):
+def locked(target, lines, environment, engine=PipCompile):
     place = Place("lambda-layers.yml", 1)
     requirements = Requirements(lines=tuple((line, place) for line in lines), place=place)
     with PackageIndex(environment=environment) as index:
-        compiler = PipCompile(environment=environment, mask=index.mask)
-        lock = resolve(requirements, target, compile=compiler, index=index, describe=undescribed)
+        compiler = engine(environment=environment, mask=index.mask)
+        return resolve(requirements, target, compile=compiler, index=index, describe=undescribed)
+
+
+def pins(lock):
     return [str(pin) for pin in lock.pins]
 
 
@@ -106,8 +111,22 @@ def test_real_packages(native, tmp_path, runtime, name):
     target = Platform(RUNTIMES[runtime], HOST)
     python = native(target.runtime)
     expected = compiled_natively(python, tmp_path, SETS[name], os.environ)
-    assert locked(target, SETS[name], os.environ) == expected
+    assert pins(locked(target, SETS[name], os.environ)) == expected
     assert len(expected) >= len(SETS[name]) - 1
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("architecture", Architecture)
+@pytest.mark.parametrize("runtime", ["python3.11", "python3.13"])
+def test_uv_locks_real_packages_alike(runtime, architecture, name):
+    target = Platform(RUNTIMES[runtime], architecture)
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    texts = [
+        lock_text(locked(target, SETS[name], environment, engine), made_from=["lambda-layers.yml"])
+        for engine in (PipCompile, UvCompile)
+    ]
+    assert texts[0] == texts[1]
 
 
 MARKERS = {
@@ -138,7 +157,8 @@ def marked(tmp_path):
     requires = tuple(f"{name}; {marker}" for name, marker in needs.items())
     make_wheel(tmp_path / "shelf", "app", "1.0", requires=requires, extras=("more",))
     with IndexServer(tmp_path / "shelf") as server:
-        yield pip_environment(tmp_path, PIP_INDEX_URL=server.url), needs
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        yield pip_environment(tmp_path, PIP_INDEX_URL=server.url, PATH=path), needs
 
 
 def expected_of(needs, **true):
@@ -150,23 +170,24 @@ def expected_of(needs, **true):
     )
 
 
+@pytest.mark.parametrize("engine", [PipCompile, UvCompile])
 @pytest.mark.parametrize(
     ("architecture", "machine"), [(Architecture.ARM64, "aarch64"), (Architecture.X86_64, "x86_64")]
 )
-def test_markers_of_platform_and_architecture(marked, architecture, machine):
+def test_markers_of_platform_and_architecture(marked, architecture, machine, engine):
     environment, needs = marked
     # As text, 3.9 would come after 3.11; the versions here compare alike both ways.
     target = Platform(RUNTIMES["python3.13"], architecture)
     expected = expected_of(
         needs, platform_machine=machine, python_version="3.13", python_full_version="3.13.0"
     )
-    assert locked(target, ["app[more]"], environment) == expected
+    assert pins(locked(target, ["app[more]"], environment, engine)) == expected
 
 
 def test_markers_of_this_machine_are_judged_as_pip_compile_does_here(marked, tmp_path):
     environment, _ = marked
     version = ".".join(map(str, sys.version_info[:2]))
     target = Platform(RUNTIMES[f"python{version}"], HOST)
-    assert locked(target, ["app[more]"], environment) == compiled_natively(
+    assert pins(locked(target, ["app[more]"], environment)) == compiled_natively(
         sys.executable, tmp_path, ["app[more]"], environment
     )

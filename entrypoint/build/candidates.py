@@ -18,7 +18,7 @@ from packaging.utils import (
     parse_sdist_filename,
     parse_wheel_filename,
 )
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from entrypoint.build.lock import Pin
 from entrypoint.build.requirement_options import IndexOptions
@@ -127,8 +127,23 @@ def is_allowed(file: IndexFile, pin: Pin) -> bool:
 
 
 def is_wheel_of(filename: str, version: str) -> bool:
-    """Whether a filename is that of a wheel of a version."""
-    return filename.endswith(".whl") and version_of(filename) == Version(version)
+    """Whether a filename is that of a wheel of a version.
+
+    The version's text is looked at first: an index lists thousands of wheels, and reading all their tags
+    would take longer than fetching the list.
+    """
+    if not filename.endswith(".whl"):
+        return False
+    _, _, rest = filename.partition("-")
+    return _is_version(rest.partition("-")[0], version) and version_of(filename) is not None
+
+
+@lru_cache(maxsize=65536)
+def _is_version(text: str, version: str) -> bool:
+    try:
+        return Version(text) == Version(version)
+    except InvalidVersion:
+        return False
 
 
 @lru_cache(maxsize=65536)

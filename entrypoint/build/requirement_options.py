@@ -52,6 +52,11 @@ class IndexOptions(NamedTuple):
     no_binary: tuple[str, ...] = ()
     only_binary: tuple[str, ...] = ()
 
+    @property
+    def sources(self) -> frozenset[str]:
+        """The packages that are to be compiled by name; `:all:` is a name here."""
+        return _names(self.no_binary)
+
     def wants_source(self, name: str) -> bool:
         """Whether a package is to be compiled even where a wheel fits; a name counts more than `:all:`."""
         wanted, refused = _names(self.no_binary), _names(self.only_binary)

@@ -8,15 +8,16 @@ sdist alone, so that nobody installs anything else.
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from entrypoint.build.candidates import Index, IndexFile, choose, choose_sdist
+from entrypoint.build.candidates import Index, IndexFile, choose, choose_sdist, usable, version_of
 from entrypoint.build.lock import Lock, Pin, raise_all, read_pinned, read_via
 from entrypoint.build.lock_header import inputs_hash
 from entrypoint.build.misfits import no_fitting_version, nothing_fits
@@ -33,9 +34,10 @@ _CONNECTIONS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is to be resolved, as lines of requirements files."""
+    """What is to be resolved, as lines of requirements files, and where from."""
 
     requirements: tuple[str, ...]
+    options: IndexOptions = field(default_factory=IndexOptions)
     constraints: tuple[str, ...] = ()
     #: Versions to keep while they satisfy the rest.
     pins: tuple[str, ...] = ()
@@ -55,7 +57,12 @@ class Describe(Protocol):
 
 
 class Compile(Protocol):
-    """Whoever finds versions: pip-compile, in a process of its own."""
+    """Whoever finds versions: pip-compile or uv, in a process of its own."""
+
+    @property
+    def wheels_only(self) -> bool:
+        """Whether a package's source counts only where it is asked for."""
+        ...
 
     def __call__(self, question: Question, platform: Platform, ask: Ask) -> str:
         """Return `name==version` lines with `# via` notes; raise UnresolvableError where there are none.
@@ -95,7 +102,8 @@ def resolve(
     """
     asked = read_requirements(requirements, root=root, from_source=from_source)
     question = Question(
-        requirements=(*_option_lines(asked.options), *map(str, asked.requirements)),
+        requirements=tuple(map(str, asked.requirements)),
+        options=asked.options,
         constraints=tuple(map(str, asked.constraints)),
         pins=() if existing is None or upgrade else _kept(existing, platform),
         upgrade_packages=upgrade_packages,
@@ -105,38 +113,75 @@ def resolve(
     def ask(name: str, version: str) -> bytes:
         return describe(name, version, place=places.get(name, requirements.place))
 
-    try:
-        answer = compile(question, platform, ask)
-    except UnresolvableError as error:
-        raise_all(_explained(error.missing, asked, requirements, platform, index))
-        raise
-    except (CompileError, FetchError) as error:
-        raise_all([*_explained((), asked, requirements, platform, index), *error.problems])
-    pins = _pins(answer, asked, requirements, platform)
+    def found(question: Question) -> tuple[Pin, ...]:
+        try:
+            with _listed_ahead(index, (*places, *(pin.partition("==")[0] for pin in question.pins))):
+                answer = compile(question, platform, ask)
+        except UnresolvableError as error:
+            raise_all(_explained(error.missing, asked, requirements, platform, index))
+            raise
+        except (CompileError, FetchError) as error:
+            raise_all([*_explained((), asked, requirements, platform, index), *error.problems])
+        return _pins(answer, asked, requirements, platform)
+
+    allowed = asked.options._replace(only_binary=(":all:",)) if compile.wheels_only else asked.options
+    pins = _hashed(found, question, platform, index, allowed)
     if folder is not None:
         pins = tuple(replace(pin, via=tuple(_renamed(pin.via, root or Path(), folder))) for pin in pins)
-    return Lock(
-        platform=platform,
-        pins=_with_hashes(pins, platform, index, asked.options),
-        options=asked.options,
-        inputs=inputs_hash(asked.written, platform),
-    )
+    inputs = inputs_hash(asked.written, platform)
+    return Lock(platform=platform, pins=pins, options=asked.options, inputs=inputs)
 
 
-def _option_lines(options: IndexOptions) -> Iterable[str]:
-    """Write the options for pip's own reader; `${NAME}` is left for it to fill in."""
-    if options.index_url:
-        yield f"--index-url {options.index_url}"
-    yield from (f"--extra-index-url {url}" for url in options.extra_index_urls)
-    yield from (f"--find-links {place}" for place in options.find_links)
-    yield from (f"--trusted-host {host}" for host in options.trusted_hosts)
-    yield from (f"--no-binary {names}" for names in options.no_binary)
-    yield from (f"--only-binary {names}" for names in options.only_binary)
-    switches = {
-        "--no-index": options.no_index,
-        "--pre": options.pre,
-    }
-    yield from (switch for switch, is_on in switches.items() if is_on)
+def _hashed(
+    found: Callable[[Question], tuple[Pin, ...]],
+    question: Question,
+    platform: Platform,
+    index: Index,
+    options: IndexOptions,
+) -> tuple[Pin, ...]:
+    """Find versions, and their hashes; a version without a file to use is excluded, and others are found.
+
+    pip-compile knows the platform exactly. uv knows some versions of glibc, and takes the next newer one.
+    """
+    nothing_to_use: LockError | None = None
+    while True:
+        try:
+            pins = found(question)
+        except UnresolvableError as error:
+            raise nothing_to_use or error from None
+        try:
+            return _with_hashes(pins, platform, index, options)
+        except LockError as error:
+            excluded = tuple(_exclusions(pins, platform, index, options))
+            if set(excluded) <= set(question.constraints):
+                raise
+            nothing_to_use = error
+            question = replace(question, constraints=(*question.constraints, *excluded))
+
+
+def _exclusions(
+    pins: Iterable[Pin], platform: Platform, index: Index, options: IndexOptions
+) -> Iterator[str]:
+    """For each package whose pin has no file to use, write a constraint against all such versions of it."""
+    for pin in pins:
+        files = index.files(pin.name)
+        if not usable(pin, files, platform, options):
+            versions = sorted({version for file in files if (version := version_of(file.filename))})
+            others = (replace(pin, version=str(version)) for version in versions)
+            bad = (other.version for other in others if not usable(other, files, platform, options))
+            yield f"{pin.name}{','.join(f'!={version}' for version in bad)}"
+
+
+@contextmanager
+def _listed_ahead(index: Index, names: Iterable[str]) -> Iterator[None]:
+    """Have the index listed, where hashes are taken from afterwards, while the versions are being found."""
+    pool = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="list")
+    for name in dict.fromkeys(names):
+        pool.submit(index.files, name)  # what goes wrong, goes wrong again for whoever needs the list
+    try:
+        yield
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _kept(existing: Path, platform: Platform) -> tuple[str, ...]:

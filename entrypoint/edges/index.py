@@ -11,11 +11,12 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
+from urllib.parse import urljoin
 
 from packaging.utils import (
     InvalidSdistFilename,
@@ -30,7 +31,6 @@ from unearth.collector import (
     collect_links_from_location,
     is_secure_origin,
     parse_html_page,
-    parse_json_response,
 )
 from unearth.fetchers import Fetcher
 from unearth.fetchers.sync import PyPIClient
@@ -137,7 +137,7 @@ class PackageIndex:
         for source in self._sources(name):
             try:
                 for file in source:
-                    if file.filename not in seen and _project(file.filename) == name:
+                    if file.filename not in seen and _is_of(file.filename, name):
                         seen.add(file.filename)
                         yield file
             except ServerRefusedError as error:
@@ -230,15 +230,33 @@ def _client(settings: PipSettings, options: IndexOptions) -> PyPIClient:
 
 def _files_of(page: IndexPage) -> Iterator[IndexFile]:
     try:
-        if not page.content_type.startswith(_JSON):
+        if page.content_type.startswith(_JSON):
+            base = page.link.url_without_fragment
+            yield from (_listed_file(file, base) for file in json.loads(page.content)["files"])
+        else:
             yield from map(_index_file, parse_html_page(page))
-            return
-        sizes = {file.get("filename"): file.get("size") for file in json.loads(page.content)["files"]}
-        for link in parse_json_response(page):
-            yield replace(_index_file(link), size=sizes.get(link.filename))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"{page.link.redacted} is not a listing of packages: {error}"
         raise FetchError(Problem(message, "check that the URL is that of a package index")) from error
+
+
+def _listed_file(listed: Mapping[str, Any], base: str) -> IndexFile:
+    """Read a file of a JSON listing (PEP 691).
+
+    By hand: unearth's links took 2.1 of 2.7 s for the 42,000 files of numpy, pandas, boto3 and 18 more.
+    """
+    filename, url = listed["filename"], listed["url"].partition("#")[0]
+    if "/" in filename or "\\" in filename:
+        raise ValueError(f"{filename!r} is no filename")
+    return IndexFile(
+        filename=filename,
+        url=url if url.startswith(("https://", "http://")) else urljoin(base, url),
+        sha256=listed.get("hashes", {}).get("sha256"),
+        requires_python=listed.get("requires-python"),
+        yanked=bool(listed.get("yanked")),
+        size=listed.get("size"),
+        has_metadata=bool(listed.get("core-metadata", listed.get("data-dist-info-metadata"))),
+    )
 
 
 def _index_file(link: Link) -> IndexFile:
@@ -251,6 +269,16 @@ def _index_file(link: Link) -> IndexFile:
         yanked=link.is_yanked,
         has_metadata=link.dist_info_link is not None,
     )
+
+
+def _is_of(filename: str, name: str) -> bool:
+    """Whether a file is one of a project; of wheels, only as much is read as has to be."""
+    return (
+        _canonical(filename.partition("-")[0]) if filename.endswith(".whl") else _project(filename)
+    ) == name
+
+
+_canonical = lru_cache(canonicalize_name)
 
 
 @lru_cache(maxsize=65536)

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from entrypoint.build.requirement_options import without_credentials
+from entrypoint.build.requirement_options import IndexOptions, without_credentials
 from entrypoint.build.resolve import Ask, Question, UnresolvableError
 from entrypoint.build.tags import marker_environment, supported_tags
 from entrypoint.edges.pip_compile_for_platform import CHANGED, Target
@@ -52,6 +52,11 @@ _ARGUMENTS = (
 )
 
 
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the variables that hold credentials of AWS and GitHub, for processes that need none."""
+    return {name: value for name, value in environment.items() if not _SECRET_VARIABLES.match(name)}
+
+
 class PipCompile:
     """Runs pip-compile for any platform. Threads may share it.
 
@@ -60,12 +65,12 @@ class PipCompile:
         mask: hides credentials in pip's output.
     """
 
+    wheels_only = False
+
     def __init__(
         self, *, environment: Mapping[str, str], mask: Callable[[str], str] = without_credentials
     ) -> None:
-        self._environment = {
-            name: value for name, value in environment.items() if not _SECRET_VARIABLES.match(name)
-        }
+        self._environment = without_secrets(environment)
         self._mask = mask
 
     def __call__(self, question: Question, platform: Platform, ask: Ask) -> str:
@@ -81,7 +86,7 @@ class PipCompile:
         pip-compile takes pins as constraints. It lets go of one only for what cannot be had otherwise,
         so the versions that no pin would hold back are found first, and then insisted on.
         """
-        now, free = _versions(answer), _versions(self._resolved(replace(question, pins=()), platform, ask))
+        now, free = versions(answer), versions(self._resolved(replace(question, pins=()), platform, ask))
         names = [canonicalize_name(Requirement(text).name) for text in question.upgrade_packages]
         behind = [name for name in names if name in now and name in free and now[name] < free[name]]
         if not behind:
@@ -136,7 +141,7 @@ class PipCompile:
 def _write_files(folder: Path, question: Question) -> Sequence[str]:
     """Lay out what pip-compile reads. Files, as arguments could be seen by every user of the machine."""
     texts = {
-        "requirements.in": question.requirements,
+        "requirements.in": (*_option_lines(question.options), *question.requirements),
         "constraints.txt": question.constraints,
         "pins.txt": question.pins,
     }
@@ -149,8 +154,25 @@ def _write_files(folder: Path, question: Question) -> Sequence[str]:
     return [*arguments, str(folder / "requirements.in")]
 
 
-def _versions(answer: str) -> dict[str, Version]:
+def versions(answer: str) -> dict[str, Version]:
+    """Read the pins that were found, by name."""
     return {canonicalize_name(name): Version(version) for name, version in _PIN.findall(answer)}
+
+
+def _option_lines(options: IndexOptions) -> Iterable[str]:
+    """Write the options for pip's own reader; `${NAME}` is left for it to fill in."""
+    if options.index_url:
+        yield f"--index-url {options.index_url}"
+    yield from (f"--extra-index-url {url}" for url in options.extra_index_urls)
+    yield from (f"--find-links {place}" for place in options.find_links)
+    yield from (f"--trusted-host {host}" for host in options.trusted_hosts)
+    yield from (f"--no-binary {names}" for names in options.no_binary)
+    yield from (f"--only-binary {names}" for names in options.only_binary)
+    switches = {
+        "--no-index": options.no_index,
+        "--pre": options.pre,
+    }
+    yield from (switch for switch, is_on in switches.items() if is_on)
 
 
 def _target(platform: Platform, arguments: Sequence[str]) -> Target:

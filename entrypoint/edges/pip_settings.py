@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from entrypoint.build.requirement_options import IndexOptions
 from entrypoint.errors import FetchError, Problem
@@ -33,10 +34,16 @@ class PipSettings:
 
 
 def read_pip_settings(environment: Mapping[str, str]) -> PipSettings:
-    """Ask pip for its configuration as it stands in an environment."""
+    """Ask pip for its configuration as it stands in an environment; once for each environment."""
+    return _pip_settings(frozenset(environment.items()))
+
+
+@lru_cache
+def _pip_settings(variables: frozenset[tuple[str, str]]) -> PipSettings:
+    environment = dict(variables)
     command = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "config", "list"]
     answer = subprocess.run(  # noqa: S603 - our own interpreter, with constant arguments
-        command, env=dict(environment), capture_output=True, encoding="utf-8", errors="replace", check=False
+        command, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=False
     )
     if answer.returncode:
         reason = next(reversed(answer.stderr.strip().splitlines()), "pip says nothing more")

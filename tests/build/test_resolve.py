@@ -1,3 +1,7 @@
+import os
+import sys
+from pathlib import Path
+
 import pytest
 from package_index import IndexServer, make_sdist, make_wheel, pip_environment, sha256
 
@@ -7,6 +11,7 @@ from entrypoint.build.lock import lock_text, read_lock, write_lock
 from entrypoint.build.resolve import resolve
 from entrypoint.edges.index import PackageIndex
 from entrypoint.edges.pip_compile import PipCompile
+from entrypoint.edges.uv import UvCompile
 from entrypoint.errors import CompileError, LockError, Place
 from entrypoint.manifest import Requirements
 from entrypoint.runtimes import RUNTIMES, Architecture, Platform
@@ -22,7 +27,9 @@ class Bench:
         self.folder = folder
         self.shelf = server.folder
         self.server = server
-        self.environment = pip_environment(folder, PIP_INDEX_URL=server.url, PIP_RETRIES="0")
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        self.environment = pip_environment(folder, PIP_INDEX_URL=server.url, PIP_RETRIES="0", PATH=path)
+        self.engine = PipCompile
         self.compiled = []
         self.comes_out = {}
 
@@ -46,7 +53,7 @@ class Bench:
             return resolve(
                 requirements,
                 platform,
-                compile=PipCompile(environment=self.environment, mask=index.mask),
+                compile=self.engine(environment=self.environment, mask=index.mask),
                 index=index,
                 describe=describe,
                 root=self.folder,
@@ -104,7 +111,9 @@ def test_markers_are_those_of_the_platform_not_of_this_machine(bench):
     assert bench.pins(asked, X86_39) == ["app==1.0", "for-linux==1.0", "for-old==1.0", "for-x86==1.0"]
 
 
-def test_versions_are_those_that_have_wheels_for_the_platform(bench):
+@pytest.mark.parametrize("engine", [PipCompile, UvCompile])
+def test_versions_are_those_that_have_wheels_for_the_platform(bench, engine):
+    bench.engine = engine
     bench.wheel("thing", "1.0")
     bench.wheel("thing", "2.0", tag="cp39-cp39-manylinux_2_26_x86_64")
     bench.wheel("thing", "3.0", tag="cp313-cp313-manylinux_2_34_aarch64")
@@ -113,6 +122,18 @@ def test_versions_are_those_that_have_wheels_for_the_platform(bench):
     make_sdist(bench.shelf, "thing", "6.0")
     assert bench.pins("thing\n", ARM_313) == ["thing==3.0"]
     assert bench.pins("thing\n", X86_39) == ["thing==2.0"]
+
+
+def test_uv_leaves_versions_alone_that_need_a_newer_glibc_than_it_was_told_of(bench):
+    """It knows 2.17 and 2.28, and nothing of the 2.26 in between."""
+    bench.engine = UvCompile
+    for version, glibc in (("1.0", "2_17"), ("2.0", "2_24"), ("3.0", "2_27"), ("4.0", "2_28")):
+        for name in ("thing", "other"):
+            bench.wheel(name, version, tag=f"cp39-cp39-manylinux_{glibc}_x86_64")
+    bench.wheel("other", "5.0", tag="cp39-cp39-manylinux_2_28_x86_64", requires=("needless",))
+    assert bench.pins("thing\nother\n", X86_39) == ["other==2.0", "thing==2.0"]
+    (problem,) = bench.problems("thing>2\n", X86_39)
+    assert problem.startswith("requirements.in:1: thing 4.0 has no wheel that fits python3.9-x86_64")
 
 
 def test_hashes_are_those_of_the_best_wheel_and_the_source(bench):
