@@ -132,6 +132,9 @@ def _parser() -> argparse.ArgumentParser:
     lock.add_argument(
         "--engine", choices=["pip-compile", "uv"], default="pip-compile", help="who finds the versions"
     )
+    why = command("why", _why, "show what needs a package, from a target's lock; offline")
+    why.add_argument("target", metavar="TARGET", help="such as web-python3.13-arm64")
+    why.add_argument("package", metavar="PACKAGE", help="its name")
     build = command("build", _build, "build and verify the archives")
     build.add_argument("--target", action="append", default=[], help="only this one, as web-python3.13-arm64")
     plan = command("plan", _plan, "show what a deployment would do; changes nothing")
@@ -149,12 +152,13 @@ def _parser() -> argparse.ArgumentParser:
     policy.add_argument("--account", default="*", metavar="NUMBER", help="the account; default: any")
     command("schema", _schema, "print the manifest's JSON Schema, for editors")
     command("demo", _demo, "show the main job on an embedded AWS, with real packages")
-    for sub in (init, check, lock, build, plan, deploy, rollback, prune, policy):
+    for sub in (init, check, lock, why, build, plan, deploy, rollback, prune, policy):
         sub.add_argument("--manifest", default=DEFAULT_PATH, metavar="FILE", help="default: %(default)s")
-    for sub in (check, lock, build, plan, deploy, rollback, prune, policy):
+    for sub in (check, lock, why, build, plan, deploy, rollback, prune, policy):
         sub.add_argument(
             "--set", action="append", default=[], metavar="NAME=VALUE", help="a value for ${NAME}"
         )
+    for sub in (check, lock, build, plan, deploy, rollback, prune):
         sub.add_argument("--quiet", action="store_true", help="print results, warnings and errors only")
     for sub in (check, lock, build, plan, deploy):
         sub.add_argument("--cache", metavar="FOLDER", help="for wheels; default: ~/.cache/lambda-layers")
@@ -207,6 +211,15 @@ def _lock(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
 
         upgrade, packages = arguments.upgrade, _packages(arguments.upgrade_package)
         pipeline.lock(run, upgrade=upgrade, packages=packages, check=arguments.check)
+    return 0
+
+
+def _why(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from entrypoint.why import why  # noqa: PLC0415
+
+    project = _project(arguments, environment)
+    (target,) = _targets(project, [arguments.target])
+    _print(why(project, target, arguments.package))
     return 0
 
 
@@ -336,7 +349,11 @@ def _targets(project: Project, names: Sequence[str]) -> tuple[Target, ...]:
     by_name = {str(target): target for target in project.targets}
     unknown = [name for name in names if name not in by_name]
     if unknown:
-        raise UsageError.of(f"there is no target {', '.join(unknown)}", f"choose from {', '.join(by_name)}")
+        from difflib import get_close_matches  # noqa: PLC0415
+
+        close = get_close_matches(unknown[0], by_name, n=1)
+        remedy = f"did you mean {close[0]}?" if close else f"choose from {', '.join(by_name)}"
+        raise UsageError.of(f"there is no target {', '.join(unknown)}", remedy)
     return tuple(by_name[name] for name in names) or project.targets
 
 
