@@ -25,6 +25,7 @@ check: $(READY)
 # Beside uv, pex and the SAM CLI, which get an environment of their own; needs zip and unzip, and Python 3.11.
 bench: $(READY) .venv/bench/bin/sam
 	BENCH_TOOLS=$(CURDIR)/.venv/bench/bin $(BIN)/python benchmarks/assemble.py --write docs/benchmarks.md
+	$(BIN)/python benchmarks/lock.py --write docs/benchmarks.md
 
 .venv/bench/bin/sam:
 	$(PYTHON) -m venv .venv/bench

@@ -8,6 +8,7 @@ import ast
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ from entrypoint.errors import FetchError, Problem
 _LINE = re.compile(r"^(?P<section>[^.]+)\.(?P<key>[^=]+)=(?P<value>['\"].*)$")
 _SECTIONS = ("global", "install", ":env:")  # the later one counts
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+_ASKING = threading.Lock()
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 
 
@@ -35,7 +37,8 @@ class PipSettings:
 
 def read_pip_settings(environment: Mapping[str, str]) -> PipSettings:
     """Ask pip for its configuration as it stands in an environment; once for each environment."""
-    return _pip_settings(frozenset(environment.items()))
+    with _ASKING:  # whoever comes second waits for the answer instead of asking as well
+        return _pip_settings(frozenset(environment.items()))
 
 
 @lru_cache
