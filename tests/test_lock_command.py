@@ -286,6 +286,16 @@ class TestWhatRequirementsFilesMaySay:
         project.lock("--upgrade", asked="--pre\napp\nonly\n")
         assert project.pins() == ["app==2.0rc1", "only==1.0b1"]
 
+    def test_a_prerelease_that_a_package_asks_for(self, project):
+        project.wheel("app", "1.0", requires=("below>=1.0rc1",))
+        project.wheel("below", "0.9", "1.0rc1")
+        project.lock(asked="app\n")
+        assert project.pins() == ["app==1.0", "below==1.0rc1"]
+        project.wheel("below", "1.0", "2.0rc1")
+        project.lock("--upgrade")
+        newest = {"pip-compile": "2.0rc1", "uv": "1.0"}[project.engine]
+        assert project.pins() == ["app==1.0", f"below=={newest}"]
+
     def test_sources_of_one_package_or_of_none(self, project):
         for name in ("app", "other"):
             project.wheel(name, "1.0")
