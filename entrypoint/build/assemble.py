@@ -8,15 +8,17 @@ under its name only when it is complete.
 
 import base64
 import hashlib
+import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from io import FileIO
+from functools import cached_property
 from pathlib import Path
 
 from entrypoint.atomic import written_whole
 from entrypoint.build.layout import Entry, Part
+from entrypoint.build.wheel import folders
 from entrypoint.errors import ArchiveError
 
 _LOCAL = struct.Struct("<4s5H3L2H")
@@ -30,6 +32,8 @@ _DATE = 0 << 9 | 1 << 5 | 1
 _UTF8 = 0x800
 _MANY = 0xFFFF
 """From this count of entries on, the zip64 record holds the count."""
+_PIECE = 1 << 20
+"""Bytes that are copied at once, so that large libraries take no more memory than small ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +44,7 @@ class Contested:
     origin: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Archive:
     """A finished layer archive on disk."""
 
@@ -49,7 +53,12 @@ class Archive:
     entries: tuple[Entry, ...]
     contested: tuple[Contested, ...]
     compressed_size: int
-    sha256: bytes
+
+    @cached_property
+    def sha256(self) -> bytes:
+        """The digest of the file, taken when it is first asked for: it takes as long as copying the file."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
 
     @property
     def unzipped_size(self) -> int:
@@ -80,40 +89,33 @@ def assemble(parts: Sequence[Part], path: Path) -> Archive:
             by_path[entry.path] = entry
     entries = tuple(by_path[path] for path in sorted(by_path))
     _refuse_files_as_folders(entries)
-    size, digest = _write(path, entries)
     return Archive(
         path=path,
         parts=tuple(parts),
         entries=entries,
         contested=tuple(contested),
-        compressed_size=size,
-        sha256=digest,
+        compressed_size=_write(path, entries),
     )
 
 
 def _refuse_files_as_folders(entries: Iterable[Entry]) -> None:
-    files = {entry.path for entry in entries}
-    for entry in entries:
-        folder = entry.path
-        while folder := folder.rpartition("/")[0]:
-            if folder in files:
-                message = f"{folder} is a file of one package, and of another the folder of {entry.path}"
-                raise ArchiveError.of(message, "they cannot be in one layer; leave one of them out")
+    paths = {entry.path for entry in entries}
+    for folder in sorted(folders(paths) & paths):
+        inside = min(path for path in paths if path.startswith(f"{folder}/"))
+        message = f"{folder} is a file of one package, and of another the folder of {inside}"
+        raise ArchiveError.of(message, "they cannot be in one layer; leave one of them out")
 
 
-def _write(path: Path, entries: Sequence[Entry]) -> tuple[int, bytes]:
-    """Write the archive; return its size and SHA-256."""
+def _write(path: Path, entries: Sequence[Entry]) -> int:
+    """Write the archive; return its size."""
     with written_whole(path) as out, ExitStack() as stack:
         paths = dict.fromkeys(entry.source for entry in entries if entry.source)
-        sources = {path: stack.enter_context(path.open("rb", buffering=0)) for path in paths}
+        sources = {path: stack.enter_context(path.open("rb", buffering=0)).fileno() for path in paths}
         out.writelines(_chunks(entries, sources))
-        size = out.tell()
-        out.seek(0)
-        digest = hashlib.file_digest(out, "sha256").digest()  # type: ignore[arg-type] # it can readinto
-    return size, digest
+        return out.tell()
 
 
-def _chunks(entries: Sequence[Entry], sources: Mapping[Path, FileIO]) -> Iterator[bytes]:
+def _chunks(entries: Sequence[Entry], sources: Mapping[Path, int]) -> Iterator[bytes]:
     """Yield the archive piece by piece: each file behind its local header, then the central directory."""
     directory: list[bytes] = []
     offset = 0
@@ -132,24 +134,27 @@ def _chunks(entries: Sequence[Entry], sources: Mapping[Path, FileIO]) -> Iterato
             len(name),
         )
         mode = (0o100755 if entry.executable else 0o100644) << 16
-        directory.append(_CENTRAL.pack(b"PK\1\2", _UNIX << 8 | _VERSION, *shared, 0, 0, 0, 0, mode, offset))
-        directory.append(name)
-        header = _LOCAL.pack(b"PK\3\4", *shared, 0)
-        yield header
-        yield name
-        yield _read(entry, sources[entry.source]) if entry.source else entry.data
-        offset += len(header) + len(name) + entry.compressed_size
+        header = _CENTRAL.pack(b"PK\1\2", _UNIX << 8 | _VERSION, *shared, 0, 0, 0, 0, mode, offset)
+        directory.append(header + name)
+        yield _LOCAL.pack(b"PK\3\4", *shared, 0) + name
+        if entry.source:
+            yield from _read(entry, sources[entry.source])
+        else:
+            yield entry.data
+        offset += _LOCAL.size + len(name) + entry.compressed_size
     yield from directory
     yield from _end(len(entries), offset, sum(len(part) for part in directory))
 
 
-def _read(entry: Entry, source: FileIO) -> bytes:
-    source.seek(entry.offset)
-    data = source.read(entry.compressed_size)
-    if len(data) != entry.compressed_size:
-        message = f"{entry.source} ended within {entry.path}"
-        raise ArchiveError.of(message, "another process changed it; run again")
-    return data
+def _read(entry: Entry, source: int) -> Iterator[bytes]:
+    place, end = entry.offset, entry.offset + entry.compressed_size
+    while place < end:
+        data = os.pread(source, min(end - place, _PIECE), place)
+        if not data:
+            message = f"{entry.source} ended within {entry.path}"
+            raise ArchiveError.of(message, "another process changed it; run again")
+        yield data
+        place += len(data)
 
 
 def _end(count: int, offset: int, size: int) -> Iterator[bytes]:

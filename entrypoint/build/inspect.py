@@ -6,7 +6,7 @@ in the cache under the wheel's SHA-256.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from entrypoint.build.elf import ElfFacts
 from entrypoint.build.fetch import Wheel
 from entrypoint.build.wheel import Member, read_content, read_members
 
-_FORMAT = 3
+_FORMAT = 4
 """Raised whenever the checks or the facts change, so that older answers are not believed."""
 
 
@@ -41,25 +41,19 @@ def inspect(wheel: Wheel, cache: Path) -> Contents:
     Raises:
         ArchiveError: where the wheel is damaged or not fit to be copied into a layer.
     """
-    members = read_members(wheel.path)
     known = cache / "inspected" / str(_FORMAT) / f"{wheel.sha256}.json"
     try:
-        facts = json.loads(known.read_bytes())
-    except (OSError, ValueError):
-        facts = _inspect(wheel, members)
+        return _contents(wheel, json.loads(known.read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError):
+        facts = _inspect(wheel)
         write_text(known, json.dumps(facts))
-    return Contents(
-        wheel=wheel,
-        members=members,
-        requires=tuple(facts["requires"]),
-        requires_python=facts["requires_python"],
-        elf={path: _elf_facts(values) for path, values in facts["elf"].items()},
-        damaged=facts["damaged"],
-    )
+        return _contents(wheel, facts)
 
 
-def _inspect(wheel: Wheel, members: tuple[Member, ...]) -> dict[str, Any]:
+def _inspect(wheel: Wheel) -> dict[str, Any]:
+    members = read_members(wheel.path)
     facts: dict[str, Any] = {"requires": [], "requires_python": None, "elf": {}, "damaged": {}}
+    facts["members"] = [list(astuple(member)) for member in members]
     for member, content in read_content(wheel.path, members):
         if content.startswith(elf.MAGIC):
             try:
@@ -71,6 +65,17 @@ def _inspect(wheel: Wheel, members: tuple[Member, ...]) -> dict[str, Any]:
             facts["requires"] = metadata.get_all("Requires-Dist", [])
             facts["requires_python"] = metadata.get("Requires-Python")
     return facts
+
+
+def _contents(wheel: Wheel, facts: Mapping[str, Any]) -> Contents:
+    return Contents(
+        wheel=wheel,
+        members=tuple(Member(*values) for values in facts["members"]),
+        requires=tuple(facts["requires"]),
+        requires_python=facts["requires_python"],
+        elf={path: _elf_facts(values) for path, values in facts["elf"].items()},
+        damaged=facts["damaged"],
+    )
 
 
 def _elf_facts(values: Mapping[str, Any]) -> ElfFacts:

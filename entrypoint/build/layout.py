@@ -76,9 +76,9 @@ def lay_out(contents: Contents, runtime: Runtime) -> Part:
     wheel = contents.wheel
     members = {member.path: member for member in contents.members}
     record = _record_path(contents)
-    moved = {path: _destination(wheel.filename, path) for path in members}
+    moved = dict(_moved(contents))
     rewritten = dict(_rewritten(contents, moved, runtime))
-    if any(path != destination for path, destination in moved.items()):
+    if moved:
         old = next(content for _, content in read_content(wheel.path, (members[record],)))
         hashes = {path: record_hash(content) for path, content in rewritten.items()}
         rewritten[record] = new_record(old.decode(), moved, hashes)
@@ -87,16 +87,16 @@ def lay_out(contents: Contents, runtime: Runtime) -> Part:
         origin=wheel.filename,
         entries=tuple(
             compressed(
-                ROOT + moved[path],
+                ROOT + moved.get(path, path),
                 rewritten[path],
-                executable=member.executable or moved[path].startswith("bin/"),
+                executable=member.executable or moved.get(path, path).startswith("bin/"),
             )
             if path in rewritten
-            else copied(ROOT + moved[path], member, wheel.path)
+            else copied(ROOT + moved.get(path, path), member, wheel.path)
             for path, member in members.items()
         ),
-        elf={ROOT + moved[path]: facts for path, facts in contents.elf.items()},
-        damaged={ROOT + moved[path]: reason for path, reason in contents.damaged.items()},
+        elf={ROOT + moved.get(path, path): facts for path, facts in contents.elf.items()},
+        damaged={ROOT + moved.get(path, path): reason for path, reason in contents.damaged.items()},
         contents=contents,
     )
 
@@ -125,19 +125,20 @@ def _record_path(contents: Contents) -> str:
     return roots[0]
 
 
-def _destination(filename: str, path: str) -> str:
-    """Return a member's path under the layer's `python/`."""
-    folder, _, rest = path.partition("/")
-    if not folder.endswith(".data") or not rest:
-        return path
-    scheme, _, name = rest.partition("/")
-    if scheme not in _SCHEMES or not name:
-        message = f"{filename}: {path} names the scheme {scheme!r}, which no installer knows"
-        raise ArchiveError.of(
-            message, f"a wheel may hold {', '.join(_SCHEMES)} there; report it to its maintainers"
-        )
-    package = folder.partition("-")[0] + "/" if scheme == "headers" else ""
-    return _SCHEMES[scheme] + package + name
+def _moved(contents: Contents) -> Iterator[tuple[str, str]]:
+    """Yield each file of a `.data` scheme and its path under the layer's `python/`."""
+    for member in contents.members:
+        folder, _, rest = member.path.partition("/")
+        if not folder.endswith(".data") or not rest:
+            continue
+        scheme, _, name = rest.partition("/")
+        if scheme not in _SCHEMES or not name:
+            message = f"{contents.wheel.filename}: {member.path} names the scheme {scheme!r}, "
+            message += "which no installer knows"
+            remedy = f"a wheel may hold {', '.join(_SCHEMES)} there; report it to its maintainers"
+            raise ArchiveError.of(message, remedy)
+        package = folder.partition("-")[0] + "/" if scheme == "headers" else ""
+        yield member.path, _SCHEMES[scheme] + package + name
 
 
 def _rewritten(contents: Contents, moved: Mapping[str, str], runtime: Runtime) -> Iterator[tuple[str, bytes]]:
@@ -145,11 +146,10 @@ def _rewritten(contents: Contents, moved: Mapping[str, str], runtime: Runtime) -
     odd = [
         member
         for member in contents.members
-        if member.method not in RAW_METHODS
-        or (moved[member.path] != member.path and "/scripts/" in member.path)
+        if member.method not in RAW_METHODS or (member.path in moved and "/scripts/" in member.path)
     ]
     for member, content in read_content(contents.wheel.path, tuple(odd)):
-        if content.startswith(_SHEBANG) and moved[member.path] != member.path:
+        if content.startswith(_SHEBANG) and member.path in moved:
             interpreter = f"#!/var/lang/bin/{runtime}".encode()
             yield member.path, interpreter + content.removeprefix(_SHEBANG)
         elif member.method not in RAW_METHODS:

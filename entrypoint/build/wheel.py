@@ -10,7 +10,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +25,7 @@ _ENCRYPTED = 0x1
 _SOUGHT_AFTER = "get another build of it, or report it to its maintainers"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Member:
     """A file inside a wheel, and where its compressed bytes stand."""
 
@@ -78,12 +78,17 @@ def _faults(infos: list[zipfile.ZipInfo]) -> Iterator[str]:
         twin = seen.setdefault(name, info)
         if twin is not info and (twin.CRC, twin.file_size) != (info.CRC, info.file_size):
             yield f"{name} is in it twice, with different content"
-    files = {info.filename for info in infos}
-    for name in files:
-        folder = name
-        while folder := folder.rpartition("/")[0]:
-            if folder in files:
-                yield f"{folder} is both a file and a folder"
+    for folder in sorted(folders(seen) & seen.keys()):
+        yield f"{folder} is both a file and a folder"
+
+
+def folders(paths: Iterable[str]) -> set[str]:
+    """Return every folder that one of these paths is in, however deep."""
+    found: set[str] = set()
+    level = set(paths)
+    while level := {path.rpartition("/")[0] for path in level} - found - {""}:
+        found |= level
+    return found
 
 
 def _member(info: zipfile.ZipInfo, file: BinaryIO) -> Member:

@@ -14,6 +14,7 @@ from layers import assembled, laid_out, raw_wheel, unzipped
 from package_index import make_wheel
 
 from entrypoint.build.assemble import Contested, assemble
+from entrypoint.build.wheel import folders
 from entrypoint.errors import ArchiveError
 
 SCHEMES = {
@@ -150,6 +151,16 @@ def test_a_file_of_one_package_is_no_folder_of_another(tmp_path):
     ]
     with pytest.raises(ArchiveError, match="python/x is a file of one package, and of another the folder"):
         assembled(tmp_path, *wheels)
+
+
+def test_large_files_come_out_whole(tmp_path):
+    library = os.urandom(2_500_000)
+    wheel = make_wheel(tmp_path, "pkg", "1.0", files={"pkg/library.so.1": library})
+    assert unzipped(assembled(tmp_path, wheel).path)["python/pkg/library.so.1"] == library
+
+
+def test_a_folder_deep_inside_another_is_known():
+    assert folders(["a/b/c/d.py", "a/b/e.py", "f.py", "/g"]) == {"a", "a/b", "a/b/c"}
 
 
 def test_nothing_is_left_behind_by_a_failure(tmp_path):

@@ -198,10 +198,11 @@ def test_no_damage_goes_unnoticed(tmp_path, data):
         assert set(whole(wheel).values()) <= set(GOOD.values())
 
 
-def test_what_was_found_out_is_kept(tmp_path):
+@pytest.mark.parametrize("damaged", ["cut off", "[]", "{}", '{"members": [["pkg/a.py"]]}'])
+def test_what_was_found_out_is_kept(tmp_path, damaged):
     wheel = make_wheel(tmp_path, "pkg", "1.0", files={"pkg/__init__.py": b"x = 1\n"})
     first = inspected(wheel, tmp_path / "cache")
     assert inspected(wheel, tmp_path / "cache") == first
     (known,) = (tmp_path / "cache" / "inspected").rglob("*.json")
-    known.write_text("cut off")
+    known.write_text(damaged)
     assert inspected(wheel, tmp_path / "cache") == first

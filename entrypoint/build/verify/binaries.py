@@ -67,7 +67,7 @@ def needed_library(archive: Archive, target: Target) -> Iterator[Claim]:
     provided = libraries_of(runtime)
     paths = {entry.path for entry in archive.entries}
     own = {facts.soname or basename(path) for _, path, facts in _elf_files(archive)}
-    names = own | {basename(path) for path in paths}
+    names = own | {path.rpartition("/")[2] for path in paths}
     for part, path, facts in _native(archive, target):
         for library in facts.needed:
             if library in provided or library in names or _is_found(library, path, facts, paths):
@@ -96,7 +96,7 @@ def cpython_suffix(archive: Archive, target: Target) -> Iterator[Claim]:
     for part in archive.parts:
         minors: dict[str, set[int]] = {}
         for entry in part.entries:
-            if match := _CPYTHON_SUFFIX.match(entry.path):
+            if entry.path.endswith(".so") and (match := _CPYTHON_SUFFIX.match(entry.path)):
                 minors.setdefault(match["module"], set()).add(int(match["minor"]))
         for module, found in minors.items():
             serves = {f"{module}.abi3.so", f"{module}.so", f"{module}.py"} & paths
