@@ -146,7 +146,6 @@ def _is_version(text: str, version: str) -> bool:
         return False
 
 
-@lru_cache(maxsize=65536)
 def version_of(filename: str) -> Version | None:
     """Read the version from the name of a wheel or an sdist; None for any other file."""
     try:
@@ -162,7 +161,7 @@ def wheel_tags(filename: str) -> frozenset[Tag]:
     return _parsed(filename)[2]
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def _parsed(filename: str) -> tuple[Version, BuildTag, frozenset[Tag]]:
     _, version, build, tags = parse_wheel_filename(filename)
     return version, build, tags

@@ -75,6 +75,7 @@ class PackageIndex:
         self._places: dict[str, dict[str, list[IndexFile]]] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._setting_up = threading.RLock()
+        self._parsing = threading.Lock()  # a large listing takes 40 MB for a moment, and threads save no time
         self._connected: _Connection | None = None
 
     def __enter__(self) -> Self:
@@ -180,7 +181,9 @@ class PackageIndex:
         if response.status_code not in _NOT_FOUND:
             content_type = response.headers.get("Content-Type", "text/html").lower()
             page = IndexPage(Link(str(response.url)), response.content, response.encoding, content_type)
-            yield from _files_of(page)
+            with self._parsing:
+                files = tuple(_files_of(page))
+            yield from files
 
     @property
     def _options(self) -> IndexOptions:
