@@ -21,6 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 SETS = ("small", "medium", "large", "many")
+FIRST_RUNS = (*SETS, "heavy", "heavy-stripped")
 RUNTIME = "python3.11"
 FLOOR, OURS = "floor: copy the wheels' bytes", "ours: assemble and verify"
 TOOLS = Path(os.environ.get("BENCH_TOOLS", BIN))
@@ -64,6 +65,7 @@ def main() -> None:
         work = Path(folder)
         prepare(work, arguments.sets)
         tables = [table(name, list(measure(work, name, arguments.repeat))) for name in arguments.sets]
+        tables.append(first_runs(work))
     text = "\n\n".join([*tables, cold_imports(), startup()]) + "\n"
     print(text)
     if arguments.write:
@@ -196,6 +198,25 @@ def table(name: str, measures: list[Measure]) -> str:
         ratio = f"{taken.seconds / ours.seconds:.1f} x"
         figures = f"{taken.seconds:.2f} | {ratio} | {taken.cpu:.2f} | {taken.megabytes:.0f} | {taken.zip_size / 1e6:.1f}"
         lines.append(f"| {taken.tool} | {figures} |")
+    return "\n".join(lines)
+
+
+def first_runs(work: Path) -> str:
+    """The whole command with an empty cache, download included: the memory that it takes is bounded."""
+    lines = [
+        "### first run",
+        "",
+        "| layer | seconds | CPU s | peak MB | largest wheel MB |",
+        "| --- | --: | --: | --: | --: |",
+    ]
+    for name in FIRST_RUNS:
+        target, cache = f"{name}-{RUNTIME}-x86_64", work / f"first-{name}"
+        output = work / f".lambda-layers/build/{target}.zip"
+        command = [str(BIN / "lambda-layers"), "build", "--quiet", "--cache", str(cache), "--target", target]
+        taken = run(name, [command], work, output)
+        largest = max(path.stat().st_size for path in (cache / "wheels").glob("*/*"))
+        figures = f"{taken.seconds:.2f} | {taken.cpu:.2f} | {taken.megabytes:.0f} | {largest / 1e6:.0f}"
+        lines.append(f"| {name} | {figures} |")
     return "\n".join(lines)
 
 

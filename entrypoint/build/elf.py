@@ -2,19 +2,30 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from io import BytesIO
+from typing import IO
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
+from entrypoint.build.pieces import pieces
 from entrypoint.build.symbols import size_of_symbols
 
 MAGIC = b"\x7fELF"
 _MACHINES = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}
-# pyelftools lets errors of the parsing underneath through where a header lies about its offsets.
-_DAMAGED = (ELFError, AttributeError, KeyError, IndexError, TypeError, ValueError, AssertionError)
+# pyelftools lets errors of the parsing underneath through where a header lies about its offsets and sizes.
+_DAMAGED = (
+    ELFError,
+    AttributeError,
+    AssertionError,
+    LookupError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +46,10 @@ class ElfFacts:
     symbols: int = field(default=0, compare=False)
 
 
-def read(data: bytes) -> ElfFacts:
-    """Return the facts of an ELF file's bytes; ValueError where it is damaged."""
+def read(file: IO[bytes]) -> ElfFacts:
+    """Return the facts of an ELF file; ValueError where it is damaged."""
     try:
-        elf = ELFFile(BytesIO(data))
+        elf = ELFFile(file)
         machine = str(elf["e_machine"])
         versions = {
             f"{library.name} {version.name}"
@@ -58,18 +69,18 @@ def read(data: bytes) -> ElfFacts:
         needed=needed,
         soname=soname,
         search_path=tuple(path for paths in search_path for path in paths.split(":") if path),
-        symbols=_symbols(data),
+        symbols=_symbols(file),
     )
 
 
-def _symbols(data: bytes) -> int:
+def _symbols(file: IO[bytes]) -> int:
     try:
-        return size_of_symbols(data)
+        return size_of_symbols(file)
     except ValueError:
         return 0  # nothing that we could take out
 
 
-def image(data: bytes) -> tuple[object, ...]:
+def image(file: IO[bytes]) -> tuple[object, ...]:
     """Return what the loader makes of an ELF file: two files with the same image are the same to it.
 
     Where in the file things stand is no part of it, only that they can be mapped from there.
@@ -78,7 +89,7 @@ def image(data: bytes) -> tuple[object, ...]:
         ValueError: where the file is damaged, or a segment does not stand where it can be mapped from.
     """
     try:
-        elf = ELFFile(BytesIO(data))
+        elf = ELFFile(file)
         table = elf["e_phoff"]
         headers = ((0, elf.structs.Elf_Ehdr.sizeof()), (table, table + elf["e_phnum"] * elf["e_phentsize"]))
         kept = [
@@ -92,20 +103,22 @@ def image(data: bytes) -> tuple[object, ...]:
             if fields["p_type"] == "PT_LOAD":
                 if (start - fields["p_vaddr"]) % max(fields["p_align"], 1):
                     raise ValueError("a segment is not aligned")
-                kept.append(_digest(memoryview(data), start, start + fields["p_filesz"], headers))
+                kept.append(_digest(file, start, start + fields["p_filesz"], headers))
     except _DAMAGED as error:
         raise ValueError(str(error) or type(error).__name__) from error
     return tuple(kept)
 
 
-def _digest(data: memoryview, start: int, end: int, without: tuple[tuple[int, int], ...]) -> bytes:
+def _digest(file: IO[bytes], start: int, end: int, without: tuple[tuple[int, int], ...]) -> bytes:
     """Return the hash of a part of the file, but for the headers in it: their fields are compared."""
     digest = hashlib.sha256()
     for hidden in sorted(without):
         first, last = (min(max(place, start), end) for place in hidden)
-        digest.update(data[start:first])
+        for piece in pieces(file, start, first):
+            digest.update(piece)
         start = last
-    digest.update(data[start:end])
+    for piece in pieces(file, start, end):
+        digest.update(piece)
     return digest.digest()
 
 

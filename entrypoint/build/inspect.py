@@ -55,13 +55,14 @@ def _inspect(wheel: Wheel) -> dict[str, Any]:
     facts: dict[str, Any] = {"requires": [], "requires_python": None, "elf": {}, "damaged": {}}
     facts["members"] = [list(astuple(member)) for member in members]
     for member, content in read_content(wheel.path, members):
-        if content.startswith(elf.MAGIC):
+        if content.read(len(elf.MAGIC)) == elf.MAGIC:
             try:
                 facts["elf"][member.path] = asdict(elf.read(content))
             except ValueError as error:
                 facts["damaged"][member.path] = str(error)
         elif member.path.endswith(".dist-info/METADATA") and member.path.count("/") == 1:
-            metadata = HeaderParser().parsestr(content.decode("utf-8", "replace"))
+            content.seek(0)
+            metadata = HeaderParser().parsestr(content.read().decode("utf-8", "replace"))
             facts["requires"] = metadata.get_all("Requires-Dist", [])
             facts["requires_python"] = metadata.get("Requires-Python")
     return facts

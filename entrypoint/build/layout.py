@@ -79,8 +79,11 @@ def lay_out(contents: Contents, runtime: Runtime) -> Part:
     moved = dict(_moved(contents))
     rewritten = dict(_rewritten(contents, moved, runtime))
     if moved:
-        old = next(content for _, content in read_content(wheel.path, (members[record],)))
-        hashes = {path: record_hash(content) for path, content in rewritten.items()}
+        [old] = [content.read() for _, content in read_content(wheel.path, (members[record],))]
+        hashes = {
+            path: record_hash(hashlib.sha256(content).digest(), len(content))
+            for path, content in rewritten.items()
+        }
         rewritten[record] = new_record(old.decode(), moved, hashes)
     return Part(
         name=wheel.name,
@@ -148,7 +151,8 @@ def _rewritten(contents: Contents, moved: Mapping[str, str], runtime: Runtime) -
         for member in contents.members
         if member.method not in RAW_METHODS or (member.path in moved and "/scripts/" in member.path)
     ]
-    for member, content in read_content(contents.wheel.path, tuple(odd)):
+    for member, file in read_content(contents.wheel.path, odd):
+        content = file.read()
         if content.startswith(_SHEBANG) and member.path in moved:
             interpreter = f"#!/var/lang/bin/{runtime}".encode()
             yield member.path, interpreter + content.removeprefix(_SHEBANG)
@@ -156,10 +160,9 @@ def _rewritten(contents: Contents, moved: Mapping[str, str], runtime: Runtime) -
             yield member.path, content
 
 
-def record_hash(content: bytes) -> tuple[str, str]:
-    """Return what RECORD says of a file: its hash and its size."""
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-    return f"sha256={digest}", str(len(content))
+def record_hash(sha256: bytes, size: int) -> tuple[str, str]:
+    """Return what RECORD says of a file with this digest and size."""
+    return f"sha256={base64.urlsafe_b64encode(sha256).rstrip(b'=').decode()}", str(size)
 
 
 def new_record(record: str, moved: Mapping[str, str], hashes: Mapping[str, tuple[str, str]]) -> bytes:

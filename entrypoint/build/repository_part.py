@@ -1,6 +1,7 @@
 """Files of the repository -> their part of a layer."""
 
 from collections.abc import Sequence
+from io import BytesIO
 
 from entrypoint.build import elf
 from entrypoint.build.elf import ElfFacts
@@ -19,7 +20,7 @@ def repository_part(layer: Layer, files: Sequence[RepositoryFile]) -> Part:
         entries.append(compressed(file.path, content, executable=file.executable))
         if content.startswith(elf.MAGIC):
             try:
-                facts[file.path] = elf.read(content)
+                facts[file.path] = elf.read(BytesIO(content))
             except ValueError as error:
                 damaged[file.path] = str(error)
     name = ", ".join(place.name for place in (*layer.include, *filter(None, [layer.content])))

@@ -4,18 +4,22 @@ In: a part of a layer. Out: the part with smaller ELF files, and RECORD told of 
 with what it was made of: to the loader both must be the same. What cannot be made smaller so stays.
 """
 
+import hashlib
 import json
 import tempfile
 import threading
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import IO, BinaryIO
 
 from entrypoint.atomic import write_text
 from entrypoint.build import elf
 from entrypoint.build.assemble import assemble
 from entrypoint.build.layout import Entry, Part, compressed, copied, identity, new_record, record_hash
-from entrypoint.build.symbols import without_symbols
+from entrypoint.build.pieces import PIECE, pieces
+from entrypoint.build.symbols import write_without_symbols
 from entrypoint.build.wheel import Member, read_content, read_members
 from entrypoint.runtimes import ROOT
 
@@ -26,7 +30,7 @@ _LEVEL = 6
 
 
 class Strip:
-    """Strips wheels, each once. Threads may share it, and take turns: libraries take much memory."""
+    """Strips wheels, each once. Threads may share it, and take turns, so that none does another's work."""
 
     def __init__(self, cache: Path) -> None:
         self._folder = cache / "stripped" / str(_FORMAT)
@@ -64,19 +68,20 @@ def _strip(part: Part, chosen: Sequence[Entry], kept: Path) -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="lambda-layers-strip-") as folder:
         archive = assemble([replace(part, entries=(*chosen, *records))], Path(folder) / "elf.zip").path
         members = {member.path: member for member in read_members(archive)}
-        for entry in chosen:
-            try:
-                smaller = _entry(archive, members[entry.path])
-            except ValueError as error:
-                refused[entry.path] = str(error)
-                continue
-            if smaller:
-                made.append(smaller[0])
-                hashes[entry.path.removeprefix(ROOT)] = smaller[1]
-        for member, content in read_content(archive, tuple(members[entry.path] for entry in records if made)):
-            record = new_record(content.decode(), {}, hashes)
+        with Path(folder, "deflated").open("wb") as deflated:
+            for member, content in read_content(archive, [members[entry.path] for entry in chosen]):
+                try:
+                    smaller = _entry(member, content, deflated)
+                except ValueError as error:
+                    refused[member.path] = str(error)
+                    continue
+                if smaller:
+                    made.append(smaller[0])
+                    hashes[member.path.removeprefix(ROOT)] = smaller[1]
+        for member, content in read_content(archive, [members[entry.path] for entry in records if made]):
+            record = new_record(content.read().decode(), {}, hashes)
             made.append(compressed(member.path, record, executable=member.executable))
-    assemble([replace(part, entries=tuple(made))], kept)
+        assemble([replace(part, entries=tuple(made))], kept)
     return refused
 
 
@@ -84,19 +89,36 @@ def _is_record(path: str) -> bool:
     return path.endswith(".dist-info/RECORD") and path.count("/") == ROOT.count("/") + 1
 
 
-def _entry(archive: Path, member: Member) -> tuple[Entry, tuple[str, str]] | None:
-    """Return the entry of a file without symbols, and what RECORD says of it; None where it is no smaller."""
-    content = _smaller(archive, member)
-    if len(content) >= member.size:
-        return None
-    entry = compressed(member.path, content, executable=member.executable, level=_LEVEL)
-    return entry, record_hash(content)
+def _entry(member: Member, content: IO[bytes], deflated: BinaryIO) -> tuple[Entry, tuple[str, str]] | None:
+    """Deflate a file without its symbols; return its entry, and what RECORD says of it.
+
+    None where it is no smaller; ValueError where it would be loaded differently.
+    """
+    with tempfile.SpooledTemporaryFile(max_size=PIECE) as smaller:
+        if not write_without_symbols(content, smaller):
+            return None
+        if elf.read(smaller) != elf.read(content) or elf.image(smaller) != elf.image(content):
+            raise ValueError("without them it would be loaded differently")
+        return _deflated(member, smaller, deflated)
 
 
-def _smaller(archive: Path, member: Member) -> bytes:
-    """Return a file without symbols; ValueError where it would be loaded differently."""
-    [(_, content)] = read_content(archive, (member,))
-    smaller = without_symbols(content)
-    if elf.read(smaller) != elf.read(content) or elf.image(smaller) != elf.image(content):
-        raise ValueError("without them it would be loaded differently")
-    return smaller
+def _deflated(member: Member, content: IO[bytes], out: BinaryIO) -> tuple[Entry, tuple[str, str]]:
+    deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    start, size, crc, digest = out.tell(), 0, 0, hashlib.sha256()
+    for piece in pieces(content, 0, member.size):
+        out.write(deflater.compress(piece))
+        size += len(piece)
+        crc = zlib.crc32(piece, crc)
+        digest.update(piece)
+    out.write(deflater.flush())
+    entry = Entry(
+        path=member.path,
+        executable=member.executable,
+        size=size,
+        compressed_size=out.tell() - start,
+        crc=crc,
+        method=zlib.DEFLATED,
+        source=Path(out.name),
+        offset=start,
+    )
+    return entry, record_hash(digest.digest(), size)

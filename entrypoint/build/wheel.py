@@ -10,17 +10,22 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from tempfile import SpooledTemporaryFile
+from typing import IO
 
+from entrypoint.build.pieces import PIECE, pieces
 from entrypoint.errors import ArchiveError, Problem
 from entrypoint.limits import UNZIPPED_BYTES
 
 RAW_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Compression methods that every unzip, Lambda's too, understands; others are compressed anew."""
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
+_LZMA = struct.Struct("<2xHBL")
+"""A version, the size of what follows, the coder's parameters in one byte, the dictionary's size."""
 _ENCRYPTED = 0x1
 _SOUGHT_AFTER = "get another build of it, or report it to its maintainers"
 
@@ -91,7 +96,7 @@ def folders(paths: Iterable[str]) -> set[str]:
     return found
 
 
-def _member(info: zipfile.ZipInfo, file: BinaryIO) -> Member:
+def _member(info: zipfile.ZipInfo, file: IO[bytes]) -> Member:
     file.seek(info.header_offset)
     signature, name_length, extra_length = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
     if signature != b"PK\3\4":
@@ -118,45 +123,106 @@ def _check_extents(wheel: Path, members: tuple[Member, ...]) -> None:
         raise ArchiveError.of(f"{wheel.name} is cut short", "remove it from the cache and fetch it again")
 
 
-def read_content(wheel: Path, members: tuple[Member, ...]) -> Iterator[tuple[Member, bytes]]:
+def read_content(wheel: Path, members: Sequence[Member]) -> Iterator[tuple[Member, IO[bytes]]]:
     """Yield every member with its bytes unpacked, one at a time, after checking size and CRC.
+
+    The bytes are a file at its start, closed when the next one is asked for; a large one is not in memory.
 
     Raises:
         ArchiveError: where a member does not unpack to what the wheel's directory says of it.
     """
     with wheel.open("rb") as file:
         for member in members:
-            try:
-                content = _unpack(member, wheel, file)
-            except (zlib.error, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
-                message = f"{wheel.name}: {member.path} is damaged: {error}"
-                raise ArchiveError.of(message, _SOUGHT_AFTER) from None
-            if len(content) != member.size or zlib.crc32(content) != member.crc:
-                message = f"{wheel.name}: {member.path} is not what its size and CRC say"
-                raise ArchiveError.of(message, _SOUGHT_AFTER)
-            yield member, content
+            with SpooledTemporaryFile(max_size=PIECE) as content:
+                try:
+                    _write_checked(member, _unpacked(member, file), content)
+                except (zlib.error, ValueError) as error:
+                    message = f"{wheel.name}: {member.path} is damaged: {error}"
+                    raise ArchiveError.of(message, _SOUGHT_AFTER) from None
+                content.seek(0)
+                yield member, content
 
 
-def _unpack(member: Member, wheel: Path, file: BinaryIO) -> bytes:
-    if member.method not in RAW_METHODS:
-        return _unpack_rare(member, wheel)
-    file.seek(member.offset)
-    data = file.read(member.compressed_size)
+def _write_checked(member: Member, unpacked: Iterator[bytes], content: IO[bytes]) -> None:
+    size = crc = 0
+    for piece in unpacked:
+        size += len(piece)
+        if size > member.size:
+            break
+        crc = zlib.crc32(piece, crc)
+        content.write(piece)
+    if (size, crc) != (member.size, member.crc):
+        raise ValueError("it is not what its size and CRC say")
+
+
+def _unpacked(member: Member, file: IO[bytes]) -> Iterator[bytes]:
+    raw = pieces(file, member.offset, member.offset + member.compressed_size)
     if member.method == zipfile.ZIP_STORED:
-        return data
+        return raw
+    if member.method == zipfile.ZIP_DEFLATED:
+        return _inflated(raw)
+    return _unpacked_rare(member, raw)
+
+
+def _inflated(raw: Iterator[bytes]) -> Iterator[bytes]:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    content = inflater.decompress(data, member.size + 1)
-    if not inflater.eof or inflater.unused_data:
+    while not inflater.eof:
+        data = inflater.unconsumed_tail or next(raw, b"")
+        piece = inflater.decompress(data, PIECE)
+        if not data and not piece:
+            raise ValueError("its compressed bytes end too soon")
+        yield piece
+    if inflater.unused_data or next(raw, b""):
         raise ValueError("its compressed bytes do not end where they should")
-    return content
 
 
-def _unpack_rare(member: Member, wheel: Path) -> bytes:
-    """Unpack bzip2 and LZMA, which no common tool writes into wheels, by zipfile's own means."""
-    import lzma  # noqa: PLC0415 - not every Python has it, and hardly a wheel needs it
+def _unpacked_rare(member: Member, raw: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpack bzip2 and LZMA, which no common tool writes into wheels.
 
+    Not by zipfile, which unpacks whole chunks however large they get: a small file would take all memory.
+    """
+    import bz2  # noqa: PLC0415 - not every Python has these two, and hardly a wheel needs them
+    import lzma  # noqa: PLC0415
+
+    if member.method not in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        raise ValueError(f"it is compressed by method {member.method}, which hardly anything can unpack")
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            return archive.read(member.path)
-    except (lzma.LZMAError, RuntimeError, struct.error) as error:  # RuntimeError: an unknown method, too
+        if member.method == zipfile.ZIP_LZMA:
+            start = next(raw, b"")
+            filters = [_lzma_filter(start[: _LZMA.size], member.size)]
+            decompressor: bz2.BZ2Decompressor | lzma.LZMADecompressor
+            decompressor = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
+            raw = chain([start[_LZMA.size :]], raw)
+        else:
+            decompressor = bz2.BZ2Decompressor()
+        left = member.size
+        while left and not decompressor.eof:
+            asks = decompressor.needs_input
+            data = next(raw, b"") if asks else b""
+            piece = decompressor.decompress(data, min(left, PIECE))
+            if asks and not data and not piece:
+                return
+            left -= len(piece)
+            yield piece
+    except (lzma.LZMAError, OSError) as error:
         raise ValueError(str(error)) from error
+
+
+def _lzma_filter(header: bytes, size: int) -> dict[str, int]:
+    """Read what stands before LZMA data (APPNOTE 5.8.8); the dictionary is no larger than the member."""
+    import lzma  # noqa: PLC0415
+
+    if len(header) != _LZMA.size:
+        raise ValueError("its compressed bytes end too soon")
+    length, packed, dictionary = _LZMA.unpack(header)
+    if length != _LZMA.size - 4:
+        raise ValueError("its LZMA properties have an unknown size")
+    rest, lc = divmod(packed, 9)
+    pb, lp = divmod(rest, 5)
+    return {
+        "id": lzma.FILTER_LZMA1,
+        "lc": lc,
+        "lp": lp,
+        "pb": pb,
+        "dict_size": min(dictionary, max(size, 4096)),
+    }

@@ -1,10 +1,12 @@
 import base64
 import csv
 import hashlib
+import io
 import json
 import struct
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from entrypoint.build.lock import Lock
 from entrypoint.build.repository_files import repository_files
 from entrypoint.build.repository_part import repository_part
 from entrypoint.build.strip import Strip
-from entrypoint.build.symbols import size_of_symbols, without_symbols
+from entrypoint.build.symbols import size_of_symbols, write_without_symbols
 from entrypoint.build.verify import verify
 
 COMMAND = Path(sys.executable).with_name("lambda-layers")
@@ -38,6 +40,23 @@ SHT_NOBITS = 8
 def library(tmp_path_factory):
     folder = tmp_path_factory.mktemp("code")
     return shared_object(folder, source=SOURCE, flags=("-g", "-O0", "-Wl,--build-id", "-Wl,-rpath,$ORIGIN"))
+
+
+def without_symbols(data):
+    out = io.BytesIO()
+    return out.getvalue() if write_without_symbols(io.BytesIO(data), out) else data
+
+
+def symbols_in(data):
+    return size_of_symbols(io.BytesIO(data))
+
+
+def facts(data):
+    return elf.read(io.BytesIO(data))
+
+
+def image(data):
+    return elf.image(io.BytesIO(data))
 
 
 def answer(folder, content):
@@ -83,10 +102,10 @@ def test_what_is_left_runs_and_nothing_else_is_left(library, tmp_path):
     assert len(smaller) < len(library)
     assert b"hidden_step" in library
     assert b"hidden_step" not in smaller
-    assert (size_of_symbols(smaller), without_symbols(smaller)) == (0, smaller)
-    assert elf.read(smaller) == elf.read(library)
-    assert elf.read(smaller).search_path == ("$ORIGIN",)
-    assert elf.image(smaller) == elf.image(library)
+    assert (symbols_in(smaller), without_symbols(smaller)) == (0, smaller)
+    assert facts(smaller) == facts(library)
+    assert facts(smaller).search_path == ("$ORIGIN",)
+    assert image(smaller) == image(library)
     assert answer(tmp_path, smaller) == "42\n"
 
 
@@ -95,7 +114,7 @@ def test_what_patchelf_moved_behind_the_symbols_moves_back(library, tmp_path):
     assert answer(tmp_path, moved) == "42\n"
     smaller = without_symbols(moved)
     assert len(smaller) <= len(library)
-    assert elf.image(smaller) == elf.image(moved) == elf.image(library)
+    assert image(smaller) == image(moved) == image(library)
     assert answer(tmp_path, smaller) == "42\n"
 
 
@@ -129,7 +148,7 @@ def test_zeros_that_the_headers_place_behind_the_end(library):
     kinds = {n: struct.unpack_from("<I", library, table + n * 64 + 4)[0] for n in range(count)}
     place = next(table + number * 64 + 24 for number, kind in kinds.items() if kind == SHT_NOBITS)
     moved = library[:place] + struct.pack("<Q", len(library) + 1) + library[place + 8 :]
-    assert elf.image(without_symbols(moved)) == elf.image(library)
+    assert image(without_symbols(moved)) == image(library)
 
 
 def test_another_machine_s_files_too(library):
@@ -161,7 +180,7 @@ def test_a_file_that_lies_is_refused_or_stays_the_same_to_the_loader(library, da
         broken[data.draw(st.sampled_from(headers))] = data.draw(st.integers(0, 255))
     try:
         smaller = without_symbols(bytes(broken))
-        images = elf.image(bytes(broken)), elf.image(smaller)
+        images = image(bytes(broken)), image(smaller)
     except ValueError:  # and the file stays as it is
         return
     assert images[0] == images[1]
@@ -169,15 +188,15 @@ def test_a_file_that_lies_is_refused_or_stays_the_same_to_the_loader(library, da
 
 def test_the_image_tells_what_would_be_loaded_differently(library):
     without_sections = library[:40] + bytes(8) + library[48:60] + bytes(4) + library[64:]
-    assert elf.image(without_sections) == elf.image(library)
+    assert image(without_sections) == image(library)
 
     table = struct.unpack_from("<Q", library, 32)[0]
     segments = {table + n * 56: struct.unpack_from("<2I6Q", library, table + n * 56) for n in range(8)}
     place, code = next((place, part) for place, part in segments.items() if part[:2] == (PT_LOAD, 5))  # r-x
     inside = code[2] + code[5] // 2
-    assert elf.image(library[:inside] + b"\xf4" + library[inside + 1 :]) != elf.image(library)
+    assert image(library[:inside] + b"\xf4" + library[inside + 1 :]) != image(library)
     with pytest.raises(ValueError, match="not aligned"):
-        elf.image(library[: place + 8] + struct.pack("<Q", 8) + library[place + 16 :])
+        image(library[: place + 8] + struct.pack("<Q", 8) + library[place + 16 :])
 
 
 def test_a_wheel_s_libraries_and_what_record_says_of_them(library, tmp_path):
@@ -198,6 +217,22 @@ def test_a_wheel_s_libraries_and_what_record_says_of_them(library, tmp_path):
     smaller, _ = Strip(tmp_path / "cache").applied(part)
     assert smaller.elf == part.elf
     assert [smaller.elf[f"python/pkg/{name}.so"].symbols > 0 for name in ("code", "odd")] == [False, True]
+
+
+def test_a_large_library_is_not_held_in_memory(tmp_path):
+    library = shared_object(
+        tmp_path, source="static char zeros[40000000] = {1};\nchar *answer = zeros;", flags=("-g",)
+    )
+    wheel = make_wheel(tmp_path / "w", "pkg", "1.0", files={"pkg/code.so": library})
+    part = laid_out(wheel, tmp_path / "cache")
+    tracemalloc.start()
+    try:
+        smaller, refused = Strip(tmp_path / "cache").applied(part)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (refused, smaller.size < part.size) == ({}, True)
+    assert peak < 15_000_000
 
 
 def test_a_wheel_is_stripped_once(library, tmp_path):
@@ -247,7 +282,7 @@ def test_a_layer_that_is_too_large_is_told_of_it(tmp_path):
     wheel = make_wheel(tmp_path / "w", "pkg", "1.0", files={"pkg/code.so": library})
     archive = assembled(tmp_path, wheel)
     [finding] = [each for each in verify(archive, target(size_budget=1000)) if each.rule == "size-budget"]
-    symbols = f"{size_of_symbols(library) / 1e6:.1f}"
+    symbols = f"{symbols_in(library) / 1e6:.1f}"
     assert f", or write 'strip: true', which takes off {symbols} MB; the largest are pkg" in finding.remedy
 
     smaller, _ = Strip(tmp_path / "cache").applied(archive.parts[0])

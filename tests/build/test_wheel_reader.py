@@ -1,6 +1,7 @@
 import io
 import stat
 import struct
+import tracemalloc
 import zipfile
 from contextlib import suppress
 
@@ -13,11 +14,12 @@ from package_index import make_wheel
 from entrypoint.build.wheel import read_content, read_members
 from entrypoint.errors import ArchiveError
 
+METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 GOOD = {"pkg/__init__.py": b"answer = 42\n" * 50, "pkg-1.0.dist-info/RECORD": b""}
 
 
 def whole(path):
-    return {member.path: content for member, content in read_content(path, read_members(path))}
+    return {member.path: content.read() for member, content in read_content(path, read_members(path))}
 
 
 def refusal(path):
@@ -93,7 +95,7 @@ def test_data_descriptors_are_read_from_the_directory(tmp_path):
     assert whole(path) == {"pkg/__init__.py": b"hello " * 99}
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("method", METHODS)
 def test_other_compression_methods(tmp_path, method):
     path = tmp_path / "pkg-1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w", method) as archive:
@@ -113,11 +115,33 @@ def test_damage_in_other_compression_methods_is_told(tmp_path, method):
             assert set(whole(path).values()) <= {b"hello " * 99}
 
 
+def test_an_unknown_compression_method_is_refused(tmp_path):
+    wheel = raw_wheel(tmp_path / "pkg-1.0-py3-none-any.whl", {"pkg/a.py": b"hello"})
+    data = bytearray(wheel.read_bytes())
+    struct.pack_into("<H", data, data.index(b"PK\1\2") + 10, 97)
+    wheel.write_bytes(data)
+    assert "pkg/a.py is damaged: it is compressed by method 97" in refusal(wheel)
+
+
 def test_zip64_members(tmp_path):
     path = tmp_path / "pkg-1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive, archive.open("pkg/big.py", "w", force_zip64=True) as member:
         member.write(b"hello")
     assert whole(path) == {"pkg/big.py": b"hello"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_large_members_are_not_held_in_memory(tmp_path, method):
+    path = tmp_path / "pkg-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("pkg/large.bin", bytes(50_000_000))
+    tracemalloc.start()
+    try:
+        for _, content in read_content(path, read_members(path)):
+            assert content.seek(0, io.SEEK_END) == 50_000_000
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000  # LZMA has a dictionary of 8 MB
+    finally:
+        tracemalloc.stop()
 
 
 def patched_directory(path, field, value):
