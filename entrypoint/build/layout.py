@@ -84,7 +84,7 @@ def lay_out(contents: Contents, runtime: Runtime) -> Part:
             path: record_hash(hashlib.sha256(content).digest(), len(content))
             for path, content in rewritten.items()
         }
-        rewritten[record] = new_record(old.decode(), moved, hashes)
+        rewritten[record] = new_record(old, moved, hashes, origin=wheel.filename)
     return Part(
         name=wheel.name,
         origin=wheel.filename,
@@ -165,15 +165,24 @@ def record_hash(sha256: bytes, size: int) -> tuple[str, str]:
     return f"sha256={base64.urlsafe_b64encode(sha256).rstrip(b'=').decode()}", str(size)
 
 
-def new_record(record: str, moved: Mapping[str, str], hashes: Mapping[str, tuple[str, str]]) -> bytes:
-    """Return RECORD with the new paths, and new hashes where content changed."""
+def new_record(
+    record: bytes, moved: Mapping[str, str], hashes: Mapping[str, tuple[str, str]], *, origin: str
+) -> bytes:
+    """Return RECORD with the new paths, and new hashes where content changed.
+
+    Raises:
+        ArchiveError: where it is none.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    for row in csv.reader(record.splitlines()):
-        path, *rest = row
-        if path in hashes and rest and rest[0]:
-            rest = list(hashes[path])
-        writer.writerow([moved.get(path, path), *rest])
+    try:
+        rows = list(csv.reader(io.StringIO(record.decode(), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        message = f"{origin}: its RECORD cannot be read: {error}"
+        raise ArchiveError.of(message, "get another build of it, or report it to its maintainers") from None
+    for path, *told in filter(None, rows):
+        is_changed = path in hashes and any(told)
+        writer.writerow([moved.get(path, path), *(hashes[path] if is_changed else told)])
     return out.getvalue().encode()
 
 

@@ -79,7 +79,7 @@ def _strip(part: Part, chosen: Sequence[Entry], kept: Path) -> dict[str, str]:
                     made.append(smaller[0])
                     hashes[member.path.removeprefix(ROOT)] = smaller[1]
         for member, content in read_content(archive, [members[entry.path] for entry in records if made]):
-            record = new_record(content.read().decode(), {}, hashes)
+            record = new_record(content.read(), {}, hashes, origin=part.origin)
             made.append(compressed(member.path, record, executable=member.executable))
         assemble([replace(part, entries=tuple(made))], kept)
     return refused

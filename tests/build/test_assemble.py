@@ -96,6 +96,26 @@ def test_record_tells_of_what_moved(tmp_path):
             assert (digest, size) == (f"sha256={expected}", str(len(data)))
 
 
+@pytest.mark.parametrize("record", [b"\xff", b'"' + b"x" * 200_000])
+def test_a_record_that_cannot_be_read_is_refused_where_it_has_to_change(tmp_path, record):
+    path = tmp_path / "pkg-1.0-py3-none-any.whl"
+    raw_wheel(path, {"pkg.py": b"", "pkg-1.0.dist-info/RECORD": record})
+    assert unzipped(assembled(tmp_path, path).path)["python/pkg-1.0.dist-info/RECORD"] == record
+    raw_wheel(path, {"pkg-1.0.data/purelib/pkg.py": b"", "pkg-1.0.dist-info/RECORD": record})
+    with pytest.raises(ArchiveError, match="its RECORD cannot be read"):
+        assembled(tmp_path, path)
+
+
+def test_empty_lines_of_a_record_are_no_files(tmp_path):
+    path = tmp_path / "pkg-1.0-py3-none-any.whl"
+    files = {
+        "pkg-1.0.data/purelib/pkg.py": b"",
+        "pkg-1.0.dist-info/RECORD": b"\npkg-1.0.data/purelib/pkg.py,,\n\n",
+    }
+    content = unzipped(assembled(tmp_path, raw_wheel(path, files)).path)
+    assert content["python/pkg-1.0.dist-info/RECORD"] == b"pkg.py,,\n"
+
+
 def test_it_equals_what_pip_installs(tmp_path):
     """The same files with the same content, but RECORD, pip's own marks, shebangs and C headers."""
     wheels = [

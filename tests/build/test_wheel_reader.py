@@ -1,20 +1,25 @@
 import io
 import stat
 import struct
+import tempfile
 import tracemalloc
 import zipfile
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from hostile_wheels import METHODS, Unseekable, damaged_wheels, wheels
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from layers import inspected, raw_wheel
+from layers import PYTHON313, inspected, raw_wheel, target, unzipped
 from package_index import make_wheel
 
+from entrypoint.build.assemble import assemble
+from entrypoint.build.layout import lay_out
+from entrypoint.build.verify import verify
 from entrypoint.build.wheel import read_content, read_members
 from entrypoint.errors import ArchiveError
 
-METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 GOOD = {"pkg/__init__.py": b"answer = 42\n" * 50, "pkg-1.0.dist-info/RECORD": b""}
 
 
@@ -74,17 +79,6 @@ def test_a_file_cannot_be_a_folder_too(tmp_path):
 
 
 def test_data_descriptors_are_read_from_the_directory(tmp_path):
-    class Unseekable(io.RawIOBase):
-        def __init__(self):
-            self.data = bytearray()
-
-        def writable(self):
-            return True
-
-        def write(self, data):
-            self.data += data
-            return len(data)
-
     out = Unseekable()
     with zipfile.ZipFile(
         out, "w", zipfile.ZIP_DEFLATED
@@ -209,17 +203,37 @@ def test_a_hundred_thousand_members(tmp_path):
     assert len(read_members(wheel)) == 100_000
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
-@given(data=st.data())
-def test_no_damage_goes_unnoticed(tmp_path, data):
+def written(folder, data):
+    path = folder / "pkg-1.0-py3-none-any.whl"
+    path.write_bytes(data)
+    return path
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(wheels())
+def test_any_way_to_write_a_zip_file_is_read(tmp_path, wheel):
+    assert whole(written(tmp_path, wheel.data)) == wheel.files
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=500)
+@given(damaged_wheels())
+def test_no_damage_goes_unnoticed(tmp_path, wheel):
     """Whatever bytes are changed: the reader gives the true content, or its own error, and nothing else."""
-    wheel = raw_wheel(tmp_path / "pkg-1.0-py3-none-any.whl", GOOD)
-    damaged = bytearray(wheel.read_bytes())
-    for _ in range(data.draw(st.integers(1, 4))):
-        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
-    wheel.write_bytes(damaged)
     with suppress(ArchiveError):
-        assert set(whole(wheel).values()) <= set(GOOD.values())
+        assert set(whole(written(tmp_path, wheel.data)).values()) <= set(wheel.files.values())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@given(st.one_of(wheels(), damaged_wheels()))
+def test_whatever_is_accepted_becomes_a_sound_layer(tmp_path, wheel):
+    """All the way from a wheel to a verified archive there is an archive that unpacks, or an ArchiveError."""
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+        path = written(Path(folder), wheel.data)
+        with suppress(ArchiveError):
+            part = lay_out(inspected(path, Path(folder) / "cache"), PYTHON313.runtime)
+            archive = assemble([part], Path(folder) / "layer.zip")
+            verify(archive, target())
+            assert set(unzipped(archive.path)) == {entry.path for entry in part.entries}
 
 
 @pytest.mark.parametrize("damaged", ["cut off", "[]", "{}", '{"members": [["pkg/a.py"]]}'])
