@@ -95,7 +95,7 @@ def find_interpreter(runtime: Runtime, candidates: Sequence[Path]) -> InstalledI
 
 
 def _version(executable: Path) -> tuple[int, int] | None:
-    code = "import sys; print(sys.implementation.name, sys.version_info[3], *sys.version_info[:2])"
+    code = "import sys, zlib; print(sys.implementation.name, sys.version_info[3], *sys.version_info[:2])"
     command = [str(executable), "-I", "-c", code]
     try:
         told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)  # noqa: S603
