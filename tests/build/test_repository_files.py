@@ -10,7 +10,9 @@ from entrypoint.build.exclude import Exclusion
 from entrypoint.build.lock import Lock
 from entrypoint.build.repository_files import repository_files
 from entrypoint.build.repository_part import repository_part
+from entrypoint.build.verify import verify
 from entrypoint.errors import ArchiveError
+from entrypoint.runtimes import RUNTIMES, Architecture, Platform
 
 
 @pytest.fixture
@@ -69,6 +71,14 @@ def test_content_goes_into_opt_as_it_is(tmp_path):
     content = unzipped(archive.path)
     assert content["bin/link"] == b"tool"
     assert content["bootstrap"] == b"#!/bin/sh\n"
+
+
+def test_content_for_a_runtime_without_a_python_is_verified(tmp_path):
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "bootstrap").write_text("#!/bin/sh\n")
+    tools = target(Platform(RUNTIMES["provided.al2023"], Architecture.ARM64), content=tmp_path / "tools")
+    part = repository_part(tools.layer, repository_files(tools.layer))
+    assert verify(assemble([part], tmp_path / "layer.zip"), tools) == ()
 
 
 @pytest.mark.parametrize("goal", ["/etc/passwd", "../outside", "nowhere"])

@@ -18,8 +18,10 @@ _SDK = ("boto3", "botocore", "s3transfer", "urllib3")
 
 def missing_dependency(archive: Archive, target: Target) -> Iterator[Claim]:
     """A package needs another one that is not there, or not in a version that serves."""
-    environment = marker_environment(target.platform) | {"extra": ""}
     wheels = [part.contents for part in archive.parts if part.contents]
+    if not wheels:
+        return  # such as what goes into a runtime without a Python, which has no environment for markers
+    environment = marker_environment(target.platform) | {"extra": ""}
     versions = {canonicalize_name(contents.wheel.name): contents.wheel.version for contents in wheels}
     for contents in wheels:
         for text in contents.requires:
