@@ -17,7 +17,7 @@ from entrypoint.build.assemble import assemble
 from entrypoint.build.compile import Builder
 from entrypoint.build.layout import Part, copied, identity
 from entrypoint.build.wheel import read_members
-from entrypoint.errors import CompileError
+from entrypoint.errors import ArchiveError, CompileError
 from entrypoint.runtimes import Runtime
 
 _FORMAT = 1
@@ -126,10 +126,13 @@ class Bytecode:
         version = ".".join(map(str, interpreter.version))
         kept = self._folder / version / f"{identity(part, modules)}.zip"
         with self._lock_of(kept):
-            if not kept.is_file():
+            try:
+                members = read_members(kept)
+            except ArchiveError:  # it is not there, or was cut off
                 self._say(f"compiling {part.origin} to bytecode for Python {version}")
                 _compile(replace(part, entries=modules), interpreter, kept)
-        made = {member.path: copied(member.path, member, kept) for member in read_members(kept)}
+                members = read_members(kept)
+        made = {member.path: copied(member.path, member, kept) for member in members}
         own = tuple(entry for entry in part.entries if entry.path not in made)
         return replace(part, entries=(*own, *made.values()))
 

@@ -21,6 +21,7 @@ from entrypoint.build.layout import Entry, Part, compressed, copied, identity, n
 from entrypoint.build.pieces import PIECE, pieces
 from entrypoint.build.symbols import write_without_symbols
 from entrypoint.build.wheel import Member, read_content, read_members
+from entrypoint.errors import ArchiveError
 from entrypoint.runtimes import ROOT
 
 _FORMAT = 1
@@ -46,10 +47,12 @@ class Strip:
         with self._turn:
             try:
                 refused: dict[str, str] = json.loads(told.read_bytes())
-            except (OSError, ValueError):
+                members = read_members(kept)
+            except (OSError, ValueError, ArchiveError):  # it is not there, or was cut off
                 refused = _strip(part, chosen, kept)
                 write_text(told, json.dumps(refused))
-        made = {member.path: copied(member.path, member, kept) for member in read_members(kept)}
+                members = read_members(kept)
+        made = {member.path: copied(member.path, member, kept) for member in members}
         small = {path: replace(facts, symbols=0) for path, facts in part.elf.items() if path in made}
         entries = tuple(made.get(entry.path, entry) for entry in part.entries)
         return replace(part, entries=entries, elf={**part.elf, **small}), refused

@@ -82,6 +82,13 @@ def test_a_wheel_is_compiled_once(part, tmp_path):
         Bytecode(tmp_path / "empty", print).added(part, broken)
 
 
+def test_what_was_cut_off_in_the_cache_is_compiled_anew(part, tmp_path):
+    first = built(part, tmp_path)
+    [kept] = (tmp_path / "cache").rglob("bytecode/*/*/*.zip")
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert built(part, tmp_path) == first
+
+
 def test_a_package_s_own_bytecode_is_replaced(tmp_path):
     stale = f"pkg/__pycache__/__init__.{TAG}.pyc"
     wheel = make_wheel(tmp_path / "w", "pkg", "1.0", files={"pkg/__init__.py": "x = 1\n", stale: b"stale"})
