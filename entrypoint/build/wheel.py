@@ -136,7 +136,7 @@ def read_content(wheel: Path, members: Sequence[Member]) -> Iterator[tuple[Membe
             with SpooledTemporaryFile(max_size=PIECE) as content:
                 try:
                     _write_checked(member, _unpacked(member, file), content)
-                except (zlib.error, ValueError) as error:
+                except (zlib.error, ImportError, ValueError) as error:
                     message = f"{wheel.name}: {member.path} is damaged: {error}"
                     raise ArchiveError.of(message, _SOUGHT_AFTER) from None
                 content.seek(0)
