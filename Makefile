@@ -26,6 +26,8 @@ check: $(READY)
 bench: $(READY) .venv/bench/bin/sam
 	BENCH_TOOLS=$(CURDIR)/.venv/bench/bin $(BIN)/python benchmarks/assemble.py --write docs/benchmarks.md
 	$(BIN)/python benchmarks/lock.py --write docs/benchmarks.md
+	$(BIN)/python benchmarks/start.py --write docs/benchmarks.md
+	$(BIN)/python benchmarks/rollout.py
 
 .venv/bench/bin/sam:
 	$(PYTHON) -m venv .venv/bench

@@ -66,7 +66,7 @@ def main() -> None:
         prepare(work, arguments.sets)
         tables = [table(name, list(measure(work, name, arguments.repeat))) for name in arguments.sets]
         tables.append(first_runs(work))
-    text = "\n\n".join([*tables, cold_imports(), startup()]) + "\n"
+    text = "\n\n".join([*tables, cold_imports()]) + "\n"
     print(text)
     if arguments.write:
         head = arguments.write.read_text().partition("<!-- figures -->")[0]
@@ -75,7 +75,7 @@ def main() -> None:
 
 def prepare(work: Path, sets: Sequence[str]) -> None:
     """Lock and build every set once, so that all wheels are in the cache; link each set's wheels into a folder."""
-    shutil.copy(HERE / "lambda-layers.yml", work)
+    shutil.copy(HERE / "sets.yml", work / "lambda-layers.yml")
     targets = [f"--target={name}-{RUNTIME}-x86_64" for name in sets]
     subprocess.run([BIN / "lambda-layers", "lock", "--quiet"], cwd=work, check=True)
     subprocess.run(
@@ -261,33 +261,6 @@ def cold_import(folder: Path, packages: str, modules: str, bytecode: str) -> tup
             raise SystemExit(f"{modules} cannot be imported")
         best = min(best, usage.ru_utime + usage.ru_stime)
     return best, archive.stat().st_size / 1e6
-
-
-def startup() -> str:
-    """How long `check` takes beside the import of PyYAML alone; the best of ten each, taken in turn."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "lambda-layers.yml").write_text(
-            "version: 1\nlayers:\n  web: {include: here.py, runtimes: [python3.13]}\n"
-        )
-        Path(folder, "here.py").write_text("")
-        commands = {
-            "python -c 'import yaml'": [sys.executable, "-c", "import yaml"],
-            "lambda-layers check": [str(BIN / "lambda-layers"), "check"],
-            "lambda-layers-check (the hook)": [str(BIN / "lambda-layers-check"), "lambda-layers.yml"],
-        }
-        # Installed packages come with their bytecode; a checkout's is made by the first run, where that is allowed.
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        best = dict.fromkeys(commands, float("inf"))
-        for _ in range(10):
-            for name, command in commands.items():
-                begin = time.perf_counter()
-                subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
-                best[name] = min(best[name], time.perf_counter() - begin)
-    alone = next(iter(best.values()))
-    lines = ["### start-up", "", "| command | seconds | against import yaml |", "| --- | --: | --: |"]
-    return "\n".join(
-        [*lines, *(f"| `{name}` | {taken:.3f} | {taken / alone:.1f} x |" for name, taken in best.items())]
-    )
 
 
 if __name__ == "__main__":

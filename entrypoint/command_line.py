@@ -49,8 +49,11 @@ def parser(main: Callable[[Sequence[str]], int]) -> argparse.ArgumentParser:
     why = command("why", commands.why)
     why.add_argument("target", metavar="TARGET", help="such as web-python3.13-arm64")
     why.add_argument("package", metavar="PACKAGE", help="its name")
+    lock.add_argument("--target", action="append", default=[], metavar="TARGET", help="only this one's")
     build = command("build", commands.build)
-    build.add_argument("--target", action="append", default=[], help="only this one, as web-python3.13-arm64")
+    build.add_argument(
+        "--target", action="append", default=[], metavar="TARGET", help="only this one: web-python3.13-arm64"
+    )
     plan = command("plan", commands.plan)
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
     plan.add_argument(

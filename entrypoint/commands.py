@@ -69,7 +69,8 @@ def lock(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
         from entrypoint import pipeline  # noqa: PLC0415
 
         upgrade, packages = arguments.upgrade, _packages(arguments.upgrade_package)
-        pipeline.lock(run, upgrade=upgrade, packages=packages, check=arguments.check)
+        targets = _targets(run.project, arguments.target)
+        pipeline.lock(run, targets, upgrade=upgrade, packages=packages, check=arguments.check)
     return 0
 
 

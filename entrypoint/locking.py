@@ -41,8 +41,8 @@ def locks_of(run: Run, targets: Sequence[Target]) -> dict[Target, Lock]:
     return dict(zip(targets, for_each(targets, lock_of), strict=True))
 
 
-def write_locks(run: Run, *, upgrade: bool, packages: Sequence[str]) -> None:
-    """Write the lock of every target that has none of the user's own, several at once."""
+def write_locks(run: Run, targets: Sequence[Target], *, upgrade: bool, packages: Sequence[str]) -> None:
+    """Write the locks of those of these targets that have none of the user's own, several at once."""
     project = run.project
 
     def relock(target: Target) -> Lock:
@@ -55,7 +55,7 @@ def write_locks(run: Run, *, upgrade: bool, packages: Sequence[str]) -> None:
         run.console.say(f"locked {target}: {len(lock.pins)} packages in {shown(path, project.root)}")
         return lock
 
-    locks = for_each(_one_for_each_lock(project), relock)
+    locks = for_each(_one_for_each_lock(project, targets), relock)
     locked = {pin.name for lock in locks for pin in lock.pins}
     unknown = [name for name in packages if canonicalize_name(Requirement(name).name) not in locked]
     run.console.warn(
@@ -63,7 +63,7 @@ def write_locks(run: Run, *, upgrade: bool, packages: Sequence[str]) -> None:
     )
 
 
-def compare_locks(run: Run, *, upgrade: bool, packages: Sequence[str]) -> None:
+def compare_locks(run: Run, targets: Sequence[Target], *, upgrade: bool, packages: Sequence[str]) -> None:
     """Make sure that every lock is what `write_locks` would write; nothing is written.
 
     Raises:
@@ -81,15 +81,16 @@ def compare_locks(run: Run, *, upgrade: bool, packages: Sequence[str]) -> None:
         message = f"this lock of {target} would change: {changed}"
         raise LockError.of(message, LOCK_COMMAND, Place(shown(path, project.root)))
 
-    targets = _one_for_each_lock(project)
-    for_each(targets, compare)
-    told = "1 lock is as it" if len(targets) == 1 else f"{len(targets)} locks are as they"
+    compared = _one_for_each_lock(project, targets)
+    for_each(compared, compare)
+    told = "1 lock is as it" if len(compared) == 1 else f"{len(compared)} locks are as they"
     run.console.say(f"{told} would be made now")
 
 
-def _one_for_each_lock(project: Project) -> tuple[Target, ...]:
+def _one_for_each_lock(project: Project, targets: Sequence[Target]) -> tuple[Target, ...]:
     """Return the targets whose locks are ours to make; those that share a lock come once."""
-    return tuple({project.lock_path(target): target for target in project.lockable}.values())
+    ours = (target for target in project.lockable if target in targets)
+    return tuple({project.lock_path(target): target for target in ours}.values())
 
 
 def _inputs(project: Project, target: Target) -> list[str]:

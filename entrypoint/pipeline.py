@@ -28,10 +28,10 @@ from entrypoint.run import Run
 from entrypoint.targets import AwsLayer, Target
 
 
-def lock(run: Run, *, upgrade: bool, packages: Sequence[str], check: bool) -> None:
-    """Pin and hash the packages of every target; with `check`, only make sure that nothing would change."""
+def lock(run: Run, targets: Sequence[Target], *, upgrade: bool, packages: Sequence[str], check: bool) -> None:
+    """Pin and hash the packages of these targets; with `check`, only make sure that nothing would change."""
     lock_all = compare_locks if check else write_locks
-    lock_all(run, upgrade=upgrade, packages=packages)
+    lock_all(run, targets, upgrade=upgrade, packages=packages)
 
 
 def check_wheels(run: Run) -> None:

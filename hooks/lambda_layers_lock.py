@@ -23,9 +23,10 @@ def _lock(name: str) -> int:
         for problem in error.problems:
             sys.stdout.write(f"{problem}\n")
         return 1
-    if not out_of_step(project):
+    targets = [f"--target={target}" for target in out_of_step(project)]
+    if not targets:
         return 0
-    if cli.main(["lock", "--manifest", name]) == 0:
+    if cli.main(["lock", "--manifest", name, *targets]) == 0:
         sys.stdout.write(f"{name}: the locks are made anew; add them to the commit\n")
     return 1
 
