@@ -5,6 +5,7 @@ when told to, and misbehaves on command: `fail`, `reset`, `stall`, `corrupt`, `l
 """
 
 import base64
+import gzip
 import hashlib
 import io
 import json
@@ -85,7 +86,11 @@ def make_sdist(
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{stem}.tar.gz"
-    with tarfile.open(path, "w:gz") as archive:
+    # Without a date in it: made again, it has the same hash.
+    with (
+        gzip.GzipFile(path, "wb", mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as archive,
+    ):
         for member, text in members.items():
             data = text.encode()
             info = tarfile.TarInfo(f"{stem}/{member}")
