@@ -1,11 +1,10 @@
 # The base is the Lambda runtime's own image, not the SAM build image: it is a fraction of the size, so a
 # workflow's job starts sooner, and wheels are only copied here, never compiled.
 ARG BASE_IMAGE=public.ecr.aws/lambda/python:3.13
-# Bytecode is of one minor version. These have the interpreters of the other runtimes, of which the part that
+# Bytecode is of one minor version. These have the interpreters of other runtimes, of which the part that
 # compiles is kept: the C library here is as new as theirs or newer, and runs them.
 ARG PYTHON_3_11_IMAGE=public.ecr.aws/lambda/python:3.11
 ARG PYTHON_3_12_IMAGE=public.ecr.aws/lambda/python:3.12
-ARG PYTHON_3_14_IMAGE=public.ecr.aws/lambda/python:3.14
 
 FROM ${PYTHON_3_11_IMAGE} AS python3.11
 COPY image/keep_interpreter.py /src/
@@ -13,11 +12,6 @@ COPY entrypoint /src/entrypoint
 RUN python3 -I /src/keep_interpreter.py /kept
 
 FROM ${PYTHON_3_12_IMAGE} AS python3.12
-COPY image/keep_interpreter.py /src/
-COPY entrypoint /src/entrypoint
-RUN python3 -I /src/keep_interpreter.py /kept
-
-FROM ${PYTHON_3_14_IMAGE} AS python3.14
 COPY image/keep_interpreter.py /src/
 COPY entrypoint /src/entrypoint
 RUN python3 -I /src/keep_interpreter.py /kept
@@ -34,7 +28,6 @@ RUN python3 -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-d
 FROM ${BASE_IMAGE}
 COPY --from=python3.11 /kept /
 COPY --from=python3.12 /kept /
-COPY --from=python3.14 /kept /
 COPY requirements/image.txt /tmp/image.txt
 RUN python3 -m pip install --no-cache-dir --root-user-action=ignore --require-hashes -r /tmp/image.txt && rm /tmp/image.txt
 COPY --from=build /dist /tmp/dist
