@@ -6,6 +6,7 @@ that is repeated touches only what is left.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from entrypoint.build.assemble import Archive
 from entrypoint.build.dependency_hash import layer_hashes
@@ -52,7 +53,9 @@ def plan_everywhere(run: Run, locks: Mapping[Target, Lock], files: Files) -> Pla
         aws = run.aws(destination)
         state = read_state(aws, destination, hashes, run.project.manifest.functions)
         selection = _select(run, state)
-        found = make_plan(layers, hashes, state, selection, read_details(aws, selection.functions))
+        details = read_details(aws, selection.functions)
+        today = datetime.now(tz=UTC).date()
+        found = make_plan(layers, hashes, state, selection, details, today=today)
         owned = warn_of_owners(found, state.tags or _tags(aws, found))
         return replace(found, warnings=(*found.warnings, *owned))
 

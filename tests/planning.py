@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 from entrypoint import manifest_file
@@ -68,12 +69,13 @@ def plan_of(
     state: RegionState,
     details: Mapping[str, Details] | None = None,
     hashes: Mapping[str, str] | None = None,
+    today: date = date(2026, 11, 23),
 ) -> RegionPlan:
     """Plan a manifest for what stands."""
     manifest, layers = read(text)
     selection = select(manifest, layers, state.functions, state.tags, state.destination)
     hashes = hashes or {each.name: HASH for each in layers}
-    return make_plan(layers, hashes, state, selection, details or {})
+    return make_plan(layers, hashes, state, selection, details or {}, today=today)
 
 
 def planned(
@@ -82,6 +84,7 @@ def planned(
     region: str = REGION,
     tags: Mapping[str, Mapping[str, str]] | None = None,
     details: Mapping[str, Details] | None = None,
+    today: date = date(2026, 11, 23),
     **standing: LayerState,
 ) -> RegionPlan:
     """Plan a manifest; `standing` are layers of AWS by name with `-` as `_`, version 7 of all by default."""
@@ -92,7 +95,7 @@ def planned(
         for each in layers
     }
     state = RegionState(destination=Destination(region), layers=stands, functions=functions, tags=tags or {})
-    return plan_of(text, state, details)
+    return plan_of(text, state, details, today=today)
 
 
 def after(plan: RegionPlan, name: str) -> tuple[str, ...]:

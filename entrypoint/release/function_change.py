@@ -7,6 +7,7 @@ earlier ones.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 from entrypoint.errors import Problem
@@ -14,6 +15,7 @@ from entrypoint.limits import LAYERS_PER_FUNCTION
 from entrypoint.manifest import NO_CONCURRENCY, Concurrency, FunctionEntry, Vpc
 from entrypoint.release.aws_lambda import Details, Function
 from entrypoint.release.selection import arns_of, region_of, without_version
+from entrypoint.runtimes import RUNTIMES
 from entrypoint.targets import AwsLayer
 
 
@@ -120,9 +122,14 @@ class Pairing:
             details=self.details,
         )
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self, today: date) -> Iterator[Problem]:
         """Yield what AWS would refuse, or what would fail in the function."""
         function, place = self.function, self.entry.place
+        runtime = RUNTIMES.get(function.runtime)
+        if runtime and runtime.updates_blocked and runtime.updates_blocked <= today:
+            since = f"AWS blocks updates to functions on {runtime} since {runtime.updates_blocked}"
+            message = f"{function.name} cannot be updated: {since}"
+            yield Problem(message, "move it to a newer runtime", place)
         for reference in self.entry.layers:
             if not reference.startswith("arn:"):
                 if not self._fitting(reference):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 from entrypoint.errors import PlanError, Problem
@@ -72,6 +73,8 @@ def make_plan(
     state: RegionState,
     selection: Selection,
     details: Mapping[str, Details],
+    *,
+    today: date,
 ) -> RegionPlan:
     """Compare what the manifest asks for with what stands; `details` are of functions, by name.
 
@@ -82,7 +85,7 @@ def make_plan(
         Pairing(entry, function, layers, details.get(function.name))
         for entry, function in selection.functions
     ]
-    problems = [*selection.problems, *(problem for each in pairings for problem in each.problems())]
+    problems = [*selection.problems, *(problem for each in pairings for problem in each.problems(today))]
     if problems:
         raise PlanError(*problems)
     return RegionPlan(

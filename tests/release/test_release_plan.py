@@ -1,5 +1,7 @@
 """The plan: which layers a function is to have, given those that it has. No AWS, no network."""
 
+from datetime import date
+
 import pytest
 from planning import after, arn, function, layer, planned, version
 
@@ -50,6 +52,14 @@ def test_a_function_that_agrees_is_not_touched():
     )
     assert plan.to_update == ()
     assert plan.is_empty
+
+
+def test_a_runtime_whose_functions_aws_no_longer_updates():
+    text = "layers:\n" + layer("web", "python3.10") + "functions: {api: {layers: [web]}}"
+    old = function("api", runtime="python3.10")
+    assert after(planned(text, old), "api") == (arn("web", 7),)  # deprecated, but not blocked yet
+    with pytest.raises(PlanError, match=r"AWS blocks updates to functions on python3.10 since 2027-03-03"):
+        planned(text, old, today=date(2027, 3, 3))
 
 
 def test_a_layer_that_is_not_published_yet_is_shown_as_new():

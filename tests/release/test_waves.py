@@ -305,6 +305,33 @@ class TestAliases:
         roll(self.entry())
         assert other.get_alias(FunctionName="api", Name="live")["FunctionVersion"] == "2"
 
+    @pytest.mark.parametrize("seed", range(3))
+    def test_with_every_tenth_call_in_trouble_no_alias_is_lost(self, aws, roll, other, faults, seed):
+        for number in range(25):
+            aws.declare_function(f"f{number:02}", layers=[OLD])
+            version = other.publish_version(FunctionName=f"f{number:02}")["Version"]
+            other.create_alias(FunctionName=f"f{number:02}", Name="live", FunctionVersion=version)
+        anywhere = (
+            fault.throttled(1),
+            fault.BROKEN,
+            fault.UNAVAILABLE,
+            fault.reset_before,
+            fault.reset_after,
+        )
+        faults.at_random(seed, 0.1, *anywhere)
+        for operation in (UPDATE, "PublishVersion", "UpdateAlias"):
+            faults.at_random(seed, 0.1, *anywhere, fault.IN_PROGRESS, fault.STALE, operation=operation)
+        outcomes, trouble = roll(self.entry(waves="[1, 40%]", canary=20))
+        faults.stop()
+        assert trouble is None
+        assert [str(outcome.error) for outcome in outcomes.values() if outcome.error] == []
+        for function in other.list_functions(MaxItems=50)["Functions"]:
+            name = function["FunctionName"]
+            serving = other.get_function(FunctionName=name, Qualifier="live")["Configuration"]
+            assert [layer["Arn"] for layer in serving["Layers"]] == [NEW]
+            assert "RoutingConfig" not in other.get_alias(FunctionName=name, Name="live")
+        assert sum(faults.hits.values()) > 10
+
     def test_provisioned_concurrency_is_kept_on_the_alias(self, aws, roll, other):
         entry = "layers: [web], aliases: [live], concurrency: {reserved: 20, provisioned: 5}"
         aws.cloud.update_seconds = 30.0
