@@ -3,8 +3,6 @@
 import argparse
 import os
 import sys
-import threading
-import time
 from collections.abc import Mapping, Sequence
 
 from entrypoint import command_line
@@ -46,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _end_threads() -> None:
     """Let work in hand come to its end for a moment; then leave, whatever the network holds up."""
+    import threading  # noqa: PLC0415 - only those who used threads have to end them
+    import time  # noqa: PLC0415
+
     deadline = time.monotonic() + _GRACE
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:
@@ -81,4 +82,4 @@ def _parse(argv: Sequence[str], environment: Mapping[str, str]) -> argparse.Name
         from entrypoint.edges import github  # noqa: PLC0415
 
         argv = github.arguments(environment)
-    return command_line.parser(main).parse_args(argv)
+    return command_line.parse(argv, main)

@@ -1,86 +1,130 @@
-"""The command line: commands, options and their help."""
+"""The command line: commands, options and their help, as a table."""
 
 import argparse
+import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from entrypoint import __version__, commands
 from entrypoint.errors import UsageError
 from entrypoint.schema import DEFAULT_PATH
 
+_COMMANDS: dict[str, Callable[[argparse.Namespace, Mapping[str, str]], int]] = {
+    "init": commands.init,
+    "check": commands.check,
+    "lock": commands.lock,
+    "why": commands.why,
+    "build": commands.build,
+    "plan": commands.plan,
+    "deploy": commands.deploy,
+    "rollback": commands.rollback,
+    "prune": commands.prune,
+    "iam-policy": commands.iam_policy,
+    "schema": commands.schema,
+    "demo": commands.demo,
+}
+"""A command's docstring is its help."""
+
+
+class _Option(NamedTuple):
+    """An option or argument, and the commands that have it."""
+
+    name: str
+    commands: str
+    help: str
+    settings: Mapping[str, Any] = {}
+
+
+_SWITCH = {"action": "store_true"}
+_REPEATED = {"action": "append", "default": []}
+_WITH_A_MANIFEST = "check lock why build plan deploy rollback prune iam-policy"
+_WORKING = "check lock build plan deploy rollback prune"
+
+_OPTIONS = (
+    _Option("target", "why", "such as web-python3.13-arm64", {"metavar": "TARGET"}),
+    _Option("package", "why", "its name", {"metavar": "PACKAGE"}),
+    _Option("--wheels", "check", "also ask the index for their wheels", _SWITCH),
+    _Option("--upgrade", "lock", "take the newest versions that are allowed", _SWITCH),
+    _Option("--upgrade-package", "lock", "only of this one", {**_REPEATED, "metavar": "NAME"}),
+    _Option("--check", "lock", "write nothing; fail and say what would change, if anything would", _SWITCH),
+    _Option(
+        "--engine",
+        "lock",
+        "who finds the versions",
+        {"choices": ["pip-compile", "uv"], "default": "pip-compile"},
+    ),
+    _Option(
+        "--target", "lock build", "only this one: web-python3.13-arm64", {**_REPEATED, "metavar": "TARGET"}
+    ),
+    _Option("--json", "plan", "print the plan as JSON", _SWITCH),
+    _Option("--detailed-exitcode", "plan", "exit with 2 if there is something to do", _SWITCH),
+    _Option("--layer", "rollback", "only of this layer", {**_REPEATED, "metavar": "NAME"}),
+    _Option("--to", "rollback", "this version, not the one before", {"type": int, "metavar": "VERSION"}),
+    _Option("--keep", "prune", "versions of each layer to keep", {"type": int, "metavar": "N"}),
+    _Option("--account", "iam-policy", "the account; default: any", {"default": "*", "metavar": "NUMBER"}),
+    _Option(
+        "--manifest",
+        f"init {_WITH_A_MANIFEST}",
+        "default: %(default)s",
+        {"default": DEFAULT_PATH, "metavar": "FILE"},
+    ),
+    _Option("--set", _WITH_A_MANIFEST, "a value for ${NAME}", {**_REPEATED, "metavar": "NAME=VALUE"}),
+    _Option("--quiet", _WORKING, "print results, warnings and errors only", _SWITCH),
+    _Option(
+        "--cache",
+        "check lock build plan deploy",
+        "for wheels; default: ~/.cache/lambda-layers",
+        {"metavar": "FOLDER"},
+    ),
+    _Option("--locked", "build plan deploy", "refuse layers without a lock", _SWITCH),
+    _Option(
+        "--aws",
+        "plan deploy rollback prune",
+        "use an embedded AWS, kept in .lambda-layers/",
+        {"choices": ["local"]},
+    ),
+)
+
+
+class _Help(argparse.HelpFormatter):
+    """As wide as the terminal; argparse itself asks for that through a module that is slow to import."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            columns = int(os.environ.get("COLUMNS") or os.get_terminal_size().columns)
+        except (OSError, ValueError):
+            columns = 80
+        super().__init__(prog, width=columns - 2)
+
 
 class _Parser(argparse.ArgumentParser):
     """Reports a wrong command line like every other problem."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own
+        super().__init__(**settings, formatter_class=_Help)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError.of(message, f"see: {self.prog} --help")
 
 
-def parser(main: Callable[[Sequence[str]], int]) -> argparse.ArgumentParser:
-    """Return the parser; what it parses knows its command as `run`, and `main` for the demo to call."""
-    made = _Parser(prog="lambda-layers", description="Build, publish and roll out AWS Lambda layers.")
-    made.set_defaults(main=main)
-    made.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    subparsers = made.add_subparsers(metavar="COMMAND", required=True)
+def parse(argv: Sequence[str], main: Callable[[Sequence[str]], int]) -> argparse.Namespace:
+    """Return the arguments; among them the command as `run`, and `main` for the demo to call.
 
-    def command(name: str, run: Callable[[argparse.Namespace, Mapping[str, str]], int]) -> _Parser:
-        text = run.__doc__ or ""
+    Raises:
+        UsageError: where the command line cannot be understood.
+    """
+    parser = _Parser(prog="lambda-layers", description="Build, publish and roll out AWS Lambda layers.")
+    parser.set_defaults(main=main)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    # Where a command is named, it alone is made: argparse takes its time over each.
+    named = next((word for word in argv if not word.startswith("-")), "")
+    for name in [named] if named in _COMMANDS else _COMMANDS:
+        text = _COMMANDS[name].__doc__ or ""
         help_text = f"{text[0].lower()}{text[1:].removesuffix('.')}"
-        added: _Parser = subparsers.add_parser(name, help=help_text, description=text)
-        added.set_defaults(run=run)
-        return added
-
-    init = command("init", commands.init)
-    check = command("check", commands.check)
-    check.add_argument("--wheels", action="store_true", help="also ask the index for their wheels")
-    lock = command("lock", commands.lock)
-    lock.add_argument("--upgrade", action="store_true", help="take the newest versions that are allowed")
-    lock.add_argument(
-        "--upgrade-package", action="append", default=[], metavar="NAME", help="only of this one"
-    )
-    lock.add_argument(
-        "--check",
-        action="store_true",
-        help="write nothing; fail and say what would change, if anything would",
-    )
-    lock.add_argument(
-        "--engine", choices=["pip-compile", "uv"], default="pip-compile", help="who finds the versions"
-    )
-    why = command("why", commands.why)
-    why.add_argument("target", metavar="TARGET", help="such as web-python3.13-arm64")
-    why.add_argument("package", metavar="PACKAGE", help="its name")
-    lock.add_argument("--target", action="append", default=[], metavar="TARGET", help="only this one's")
-    build = command("build", commands.build)
-    build.add_argument(
-        "--target", action="append", default=[], metavar="TARGET", help="only this one: web-python3.13-arm64"
-    )
-    plan = command("plan", commands.plan)
-    plan.add_argument("--json", action="store_true", help="print the plan as JSON")
-    plan.add_argument(
-        "--detailed-exitcode", action="store_true", help="exit with 2 if there is something to do"
-    )
-    deploy = command("deploy", commands.deploy)
-    rollback = command("rollback", commands.rollback)
-    rollback.add_argument("--layer", action="append", default=[], metavar="NAME", help="only of this layer")
-    rollback.add_argument("--to", type=int, metavar="VERSION", help="this version, not the one before")
-    prune = command("prune", commands.prune)
-    prune.add_argument("--keep", type=int, metavar="N", help="versions of each layer to keep")
-    policy = command("iam-policy", commands.iam_policy)
-    policy.add_argument("--account", default="*", metavar="NUMBER", help="the account; default: any")
-    command("schema", commands.schema)
-    command("demo", commands.demo)
-    for sub in (init, check, lock, why, build, plan, deploy, rollback, prune, policy):
-        sub.add_argument("--manifest", default=DEFAULT_PATH, metavar="FILE", help="default: %(default)s")
-    for sub in (check, lock, why, build, plan, deploy, rollback, prune, policy):
-        sub.add_argument(
-            "--set", action="append", default=[], metavar="NAME=VALUE", help="a value for ${NAME}"
-        )
-    for sub in (check, lock, build, plan, deploy, rollback, prune):
-        sub.add_argument("--quiet", action="store_true", help="print results, warnings and errors only")
-    for sub in (check, lock, build, plan, deploy):
-        sub.add_argument("--cache", metavar="FOLDER", help="for wheels; default: ~/.cache/lambda-layers")
-    for sub in (build, plan, deploy):
-        sub.add_argument("--locked", action="store_true", help="refuse layers without a lock")
-    for sub in (plan, deploy, rollback, prune):
-        sub.add_argument("--aws", choices=["local"], help="use an embedded AWS, kept in .lambda-layers/")
-    return made
+        command: _Parser = subparsers.add_parser(name, help=help_text, description=text)
+        command.set_defaults(run=_COMMANDS[name])
+        for option in _OPTIONS:
+            if name in option.commands.split():
+                command.add_argument(option.name, help=option.help, **option.settings)
+    return parser.parse_args(argv)

@@ -3,13 +3,16 @@
 import argparse
 import os
 from collections.abc import Sequence
+from functools import partial
 
 from entrypoint.schema import DEFAULT_PATH
 
 
 def manifests(argv: Sequence[str] | None, description: str | None) -> list[str]:
     """Return the manifests that the arguments name, else all that git tracks, else the one of this folder."""
-    parser = argparse.ArgumentParser(description=description)
+    # To ask for the terminal's width would be a twentieth of the hook's time.
+    wide = partial(argparse.HelpFormatter, width=100)
+    parser = argparse.ArgumentParser(description=description, formatter_class=wide)
     parser.add_argument("manifests", nargs="*", help=f"default: every {DEFAULT_PATH} that git tracks")
     named: list[str] = parser.parse_args(argv).manifests
     return named or _tracked() or [DEFAULT_PATH]
