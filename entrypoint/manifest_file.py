@@ -31,6 +31,13 @@ from entrypoint.yaml_file import Reader, Table, compose
 
 NOTHING = Table({}, {}, Place(""))
 _PARTS_OF_A_FUNCTION_ARN = 7
+_EXPORTS = {
+    "uv.lock": "uv export --format pylock.toml -o pylock.toml",
+    "poetry.lock": "poetry export -o requirements.txt",
+    "pdm.lock": "pdm export -f pylock -o pylock.toml",
+    "Pipfile.lock": "pipenv requirements --hash > requirements.txt",
+}
+"""How to get a lock that every tool reads out of one that only its own does."""
 
 
 def load(path: Path, *, text: str, shown: str, variables: Mapping[str, str]) -> Manifest:
@@ -70,7 +77,11 @@ def _missing_files(folder: Path, layer: Table) -> Iterator[Problem]:
         if not (folder / text).exists() or (text is layer.get("content") and not (folder / text).is_dir()):
             kind = "folder" if text is layer.get("content") else "file or folder"
             yield Problem(f"there is no {kind} {text}", "create it, or mend its name", text.place)
-    if lock := layer.get("lock"):
+    lock = layer.get("lock")
+    if lock and (export := _EXPORTS.get(Path(lock).name)):
+        remedy = f"export it ({export}), and name the exported file"
+        yield Problem(f"{lock} is in a format of its tool's own", remedy, lock.place)
+    elif lock:
         platforms = _platforms(layer)
         missing = dict.fromkeys(
             name for p in platforms if not (folder / (name := _filled(lock, p))).is_file()

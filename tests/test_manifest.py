@@ -147,6 +147,10 @@ functions:
         ("<<: 1", "lambda-layers.yml:1:1: expected a mapping or list of mappings for merging"),
         (SMALL + "    lock: own.txt", "lambda-layers.yml:6:11: there is no file own.txt"),
         (SMALL.replace("[requests]", "pylock.toml"), "pylock.toml is no input; name a pyproject.toml"),
+        (
+            SMALL + "    lock: sub/uv.lock",
+            "sub/uv.lock is in a format of its tool's own; export it (uv export --format pylock.toml",
+        ),
         (SMALL.replace("[requests]", "pyproject.toml"), "there is no file pyproject.toml"),
         (SMALL + "    content: nowhere", "lambda-layers.yml:6:14: there is no folder nowhere"),
         (SMALL + "    include: nowhere.py", "lambda-layers.yml:6:14: there is no file or folder nowhere.py"),
