@@ -110,6 +110,7 @@ def plan(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     with _started(arguments, environment) as run:
         from entrypoint import pipeline  # noqa: PLC0415
         from entrypoint.report.results import plan_outputs, plans_as_json  # noqa: PLC0415
+        from entrypoint.report.summary import plan_summary  # noqa: PLC0415
 
         found = pipeline.plan(run)
         plans = found.plans
@@ -117,7 +118,7 @@ def plan(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
             run.console.result(plans_as_json(plans))
         else:
             run.console.plans(plans)
-    _set_outputs(environment, plan_outputs(plans))
+    _tell_workflow(environment, plan_outputs(plans), plan_summary(plans))
     if found.failures:
         raise AwsError(*(problem for failure in found.failures for problem in failure.problems))
     something_to_do = not all(plan.is_empty for plan in plans)
@@ -129,10 +130,11 @@ def deploy(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int
     with _started(arguments, environment) as run:
         from entrypoint import pipeline  # noqa: PLC0415
         from entrypoint.report.results import deployment_outputs  # noqa: PLC0415
+        from entrypoint.report.summary import deployment_summary  # noqa: PLC0415
 
         deployment = pipeline.deploy(run)
         run.console.deployed(deployment)
-    _set_outputs(environment, deployment_outputs(deployment))
+    _tell_workflow(environment, deployment_outputs(deployment), deployment_summary(deployment))
     if deployment.problems:
         raise RolloutError(*deployment.problems)
     return 0
@@ -175,10 +177,12 @@ def iam_policy(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
     return 0
 
 
-def _set_outputs(environment: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+def _tell_workflow(environment: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:
+    """Give a workflow the step's outputs and its summary; the comment is that summary."""
     from entrypoint.edges import github  # noqa: PLC0415
 
-    github.set_outputs(environment, outputs)
+    github.set_outputs(environment, {**outputs, "comment": summary})
+    github.add_summary(environment, summary)
 
 
 @contextmanager

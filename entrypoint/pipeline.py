@@ -63,7 +63,7 @@ def deploy(run: Run) -> Deployment:
     archives = build_archives(run, changed, files)
     _refuse_too_large(run, archives)
     refuse_overweight(plans.plans, archives)
-    return Deployment(regions=release_everywhere(run, plans, archives))
+    return Deployment(regions=release_everywhere(run, plans, archives), archives=archives)
 
 
 def rollback(run: Run, layers: Sequence[AwsLayer], version: int | None) -> Deployment:

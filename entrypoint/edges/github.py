@@ -54,6 +54,14 @@ def set_outputs(environment: Mapping[str, str], outputs: Mapping[str, str]) -> N
             file.writelines(f"{name}<<{delimiter}\n{value}\n{delimiter}\n" for name, value in outputs.items())
 
 
+def add_summary(environment: Mapping[str, str], markdown: str) -> None:
+    """Append to the step's summary; without GITHUB_STEP_SUMMARY nothing is written."""
+    path = environment.get("GITHUB_STEP_SUMMARY")
+    if path:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(markdown)
+
+
 def _data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 

@@ -1,11 +1,14 @@
 """What a deployment did, for reports and for the steps that come after it in a workflow."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from entrypoint.build.assemble import Archive
 from entrypoint.errors import LayersError, Problem
 from entrypoint.manifest import Destination
 from entrypoint.release.plan import LayerAction, LayerChange
 from entrypoint.release.update import Outcome, Status
+from entrypoint.targets import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,8 @@ class Deployment:
     """What a deployment did in all accounts and regions."""
 
     regions: tuple[RegionResult, ...]
+    #: The archives that were built for it.
+    archives: Mapping[Target, Archive] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:
