@@ -23,6 +23,7 @@ from entrypoint.release.function_change import Aspect, FunctionChange
 
 _ATTEMPTS = 10
 _PERCENT = 100
+_NO_VPC = Vpc((), ())
 _Result = TypeVar("_Result")
 
 
@@ -43,6 +44,7 @@ class Before:
     """What a function was before its update; `aliases` are those that were moved."""
 
     layers: tuple[str, ...]
+    #: Empty where it was attached to none; None where that was not changed.
     vpc: Vpc | None = None
     aliases: tuple[Alias, ...] = ()
 
@@ -77,11 +79,12 @@ class Updating:
     def update(self, change: FunctionChange) -> Outcome:
         """Make a function what it is to be; its aliases get the canary's share of traffic first."""
         layers, version = change.function.layers, None
-        before = Before(layers=layers, vpc=change.function.vpc)
+        before = Before(layers=layers)
         try:
             function, status = self._configure(change)
             layers = change.layers_after(function.layers, self.versions)
-            before = replace(before, layers=function.layers, vpc=function.vpc)
+            moves = change.vpc not in {None, function.vpc}
+            before = Before(layers=function.layers, vpc=(function.vpc or _NO_VPC) if moves else None)
             behind = [alias for alias in change.aliases if change.is_behind(alias, layers)]
             if behind:
                 self._refuse_other_code(change)
@@ -116,7 +119,7 @@ class Updating:
     def put_back(self, outcome: Outcome) -> Outcome:
         """Make a function what it was before; what somebody else changed meanwhile stays as it is."""
         before = outcome.before
-        if before is None or (outcome.layers == before.layers and not before.aliases):
+        if before is None or (outcome.layers == before.layers and not before.vpc and not before.aliases):
             return outcome
         try:
             for alias in before.aliases:
@@ -128,35 +131,39 @@ class Updating:
 
     def _configure(self, change: FunctionChange) -> tuple[Function, Status]:
         """Set layers, VPC and reserved concurrency; return the function as it was just before that."""
-        function, status = change.function, Status.UNCHANGED
+        function, status = self._update(change)
+        reserved = change.concurrency.reserved
+        if reserved is not None and Aspect.RESERVED in change.aspects(self.versions):
+            self._patiently(function.name, lambda: self.aws.reserve(function.name, reserved))
+            status = Status.UPDATED
+        return function, status
+
+    def _update(self, change: FunctionChange) -> tuple[Function, Status]:
+        function, before = change.function, change.function
         for attempt in range(_ATTEMPTS):
             layers = change.layers_after(function.layers, self.versions)
             vpc = change.vpc if change.vpc not in {None, function.vpc} else None
             if layers == function.layers and vpc is None:
-                seen_anew = function is not change.function
-                status = Status.UPDATED if seen_anew and layers != change.function.layers else status
-                break
+                return before, Status.UNCHANGED if before is function else Status.UPDATED
             try:
                 self.aws.update(function, layers, vpc)
             except (UpdateInProgressError, StaleRevisionError):
-                self.sleep(attempt)  # what GetFunction says may lag behind what the update met
-                function = self.aws.function(function.name)
+                # By somebody else, or by ourselves in a call whose answer was lost. And what GetFunction
+                # says may lag behind what the update met.
+                self.sleep(attempt)
+                before, function = function, self.aws.function(function.name)
             else:
-                status = Status.UPDATED
-                break
-        else:
-            raise _busy(function.name)
-        if Aspect.RESERVED in change.aspects(self.versions) and change.concurrency.reserved is not None:
-            name, reserved = function.name, change.concurrency.reserved
-            self._patiently(name, lambda: self.aws.reserve(name, reserved))
-            status = Status.UPDATED
-        return function, status
+                return function, Status.UPDATED
+        raise _busy(function.name)
 
     def _reset(self, outcome: Outcome, before: Before) -> None:
         def reset() -> None:
             function = self.aws.function(outcome.function)
-            if function.layers == outcome.layers:  # else somebody changed them since
-                self.aws.update(function, before.layers, before.vpc if before.vpc != function.vpc else None)
+            if function.layers not in {outcome.layers, before.layers}:
+                message = f"somebody else changed the layers of {function.name} since this run did"
+                raise RolloutError.of(message, "it is left as they made it")
+            if function.layers != before.layers or before.vpc:
+                self.aws.update(function, before.layers, before.vpc)
 
         self._patiently(outcome.function, reset)
 

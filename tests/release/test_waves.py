@@ -223,7 +223,6 @@ def test_no_wave_is_begun_when_time_is_up(aws, roll, alarm):
 
 
 def test_what_somebody_else_changed_meanwhile_is_not_put_back(aws, roll, layers_of, other, faults):
-    theirs = arn("web", 1)
     for number in range(2):
         aws.declare_function(f"f{number}", layers=[OLD])
     aws.fail_next_update("f1")
@@ -234,8 +233,30 @@ def test_what_somebody_else_changed_meanwhile_is_not_put_back(aws, roll, layers_
     faults.script(UPDATE, None, fault.after(change), about="")
     outcomes, _ = roll(rolling(waves="[1]", failure_threshold=0))
     assert layers_of("f0") == []
-    assert theirs not in layers_of("f0")
-    assert having(outcomes, Status.FAILED) == ["f1"]
+    assert having(outcomes, Status.FAILED) == ["f0", "f1"]
+    assert "somebody else changed the layers of f0 since this run did" in str(outcomes["f0"].error)
+
+
+def test_an_update_whose_answer_was_lost_is_put_back_too(aws, roll, layers_of, faults):
+    for number in range(2):
+        aws.declare_function(f"f{number}", layers=[OLD])
+    aws.fail_next_update("f1")
+    faults.script(UPDATE, fault.reset_after, about="/f0/")
+    outcomes, _ = roll(rolling(waves="[1]"))
+    assert outcomes["f0"].status is Status.PUT_BACK
+    assert layers_of("f0") == [OLD]
+
+
+@pytest.mark.parametrize("before", [None, {"SubnetIds": ["subnet-9"], "SecurityGroupIds": ["sg-9"]}])
+def test_a_vpc_is_put_back_too(aws, roll, other, before):
+    aws.declare_function("f0", layers=[NEW], vpc=before)
+    aws.declare_function("f1", layers=[OLD])
+    aws.fail_next_update("f1")
+    entry = "layers: [web], vpc: {subnets: [subnet-1], security_groups: [sg-1]}"
+    outcomes, _ = roll(rolling(entry=entry, waves="[1]"))
+    assert outcomes["f0"].status is Status.PUT_BACK
+    config = other.get_function_configuration(FunctionName="f0").get("VpcConfig", {})
+    assert config.get("SubnetIds", []) == (before or {}).get("SubnetIds", [])
 
 
 class TestAliases:
