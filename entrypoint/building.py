@@ -1,11 +1,12 @@
 """Locks -> verified archives: fetch, compile, inspect, lay out, assemble, verify, for all targets."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from entrypoint.build.assemble import Archive, assemble
 from entrypoint.build.bytecode import Bytecode, Interpreter
 from entrypoint.build.dependency_hash import dependency_hash
-from entrypoint.build.describe import write_description
+from entrypoint.build.describe import BuiltArchive, describe, read_described
 from entrypoint.build.exclude import Exclusion
 from entrypoint.build.fetch import Sdist, Wheel, fetch
 from entrypoint.build.inspect import Contents, inspect
@@ -34,7 +35,7 @@ def files_of(targets: Sequence[Target]) -> Files:
     return {target: found[target.layer.name] for target in targets}
 
 
-def build_archives(run: Run, locks: Mapping[Target, Lock], files: Files) -> dict[Target, Archive]:
+def build_archives(run: Run, locks: Mapping[Target, Lock], files: Files) -> dict[Target, BuiltArchive]:
     """Build the archive of each target, verify all, and describe them beside where they stand.
 
     Raises:
@@ -62,11 +63,30 @@ def build_archives(run: Run, locks: Mapping[Target, Lock], files: Files) -> dict
 
     archives = dict(zip(locks, for_each(tuple(locks), build), strict=True))
     _verify(run, archives)
-    _same_bytes(run.project.layers, archives)
+    built = {}
     for target, archive in archives.items():
-        write_description(archive, target, dependency_hash(target, locks[target], files[target]))
-        run.console.built(target, archive)
-    return archives
+        digest = dependency_hash(target, locks[target], files[target])
+        built[target] = describe(archive, target, digest)
+        run.console.built(target, built[target])
+    _same_bytes(run.project.layers, built)
+    return built
+
+
+def read_archives(
+    run: Run, locks: Mapping[Target, Lock], files: Files, folder: Path
+) -> dict[Target, BuiltArchive]:
+    """Return the archives that jobs before this one built and verified, from the folder that they lie in.
+
+    Raises:
+        VerifyError: with every archive that is missing, damaged, or not what is asked for now.
+    """
+
+    def read(target: Target) -> BuiltArchive:
+        return read_described(folder, target, dependency_hash(target, locks[target], files[target]))
+
+    built = dict(zip(locks, for_each(tuple(locks), read), strict=True))
+    _same_bytes(run.project.layers, built)
+    return built
 
 
 def _fetch(run: Run, target: Target, lock: Lock) -> tuple[Wheel | Sdist, ...]:
@@ -140,13 +160,13 @@ def _try_imports(
     return for_each(asking, lambda target: check_imports(archives[target], target, run.builders))
 
 
-def _same_bytes(layers: Iterable[AwsLayer], archives: Mapping[Target, Archive]) -> None:
+def _same_bytes(layers: Iterable[AwsLayer], archives: Mapping[Target, BuiltArchive]) -> None:
     """Refuse targets that share a layer's name in AWS and not the bytes."""
     problems = []
     for layer in layers:
         built = {target: archives[target] for target in layer.targets if target in archives}
         if len({archive.sha256 for archive in built.values()}) > 1:
-            sets = [{part.origin for part in archive.parts} for archive in built.values()]
+            sets = [{package.origin for package in archive.packages} for archive in built.values()]
             different = sorted(set[str]().union(*sets) - sets[0].intersection(*sets[1:]))
             names = ", ".join(map(str, built))
             message = f"{names} share the name {layer.name} and differ in {', '.join(different)}"

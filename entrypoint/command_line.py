@@ -58,6 +58,7 @@ _OPTIONS = (
     ),
     _Option("--json", "plan", "print the plan as JSON", _SWITCH),
     _Option("--detailed-exitcode", "plan", "exit with 2 if there is something to do", _SWITCH),
+    _Option("--artifacts", "deploy", "publish what 'build' left in this folder", {"metavar": "FOLDER"}),
     _Option("--layer", "rollback", "only of this layer", {**_REPEATED, "metavar": "NAME"}),
     _Option("--to", "rollback", "this version, not the one before", {"type": int, "metavar": "VERSION"}),
     _Option("--keep", "prune", "versions of each layer to keep", {"type": int, "metavar": "N"}),

@@ -132,7 +132,7 @@ def deploy(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int
         from entrypoint.report.results import deployment_outputs  # noqa: PLC0415
         from entrypoint.report.summary import deployment_summary  # noqa: PLC0415
 
-        deployment = pipeline.deploy(run)
+        deployment = pipeline.deploy(run, Path(arguments.artifacts) if arguments.artifacts else None)
         run.console.deployed(deployment)
     _tell_workflow(environment, deployment_outputs(deployment), deployment_summary(deployment))
     if deployment.problems:

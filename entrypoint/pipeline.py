@@ -8,10 +8,11 @@ are handed in. AWS itself is the only memory: a run that died is healed by runni
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from entrypoint import wheels
-from entrypoint.build.assemble import Archive
-from entrypoint.building import build_archives, files_of
+from entrypoint.build.describe import BuiltArchive
+from entrypoint.building import build_archives, files_of, read_archives
 from entrypoint.errors import Problem, VerifyError
 from entrypoint.limits import DIRECT_UPLOAD_BYTES
 from entrypoint.locking import compare_locks, locks_of, write_locks
@@ -39,7 +40,7 @@ def check_wheels(run: Run) -> None:
     wheels.check_wheels(run, locks_of(run, run.project.targets))
 
 
-def build(run: Run, targets: Sequence[Target]) -> dict[Target, Archive]:
+def build(run: Run, targets: Sequence[Target]) -> dict[Target, BuiltArchive]:
     """Build and verify the archives of these targets; return them by target."""
     return build_archives(run, locks_of(run, targets), files_of(targets))
 
@@ -50,8 +51,10 @@ def plan(run: Run) -> Plans:
     return plan_everywhere(run, locks_of(run, targets), files_of(targets))
 
 
-def deploy(run: Run) -> Deployment:
+def deploy(run: Run, artifacts: Path | None = None) -> Deployment:
     """Make AWS agree with the manifest: build what changed, publish it, update the functions.
+
+    Where there are `artifacts`, what other jobs built is taken from that folder.
 
     What could not be done is in the result; what stops everything is raised.
     """
@@ -60,7 +63,9 @@ def deploy(run: Run) -> Deployment:
     plans = plan_everywhere(run, locks, files)
     run.console.plans(plans.plans)
     changed = {t: locks[t] for p in plans.plans for change in p.to_publish for t in change.layer.targets}
-    archives = build_archives(run, changed, files)
+    archives = (
+        read_archives(run, changed, files, artifacts) if artifacts else build_archives(run, changed, files)
+    )
     _refuse_too_large(run, archives)
     refuse_overweight(plans.plans, archives)
     return Deployment(regions=release_everywhere(run, plans, archives), archives=archives)
@@ -78,7 +83,7 @@ def prune(run: Run, keep: int | None) -> Deployment:
     return Deployment(regions=prune_everywhere(run, keep))
 
 
-def _refuse_too_large(run: Run, archives: Mapping[Target, Archive]) -> None:
+def _refuse_too_large(run: Run, archives: Mapping[Target, BuiltArchive]) -> None:
     """Find archives that cannot be sent while nothing is published yet."""
     problems = []
     for target, archive in archives.items():

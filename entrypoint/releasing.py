@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from entrypoint.build.assemble import Archive
 from entrypoint.build.dependency_hash import layer_hashes
+from entrypoint.build.describe import BuiltArchive
 from entrypoint.build.lock import Lock
 from entrypoint.building import Files
 from entrypoint.errors import LayersError, PlanError, RolloutError
@@ -83,7 +83,7 @@ def plan_rollbacks(run: Run, layers: Sequence[AwsLayer], version: int | None) ->
 
 
 def release_everywhere(
-    run: Run, plans: Plans, archives: Mapping[Target, Archive]
+    run: Run, plans: Plans, archives: Mapping[Target, BuiltArchive]
 ) -> tuple[RegionResult, ...]:
     """Carry the plans out; what could not be done is in the results."""
     released = for_each(plans.plans, lambda plan: _release(run, plan, archives), at_once=_PLACES_AT_ONCE)
@@ -138,7 +138,7 @@ def _select(run: Run, state: RegionState) -> Selection:
     return select(project.manifest, project.layers, state.functions, state.tags, state.destination)
 
 
-def _release(run: Run, plan: RegionPlan, archives: Mapping[Target, Archive]) -> RegionResult:
+def _release(run: Run, plan: RegionPlan, archives: Mapping[Target, BuiltArchive]) -> RegionResult:
     """Publish the layers of an account and region, all of them, and only then update its functions."""
     destination, aws = plan.destination, run.aws(plan.destination)
     result = RegionResult(destination=destination)
@@ -172,7 +172,7 @@ def _published(
     aws: ChangesLambda,
     change: LayerChange,
     plan: RegionPlan,
-    archives: Mapping[Target, Archive],
+    archives: Mapping[Target, BuiltArchive],
 ) -> LayerChange:
     layer = change.layer.targets[0].layer
     if change.action is LayerAction.PUBLISH:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from entrypoint.errors import Problem
 
-INPUTS = ("command", "manifest", "set", "locked", "cache")
+INPUTS = ("command", "manifest", "set", "target", "artifacts", "locked", "cache")
 """The inputs of action.yml, each named like the flag it stands for."""
 _MOST_ANNOTATIONS = 10
 """GitHub drops what a step prints beyond ten of a kind."""
@@ -24,10 +24,11 @@ def arguments(environment: Mapping[str, str]) -> list[str]:
     """Return the command line that the action's inputs stand for."""
     values = {name: environment.get(f"INPUT_{name.upper()}", "").strip() for name in INPUTS}
     line = [values["command"] or "deploy"]
-    for name in ("manifest", "cache"):
+    for name in ("manifest", "artifacts", "cache"):
         line += [f"--{name}", values[name]] if values[name] else []
-    for pair in values["set"].splitlines():
-        line += ["--set", pair.strip()] if pair.strip() else []
+    for name in ("set", "target"):
+        for value in values[name].splitlines():
+            line += [f"--{name}", value.strip()] if value.strip() else []
     return line + (["--locked"] if values["locked"].lower() == "true" else [])
 
 

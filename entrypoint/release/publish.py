@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from entrypoint.build.assemble import Archive
+from entrypoint.build.describe import BuiltArchive
 from entrypoint.errors import AwsError
 from entrypoint.release.aws_lambda import ChangesLambda, LayerVersion, UnclearAnswerError
 from entrypoint.release.plan import LayerAction, LayerChange
@@ -19,7 +19,11 @@ _ATTEMPTS = 4
 
 
 def publish(
-    aws: ChangesLambda, change: LayerChange, archive: Archive, *, sleep: Callable[[float], None] = time.sleep
+    aws: ChangesLambda,
+    change: LayerChange,
+    archive: BuiltArchive,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> LayerChange:
     """Make sure that the archive stands in AWS; return the change with its version.
 
@@ -49,7 +53,7 @@ def _settled(aws: ChangesLambda, change: LayerChange, published: LayerVersion) -
     return found if found and found.version < published.version else published
 
 
-def _holds(aws: ChangesLambda, version: LayerVersion, layer: AwsLayer, archive: Archive) -> bool:
+def _holds(aws: ChangesLambda, version: LayerVersion, layer: AwsLayer, archive: BuiltArchive) -> bool:
     if version.runtimes != frozenset(layer.runtimes):
         return False
     if version.architectures != frozenset(layer.architectures):
@@ -57,7 +61,7 @@ def _holds(aws: ChangesLambda, version: LayerVersion, layer: AwsLayer, archive: 
     return aws.code_sha256(layer.name, version.version) == archive.code_sha256
 
 
-def _publish(aws: ChangesLambda, change: LayerChange, archive: Archive) -> LayerVersion:
+def _publish(aws: ChangesLambda, change: LayerChange, archive: BuiltArchive) -> LayerVersion:
     layer = change.layer
     first = layer.targets[0].layer
     about = (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from entrypoint.build.assemble import Archive
+from entrypoint.build.describe import BuiltArchive
 from entrypoint.errors import LayersError, Problem
 from entrypoint.manifest import Destination
 from entrypoint.release.plan import LayerAction, LayerChange
@@ -49,7 +49,7 @@ class Deployment:
 
     regions: tuple[RegionResult, ...]
     #: The archives that were built for it.
-    archives: Mapping[Target, Archive] = field(default_factory=dict)
+    archives: Mapping[Target, BuiltArchive] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:

@@ -6,7 +6,7 @@ what is known, unzipped where we built it and zipped elsewhere, is a lower limit
 
 from collections.abc import Iterable, Mapping
 
-from entrypoint.build.assemble import Archive
+from entrypoint.build.describe import BuiltArchive
 from entrypoint.errors import PlanError, Problem
 from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.release.function_change import FunctionChange
@@ -14,7 +14,7 @@ from entrypoint.release.plan import RegionPlan
 from entrypoint.targets import Target
 
 
-def refuse_overweight(plans: Iterable[RegionPlan], archives: Mapping[Target, Archive]) -> None:
+def refuse_overweight(plans: Iterable[RegionPlan], archives: Mapping[Target, BuiltArchive]) -> None:
     """Raise a PlanError that names every function that AWS would refuse for its size."""
     problems = []
     for plan in plans:

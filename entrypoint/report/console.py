@@ -13,7 +13,7 @@ from rich.console import Console as RichConsole
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from entrypoint.build.assemble import Archive
+from entrypoint.build.describe import BuiltArchive
 from entrypoint.build.fetch import Progress as Download
 from entrypoint.errors import Problem
 from entrypoint.manifest import Destination, Vpc
@@ -49,12 +49,12 @@ class Console:
         for problem in problems:
             self._err.print(f"[yellow]warning:[/yellow] {escape(str(problem))}")
 
-    def built(self, target: Target, archive: Archive) -> None:
+    def built(self, target: Target, archive: BuiltArchive) -> None:
         """Tell of a finished archive."""
         sizes = (
             f"{archive.compressed_size / 1e6:.1f} MB zipped, {archive.unzipped_size / 1e6:.1f} MB unzipped"
         )
-        self._err.print(f"[green]built[/green] {target}: {_count(len(archive.parts), 'package')}, {sizes}")
+        self._err.print(f"[green]built[/green] {target}: {_count(len(archive.packages), 'package')}, {sizes}")
 
     def plans(self, plans: Iterable[RegionPlan]) -> None:
         """Show what is to be done everywhere, layer by layer and function by function."""

@@ -8,6 +8,10 @@ from entrypoint.release.aws_lambda import LayerVersion
 from entrypoint.release.function_change import FunctionChange
 from entrypoint.release.plan import LayerChange, RegionPlan
 from entrypoint.release.result import Deployment
+from entrypoint.runtimes import Architecture
+
+_RUNNERS = {Architecture.X86_64: "ubuntu-latest", Architecture.ARM64: "ubuntu-24.04-arm"}
+"""GitHub's own runners by architecture."""
 
 
 def plans_as_json(plans: Iterable[RegionPlan]) -> str:
@@ -16,9 +20,14 @@ def plans_as_json(plans: Iterable[RegionPlan]) -> str:
 
 
 def plan_outputs(plans: Iterable[RegionPlan]) -> dict[str, str]:
-    """Return plans as the outputs of a workflow step: `changed` and `plan`."""
-    values = _plans(tuple(plans))
-    return {"changed": json.dumps(values["changed"]), "plan": json.dumps(values)}
+    """Return plans as the outputs of a workflow step: `changed`, `plan` and `matrix`."""
+    plans = tuple(plans)
+    values = _plans(plans)
+    return {
+        "changed": json.dumps(values["changed"]),
+        "plan": json.dumps(values),
+        "matrix": json.dumps(_matrix(plans)),
+    }
 
 
 def _plans(plans: tuple[RegionPlan, ...]) -> dict[str, Any]:
@@ -34,6 +43,18 @@ def _plans(plans: tuple[RegionPlan, ...]) -> dict[str, Any]:
             }
             for plan in plans
         ],
+    }
+
+
+def _matrix(plans: tuple[RegionPlan, ...]) -> dict[str, list[dict[str, str]]]:
+    """Return the targets to build, each with the runner that has its architecture, as a job's matrix."""
+    targets = dict.fromkeys(
+        target for plan in plans for change in plan.to_publish for target in change.layer.targets
+    )
+    return {
+        "include": [
+            {"target": str(target), "runner": _RUNNERS[target.platform.architecture]} for target in targets
+        ]
     }
 
 

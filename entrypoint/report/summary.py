@@ -6,7 +6,7 @@ Tables are cut long before that, and say how much they leave out.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from entrypoint.build.assemble import Archive
+from entrypoint.build.describe import BuiltArchive
 from entrypoint.errors import Problem
 from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.release.aws_lambda import LayerVersion
@@ -65,7 +65,7 @@ def _page(title: str, sections: Iterable[str]) -> str:
 
 
 def _layers(
-    changes: Iterable[tuple[str, LayerChange]], archives: Mapping[Target, Archive] | None = None
+    changes: Iterable[tuple[str, LayerChange]], archives: Mapping[Target, BuiltArchive] | None = None
 ) -> str:
     rows = []
     for where, change in changes:
@@ -87,7 +87,7 @@ def _number(version: LayerVersion | None) -> str:
     return str(version.version) if version else "new"
 
 
-def _sizes(archive: Archive) -> list[str]:
+def _sizes(archive: BuiltArchive) -> list[str]:
     share = archive.unzipped_size / UNZIPPED_BYTES
     return [_megabytes(archive.compressed_size), _megabytes(archive.unzipped_size), f"{share:.0%}"]
 
@@ -117,9 +117,9 @@ def _outcomes(outcomes: Iterable[tuple[RegionResult, Outcome]]) -> str:
     return _table(["function", "region", "state", "layers"], rows)
 
 
-def _contents(target: Target, archive: Archive) -> str:
+def _contents(target: Target, archive: BuiltArchive) -> str:
     """Return a chart of an archive's packages by size, folded."""
-    sizes = sorted(((part.size, part.name) for part in archive.parts), reverse=True)
+    sizes = sorted(((package.size, package.name) for package in archive.packages), reverse=True)
     shown = [(name, size) for size, name in sizes[:_SLICES]]
     if rest := sum(size for size, _ in sizes[_SLICES:]):
         shown.append((f"{len(sizes) - _SLICES} more", rest))

@@ -1,0 +1,74 @@
+"""Plan in one job, build in others, release in a last one: the flow of the reusable workflow, by hand."""
+
+import json
+import shutil
+
+import pytest
+from deploying import layers_of
+
+from entrypoint.cli import main
+
+
+@pytest.fixture
+def outputs(tmp_path, monkeypatch):
+    """The outputs of the steps so far."""
+    path = tmp_path / "outputs"
+    monkeypatch.setenv("GITHUB_OUTPUT", str(path))
+
+    def read():
+        found, lines = {}, iter(path.read_text("utf-8").splitlines())
+        for line in lines:
+            name, _, delimiter = line.partition("<<")
+            found[name] = "\n".join(iter(lambda: next(lines), delimiter))
+        return found
+
+    return read
+
+
+@pytest.fixture
+def artifacts(tmp_path, project, outputs):
+    """Plan, then build each target of the matrix in a clean checkout; where a release job finds them."""
+    assert main(["plan"]) == 0
+    matrix = json.loads(outputs()["matrix"])["include"]
+    for job in matrix:
+        assert main(["build", "--target", job["target"]]) == 0
+        shutil.move(project / ".lambda-layers" / "build", tmp_path / "artifacts" / job["target"])
+    return tmp_path / "artifacts"
+
+
+def test_what_other_jobs_built_is_released(aws, artifacts, project, outputs, monkeypatch, tmp_path, capsys):
+    matrix = json.loads(outputs()["matrix"])["include"]
+    assert matrix == [
+        {"target": "web-python3.12-x86_64", "runner": "ubuntu-latest"},
+        {"target": "web-python3.13-x86_64", "runner": "ubuntu-latest"},
+        {"target": "tools-python3.13-x86_64", "runner": "ubuntu-latest"},
+    ]
+    monkeypatch.setenv("LAMBDA_LAYERS_CACHE", str(tmp_path / "empty"))
+    capsys.readouterr()
+    assert main(["deploy", "--artifacts", str(artifacts)]) == 0
+    assert "built" not in capsys.readouterr().err
+    assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:1"]
+    assert not (project / ".lambda-layers" / "build").exists()
+    assert main(["plan"]) == 0
+    assert json.loads(outputs()["matrix"]) == {"include": []}
+
+
+def test_archives_of_something_else_are_refused(artifacts, pin, capsys, written):
+    pin("tools.txt", "attrs", "4.0")  # the lock of another commit
+    zipped = artifacts / "web-python3.13-x86_64" / "web-python3.13-x86_64.zip"
+    zipped.write_bytes(zipped.read_bytes() + b"more")
+    (artifacts / "web-python3.12-x86_64" / "web-python3.12-x86_64.json").write_text("[]")
+    assert main(["deploy", "--artifacts", str(artifacts)]) == 9
+    told = capsys.readouterr().err
+    assert "web-python3.13-x86_64.zip is not the archive that web-python3.13-x86_64.json describes" in told
+    assert "web-python3.12-x86_64.json does not describe an archive" in told
+    assert "tools-python3.13-x86_64.zip was built of other packages, files or options" in told
+    assert "build it from this very commit: lambda-layers build --target tools-python3.13-x86_64" in told
+    assert written() == []
+
+
+def test_an_archive_that_is_missing(artifacts, capsys, written):
+    shutil.rmtree(artifacts / "tools-python3.13-x86_64")
+    assert main(["deploy", "--artifacts", str(artifacts)]) == 9
+    assert "there is no archive of tools-python3.13-x86_64 below" in capsys.readouterr().err
+    assert written() == []
