@@ -78,6 +78,21 @@ def test_the_workflow_gives_inputs_that_exist():
     assert set(step["with"]) <= set(ACTION["inputs"])
 
 
+def test_the_reusable_workflow_and_its_example_agree_with_the_action():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "layers.yml").read_text())
+    asked = workflow[True]["workflow_call"]["inputs"]  # YAML 1.1 reads the key `on` as true
+    (example,) = yaml.safe_load(block("reusable workflow")[1])["jobs"].values()
+    assert (
+        {name for name, value in asked.items() if value.get("required")} <= set(example["with"]) <= set(asked)
+    )
+    for job in workflow["jobs"].values():
+        (step,) = (step for step in job["steps"] if step["uses"].startswith("lambda-layer-pipeline/"))
+        assert set(step["with"]) <= set(ACTION["inputs"])
+        assert step["with"]["command"] in {"plan", "build", "deploy"}
+    outputs = workflow["jobs"]["plan"]["outputs"]
+    assert set(outputs) <= set(ACTION["outputs"])
+
+
 def test_hooks_are_console_scripts_and_documented():
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     shown = yaml.safe_load(block("pre-commit")[1])["repos"][0]["hooks"]
