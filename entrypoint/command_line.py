@@ -19,6 +19,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, Mapping[str, str]], int]] = {
     "deploy": commands.deploy,
     "rollback": commands.rollback,
     "prune": commands.prune,
+    "doctor": commands.doctor,
     "iam-policy": commands.iam_policy,
     "schema": commands.schema,
     "demo": commands.demo,
@@ -37,8 +38,8 @@ class _Option(NamedTuple):
 
 _SWITCH = {"action": "store_true"}
 _REPEATED = {"action": "append", "default": []}
-_WITH_A_MANIFEST = "check lock why build plan deploy rollback prune iam-policy"
-_WORKING = "check lock build plan deploy rollback prune"
+_WITH_A_MANIFEST = "check lock why build plan deploy rollback prune doctor iam-policy"
+_WORKING = "check lock build plan deploy rollback prune doctor"
 
 _OPTIONS = (
     _Option("target", "why", "such as web-python3.13-arm64", {"metavar": "TARGET"}),

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from entrypoint.errors import AwsError, RolloutError, UsageError
+from entrypoint.errors import AwsError, PlanError, RolloutError, UsageError
 from entrypoint.project import Project, check_project, load_project
 from entrypoint.schema import DEFAULT_PATH, MANIFEST
 from entrypoint.targets import AwsLayer, Target, aging
@@ -162,6 +162,18 @@ def prune(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     if pruned.problems:
         raise AwsError(*pruned.problems)
     return 0
+
+
+def doctor(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    """Examine the functions' VPCs, roles and throttles; changes nothing."""
+    with _started(arguments, environment) as run:
+        from entrypoint import pipeline  # noqa: PLC0415
+
+        found = pipeline.doctor(run)
+        run.console.diagnoses(found.diagnoses)
+    if found.problems:
+        raise AwsError(*found.problems)
+    return 0 if all(diagnosis.is_sound for diagnosis in found.diagnoses) else PlanError.exit_code
 
 
 def iam_policy(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from entrypoint import wheels
 from entrypoint.build.describe import BuiltArchive
 from entrypoint.building import build_archives, files_of, read_archives
+from entrypoint.diagnosing import Diagnoses, diagnose_everywhere
 from entrypoint.errors import Problem, VerifyError
 from entrypoint.limits import DIRECT_UPLOAD_BYTES
 from entrypoint.locking import compare_locks, locks_of, write_locks
@@ -81,6 +82,11 @@ def rollback(run: Run, layers: Sequence[AwsLayer], version: int | None) -> Deplo
 def prune(run: Run, keep: int | None) -> Deployment:
     """Delete the layer versions that nobody needs."""
     return Deployment(regions=prune_everywhere(run, keep))
+
+
+def doctor(run: Run) -> Diagnoses:
+    """Look at what the manifest's functions need in AWS; nothing is changed."""
+    return diagnose_everywhere(run)
 
 
 def _refuse_too_large(run: Run, archives: Mapping[Target, BuiltArchive]) -> None:

@@ -13,6 +13,7 @@ from entrypoint.build.resolve import Compile
 from entrypoint.manifest import Destination
 from entrypoint.project import Project
 from entrypoint.release.aws_lambda import ChangesLambda
+from entrypoint.release.doctor import Diagnoses
 from entrypoint.report.console import Console
 from entrypoint.runtimes import Runtime
 
@@ -23,6 +24,10 @@ class FindInterpreter(Protocol):
     def __call__(self, runtime: Runtime, *, insist: bool) -> Interpreter | None:
         """Return one that is at hand; to insist is to fetch an image for it where none is."""
         ...
+
+
+class Aws(ChangesLambda, Diagnoses, Protocol):
+    """One account and region of AWS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +41,7 @@ class Run:
     compiler: Compiler
     #: Places where code runs as it would in a runtime.
     builders: Builders
-    aws: Callable[[Destination], ChangesLambda]
+    aws: Callable[[Destination], Aws]
     default_region: Callable[[], str]
     #: Where wheels, and what was found out about them, are kept.
     cache: Path

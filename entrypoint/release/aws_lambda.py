@@ -49,6 +49,10 @@ class Function:
     #: Zipped sizes in bytes, of its code and of each of its layers.
     code_size: int = 0
     layer_sizes: tuple[int, ...] = ()
+    #: The ARN of the role that it runs as.
+    role: str = ""
+    #: Seconds.
+    timeout: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from entrypoint.build.describe import BuiltArchive
 from entrypoint.build.fetch import Progress as Download
 from entrypoint.errors import Problem
 from entrypoint.manifest import Destination, Vpc
+from entrypoint.release.findings import Diagnosis, Severity
 from entrypoint.release.function_change import Aspect, FunctionChange
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
 from entrypoint.release.result import Deployment
@@ -24,6 +25,7 @@ from entrypoint.release.update import Outcome, Status
 from entrypoint.targets import Target
 
 _SHOWN = {Status.UPDATED: "green", Status.PUT_BACK: "yellow"}
+_SEVERITIES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 _STYLES = {LayerAction.KEEP: "dim", LayerAction.REUSE: "cyan", LayerAction.PUBLISH: "green"}
 
 
@@ -68,6 +70,14 @@ class Console:
         else:
             text = "nothing to do: AWS agrees with the manifest"
         self._out.print(f"[bold]{text}[/bold]")
+
+    def diagnoses(self, diagnoses: Iterable[Diagnosis]) -> None:
+        """Show what was found everywhere, the worst first."""
+        for diagnosis in diagnoses:
+            self._out.print(f"[bold]{diagnosis.destination}[/bold]")
+            for finding in diagnosis.findings:
+                style = _SEVERITIES[finding.severity]
+                self._out.print(f"  [{style}]{finding.severity:8}[/{style}] {escape(str(finding))}")
 
     def deployed(self, deployment: Deployment) -> None:
         """Tell in one line what a deployment did."""

@@ -1,16 +1,16 @@
 """AWS: the only importer of boto3.
 
 `access` has the credentials, `region` the clients and the pace, `calls` makes each call; `layers`,
-`functions`, `aliases` and `health` give the answers their meaning.
+`functions`, `aliases`, `health` and `diagnosis` give the answers their meaning.
 """
 
 from entrypoint.edges.aws.access import Access
 from entrypoint.edges.aws.aliases import Aliases
-from entrypoint.edges.aws.health import Health
+from entrypoint.edges.aws.diagnosis import Diagnosis
 from entrypoint.edges.aws.layers import Layers
 
 __all__ = ["Access", "AwsRegion"]
 
 
-class AwsRegion(Layers, Aliases, Health):
+class AwsRegion(Layers, Aliases, Diagnosis):
     """One account and region of AWS as the release stages see it."""

@@ -174,7 +174,7 @@ def refusal(error: ClientError, parameters: dict[str, object], *, service: str =
 
 
 def _remedy(code: str, text: str, action: str) -> str:
-    if code in {"AccessDeniedException", "AccessDenied", "403"}:
+    if code in {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "403"}:
         # The action that lacks may be another one than the call's: GetLayerVersion on each layer, say.
         denied = _DENIED.search(text)
         lacking, resource = denied.groups() if denied else (action, None)

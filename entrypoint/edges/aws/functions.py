@@ -76,6 +76,8 @@ def function_of(item: Mapping[str, Any]) -> Function:
         vpc=vpc_of(item),
         code_size=item.get("CodeSize", 0),
         layer_sizes=tuple(layer.get("CodeSize", 0) for layer in item.get("Layers", [])),
+        role=item.get("Role", ""),
+        timeout=item.get("Timeout", 0),
     )
 
 

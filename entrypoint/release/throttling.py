@@ -1,0 +1,127 @@
+"""Why functions are throttled, and what fits against it: figures of the last week in, findings out. Pure.
+
+How Lambda scales: https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from entrypoint.release.findings import Finding, info, warning
+
+_NEAR = 0.7
+"""The share of a limit from which one is warned, as in AWS's example of an alarm on claimed concurrency:
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-concurrency.html"""
+_FULL = 0.9
+"""The share of a limit from which it is taken for the reason: peaks are those of minutes, not of moments."""
+_LONG = 3_000
+"""Milliseconds; what takes longer on average than Lambda's default timeout is worth a look."""
+
+Series = Mapping[datetime, float]
+"""One value for each hour; hours in which nothing was measured are not in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Limits of an account and region, what is used of them, and what was claimed hour by hour."""
+
+    concurrency: int
+    unreserved: int
+    #: Bytes.
+    code_used: int
+    code_limit: int
+    #: The most that was claimed: used without a reservation, or reserved, or provisioned.
+    claimed: Series
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What a function had to bear: `throttles` in each hour, and the most that ran at once."""
+
+    function: str
+    throttles: Series
+    concurrency: Series
+    reserved: int | None = None
+    #: Milliseconds, the average of the week; 0 where it is not known.
+    duration: float = 0
+    #: Whether events came in asynchronously, or from a stream.
+    is_asynchronous: bool = False
+    is_stream: bool = False
+
+    @property
+    def throttled(self) -> int:
+        """How many calls were throttled."""
+        return round(sum(self.throttles.values()))
+
+    @property
+    def peak(self) -> int:
+        """The most that ran at once."""
+        return round(max(self.concurrency.values(), default=0))
+
+
+def examine_account(account: Account) -> Iterator[Finding]:
+    """Yield what the limits of an account are, and which is near."""
+    claimed = max(account.claimed.values(), default=0.0)
+    used = f"{account.code_used / 1e9:.1f} of {account.code_limit / 1e9:.1f} GB of code storage"
+    yield info(
+        f"{account.concurrency:,} concurrent executions, {account.unreserved:,} of them unreserved; "
+        f"at most {claimed:,.0f} claimed in the last week; {used}"
+    )
+    if claimed > _NEAR * account.concurrency:
+        share = claimed / account.concurrency
+        message = (
+            f"{claimed:,.0f} of {account.concurrency:,} concurrent executions were claimed ({share:.0%})"
+        )
+        yield warning(message, "raise 'Concurrent executions' in Service Quotas, or reserve less")
+    if account.code_used > _NEAR * account.code_limit:
+        remedy = "delete layer versions that nothing uses ('keep:', 'prune'), and old versions of functions"
+        yield warning(f"{used} are used", remedy)
+
+
+def examine_loads(loads: Iterable[Load], account: Account | None) -> Iterator[Finding]:
+    """Yield what fits against the throttles of each function that had any, the worst first."""
+    for load in sorted(loads, key=lambda load: (-load.throttled, load.function)):
+        if load.throttled:
+            message = (
+                f"{load.function} was throttled {_times(load.throttled)} in the last week, "
+                f"with at most {load.peak:,} executions at once"
+            )
+            yield warning(message, "; ".join([_mitigation(load, account), *_reliefs(load)]))
+
+
+def _mitigation(load: Load, account: Account | None) -> str:
+    """Say what to do first, by which limit was reached in the hours when calls were throttled."""
+    hours = [hour for hour, throttles in load.throttles.items() if throttles]
+    peak = max((load.concurrency.get(hour, 0.0) for hour in hours), default=0.0)
+    if load.reserved == 0:
+        return "it is switched off: its reserved concurrency is 0"
+    if load.reserved is not None and peak >= _FULL * load.reserved:
+        room = f"; {account.unreserved:,} are unreserved" if account else ""
+        return f"raise its 'concurrency: {{reserved: {load.reserved}}}', which it used up{room}"
+    if account is None:
+        return "look whether the account's concurrent executions were used up; if so, raise the quota"
+    claimed = max((account.claimed.get(hour, 0.0) for hour in hours), default=0.0)
+    if claimed >= _FULL * account.concurrency:
+        return (
+            f"{claimed:,.0f} of the account's {account.concurrency:,} were claimed then: raise the quota, "
+            "and give it 'concurrency: {reserved: ...}' so that others leave it room"
+        )
+    return (
+        f"the account had room ({claimed:,.0f} of {account.concurrency:,} claimed), so it came in bursts, "
+        "faster than Lambda adds environments (1,000 in 10 s): keep some ready with "
+        "'concurrency: {provisioned: ...}'"
+    )
+
+
+def _reliefs(load: Load) -> Iterator[str]:
+    if load.is_asynchronous:
+        yield "its asynchronous events are tried again for up to 6 hours; an SQS queue before it smooths them"
+    if load.is_stream:
+        yield "its stream waits for it: see IteratorAge, and set its parallelization factor to what fits"
+    if load.duration >= _LONG:
+        seconds = load.duration / 1_000
+        yield f"it takes {seconds:.1f} s on average: half of that would need half the concurrency"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times"

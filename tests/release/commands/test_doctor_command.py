@@ -1,0 +1,262 @@
+"""`doctor` against the embedded AWS: networks, CloudWatch and quotas are moto's, a role's simulation is scripted."""
+
+import contextlib
+import json
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import faults as fault
+import pytest
+from deploying import MANIFEST
+
+from entrypoint.cli import main
+
+ACTIONS = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+
+
+def answer(status, content, content_type):
+    """Answer with this, whatever is asked."""
+
+    def fault_(_inner):
+        def application(environ, start_response):
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            start_response(status, [("Content-Type", content_type)])
+            return [content.encode()]
+
+        return application
+
+    return fault_
+
+
+def simulated(**decisions):
+    """IAM's answer to SimulatePrincipalPolicy, which moto does not know; actions are allowed by default."""
+    members = "".join(
+        f"<member><EvalActionName>{action}</EvalActionName><EvalResourceName>*</EvalResourceName>"
+        f"<EvalDecision>{decisions.get(action.partition(':')[2], 'allowed')}</EvalDecision></member>"
+        for action in ACTIONS
+    )
+    result = f"<IsTruncated>false</IsTruncated><EvaluationResults>{members}</EvaluationResults>"
+    text = (
+        '<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">'
+        f"<SimulatePrincipalPolicyResult>{result}</SimulatePrincipalPolicyResult>"
+        "</SimulatePrincipalPolicyResponse>"
+    )
+    return answer("200 OK", text, "text/xml")
+
+
+def refused_by_ec2(action):
+    text = (
+        "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>You are not authorized to perform "
+        f"this operation. User: arn:aws:iam::123456789012:user/ci is not authorized to perform: ec2:{action} "
+        "because no identity-based policy allows it</Message></Error></Errors><RequestID>1</RequestID></Response>"
+    )
+    return answer("403 Forbidden", text, "text/xml")
+
+
+def quota(value):
+    return answer("200 OK", json.dumps({"Quota": {"Value": value}}), "application/x-amz-json-1.1")
+
+
+@pytest.fixture
+def ec2(aws):
+    with contextlib.closing(boto3.client("ec2")) as client:
+        yield client
+
+
+@pytest.fixture
+def vpc(ec2):
+    """A VPC whose main route table leads nowhere, with an endpoint for S3."""
+    made = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    ec2.create_vpc_endpoint(VpcId=made, ServiceName="com.amazonaws.eu-west-1.s3", VpcEndpointType="Gateway")
+    return made
+
+
+def subnet(ec2, vpc, number, zone="a", size=24):
+    made = ec2.create_subnet(
+        VpcId=vpc, CidrBlock=f"10.0.{number}.0/{size}", AvailabilityZone=f"eu-west-1{zone}"
+    )
+    return made["Subnet"]["SubnetId"]
+
+
+def group(ec2, vpc, name="functions"):
+    return ec2.create_security_group(VpcId=vpc, GroupName=name, Description=name)["GroupId"]
+
+
+def leads_to_nat(ec2, vpc, subnet_id):
+    """Give a subnet a route table of its own, with a NAT gateway for all that is not of the VPC."""
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    gateway = ec2.create_nat_gateway(SubnetId=subnet_id, AllocationId=address)["NatGateway"]["NatGatewayId"]
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=gateway)
+    ec2.associate_route_table(RouteTableId=table, SubnetId=subnet_id)
+    return gateway
+
+
+def attach(aws, project, *subnets, groups):
+    """Write the function's VPC into the manifest."""
+    where = f"vpc: {{subnets: [{', '.join(subnets)}], security_groups: [{', '.join(groups)}]}}"
+    text = MANIFEST.replace("layers: [web, tools]}", f"layers: [web, tools], {where}}}")
+    (project / "lambda-layers.yml").write_text(text)
+
+
+def test_a_sound_network_is_given_no_more_than_figures(aws, project, ec2, vpc, faults, written, capsys):
+    names = [subnet(ec2, vpc, 1, "a"), subnet(ec2, vpc, 2, "b")]
+    for name in names:
+        leads_to_nat(ec2, vpc, name)
+    attach(aws, project, *names, groups=[group(ec2, vpc)])
+    faults.script("SimulatePrincipalPolicy", simulated())
+    faults.script("GetServiceQuota", quota(750))
+    written()
+    assert main(["doctor"]) == 0
+    assert written() == []
+    place, *lines = capsys.readouterr().out.splitlines()
+    assert place == "eu-west-1"
+    (line,) = lines
+    assert line.startswith(
+        "  info     1,000 concurrent executions, 1,000 of them unreserved; at most 0 claimed"
+    )
+
+
+def test_all_that_is_wrong_with_a_network_is_told_at_once(aws, project, ec2, vpc, faults, capsys):
+    small = subnet(ec2, vpc, 1, size=28)
+    other = ec2.create_vpc(CidrBlock="10.1.0.0/16", InstanceTenancy="dedicated")["Vpc"]["VpcId"]
+    foreign = group(ec2, other)
+    gateway = leads_to_nat(ec2, vpc, small)
+    ec2.delete_nat_gateway(NatGatewayId=gateway)
+    silent = group(ec2, vpc, "silent")
+    everything = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    ec2.revoke_security_group_egress(GroupId=silent, IpPermissions=[everything])
+    attach(aws, project, small, "subnet-0", groups=[foreign, silent])
+    faults.script("SimulatePrincipalPolicy", simulated(CreateNetworkInterface="implicitDeny"))
+    faults.script("GetServiceQuota", quota(500))
+    assert main(["doctor"]) == 11
+    told = capsys.readouterr().out
+    for text in (
+        "there is no subnet subnet-0, for api",
+        f"the security group {foreign} is in {other}, the subnets are in {vpc}",
+        f"leads to {gateway}, which is",
+        "the role of api, arn:aws:iam::123456789012:role/api, is not allowed ec2:CreateNetworkInterface;",
+    ):
+        assert text in told
+
+
+def test_the_main_route_table_counts_for_a_subnet_without_its_own(aws, project, ec2, vpc, faults, capsys):
+    names = [subnet(ec2, vpc, 1, "a"), subnet(ec2, vpc, 2, "b")]
+    attach(aws, project, *names, groups=[group(ec2, vpc)])
+    faults.script("SimulatePrincipalPolicy", *[simulated()] * 2)
+    faults.script("GetServiceQuota", *[quota(500)] * 2)
+    assert main(["doctor"]) == 0
+    assert f"{names[0]} of api has no way to the internet, only these VPC endpoints: s3 (gateway)" in (
+        capsys.readouterr().out
+    )
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(VpcId=vpc, InternetGatewayId=gateway)
+    (main_table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    ec2.create_route(
+        RouteTableId=main_table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway
+    )
+    assert main(["doctor"]) == 0
+    assert f"warning  the subnet {names[0]} of api is public" in capsys.readouterr().out
+
+
+def test_a_function_that_stands_in_a_vpc_already_is_examined_too(aws, ec2, vpc, faults, capsys):
+    names = [subnet(ec2, vpc, 1), subnet(ec2, vpc, 2)]
+    where = {"SubnetIds": names, "SecurityGroupIds": [group(ec2, vpc)], "VpcId": vpc}
+    aws.declare_function("report-weekly", runtime="python3.12", vpc=where)
+    faults.script("SimulatePrincipalPolicy", simulated())
+    assert main(["doctor"]) == 0
+    assert "report-weekly: all subnets are in one zone" in capsys.readouterr().out
+
+
+def test_what_may_not_be_read_is_named_and_the_rest_examined(aws, project, ec2, vpc, faults, capsys):
+    attach(aws, project, subnet(ec2, vpc, 1), groups=["sg-0"])
+    denied = answer(
+        "403 Forbidden",
+        "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>",
+        "text/xml",
+    )
+    faults.script("SimulatePrincipalPolicy", denied)
+    faults.script("DescribeRouteTables", refused_by_ec2("DescribeRouteTables"))
+    faults.script("GetAccountSettings", fault.DENIED)
+    assert main(["doctor"]) == 11
+    told = capsys.readouterr().out
+    assert "allow ec2:DescribeRouteTables to the role of this run" in told
+    assert "allow lambda:GetAccountSettings to the role of this run" in told
+    info = [line for line in told.splitlines() if line.startswith("  info")]
+    assert any("allow iam:SimulatePrincipalPolicy" in line for line in info)
+    assert any("GetServiceQuota" in line for line in info)  # moto has no quotas of Lambda
+    assert "error    there is no security group sg-0, for api" in told
+    assert "all subnets are in one zone" in told
+
+
+def put(name, value, unit="Count", function=None):
+    dimensions = [{"Name": "FunctionName", "Value": function}] if function else []
+    then = datetime.now(tz=UTC) - timedelta(hours=2)
+    datum = {"MetricName": name, "Value": value, "Timestamp": then, "Unit": unit, "Dimensions": dimensions}
+    with contextlib.closing(boto3.client("cloudwatch")) as watch:
+        watch.put_metric_data(Namespace="AWS/Lambda", MetricData=[datum])
+
+
+def test_throttles_of_the_last_week_and_what_fits_against_them(aws, client, capsys):
+    client.put_function_concurrency(FunctionName="report-daily", ReservedConcurrentExecutions=20)
+    put("ClaimedAccountConcurrency", 800)
+    for name, peak, throttles in (("api", 90, 7), ("report-daily", 20, 300)):
+        put("ConcurrentExecutions", peak, function=name)
+        put("Throttles", throttles, function=name)
+    put("Duration", 9_000, "Milliseconds", function="report-daily")
+    put("AsyncEventsReceived", 50, function="report-daily")
+    assert main(["doctor"]) == 0
+    near, report, api, figures = capsys.readouterr().out.splitlines()[1:]
+    assert "warning  800 of 1,000 concurrent executions were claimed (80%)" in near
+    assert (
+        "report-daily was throttled 300 times in the last week, with at most 20 executions at once" in report
+    )
+    assert "raise its 'concurrency: {reserved: 20}', which it used up; 980 are unreserved" in report
+    assert "SQS queue" in report
+    assert "it takes 9.0 s on average" in report
+    assert "api was throttled 7 times" in api
+    assert "the account had room (800 of 1,000 claimed)" in api
+    assert "980 of them unreserved; at most 800 claimed" in figures
+
+
+def test_few_calls_however_many_functions_there_are(aws, capsys):
+    for number in range(300):
+        aws.declare_function(f"report-{number}", runtime="python3.12")
+    seen = len(aws.call_log)
+    assert main(["doctor"]) == 0
+    capsys.readouterr()
+    operations = [call.operation for call in aws.call_log[seen:]]
+    assert operations.count("GetMetricData") == 3  # 604 metrics and one: 500 a call
+    assert "GetFunction" not in operations
+
+
+def test_functions_that_are_missing_and_regions_that_cannot_be_asked(aws, project, faults, capsys):
+    text = MANIFEST.replace("[eu-west-1]", "[eu-west-1, us-east-1]").replace("  api:", "  payments:")
+    (project / "lambda-layers.yml").write_text(text)
+    faults.refuse_region("us-east-1", fault.DENIED)
+    assert main(["doctor"]) == 10
+    told = capsys.readouterr()
+    assert "error    there is no function" in told.out
+    assert "allow lambda:ListFunctions to the role of this run" in told.err
+
+
+def test_lambdas_interfaces_are_held_against_the_quota(aws, project, ec2, vpc, faults, capsys):
+    attach(aws, project, subnet(ec2, vpc, 1), groups=[group(ec2, vpc)])
+    items = f"<item><vpcId>{vpc}</vpcId><interfaceType>lambda</interfaceType></item>" * 9
+    found = f"<networkInterfaceSet>{items}</networkInterfaceSet>"
+    namespace = "http://ec2.amazonaws.com/doc/2016-11-15/"
+    text = (
+        f'<DescribeNetworkInterfacesResponse xmlns="{namespace}">{found}</DescribeNetworkInterfacesResponse>'
+    )
+    faults.script("DescribeNetworkInterfaces", answer("200 OK", text, "text/xml"))
+    faults.script("SimulatePrincipalPolicy", simulated())
+    faults.script("GetServiceQuota", quota(10.0))
+    assert main(["doctor"]) == 0
+    assert f"warning  {vpc} has 9 of Lambda's network interfaces, of 10" in capsys.readouterr().out
