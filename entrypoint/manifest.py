@@ -107,6 +107,8 @@ class FunctionEntry(NamedTuple):
     aliases: tuple[str, ...] = ()
     vpc: Vpc | None = None
     concurrency: Concurrency = NO_CONCURRENCY
+    #: The ARNs of what its alarms tell; empty where it is to have none.
+    alarm_actions: tuple[str, ...] = ()
 
     def matches(self, name: str, arn: str) -> bool:
         """Tell whether the function of this name and ARN is meant, by either."""
@@ -120,7 +122,7 @@ class FunctionEntry(NamedTuple):
     @property
     def needs_details(self) -> bool:
         """Tell whether more has to be known of its functions than ListFunctions says."""
-        return bool(self.aliases) or self.concurrency != NO_CONCURRENCY
+        return bool(self.aliases or self.alarm_actions) or self.concurrency != NO_CONCURRENCY
 
 
 class Invocation(NamedTuple):

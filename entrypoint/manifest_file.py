@@ -248,6 +248,7 @@ def _function(pattern: str, functions: Table) -> FunctionEntry:
         aliases=tuple(dict.fromkeys([*alias, *map(str, table.get("aliases", ()))])),
         vpc=_vpc(vpc) if vpc else None,
         concurrency=Concurrency(concurrency.get("reserved"), concurrency.get("provisioned")),
+        alarm_actions=tuple(map(str, table.get("alarms", NOTHING).get("actions", ()))),
     )
 
 

@@ -15,6 +15,7 @@ from entrypoint.building import Files
 from entrypoint.errors import LayersError, PlanError, RolloutError
 from entrypoint.manifest import Destination
 from entrypoint.parallel import for_each
+from entrypoint.release.alarms import alarms_to_put
 from entrypoint.release.aws_lambda import ChangesLambda
 from entrypoint.release.owners import warn_of_owners
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan, make_plan
@@ -57,7 +58,8 @@ def plan_everywhere(run: Run, locks: Mapping[Target, Lock], files: Files) -> Pla
         today = datetime.now(tz=UTC).date()
         found = make_plan(layers, hashes, state, selection, details, today=today)
         owned = warn_of_owners(found, state.tags or _tags(aws, found))
-        return replace(found, warnings=(*found.warnings, *owned))
+        alarms = alarms_to_put(aws, selection.functions, details, destination.region)
+        return replace(found, warnings=(*found.warnings, *owned), alarms=alarms)
 
     return _everywhere(run, plan)
 
@@ -160,6 +162,7 @@ def _release(run: Run, plan: RegionPlan, archives: Mapping[Target, BuiltArchive]
             raise RolloutError.of(
                 f"{destination}: {rolled.trouble}", "mend it, and run again for what is left"
             )
+        aws.put_alarms(plan.alarms)
         if not result.problems:
             result = replace(result, deleted=prune(aws, _keep(run), released.versions))
     except LayersError as error:

@@ -12,6 +12,7 @@ from entrypoint.build.requirement_options import IndexOptions
 from entrypoint.build.resolve import Compile
 from entrypoint.manifest import Destination
 from entrypoint.project import Project
+from entrypoint.release.alarms import Watches
 from entrypoint.release.aws_lambda import ChangesLambda
 from entrypoint.release.doctor import Diagnoses
 from entrypoint.report.console import Console
@@ -26,7 +27,7 @@ class FindInterpreter(Protocol):
         ...
 
 
-class Aws(ChangesLambda, Diagnoses, Protocol):
+class Aws(ChangesLambda, Watches, Diagnoses, Protocol):
     """One account and region of AWS."""
 
 

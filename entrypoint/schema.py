@@ -199,6 +199,18 @@ _FUNCTION = Record(
             ),
             help="reserved and provisioned concurrency; where it is not written, nothing is sent",
         ),
+        "alarms": Field(
+            shape=Record(
+                {
+                    "actions": Field(
+                        shape=ListOf(String("the ARN of what is told", r"arn:[a-z-]+:[a-z-]+:\S+")),
+                        help="what an alarm tells, such as SNS topics; {region} is filled in",
+                        required=True,
+                    )
+                }
+            ),
+            help="keep the CloudWatch alarms that AWS recommends; where it is not written, none is made",
+        ),
     }
 )
 

@@ -38,7 +38,14 @@ class Judge:
         call = environ[CALL]
         service = _SERVICES.get(call.service, call.service)
         action = f"{service}:{_NAMES.get(call.operation, call.operation)}"
-        yield action, _resource(call)
+        if call.operation == "PutMetricAlarm":
+            name = re.search(rb"lambda-layers-[\w-]+", _peek(environ))
+            yield (
+                action,
+                f"arn:aws:cloudwatch:{call.scope.region}:{call.scope.account}:alarm:{name[0].decode()}",
+            )
+        else:
+            yield action, _resource(call)
         if call.operation == "UpdateFunctionConfiguration":
             body = json.loads(_peek(environ))
             for arn in body.get("Layers", []):

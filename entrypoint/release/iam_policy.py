@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from entrypoint.manifest import FunctionEntry, Manifest
+from entrypoint.release.alarms import PREFIX
 from entrypoint.targets import AwsLayer
 
 _VERSION = "2012-10-17"
@@ -104,7 +105,12 @@ def _of_functions(manifest: Manifest, resources: _Resources) -> Iterator[dict[st
 
 def _of_rollout(manifest: Manifest, resources: _Resources) -> Iterator[dict[str, Any]]:
     rollout = manifest.rollout
-    if rollout.alarms:
+    watched = any(entry.alarm_actions for entry in manifest.functions)
+    if watched:
+        yield _allow("KnowLimits", ["lambda:GetAccountSettings"], _EVERY)
+        arns = resources("cloudwatch", f"alarm:{PREFIX}*")
+        yield _allow("PutAlarms", ["cloudwatch:PutMetricAlarm"], arns)
+    if rollout.alarms or watched:
         yield _allow("LookAtAlarms", ["cloudwatch:DescribeAlarms"], _EVERY)
     if rollout.invoke:
         name = f"function:{rollout.invoke.function}"

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from entrypoint.errors import PlanError, Problem
 from entrypoint.manifest import Destination
+from entrypoint.release.alarms import Alarm
 from entrypoint.release.aws_lambda import Details, LayerVersion
 from entrypoint.release.function_change import FunctionChange, Pairing
 from entrypoint.release.selection import Selection
@@ -45,6 +46,8 @@ class RegionPlan:
     layers: tuple[LayerChange, ...]
     functions: tuple[FunctionChange, ...]
     warnings: tuple[Problem, ...]
+    #: Those that do not stand as the manifest asks.
+    alarms: tuple[Alarm, ...] = ()
 
     @property
     def versions(self) -> dict[str, str]:
@@ -64,7 +67,7 @@ class RegionPlan:
     @property
     def is_empty(self) -> bool:
         """Tell whether AWS agrees with the manifest."""
-        return not self.to_publish and not self.to_update
+        return not (self.to_publish or self.to_update or self.alarms)
 
 
 def make_plan(

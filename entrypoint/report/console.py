@@ -67,6 +67,8 @@ class Console:
         functions = sum(len(plan.to_update) for plan in plans)
         if layers or functions:
             text = f"to publish: {_count(layers, 'layer')}, to update: {_count(functions, 'function')}"
+        elif alarms := sum(len(plan.alarms) for plan in plans):
+            text = f"to put: {_count(alarms, 'alarm')}"
         else:
             text = "nothing to do: AWS agrees with the manifest"
         self._out.print(f"[bold]{text}[/bold]")
@@ -100,6 +102,8 @@ class Console:
         for function in plan.functions:
             for line in _function_lines(function, plan):
                 self._out.print(f"  function {line}" if not line.startswith(" ") else f"           {line}")
+        for alarm in plan.alarms:
+            self._out.print(f"  alarm    [green]put     [/green] {escape(alarm.name)}")
         self.warn(plan.warnings)
 
     def published(self, region: Destination, change: LayerChange) -> None:

@@ -39,6 +39,7 @@ def _plans(plans: tuple[RegionPlan, ...]) -> dict[str, Any]:
                 **({"account": plan.destination.account} if plan.destination.role else {}),
                 "layers": [_layer(change) for change in plan.layers],
                 "functions": [_function(change, plan) for change in plan.functions],
+                "alarms": [alarm.name for alarm in plan.alarms],
                 "warnings": [str(warning) for warning in plan.warnings],
             }
             for plan in plans

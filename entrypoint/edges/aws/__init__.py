@@ -1,10 +1,11 @@
 """AWS: the only importer of boto3.
 
 `access` has the credentials, `region` the clients and the pace, `calls` makes each call; `layers`,
-`functions`, `aliases`, `health` and `diagnosis` give the answers their meaning.
+`functions`, `aliases`, `health`, `alarms` and `diagnosis` give the answers their meaning.
 """
 
 from entrypoint.edges.aws.access import Access
+from entrypoint.edges.aws.alarms import Alarms
 from entrypoint.edges.aws.aliases import Aliases
 from entrypoint.edges.aws.diagnosis import Diagnosis
 from entrypoint.edges.aws.layers import Layers
@@ -12,5 +13,5 @@ from entrypoint.edges.aws.layers import Layers
 __all__ = ["Access", "AwsRegion"]
 
 
-class AwsRegion(Layers, Aliases, Diagnosis):
+class AwsRegion(Layers, Aliases, Alarms, Diagnosis):
     """One account and region of AWS as the release stages see it."""

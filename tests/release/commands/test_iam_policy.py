@@ -29,6 +29,7 @@ functions:
     aliases: [live]
     vpc: {subnets: [subnet-1], security_groups: [sg-1]}
     concurrency: {reserved: 10, provisioned: 2}
+    alarms: {actions: ["arn:aws:sns:{region}:123456789012:ops"]}
   "report-*": {layers: [web]}
   payments: {tag: {team: payments}, layers: [web]}
 rollout:
@@ -80,6 +81,7 @@ def _stands(aws, project, client, judge, capsys):
 ACTIONS = [
     "lambda:AddLayerVersionPermission",
     "lambda:DeleteLayerVersion",
+    "lambda:GetAccountSettings",
     "lambda:GetAlias",
     "lambda:GetFunction",
     "lambda:GetLayerVersion",
@@ -95,6 +97,7 @@ ACTIONS = [
     "lambda:UpdateAlias",
     "lambda:UpdateFunctionConfiguration",
     "cloudwatch:DescribeAlarms",
+    "cloudwatch:PutMetricAlarm",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
     "ec2:DescribeVpcs",

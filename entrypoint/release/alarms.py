@@ -1,0 +1,112 @@
+"""Functions and limits -> the CloudWatch alarms that AWS recommends for Lambda. Pure.
+
+Which metrics, statistics and periods:
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Best_Practice_Recommended_Alarms_AWS_Services.html
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from entrypoint.manifest import FunctionEntry
+from entrypoint.release.aws_lambda import Details, Function
+from entrypoint.release.throttling import Account
+
+PREFIX = "lambda-layers-"
+"""What the names of our alarms begin with."""
+_SHARE = 0.9
+"""The share of a limit above which an alarm goes off: of a quota, a reservation, or a timeout."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """An alarm on a metric of Lambda, of one function or of the whole account and region."""
+
+    metric: str
+    function: str | None = None
+    #: Such as Sum or p90.
+    statistic: str
+    comparison: str
+    threshold: float
+    #: How many minutes in a row.
+    datapoints: int
+    missing: str = "missing"
+    #: The ARNs of what is told; sorted, as their order means nothing.
+    actions: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The name in CloudWatch."""
+        return "-".join(filter(None, (PREFIX.removesuffix("-"), self.function, self.metric)))
+
+
+class Watches(Protocol):
+    """The calls about alarms."""
+
+    def account(self) -> Account:
+        """Return the limits of the account and region."""
+
+    def standing_alarms(self) -> Mapping[str, Alarm | None]:
+        """Return our alarms by name; None for one that is of another form than ours."""
+
+    def put_alarms(self, alarms: Sequence[Alarm]) -> None:
+        """Create alarms, or make them what they are to be."""
+
+
+def alarms_to_put(
+    aws: Watches,
+    selected: Iterable[tuple[FunctionEntry, Function]],
+    details: Mapping[str, Details],
+    region: str,
+) -> tuple[Alarm, ...]:
+    """Return the alarms that the manifest asks for and that do not stand as they should."""
+    watched = [(entry, function) for entry, function in selected if entry.alarm_actions]
+    if not watched:
+        return ()
+    limit = aws.account().concurrency
+    everyone = {action for entry, _ in watched for action in _actions(entry, region)}
+    wanted = [_of_account(limit, tuple(sorted(everyone)))]
+    for entry, function in watched:
+        reserved = entry.concurrency.reserved
+        if reserved is None and function.name in details:
+            reserved = details[function.name].reserved
+        most = limit if reserved is None else reserved
+        wanted += _of_function(function, most, _actions(entry, region))
+    standing = aws.standing_alarms()
+    return tuple(alarm for alarm in wanted if standing.get(alarm.name) != alarm)
+
+
+def _of_account(limit: int, actions: tuple[str, ...]) -> Alarm:
+    return Alarm(
+        metric="ClaimedAccountConcurrency",
+        statistic="Maximum",
+        comparison="GreaterThanThreshold",
+        threshold=_SHARE * limit,
+        datapoints=10,
+        missing="notBreaching",
+        actions=actions,
+    )
+
+
+def _of_function(function: Function, most: int, actions: tuple[str, ...]) -> Iterator[Alarm]:
+    name = function.name
+    above, at_least = "GreaterThanThreshold", "GreaterThanOrEqualToThreshold"
+    for metric, statistic, comparison, threshold, datapoints in (
+        ("Throttles", "Sum", at_least, 1.0, 5),
+        ("ConcurrentExecutions", "Maximum", above, _SHARE * most, 10),
+        ("Errors", "Sum", above, 0.0, 3),
+        ("Duration", "p90", above, _SHARE * function.timeout * 1_000, 15),
+    ):
+        yield Alarm(
+            metric=metric,
+            function=name,
+            statistic=statistic,
+            comparison=comparison,
+            threshold=threshold,
+            datapoints=datapoints,
+            actions=actions,
+        )
+
+
+def _actions(entry: FunctionEntry, region: str) -> tuple[str, ...]:
+    return tuple(sorted(action.replace("{region}", region) for action in entry.alarm_actions))

@@ -1,0 +1,124 @@
+"""`alarms:` of a function entry: what stands in CloudWatch after `deploy`."""
+
+import contextlib
+import json
+
+import boto3
+import faults as fault
+import pytest
+from deploying import MANIFEST
+
+from entrypoint.cli import main
+
+TOPIC = "arn:aws:sns:{region}:123456789012:ops"
+PER_FUNCTION = ("ConcurrentExecutions", "Duration", "Errors", "Throttles")
+
+
+@pytest.fixture
+def watch(aws):
+    with contextlib.closing(boto3.client("cloudwatch")) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def _asked(project):
+    text = MANIFEST.replace(
+        "layers: [web, tools]}", f"layers: [web, tools], alarms: {{actions: ['{TOPIC}']}}}}"
+    )
+    (project / "lambda-layers.yml").write_text(text)
+
+
+def standing(watch):
+    found = watch.describe_alarms()["MetricAlarms"]
+    return {alarm["AlarmName"].removeprefix("lambda-layers-"): alarm for alarm in found}
+
+
+def test_the_alarms_are_those_that_aws_recommends(watch, client):
+    client.put_function_concurrency(FunctionName="api", ReservedConcurrentExecutions=50)
+    assert main(["deploy"]) == 0
+    found = standing(watch)
+    assert set(found) == {"ClaimedAccountConcurrency", *(f"api-{metric}" for metric in PER_FUNCTION)}
+    assert {alarm["Period"] for alarm in found.values()} == {60}
+    assert {alarm["Namespace"] for alarm in found.values()} == {"AWS/Lambda"}
+    assert {tuple(alarm["AlarmActions"]) for alarm in found.values()} == {
+        ("arn:aws:sns:eu-west-1:123456789012:ops",)
+    }
+    told = {
+        name: (
+            alarm.get("Statistic") or alarm["ExtendedStatistic"],
+            alarm["ComparisonOperator"],
+            alarm["Threshold"],
+            alarm["DatapointsToAlarm"],
+            alarm["EvaluationPeriods"],
+            alarm["TreatMissingData"],
+        )
+        for name, alarm in found.items()
+    }
+    above = "GreaterThanThreshold"
+    assert told == {
+        "ClaimedAccountConcurrency": ("Maximum", above, 900.0, 10, 10, "notBreaching"),
+        "api-ConcurrentExecutions": ("Maximum", above, 45.0, 10, 10, "missing"),
+        "api-Duration": ("p90", above, 2700.0, 15, 15, "missing"),
+        "api-Errors": ("Sum", above, 0.0, 3, 3, "missing"),
+        "api-Throttles": ("Sum", "GreaterThanOrEqualToThreshold", 1.0, 5, 5, "missing"),
+    }
+    assert found["ClaimedAccountConcurrency"]["Dimensions"] == []
+    assert found["api-Errors"]["Dimensions"] == [{"Name": "FunctionName", "Value": "api"}]
+
+
+def test_only_what_differs_is_put(watch, client, written, capsys):
+    assert main(["plan", "--detailed-exitcode"]) == 2
+    assert "alarm    put      lambda-layers-api-Errors" in capsys.readouterr().out
+    assert main(["deploy"]) == 0
+    assert written().count("PutMetricAlarm") == 5
+    assert main(["deploy"]) == 0
+    assert written() == []
+    assert main(["plan", "--detailed-exitcode"]) == 0
+
+    ours = watch.describe_alarms(AlarmNames=["lambda-layers-api-Errors"])["MetricAlarms"][0]
+    kept = {key: ours[key] for key in ("AlarmName", "Namespace", "MetricName", "Dimensions", "Statistic")}
+    watch.put_metric_alarm(
+        **kept,
+        Period=300,
+        EvaluationPeriods=3,
+        DatapointsToAlarm=3,
+        Threshold=0.0,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="missing",
+        AlarmActions=ours["AlarmActions"],
+    )
+    client.put_function_concurrency(FunctionName="api", ReservedConcurrentExecutions=10)
+    written()
+    capsys.readouterr()
+    assert main(["plan", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    names = ["lambda-layers-api-ConcurrentExecutions", "lambda-layers-api-Errors"]
+    assert plan["changed"]
+    assert plan["regions"][0]["alarms"] == names
+    assert main(["deploy"]) == 0
+    assert written() == ["PutMetricAlarm"] * 2
+    assert standing(watch)["api-Errors"]["Period"] == 60
+
+
+def test_a_manifest_without_them_asks_for_nothing(aws, project):
+    (project / "lambda-layers.yml").write_text(MANIFEST)
+    assert main(["deploy"]) == 0
+    services = {call.service for call in aws.call_log}
+    assert "monitoring" not in services
+    assert "GetAccountSettings" not in {call.operation for call in aws.call_log}
+
+
+def test_a_refusal_is_told_and_what_was_deployed_stays(aws, faults, capsys):
+    faults.script("PutMetricAlarm", fault.DENIED)
+    assert main(["deploy"]) == 12
+    told = capsys.readouterr()
+    assert "allow cloudwatch:PutMetricAlarm to the role of this run" in told.err
+    assert "updated 2 functions" in told.out
+    assert main(["deploy"]) == 0
+
+
+def test_what_is_told_has_to_be_an_arn(project, capsys):
+    path = project / "lambda-layers.yml"
+    path.write_text(path.read_text().replace(TOPIC, "ops"))
+    assert main(["check"]) == 5
+    assert "lambda-layers.yml:7" in capsys.readouterr().err
