@@ -9,6 +9,7 @@ import yaml
 
 from entrypoint import errors
 from entrypoint.edges import github
+from entrypoint.edges.aws.reasons import REMEDIES
 from entrypoint.errors import LayersError
 from entrypoint.manifest_file import load
 from entrypoint.schema import MANIFEST
@@ -16,6 +17,7 @@ from entrypoint.schema import MANIFEST
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 ROLLOUT = (ROOT / "docs" / "rollout.md").read_text()
+PAGES = ("rollout.md", "throttling.md", "vpc.md")
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
 ERRORS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, LayersError)]
@@ -49,9 +51,18 @@ def test_the_tables_of_functions_and_rollout_are_those_of_the_schema():
         assert table(mark, ROLLOUT) == [[key, field.help] for key, field in record.fields.items()]
 
 
-def test_every_example_of_a_page_is_right(tmp_path):
-    for text in re.findall(r"<!-- example -->\n```yaml\n(.*?)```", ROLLOUT, re.DOTALL):
-        assert load(tmp_path / "lambda-layers.yml", text=text, shown="rollout.md", variables={}).functions
+@pytest.mark.parametrize("page", PAGES)
+def test_every_example_of_a_page_is_right(tmp_path, page):
+    content = (ROOT / "docs" / page).read_text()
+    examples = re.findall(r"<!-- example -->\n```yaml\n(.*?)```", content, re.DOTALL)
+    assert len(examples) == content.count("```yaml") > 0
+    for text in examples:
+        assert load(tmp_path / "lambda-layers.yml", text=text, shown=page, variables={}).functions
+
+
+def test_the_reason_codes_of_vpcs_are_told_as_they_are_documented():
+    shown = table("reason codes", (ROOT / "docs" / "vpc.md").read_text())
+    assert shown == [[code, REMEDIES[code]] for code, _ in shown]
 
 
 def test_the_table_of_inputs_is_that_of_the_action():

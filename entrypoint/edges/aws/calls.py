@@ -50,7 +50,7 @@ _STALE_CREDENTIALS = {
     "InvalidSignatureException",
     "UnrecognizedClientException",
 }
-_PREFIXES = {"resourcegroupstaggingapi": "tag"}
+_PREFIXES = {"resourcegroupstaggingapi": "tag", "service-quotas": "servicequotas"}
 """What IAM calls a service where its endpoint is called otherwise."""
 _DENIED = re.compile(r"not authorized to perform: (\S+)(?: on resource: (\S+))?")
 

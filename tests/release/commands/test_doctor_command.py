@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import boto3
 import faults as fault
@@ -114,8 +116,14 @@ def test_a_sound_network_is_given_no_more_than_figures(aws, project, ec2, vpc, f
     faults.script("SimulatePrincipalPolicy", simulated())
     faults.script("GetServiceQuota", quota(750))
     written()
+    seen = len(aws.call_log)
     assert main(["doctor"]) == 0
     assert written() == []
+    services = {"monitoring": "cloudwatch"}
+    called = {f"{services.get(call.service, call.service)}:{call.operation}" for call in aws.call_log[seen:]}
+    page = (Path(__file__).parents[3] / "docs" / "vpc.md").read_text()
+    documented = page.partition("<!-- doctor actions -->")[2].partition("\n\n")[0]
+    assert called == set(re.findall(r"`(\w+:\w+)`", documented))
     place, *lines = capsys.readouterr().out.splitlines()
     assert place == "eu-west-1"
     (line,) = lines
@@ -185,13 +193,15 @@ def test_what_may_not_be_read_is_named_and_the_rest_examined(aws, project, ec2, 
     faults.script("SimulatePrincipalPolicy", denied)
     faults.script("DescribeRouteTables", refused_by_ec2("DescribeRouteTables"))
     faults.script("GetAccountSettings", fault.DENIED)
+    refused = json.dumps({"__type": "AccessDeniedException", "Message": "no"})
+    faults.script("GetServiceQuota", answer("400 Bad Request", refused, "application/x-amz-json-1.1"))
     assert main(["doctor"]) == 11
     told = capsys.readouterr().out
     assert "allow ec2:DescribeRouteTables to the role of this run" in told
     assert "allow lambda:GetAccountSettings to the role of this run" in told
     info = [line for line in told.splitlines() if line.startswith("  info")]
     assert any("allow iam:SimulatePrincipalPolicy" in line for line in info)
-    assert any("GetServiceQuota" in line for line in info)  # moto has no quotas of Lambda
+    assert any("allow servicequotas:GetServiceQuota" in line for line in info)
     assert "error    there is no security group sg-0, for api" in told
     assert "all subnets are in one zone" in told
 
