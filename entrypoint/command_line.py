@@ -81,7 +81,7 @@ _OPTIONS = (
     _Option("--locked", "build plan deploy", "refuse layers without a lock", _SWITCH),
     _Option(
         "--aws",
-        "plan deploy rollback prune",
+        "plan deploy rollback prune doctor",
         "use an embedded AWS, kept in .lambda-layers/",
         {"choices": ["local"]},
     ),
