@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 from entrypoint.local_aws.archive import Archive
 from entrypoint.local_aws.arns import LayerVersionName, Scope
 from entrypoint.local_aws.function_rules import attach_layers
-from entrypoint.local_aws.state import Cloud, Function, FunctionVersion, Layer, LayerVersion, new_revision
+from entrypoint.local_aws.state import (
+    Alias,
+    Cloud,
+    Function,
+    FunctionVersion,
+    Layer,
+    LayerVersion,
+    new_revision,
+)
+from entrypoint.local_aws.version_operations import publish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,6 +57,16 @@ def declare_function(
         else f"{scope.account}.dkr.ecr.{scope.region}.amazonaws.com/{name}:1",
     )
     functions[name] = Function(name=name, latest=latest, tags=dict(tags or {}))
+
+
+def declare_alias(cloud: Cloud, scope: Scope, function: str, name: str) -> None:
+    """An alias of a function, of a version that is published for it; one that exists is left as it is."""
+    known = cloud.region(scope).functions[function]
+    if name not in known.aliases:
+        version = publish(cloud, known).version
+        known.aliases[name] = Alias(
+            name=name, version=version, description="", weights={}, revision_id=new_revision()
+        )
 
 
 def declare_layer_version(

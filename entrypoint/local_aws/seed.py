@@ -4,6 +4,7 @@ import re
 from itertools import cycle
 from typing import TYPE_CHECKING
 
+from entrypoint.local_aws.calls import ACCOUNT
 from entrypoint.local_aws.server import LocalAws
 from entrypoint.manifest import FunctionEntry
 from entrypoint.project import Project
@@ -20,18 +21,24 @@ def seed(aws: LocalAws, project: Project) -> None:
     """
     manifest = project.manifest
     turns: dict[tuple[Platform, ...], Iterator[Platform]] = {}
-    for region in manifest.regions or (aws.region,):
+    for destination in manifest.destinations(lambda: aws.region):
+        region, account = destination.region, destination.account or ACCOUNT
         if manifest.bucket:
-            aws.declare_bucket(manifest.bucket.name_in(region), region=region)
+            aws.declare_bucket(manifest.bucket.name_in(region), region=region, account=account)
         for entry in manifest.functions:
             platforms = _common_platforms(project, entry)
             platform = next(turns.setdefault(platforms, cycle(platforms)), None)
+            name = _matching_name(entry.pattern.rpartition(":")[2])
             aws.declare_function(
-                _matching_name(entry.pattern.rpartition(":")[2]),
-                region=region,
+                name,
                 runtime=str(platform.runtime) if platform else "python3.13",
                 architecture=str(platform.architecture) if platform else "x86_64",
+                tags=dict(entry.tag),
+                region=region,
+                account=account,
             )
+            for alias in entry.aliases:
+                aws.declare_alias(name, alias, region=region, account=account)
             for layer in entry.layers:
                 if layer.startswith("arn:"):
                     _declare_foreign_layer(aws, layer)

@@ -134,6 +134,13 @@ class LocalAws:
             )
         return scope.arn("function", name)
 
+    def declare_alias(
+        self, function: str, name: str, *, region: str | None = None, account: str = ACCOUNT
+    ) -> None:
+        """Say that a function has an alias, and a published version that it points to."""
+        with self.cloud.lock:
+            declarations.declare_alias(self.cloud, Scope(account, region or self.region), function, name)
+
     def declare_layer_version(
         self,
         name: str,

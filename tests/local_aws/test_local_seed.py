@@ -43,6 +43,13 @@ def test_a_function_named_by_its_arn_is_there_by_its_name(seeded):
     assert seeded(f'functions: {{"{arn}": {{layers: [web]}}}}')["api"]["FunctionArn"] == arn
 
 
+def test_aliases_and_tags_are_there(seeded, awslambda):
+    entries = "api: {layers: [web], aliases: [live]}, payments: {tag: {team: pay}, layers: [web]}"
+    functions = seeded(f"functions: {{{entries}}}")
+    assert awslambda.get_alias(FunctionName="api", Name="live")["FunctionVersion"] == "1"
+    assert awslambda.list_tags(Resource=functions["payments"]["FunctionArn"])["Tags"] == {"team": "pay"}
+
+
 def test_layers_of_others_can_be_attached(seeded, awslambda):
     seeded(f'functions: {{api: {{layers: ["{POWERTOOLS}"]}}}}')
     awslambda.update_function_configuration(FunctionName="api", Layers=[POWERTOOLS])
