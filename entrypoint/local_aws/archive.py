@@ -65,19 +65,19 @@ def _unzipped_size(content: bytes) -> int:
     return total
 
 
-def uploaded(scope: Scope, content: dict[str, Any], read_object: ReadObject, operation: str) -> Archive:
-    """The archive that `ZipFile`, or `S3Bucket` with `S3Key`, of a request stands for."""
+def uploaded(scope: Scope, content: dict[str, Any], read_object: ReadObject, operation: str) -> bytes:
+    """The zip that `ZipFile`, or `S3Bucket` with `S3Key`, of a request stands for."""
     if "ZipFile" in content:
         if len(content["ZipFile"]) > ZIPPED_LIMIT:
             raise too_large(ZIPPED_LIMIT, operation)
-        return Archive.of(content["ZipFile"])
+        zipped: bytes = content["ZipFile"]
+        return zipped
     if "S3Bucket" not in content or "S3Key" not in content:
         raise invalid_parameter("Please provide a source for the code: ZipFile, or S3Bucket with S3Key.")
     try:
-        data = read_object(scope, content["S3Bucket"], content["S3Key"], content.get("S3ObjectVersion"))
+        return read_object(scope, content["S3Bucket"], content["S3Key"], content.get("S3ObjectVersion"))
     except LookupError as missing:
         raise invalid_parameter(
             f"Error occurred while GetObject. S3 Error Code: {missing.args[0]}. "
             f"S3 Error Message: {missing.args[1]}"
         ) from missing
-    return Archive.of(data)

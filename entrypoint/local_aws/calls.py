@@ -13,6 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from entrypoint.local_aws import archive_store
 from entrypoint.local_aws.arns import Scope
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def read_call(
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
     query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
     key, region = (signed["key"], signed["region"]) if signed else ("", default_region)
-    service = signed["service"] if signed else "lambda" if model.match(method, path, query) else "s3"
+    service = signed["service"] if signed else _unsigned(method, path, query, model)
     if service == "lambda":
         matched = model.match(method, path, query)
         operation = matched[0] if matched else ""
@@ -65,13 +66,19 @@ def read_call(
     return Call(service=service, operation=operation, scope=Scope(account, region), method=method, path=path)
 
 
+def _unsigned(method: str, path: str, query: dict[str, str], model: LambdaModel) -> str:
+    if path.startswith(archive_store.PATH):
+        return "layer-archives"
+    return "lambda" if model.match(method, path, query) else "s3"
+
+
 def _operation(environ: WSGIEnvironment, service: str, method: str, path: str) -> str:
     target: str = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:  # the JSON protocols
         return target.rpartition(".")[-1]
     if "/operation/" in path:  # Smithy RPC
         return path.rpartition("/")[-1]
-    if service == "s3":
+    if service in {"s3", "layer-archives"}:
         return _s3_operation(method, path)
     if "form-urlencoded" in environ.get("CONTENT_TYPE", ""):  # the query protocols
         body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))

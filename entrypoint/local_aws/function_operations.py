@@ -184,7 +184,7 @@ def _code(
 ) -> tuple[Archive, str | None]:
     """The code of a request: an unpacked zip, or an image's address."""
     if package_type == "Zip":
-        return uploaded(caller, given, cloud.read_object, operation), None
+        return Archive.of(uploaded(caller, given, cloud.read_object, operation)), None
     if "ImageUri" not in given:
         raise invalid_parameter("Please provide ImageUri when the packageType is Image")
     uri = given["ImageUri"]

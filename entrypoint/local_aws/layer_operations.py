@@ -9,7 +9,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from entrypoint.local_aws.archive import uploaded
+from entrypoint.local_aws.archive import Archive, uploaded
 from entrypoint.local_aws.arns import LayerVersionName, Scope, layer_name
 from entrypoint.local_aws.paging import page
 from entrypoint.local_aws.refusals import (
@@ -36,7 +36,9 @@ def publish_layer_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
     """Always a new version, even for the bytes of the last one."""
     owner, name = layer_name(caller, given["LayerName"])
     _only_owner(caller, owner, "lambda:PublishLayerVersion", name)
-    archive = uploaded(caller, given["Content"], cloud.read_object, "PublishLayerVersion")
+    content = uploaded(caller, given["Content"], cloud.read_object, "PublishLayerVersion")
+    archive = Archive.of(content)
+    cloud.archives.keep(archive.sha256, content)
     layer = cloud.region(owner).layers.setdefault(name, Layer(name=name))
     layer.last_number += 1
     version = LayerVersion(
@@ -49,7 +51,7 @@ def publish_layer_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
         architectures=_maybe_tuple(given.get("CompatibleArchitectures")),
     )
     layer.versions[version.number] = version
-    return _full(LayerVersionName(owner, name, version.number), version)
+    return _full(cloud, LayerVersionName(owner, name, version.number), version)
 
 
 def get_layer_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
@@ -64,7 +66,7 @@ def get_layer_version_by_arn(cloud: Cloud, caller: Scope, given: Json) -> Json:
 
 
 def _get(cloud: Cloud, caller: Scope, wanted: LayerVersionName) -> Json:
-    return _full(wanted, readable_version(cloud, caller, wanted))
+    return _full(cloud, wanted, readable_version(cloud, caller, wanted))
 
 
 def list_layer_versions(cloud: Cloud, caller: Scope, given: Json) -> Json:
@@ -221,9 +223,9 @@ def _matching(layer: Layer, given: Json) -> list[LayerVersion]:
     ]
 
 
-def _full(name: LayerVersionName, version: LayerVersion) -> Json:
+def _full(cloud: Cloud, name: LayerVersionName, version: LayerVersion) -> Json:
     content = {
-        "Location": f"https://awslambda-{name.scope.region}-layers.invalid/snapshots/{name.name}-{name.version}",
+        "Location": cloud.endpoint_url + cloud.archives.path_of(version.archive.sha256),
         "CodeSha256": version.archive.sha256,
         "CodeSize": version.archive.size,
     }

@@ -10,6 +10,7 @@ from entrypoint.local_aws import declarations
 from entrypoint.local_aws import state_file as files
 from entrypoint.local_aws.api_model import lambda_model
 from entrypoint.local_aws.application import FrontDoor, LambdaApplication
+from entrypoint.local_aws.archive_store import ArchiveStore
 from entrypoint.local_aws.arns import Scope
 from entrypoint.local_aws.calls import ACCOUNT, Call, CallLog, read_call
 from entrypoint.local_aws.moto_services import MotoServices
@@ -33,9 +34,10 @@ _POLL_SECONDS = 0.02  # how often the server looks whether it should stop
 class LocalAws:
     """An AWS in this process. Lambda is strict and our own; the rest is moto's.
 
-    With `state_file`, Lambda's state is read at the start and written at the end; what moto serves (S3,
-    SSM, ...) starts empty each time. `middleware` wraps the whole application: a place for faults; it finds
-    the `Call` under `environ[CALL]`. An access key of twelve digits is the account of the caller.
+    With `state_file`, Lambda's state is read at the start and written at the end, and the layers' archives
+    are kept in a folder beside it; what moto serves (S3, SSM, ...) starts empty each time. `middleware`
+    wraps the whole application: a place for faults; it finds the `Call` under `environ[CALL]`. An access
+    key of twelve digits is the account of the caller.
     """
 
     def __init__(
@@ -51,12 +53,21 @@ class LocalAws:
         self.endpoint_url = ""
         self._state_file = state_file
         self._moto = MotoServices()
-        self.cloud = Cloud(clock=clock, update_seconds=update_seconds, read_object=self._moto.read_object)
+        self.cloud = Cloud(
+            clock=clock,
+            update_seconds=update_seconds,
+            read_object=self._moto.read_object,
+            archives=ArchiveStore(state_file.with_suffix("") if state_file else None),
+        )
         if state_file is not None:
             self.cloud.regions = files.load(state_file)
         self._model = lambda_model()
         application: WSGIApplication = FrontDoor(
-            {"lambda": LambdaApplication(self.cloud, self._model), "tagging": TaggingApplication(self.cloud)},
+            {
+                "lambda": LambdaApplication(self.cloud, self._model),
+                "tagging": TaggingApplication(self.cloud),
+                "layer-archives": self.cloud.archives,
+            },
             self._moto,
         )
         if middleware is not None:
@@ -66,7 +77,7 @@ class LocalAws:
 
     def __enter__(self) -> Self:
         self._server = _listen(self._log)
-        self.endpoint_url = f"http://127.0.0.1:{self._server.port}"
+        self.endpoint_url = self.cloud.endpoint_url = f"http://127.0.0.1:{self._server.port}"
         Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True).start()
         return self
 
@@ -79,6 +90,7 @@ class LocalAws:
         if self._state_file is not None:
             with self.cloud.lock:
                 files.save(self._state_file, self.cloud.regions)
+                self.cloud.archives.keep_only(self.cloud.layer_hashes())
 
     def _name_call(self, environ: WSGIEnvironment) -> Call:
         return read_call(environ, self._model, self.region, self._moto.account_of)

@@ -15,6 +15,7 @@ from threading import RLock
 from typing import Any
 
 from entrypoint.local_aws.archive import Archive, ReadObject
+from entrypoint.local_aws.archive_store import ArchiveStore
 from entrypoint.local_aws.arns import LATEST, Scope
 
 
@@ -155,6 +156,8 @@ class Cloud:
     clock: Callable[[], float] = time.time
     update_seconds: float = 0.0
     read_object: ReadObject = _no_object
+    archives: ArchiveStore = field(default_factory=ArchiveStore)
+    endpoint_url: str = ""
     regions: dict[Scope, Region] = field(default_factory=dict)
     handlers: dict[str, Callable[[Any], bytes]] = field(default_factory=dict)
     lock: RLock = field(default_factory=RLock)
@@ -162,6 +165,11 @@ class Cloud:
     def region(self, scope: Scope) -> Region:
         """What one account has in one region; empty at first sight."""
         return self.regions.setdefault(scope, Region())
+
+    def layer_hashes(self) -> set[str]:
+        """The hashes of all archives that a layer version holds."""
+        layers = (layer for region in self.regions.values() for layer in region.layers.values())
+        return {version.archive.sha256 for layer in layers for version in layer.versions.values()}
 
     def now(self) -> str:
         """The clock's time in Lambda's words."""

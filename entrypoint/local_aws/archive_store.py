@@ -1,0 +1,86 @@
+"""The bytes of published layers, by their hash: what the `Location` of a layer version leads to.
+
+Lambda's own is a presigned URL of S3. Here it is an address of this server that names the hash, which
+is as hard to guess. S3 answers Range requests, and so does this.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from typing import TYPE_CHECKING
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.utils import send_file
+from werkzeug.wrappers import Response
+
+from entrypoint.atomic import written_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+PATH = "/_layer_archives/"  # no bucket can have this name
+_LAST = re.compile(r"bytes=-(\d+)")
+_NAME = re.compile(rf"{PATH}([0-9a-f]{{64}})")
+
+
+class ArchiveStore:
+    """Archives in a folder, so that they outlive the process, or in memory where none is given."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._held: dict[str, bytes] = {}
+
+    def keep(self, sha256: str, content: bytes) -> None:
+        """Keep an archive under its hash, which is in base64 as Lambda writes it."""
+        if self._folder is None:
+            self._held[_hex(sha256)] = content
+        else:
+            with written_whole(self._folder / f"{_hex(sha256)}.zip") as file:
+                file.write(content)
+
+    def keep_only(self, wanted: Iterable[str]) -> None:
+        """Forget the archives of versions that were deleted."""
+        names = {f"{_hex(sha256)}.zip" for sha256 in wanted}
+        for path in self._folder.glob("*.zip") if self._folder else ():
+            if path.name not in names:
+                path.unlink()
+
+    @staticmethod
+    def path_of(sha256: str) -> str:
+        """Return where an archive is served."""
+        return PATH + _hex(sha256)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve an archive, or the part of it that the request asks for."""
+        named = _NAME.fullmatch(environ["PATH_INFO"])
+        source = self._source(named[1]) if named else None
+        if source is None:
+            answer: WSGIApplication = Response("<Code>NoSuchKey</Code>", 404, content_type="application/xml")
+            return answer(environ, start_response)
+        last = _LAST.fullmatch(environ.get("HTTP_RANGE", ""))
+        if last and int(last[1]) > _size(source):  # all of it, by RFC 9110 14.1.2; werkzeug refuses
+            environ["HTTP_RANGE"] = "bytes=0-"
+        try:
+            answer = send_file(source, environ, mimetype="application/zip", conditional=True)
+        except HTTPException as refusal:
+            answer = refusal
+        return answer(environ, start_response)
+
+    def _source(self, name: str) -> Path | io.BytesIO | None:
+        if self._folder is None:
+            return io.BytesIO(self._held[name]) if name in self._held else None
+        path = self._folder / f"{name}.zip"
+        return path if path.is_file() else None
+
+
+def _size(source: Path | io.BytesIO) -> int:
+    return source.getbuffer().nbytes if isinstance(source, io.BytesIO) else source.stat().st_size
+
+
+def _hex(sha256: str) -> str:
+    return base64.b64decode(sha256).hex()
