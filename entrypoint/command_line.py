@@ -16,6 +16,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, Mapping[str, str]], int]] = {
     "why": commands.why,
     "build": commands.build,
     "plan": commands.plan,
+    "diff": commands.diff,
     "deploy": commands.deploy,
     "rollback": commands.rollback,
     "prune": commands.prune,
@@ -38,12 +39,18 @@ class _Option(NamedTuple):
 
 _SWITCH = {"action": "store_true"}
 _REPEATED = {"action": "append", "default": []}
-_WITH_A_MANIFEST = "check lock why build plan deploy rollback prune doctor iam-policy"
-_WORKING = "check lock build plan deploy rollback prune doctor"
+_WITH_A_MANIFEST = "check lock why build plan diff deploy rollback prune doctor iam-policy"
+_WORKING = "check lock build plan diff deploy rollback prune doctor"
 
 _OPTIONS = (
     _Option("target", "why", "such as web-python3.13-arm64", {"metavar": "TARGET"}),
     _Option("package", "why", "its name", {"metavar": "PACKAGE"}),
+    _Option(
+        "revision", "diff", "a git revision; default: what AWS has", {"nargs": "?", "metavar": "REVISION"}
+    ),
+    _Option(
+        "other_revision", "diff", "default: the files as they are", {"nargs": "?", "metavar": "REVISION"}
+    ),
     _Option("--wheels", "check", "also ask the index for their wheels", _SWITCH),
     _Option("--upgrade", "lock", "take the newest versions that are allowed", _SWITCH),
     _Option("--upgrade-package", "lock", "only of this one", {**_REPEATED, "metavar": "NAME"}),
@@ -57,8 +64,8 @@ _OPTIONS = (
     _Option(
         "--target", "lock build", "only this one: web-python3.13-arm64", {**_REPEATED, "metavar": "TARGET"}
     ),
-    _Option("--json", "plan", "print the plan as JSON", _SWITCH),
-    _Option("--detailed-exitcode", "plan", "exit with 2 if there is something to do", _SWITCH),
+    _Option("--json", "plan diff", "print it as JSON", _SWITCH),
+    _Option("--detailed-exitcode", "plan diff", "exit with 2 if anything is to do, or differs", _SWITCH),
     _Option("--artifacts", "deploy", "publish what 'build' left in this folder", {"metavar": "FOLDER"}),
     _Option("--layer", "rollback", "only of this layer", {**_REPEATED, "metavar": "NAME"}),
     _Option("--to", "rollback", "this version, not the one before", {"type": int, "metavar": "VERSION"}),
@@ -81,7 +88,7 @@ _OPTIONS = (
     _Option("--locked", "build plan deploy", "refuse layers without a lock", _SWITCH),
     _Option(
         "--aws",
-        "plan deploy rollback prune doctor",
+        "plan diff deploy rollback prune doctor",
         "use an embedded AWS, kept in .lambda-layers/",
         {"choices": ["local"]},
     ),

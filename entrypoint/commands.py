@@ -125,6 +125,24 @@ def plan(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     return _SOMETHING_TO_DO if arguments.detailed_exitcode and something_to_do else 0
 
 
+def diff(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    """Show which packages of each layer AWS or a git revision has, and the locks here or there do not."""
+    with _started(arguments, environment) as run:
+        from entrypoint import pipeline  # noqa: PLC0415
+        from entrypoint.report.results import differences_as_json  # noqa: PLC0415
+
+        def load(root: Path, manifest: Path) -> Project:
+            return load_project(manifest, root=root, variables=_variables(arguments, environment))
+
+        found = pipeline.diff(run, arguments.revision, arguments.other_revision, load)
+        if arguments.json:
+            run.console.result(differences_as_json(found))
+        else:
+            run.console.differences(found)
+    differs = any(difference.changes for difference in found)
+    return _SOMETHING_TO_DO if arguments.detailed_exitcode and differs else 0
+
+
 def deploy(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Build and publish what changed, and update the functions."""
     with _started(arguments, environment) as run:
@@ -219,13 +237,18 @@ def _started(arguments: argparse.Namespace, environment: Mapping[str, str]) -> I
 
 
 def _project(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Project:
+    variables = _variables(arguments, environment)
+    return load_project(Path(arguments.manifest), root=Path.cwd(), variables=variables)
+
+
+def _variables(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Mapping[str, str]:
     variables = dict(environment)
     for pair in arguments.set:
         name, equals, value = pair.partition("=")
         if not equals or not name.isidentifier():
             raise UsageError.of(f"--set {pair} is no NAME=VALUE", "write it as --set STAGE=prod")
         variables[name] = value
-    return load_project(Path(arguments.manifest), root=Path.cwd(), variables=variables)
+    return variables
 
 
 def _targets(project: Project, names: Sequence[str]) -> tuple[Target, ...]:

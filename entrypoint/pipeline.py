@@ -10,13 +10,14 @@ are handed in. AWS itself is the only memory: a run that died is healed by runni
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from entrypoint import wheels
+from entrypoint import comparing, wheels
 from entrypoint.build.describe import BuiltArchive
 from entrypoint.building import build_archives, files_of, read_archives
 from entrypoint.diagnosing import Diagnoses, diagnose_everywhere
 from entrypoint.errors import Problem, VerifyError
 from entrypoint.limits import DIRECT_UPLOAD_BYTES
 from entrypoint.locking import compare_locks, locks_of, write_locks
+from entrypoint.release.difference import Difference
 from entrypoint.release.result import Deployment
 from entrypoint.release.sizes import refuse_overweight
 from entrypoint.releasing import (
@@ -50,6 +51,13 @@ def plan(run: Run) -> Plans:
     """Compare the manifest with AWS; nothing is changed, here or there."""
     targets = run.project.targets
     return plan_everywhere(run, locks_of(run, targets), files_of(targets))
+
+
+def diff(run: Run, before: str | None, after: str | None, load: comparing.Load) -> tuple[Difference, ...]:
+    """Compare the packages of every target in AWS, or a git revision, with those of the locks or another."""
+    if before is None:
+        return comparing.compare_with_aws(run)
+    return comparing.compare_revisions(run, before, after, load)
 
 
 def deploy(run: Run, artifacts: Path | None = None) -> Deployment:

@@ -62,8 +62,10 @@ class Project(NamedTuple):
         layer = target.layer
         return lock_path(layer.requirements, target.platform, layer.name, self.folder)
 
-    def standing_lock(self, target: Target) -> "Lock | None":
+    def standing_lock(self, target: Target, *, in_step: bool = True) -> "Lock | None":
         """Return the target's lock, the user's own or ours; None where there is none.
+
+        One that may be out of step comes without the index options of its inputs.
 
         Raises:
             LockError: where the lock is out of step with its inputs, or not a lock.
@@ -81,7 +83,7 @@ class Project(NamedTuple):
         return read_lock(
             path,
             target.platform,
-            requirements=target.layer.requirements,
+            requirements=target.layer.requirements if in_step else None,
             from_source=target.layer.from_source,
             root=self.root,
         )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from io import RawIOBase
 from pathlib import Path
 from typing import Protocol
 
@@ -113,6 +114,9 @@ class ReadsLambda(Protocol):
 
     def code_sha256(self, name: str, version: int) -> str:
         """Return the base64 SHA-256 of a layer version's archive."""
+
+    def archive(self, name: str, version: int) -> RawIOBase:
+        """Open a layer version's archive for reading; the caller closes it."""
 
     def tags(self) -> Mapping[str, Mapping[str, str]]:
         """Return the tags of the functions that have any, by ARN."""

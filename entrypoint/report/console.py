@@ -17,6 +17,7 @@ from entrypoint.build.describe import BuiltArchive
 from entrypoint.build.fetch import Progress as Download
 from entrypoint.errors import Problem
 from entrypoint.manifest import Destination, Vpc
+from entrypoint.release.difference import Difference, Kind, PackageChange
 from entrypoint.release.findings import Diagnosis, Severity
 from entrypoint.release.function_change import Aspect, FunctionChange
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
@@ -27,6 +28,8 @@ from entrypoint.targets import Target
 _SHOWN = {Status.UPDATED: "green", Status.PUT_BACK: "yellow"}
 _SEVERITIES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 _STYLES = {LayerAction.KEEP: "dim", LayerAction.REUSE: "cyan", LayerAction.PUBLISH: "green"}
+_CHANGES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.UPGRADED: "cyan", Kind.DOWNGRADED: "yellow"}
+_KILO, _MEGA = 1e3, 1e6
 
 
 class Console:
@@ -80,6 +83,16 @@ class Console:
             for finding in diagnosis.findings:
                 style = _SEVERITIES[finding.severity]
                 self._out.print(f"  [{style}]{finding.severity:8}[/{style}] {escape(str(finding))}")
+
+    def differences(self, differences: Iterable[Difference]) -> None:
+        """Show what changed in each target, package by package."""
+        for difference in differences:
+            sides = escape(f"{difference.before} -> {difference.after}")
+            self._out.print(f"[bold]{difference.target}[/bold]  {sides}")
+            for note in difference.notes:
+                self._out.print(f"  [dim]{escape(note)}[/dim]")
+            for line in _difference_lines(difference):
+                self._out.print(f"  {line}")
 
     def deployed(self, deployment: Deployment) -> None:
         """Tell in one line what a deployment did."""
@@ -189,6 +202,31 @@ def _function_lines(change: FunctionChange, plan: RegionPlan) -> Iterator[str]:
         Aspect.PROVISIONED: f"provisioned concurrency: {change.concurrency.provisioned}",
     }
     yield from (f"  [green]{told[aspect]}[/green]" for aspect in aspects if aspect in told)
+
+
+def _difference_lines(difference: Difference) -> Iterator[str]:
+    if not difference.changes:
+        yield "[dim]no package differs[/dim]"
+        return
+    versions = [_versions(change) for change in difference.changes]
+    names = max(len(change.name) for change in difference.changes)
+    wide = max(map(len, versions))
+    for change, text in zip(difference.changes, versions, strict=True):
+        style = _CHANGES[change.kind]
+        row = f"{change.kind:10}[/{style}]  {change.name:{names}}  {escape(f'{text:{wide}}')}"
+        yield f"[{style}]{row}  {_growth(change.growth)}".rstrip()
+    if difference.growth is not None:
+        yield f"[bold]{_growth(difference.growth)} zipped[/bold]"
+
+
+def _versions(change: PackageChange) -> str:
+    return " -> ".join(side.version for side in (change.before, change.after) if side)
+
+
+def _growth(size: int | None) -> str:
+    if size is None:
+        return ""
+    return f"{size / _MEGA:+.1f} MB" if abs(size) >= _MEGA / 10 else f"{size / _KILO:+.1f} kB"
 
 
 def _short(arn: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from entrypoint.release.aws_lambda import LayerVersion
+from entrypoint.release.difference import Difference, Package
 from entrypoint.release.function_change import FunctionChange
 from entrypoint.release.plan import LayerChange, RegionPlan
 from entrypoint.release.result import Deployment
@@ -28,6 +29,40 @@ def plan_outputs(plans: Iterable[RegionPlan]) -> dict[str, str]:
         "plan": json.dumps(values),
         "matrix": json.dumps(_matrix(plans)),
     }
+
+
+def differences_as_json(differences: Iterable[Difference]) -> str:
+    """Return what changed in each target as JSON; sizes are zipped bytes, null where they are not known."""
+    found = tuple(differences)
+    values = {
+        "changed": any(difference.changes for difference in found),
+        "targets": [_difference(difference) for difference in found],
+    }
+    return json.dumps(values, indent=2)
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    return {
+        "target": difference.target,
+        "before": difference.before,
+        "after": difference.after,
+        "size": difference.growth,
+        "packages": [
+            {
+                "name": change.name,
+                "change": change.kind,
+                "before": _package(change.before),
+                "after": _package(change.after),
+                "size": change.growth,
+            }
+            for change in difference.changes
+        ],
+        "notes": list(difference.notes),
+    }
+
+
+def _package(package: Package | None) -> dict[str, Any] | None:
+    return {"version": package.version, "size": package.size} if package else None
 
 
 def _plans(plans: tuple[RegionPlan, ...]) -> dict[str, Any]:

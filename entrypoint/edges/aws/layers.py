@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from entrypoint.edges.aws.calls import ConflictError
 from entrypoint.edges.aws.region import Region
+from entrypoint.edges.ranged_file import RangedFile
 from entrypoint.errors import AwsError
 from entrypoint.limits import DIRECT_UPLOAD_BYTES
 from entrypoint.manifest import Share
@@ -35,6 +36,12 @@ class Layers(Region):
         """Return the base64 SHA-256 of a layer version's archive."""
         answer = self._call("get_layer_version", LayerName=name, VersionNumber=version)
         return str(answer["Content"]["CodeSha256"])
+
+    def archive(self, name: str, version: int) -> RangedFile:
+        """Open a layer version's archive where it is; only what is read of it is fetched."""
+        answer = self._call("get_layer_version", LayerName=name, VersionNumber=version)
+        near = self._access.endpoint_url is not None
+        return RangedFile(answer["Content"]["Location"], name=f"{name}:{version}", direct=near)
 
     def publish_layer_version(
         self,

@@ -1,0 +1,72 @@
+"""git: a revision of the repository as files, without touching the checkout."""
+
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from entrypoint.errors import UsageError
+
+
+class Repository:
+    """The git repository that a folder is in.
+
+    Raises:
+        UsageError: where it is in none, or git cannot be run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        remedy = "stand in a git repository to name a revision"
+        shown = self._run(["rev-parse", "--show-prefix"], f"{folder} is in no git repository", remedy)
+        #: The folder's path from the top of the repository.
+        self.below_top = Path(shown.decode().removesuffix("\n"))
+
+    def unpack(self, revision: str, into: Path) -> None:
+        """Write the files of a revision, as they were committed, into a folder.
+
+        Links that lead out of it are left out.
+
+        Raises:
+            UsageError: where there is no such revision.
+        """
+        message = f"there is no revision {revision!r} here"
+        remedy = "see: git log; a workflow's checkout has one commit, unless it is told `fetch-depth: 0`"
+        if revision.startswith("-"):  # git would take it for an option
+            raise UsageError.of(message, remedy)
+        found = self._run(["rev-parse", "--verify", "--quiet", f"{revision}^{{tree}}"], message, remedy)
+        tree = found.decode().strip()
+        top = self._run(["rev-parse", "--show-toplevel"], message, remedy).decode().removesuffix("\n")
+        with tempfile.TemporaryFile() as file:
+            self._run(["-C", top, "archive", "--format=tar", tree], message, remedy, output=file)
+            file.seek(0)
+            with tarfile.open(fileobj=file) as tar:
+                tar.extractall(into, filter=_inside)  # noqa: S202 - the filter keeps it inside
+
+    def _run(
+        self, arguments: Sequence[str], message: str, remedy: str, output: IO[bytes] | None = None
+    ) -> bytes:
+        try:
+            answer = subprocess.run(  # noqa: S603 - no shell in between
+                ["git", *arguments],  # noqa: S607 - the user's own git
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output or subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise UsageError.of("git is not installed", "install it to name a revision") from None
+        if answer.returncode == 0:
+            return answer.stdout or b""
+        said = answer.stderr.decode("utf-8", "replace").strip().replace("\n", " ")
+        raise UsageError.of(f"{message}: {said}" if said else message, remedy)
+
+
+def _inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    try:
+        return tarfile.data_filter(member, folder)
+    except tarfile.FilterError:
+        return None
