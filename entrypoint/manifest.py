@@ -162,6 +162,15 @@ class Bucket(NamedTuple):
         return self.bucket.replace("{region}", region)
 
 
+class Export(NamedTuple):
+    """Where layer version ARNs are left for tools that own functions: templates, None where not asked for."""
+
+    #: The name of an SSM parameter.
+    ssm: str | None = None
+    #: The path of a JSON file, from the manifest's folder.
+    file: str | None = None
+
+
 AT_ONCE = Rollout()
 """All functions in one wave, without a check."""
 
@@ -192,6 +201,7 @@ class Manifest(NamedTuple):
     #: Roles to assume, one for each account.
     accounts: tuple[str, ...] = ()
     rollout: Rollout = AT_ONCE
+    export: Export | None = None
 
     def destinations(self, default_region: Callable[[], str]) -> tuple[Destination, ...]:
         """Return every account and region to deploy to."""

@@ -15,6 +15,7 @@ from entrypoint.manifest import (
     AT_ONCE,
     Bucket,
     Concurrency,
+    Export,
     FunctionEntry,
     Invocation,
     Layer,
@@ -57,6 +58,7 @@ def load(path: Path, *, text: str, shown: str, variables: Mapping[str, str]) -> 
         reader.problems.extend(_shadowed_entries(functions))
         reader.problems.extend(_wrong_entries(layers, functions))
         reader.problems.extend(_missing_payloads(path.parent, table.get("rollout", NOTHING)))
+        reader.problems.extend(_ambiguous_export(table, table.get("export", NOTHING)))
         if not reader.problems:
             return _manifest(path, table)
     raise ManifestError(*sorted(reader.problems, key=_position))
@@ -150,9 +152,23 @@ def _missing_payloads(folder: Path, rollout: Table) -> Iterator[Problem]:
             yield Problem(f"{text} is no JSON: {error}", "mend it", text.place)
 
 
+def _ambiguous_export(table: Table, export: Table) -> Iterator[Problem]:
+    """Tell of templates that would put several ARNs into one place."""
+    ssm, file = export.get("ssm"), export.get("file")
+    targets = sum(len(_platforms(layer)) for layer in table.get("layers", NOTHING).values.values())
+    if ssm and targets > 1 and "{target}" not in ssm:
+        message = f"all {targets} targets would be exported to the one parameter {ssm}"
+        yield Problem(message, "put {target} into its name", ssm.place)
+    for key in ("region", "account"):
+        number = len(table.get(f"{key}s", ()))
+        if file and number > 1 and f"{{{key}}}" not in file:
+            message = f"{number} {key}s would be exported to the one file {file}"
+            yield Problem(message, f"put {{{key}}} into its name", file.place)
+
+
 def _manifest(path: Path, table: Table) -> Manifest:
     layers, functions = table.get("layers"), table.get("functions", NOTHING)
-    bucket = table.get("s3")
+    bucket, export = table.get("s3"), table.get("export")
     return Manifest(
         path=path,
         regions=table.get("regions", ()),
@@ -161,6 +177,7 @@ def _manifest(path: Path, table: Table) -> Manifest:
         bucket=Bucket(bucket=bucket.get("bucket"), prefix=bucket.get("prefix", "")) if bucket else None,
         accounts=tuple(map(str, table.get("accounts", ()))),
         rollout=_rollout(path.parent, table.get("rollout")),
+        export=Export(export.get("ssm"), export.get("file")) if export else None,
     )
 
 

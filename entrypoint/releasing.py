@@ -1,4 +1,4 @@
-"""Plans -> AWS, in every account and region at once: publish, share, roll out, prune.
+"""Plans -> AWS, in every account and region at once: publish, share, roll out, export, prune.
 
 Each account and region has its own pace and its own result. One that fails stops no other, and a run
 that is repeated touches only what is left.
@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from entrypoint.atomic import write_text
 from entrypoint.build.dependency_hash import layer_hashes
 from entrypoint.build.describe import BuiltArchive
 from entrypoint.build.lock import Lock
@@ -15,6 +16,7 @@ from entrypoint.building import Files
 from entrypoint.errors import LayersError, PlanError, RolloutError
 from entrypoint.manifest import Destination
 from entrypoint.parallel import for_each
+from entrypoint.release import export
 from entrypoint.release.alarms import alarms_to_put
 from entrypoint.release.aws_lambda import ChangesLambda
 from entrypoint.release.owners import warn_of_owners
@@ -164,6 +166,7 @@ def _release(run: Run, plan: RegionPlan, archives: Mapping[Target, BuiltArchive]
             )
         aws.put_alarms(plan.alarms)
         if not result.problems:
+            _export(run, aws, destination, result.layers)
             result = replace(result, deleted=prune(aws, _keep(run), released.versions))
     except LayersError as error:
         return replace(result, error=error)
@@ -184,6 +187,23 @@ def _published(
     if layer.share and change.version:
         aws.share(change.layer.name, change.version.version, layer.share)
     return change
+
+
+def _export(run: Run, aws: ChangesLambda, destination: Destination, layers: Sequence[LayerChange]) -> None:
+    """Leave the ARNs where the manifest asks for that; what says so already is not written again."""
+    wanted, project = run.project.manifest.export, run.project
+    found = export.arns(layers)
+    if wanted is None:
+        return
+    for name in aws.put_parameters(export.parameters(wanted, found, destination)):
+        run.console.say(f"{destination}: wrote the parameter {name}")
+    if file := export.file_name(wanted, found, destination):
+        path = project.folder / file
+        standing = path.read_text("utf-8", "replace") if path.is_file() else None
+        text = export.document(found, standing, map(str, project.targets))
+        if text != standing:
+            write_text(path, text)
+            run.console.say(f"{destination}: wrote {file}")
 
 
 def _keep(run: Run, keep: int | None = None) -> dict[str, int]:

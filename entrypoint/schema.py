@@ -13,6 +13,9 @@ FUNCTION_GLOB = r"[a-zA-Z0-9_*?\[\]!-]{1,140}"
 DEFAULT_NAME = "{layer}-{runtime}-{architecture}"
 PACKAGE_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 DEFAULT_BUILDER = "public.ecr.aws/sam/build-{runtime}:latest-{architecture}"
+# Below a slash or without any; AWS keeps names that begin with aws or ssm to itself.
+PARAMETER_PART = r"(?:[a-zA-Z0-9_.-]|\{target\}|\{region\}|\{account\})+"
+PARAMETER = rf"(?!/?(?:[aA][wW][sS]|[sS][sS][mM]))(?:{PARAMETER_PART}|(?:/{PARAMETER_PART})+)"
 PRESETS = ("tests", "stubs", "docs")
 RULE_IDS = (
     "empty-layer",
@@ -274,6 +277,20 @@ _ROLLOUT = Record(
     }
 )
 
+_EXPORT = Record(
+    {
+        "ssm": Field(
+            shape=String("a template of a parameter's name", PARAMETER),
+            help="an SSM parameter for each target; {target}, {region} and {account} are filled in",
+        ),
+        "file": Field(
+            shape=String("the path of a .json file", r"(?:[^{}]|\{region\}|\{account\})+\.json"),
+            help="a JSON file, which Terraform reads as tfvars; {region} and {account} are filled in",
+        ),
+    },
+    any_of=("ssm", "file"),
+)
+
 MANIFEST = Record(
     {
         "version": Field(shape=Constant(1), help="the version of this format: 1", required=True),
@@ -310,6 +327,7 @@ MANIFEST = Record(
             ),
             help="where archives go that are too large to be sent directly",
         ),
+        "export": Field(shape=_EXPORT, help="where to leave layer version ARNs for tools that own functions"),
     },
     extensions=True,
 )

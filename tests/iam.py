@@ -44,6 +44,11 @@ class Judge:
                 action,
                 f"arn:aws:cloudwatch:{call.scope.region}:{call.scope.account}:alarm:{name[0].decode()}",
             )
+        elif service == "ssm":
+            body = json.loads(_peek(environ))
+            for name in body.get("Names", [body.get("Name")]):
+                path = f"parameter/{name.removeprefix('/')}"
+                yield action, f"arn:aws:ssm:{call.scope.region}:{call.scope.account}:{path}"
         else:
             yield action, _resource(call)
         if call.operation == "UpdateFunctionConfiguration":

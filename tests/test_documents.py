@@ -13,11 +13,13 @@ from entrypoint.edges.aws.reasons import REMEDIES
 from entrypoint.errors import LayersError
 from entrypoint.manifest_file import load
 from entrypoint.schema import MANIFEST
+from entrypoint.targets import expand
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 ROLLOUT = (ROOT / "docs" / "rollout.md").read_text()
-PAGES = ("rollout.md", "throttling.md", "vpc.md")
+PAGES = ("export.md", "rollout.md", "throttling.md", "vpc.md")
+EXPORT = (ROOT / "docs" / "export.md").read_text()
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
 ERRORS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, LayersError)]
@@ -45,10 +47,15 @@ def test_the_table_of_keys_is_that_of_the_schema():
     assert table("layer keys") == [[key, field.help] for key, field in layer.fields.items()]
 
 
-def test_the_tables_of_functions_and_rollout_are_those_of_the_schema():
+def test_the_tables_of_the_pages_are_those_of_the_schema():
     function, rollout = MANIFEST.fields["functions"].shape.item, MANIFEST.fields["rollout"].shape
-    for mark, record in (("function keys", function), ("rollout keys", rollout)):
-        assert table(mark, ROLLOUT) == [[key, field.help] for key, field in record.fields.items()]
+    export = MANIFEST.fields["export"].shape
+    for mark, record, page in (
+        ("function keys", function, ROLLOUT),
+        ("rollout keys", rollout, ROLLOUT),
+        ("export keys", export, EXPORT),
+    ):
+        assert table(mark, page) == [[key, field.help] for key, field in record.fields.items()]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -57,7 +64,16 @@ def test_every_example_of_a_page_is_right(tmp_path, page):
     examples = re.findall(r"<!-- example -->\n```yaml\n(.*?)```", content, re.DOTALL)
     assert len(examples) == content.count("```yaml") > 0
     for text in examples:
-        assert load(tmp_path / "lambda-layers.yml", text=text, shown=page, variables={}).functions
+        read = load(tmp_path / "lambda-layers.yml", text=text, shown=page, variables={})
+        assert read.functions or read.export
+
+
+def test_the_targets_of_the_how_to_are_those_of_its_example(tmp_path):
+    text = block("example", EXPORT)[1]
+    manifest = load(tmp_path / "lambda-layers.yml", text=text, shown="export.md", variables={})
+    exported = {f"/lambda-layers/{target}" for layer in expand(manifest) for target in layer.targets}
+    assert set(re.findall(r"/lambda-layers/web[\w.-]+", EXPORT)) == exported
+    assert manifest.export.ssm == "/lambda-layers/{target}"
 
 
 def test_the_reason_codes_of_vpcs_are_told_as_they_are_documented():

@@ -183,6 +183,9 @@ class ChangesLambda(ReadsLambda, Protocol):
     def invoke(self, function: str, payload: bytes) -> bytes:
         """Return what a function, with or without `:alias`, answers; RolloutError where it fails."""
 
+    def put_parameters(self, values: Mapping[str, str]) -> tuple[str, ...]:
+        """Write SSM parameters; return the names of those that had another value, or none."""
+
     def layers_in_use(self) -> frozenset[str]:
         """Return the ARNs of the layer versions that any function or published version has."""
 

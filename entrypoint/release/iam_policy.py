@@ -8,6 +8,7 @@ from typing import Any
 
 from entrypoint.manifest import FunctionEntry, Manifest
 from entrypoint.release.alarms import PREFIX
+from entrypoint.release.export import filled
 from entrypoint.targets import AwsLayer
 
 _VERSION = "2012-10-17"
@@ -24,6 +25,7 @@ def iam_policy(
         *_of_layers(manifest, layers, resources),
         *_of_functions(manifest, resources),
         *_of_rollout(manifest, resources),
+        *_of_export(manifest, layers, resources),
     ]
     if manifest.accounts:
         statements.append(_allow("AssumeRoles", ["sts:AssumeRole"], manifest.accounts))
@@ -42,6 +44,14 @@ class _Resources:
             f"arn:{partition_of(region)}:{service}:{region}:{self._account}:{path}"
             for region in self._regions
             for path in paths
+        )
+
+    def parameters(self, template: str, targets: Iterable[str]) -> tuple[str, ...]:
+        return tuple(
+            f"arn:{partition_of(region)}:ssm:{region}:{self._account}:parameter/"
+            + filled(template, region, self._account).removeprefix("/").replace("{target}", target)
+            for region in self._regions
+            for target in targets
         )
 
     def buckets(self, manifest: Manifest) -> tuple[str, ...]:
@@ -115,6 +125,15 @@ def _of_rollout(manifest: Manifest, resources: _Resources) -> Iterator[dict[str,
     if rollout.invoke:
         name = f"function:{rollout.invoke.function}"
         yield _allow("InvokeForHealth", ["lambda:InvokeFunction"], resources("lambda", name))
+
+
+def _of_export(
+    manifest: Manifest, layers: tuple[AwsLayer, ...], resources: _Resources
+) -> Iterator[dict[str, Any]]:
+    if manifest.export and manifest.export.ssm:
+        targets = [str(target) for layer in layers for target in layer.targets]
+        named = resources.parameters(manifest.export.ssm, targets)
+        yield _allow("ExportLayers", ["ssm:GetParameters", "ssm:PutParameter"], named)
 
 
 def _on(

@@ -21,7 +21,8 @@ def warn_of_owners(plan: RegionPlan, tags: Mapping[str, Mapping[str, str]]) -> I
     for owner, names in owned.items():
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         message = f"{owner} deploys {', '.join(names[:_NAMED])}{more}, and would put the old layers back"
-        yield Problem(message, "let it take the ARNs that this run exports, or stop setting layers there")
+        remedy = "let it take the ARNs that 'export:' leaves (docs/export.md), or stop setting layers there"
+        yield Problem(message, remedy)
 
 
 def _owner(tags: Mapping[str, str]) -> str | None:

@@ -1,7 +1,7 @@
 """AWS: the only importer of boto3.
 
 `access` has the credentials, `region` the clients and the pace, `calls` makes each call; `layers`,
-`functions`, `aliases`, `health`, `alarms` and `diagnosis` give the answers their meaning.
+`functions`, `aliases`, `health`, `alarms`, `parameters` and `diagnosis` give the answers their meaning.
 """
 
 from entrypoint.edges.aws.access import Access
@@ -9,9 +9,10 @@ from entrypoint.edges.aws.alarms import Alarms
 from entrypoint.edges.aws.aliases import Aliases
 from entrypoint.edges.aws.diagnosis import Diagnosis
 from entrypoint.edges.aws.layers import Layers
+from entrypoint.edges.aws.parameters import Parameters
 
 __all__ = ["Access", "AwsRegion"]
 
 
-class AwsRegion(Layers, Aliases, Alarms, Diagnosis):
+class AwsRegion(Layers, Aliases, Alarms, Parameters, Diagnosis):
     """One account and region of AWS as the release stages see it."""

@@ -1,12 +1,7 @@
 """What tells whether functions are well, and which there are: alarms, invocations, tags."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
-from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from entrypoint.edges.aws.calls import refusal, unreachable
 from entrypoint.edges.aws.region import Region
 from entrypoint.errors import RolloutError
 
@@ -55,13 +50,3 @@ class Health(Region):
             token = answer.get("PaginationToken", "")
             if not token:
                 return found
-
-    def _ask(self, service: str, operation: str, **parameters: object) -> dict[str, Any]:
-        try:
-            with closing(self._client(service)) as client:
-                answer: dict[str, Any] = getattr(client, operation)(**parameters)
-        except ClientError as error:
-            raise refusal(error, {}, service=service) from None
-        except BotoCoreError as error:
-            raise unreachable(error) from None
-        return answer

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from entrypoint.edges.aws.access import Access
-from entrypoint.edges.aws.calls import LambdaCalls, unreachable
+from entrypoint.edges.aws.calls import LambdaCalls, refusal, unreachable
 from entrypoint.limits import CONTROL_PLANE_CALLS_PER_SECOND
 from entrypoint.manifest import Bucket, Destination
 
@@ -59,6 +60,17 @@ class Region:
         """Return a client of another service than Lambda; the caller closes it."""
         session: Any = self._session
         return session.client(service, **self._reached(_OTHERS))
+
+    def _ask(self, service: str, operation: str, **parameters: object) -> dict[str, Any]:
+        """Return the answer of another service than Lambda."""
+        try:
+            with closing(self._client(service)) as client:
+                answer: dict[str, Any] = getattr(client, operation)(**parameters)
+        except ClientError as error:
+            raise refusal(error, {}, service=service) from None
+        except BotoCoreError as error:
+            raise unreachable(error) from None
+        return answer
 
     def _reached(self, config: Config) -> dict[str, Any]:
         """Say how a client gets there: an endpoint that is named outright is near, behind no proxy."""

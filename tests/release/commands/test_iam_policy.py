@@ -32,6 +32,7 @@ functions:
     alarms: {actions: ["arn:aws:sns:{region}:123456789012:ops"]}
   "report-*": {layers: [web]}
   payments: {tag: {team: payments}, layers: [web]}
+export: {ssm: "/layers/{account}/{region}/{target}"}
 rollout:
   check: {alarms: [errors], invoke: {function: api}}
 """
@@ -102,6 +103,8 @@ ACTIONS = [
     "ec2:DescribeSubnets",
     "ec2:DescribeVpcs",
     "ec2:GetSecurityGroupsForVpc",
+    "ssm:GetParameters",
+    "ssm:PutParameter",
     "tag:GetResources",
 ]
 
@@ -134,6 +137,7 @@ def test_regions_and_accounts_and_buckets():
     text = (
         "layers: {web: {requirements: [six], runtimes: [python3.13]}}\n"
         "accounts: ['arn:aws:iam::210987654321:role/layers']\ns3: {bucket: 'a-{region}', prefix: layers/}\n"
+        "export: {ssm: '/{account}/{region}/{target}'}\n"
     )
     manifest, layers = read(text)
     destinations = (Destination("cn-north-1"), Destination("eu-west-1"))
@@ -143,6 +147,10 @@ def test_regions_and_accounts_and_buckets():
     assert by_name["UploadLayers"] == [
         "arn:aws-cn:s3:::a-cn-north-1/layers/*",
         "arn:aws:s3:::a-eu-west-1/layers/*",
+    ]
+    assert by_name["ExportLayers"] == [
+        "arn:aws-cn:ssm:cn-north-1:*:parameter/*/cn-north-1/web-python3.13-x86_64",
+        "arn:aws:ssm:eu-west-1:*:parameter/*/eu-west-1/web-python3.13-x86_64",
     ]
     assert by_name["PublishLayers"][1] == "arn:aws:lambda:eu-west-1:*:layer:web"
     assert partition_of("us-gov-west-1") == "aws-us-gov"
