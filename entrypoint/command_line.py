@@ -39,18 +39,15 @@ class _Option(NamedTuple):
 
 _SWITCH = {"action": "store_true"}
 _REPEATED = {"action": "append", "default": []}
+_REVISION = {"nargs": "?", "metavar": "REVISION"}
 _WITH_A_MANIFEST = "check lock why build plan diff deploy rollback prune doctor iam-policy"
 _WORKING = "check lock build plan diff deploy rollback prune doctor"
 
 _OPTIONS = (
     _Option("target", "why", "such as web-python3.13-arm64", {"metavar": "TARGET"}),
     _Option("package", "why", "its name", {"metavar": "PACKAGE"}),
-    _Option(
-        "revision", "diff", "a git revision; default: what AWS has", {"nargs": "?", "metavar": "REVISION"}
-    ),
-    _Option(
-        "other_revision", "diff", "default: the files as they are", {"nargs": "?", "metavar": "REVISION"}
-    ),
+    _Option("revision", "diff", "a git revision; default: what AWS has", _REVISION),
+    _Option("other_revision", "diff", "default: the files as they are", _REVISION),
     _Option("--wheels", "check", "also ask the index for their wheels", _SWITCH),
     _Option("--upgrade", "lock", "take the newest versions that are allowed", _SWITCH),
     _Option("--upgrade-package", "lock", "only of this one", {**_REPEATED, "metavar": "NAME"}),
