@@ -46,12 +46,12 @@ class ArchivePackages:
         return {name: found["version"] for name, found in self._records.items()}
 
     def size(self, name: str) -> int | None:
-        """Return a package's zipped bytes without its bytecode, which no wheel has."""
+        """Return a package's zipped bytes, without the bytecode that was added: RECORD does not list that."""
         found = self._records[canonicalize_name(name)]
         text = self._archive.read(found[0]).decode("utf-8", "replace")
         paths = {posixpath.normpath(found["root"] + row[0]) for row in csv.reader(text.splitlines()) if row}
         return sum(
             member.compress_size + _HEADERS + 2 * len(member.filename.encode())
             for member in self._archive.infolist()
-            if member.filename in paths and not member.filename.endswith(".pyc")
+            if member.filename in paths
         )

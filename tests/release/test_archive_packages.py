@@ -1,0 +1,51 @@
+"""Which packages an archive holds: ours, and those that strangers made."""
+
+import io
+import zipfile
+
+import pytest
+
+from entrypoint.errors import AwsError
+from entrypoint.release.archive_packages import ArchivePackages
+
+
+def packages(members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    return ArchivePackages(file, name="web:1")
+
+
+def cost(name, text):
+    return len(text) + 30 + 46 + 2 * len(name)
+
+
+@pytest.mark.parametrize("root", ["python/", "python/lib/python3.13/site-packages/"])
+def test_a_package_is_what_its_record_lists(root):
+    record = '"shared/a.py",,\nFoo_Bar-1.0.dist-info/RECORD,,\nnowhere.py,,\n'
+    members = {
+        f"{root}shared/a.py": "a" * 100,
+        f"{root}shared/b.py": "b" * 200,
+        f"{root}shared/__pycache__/a.cpython-313.pyc": "c" * 300,
+        f"{root}Foo_Bar-1.0.dist-info/RECORD": record,
+    }
+    found = packages(members)
+    assert found.versions == {"foo-bar": "1.0"}
+    counted = [f"{root}shared/a.py", f"{root}Foo_Bar-1.0.dist-info/RECORD"]
+    assert found.size("foo-bar") == sum(cost(name, members[name]) for name in counted)
+
+
+def test_scripts_stand_beside_the_packages():
+    members = {"bin/tool": "run", "python/tool-2.dist-info/RECORD": "../bin/tool,,\n"}
+    found = packages(members)
+    assert found.size("tool") == cost("bin/tool", "run")
+
+
+def test_a_layer_without_packages():
+    assert packages({"bin/tool": "run", "python/module.py": ""}).versions == {}
+
+
+def test_what_is_no_zip():
+    with pytest.raises(AwsError, match="web:1 is no layer's archive"):
+        ArchivePackages(io.BytesIO(b"nothing"), name="web:1")
