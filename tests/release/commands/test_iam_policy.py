@@ -21,6 +21,7 @@ layers:
     requirements: [six]
     lock: web.txt
     runtimes: [python3.13]
+    bytecode: false
     share: {accounts: ["210987654321"]}
     keep: 1
 functions:

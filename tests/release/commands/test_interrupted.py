@@ -15,7 +15,12 @@ ONE = """\
 version: 1
 regions: [eu-west-1]
 layers:
-  tools: {requirements: [attrs], lock: tools.txt, runtimes: [python3.13], share: {accounts: ["210987654321"]}}
+  tools:
+    requirements: [attrs]
+    lock: tools.txt
+    runtimes: [python3.13]
+    bytecode: false
+    share: {accounts: ["210987654321"]}
 functions:
   api: {layers: [tools], aliases: [live]}
 rollout: {canary: 10}
