@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import warnings
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.wrappers import Response
 
 from entrypoint.local_aws.calls import ACCOUNT, CALL, Call
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from flask import Flask
 
     from entrypoint.local_aws.arns import Scope
 
@@ -32,7 +35,10 @@ class MotoServices:
         call: Call = environ[CALL]
         if call.scope.account != ACCOUNT:
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = call.scope.account
-        return self._loaded()(environ, start_response)
+        try:
+            return self._loaded()(environ, start_response)
+        except NotImplementedError:
+            return _unknown(call)(environ, start_response)
 
     def read_object(self, scope: Scope, bucket: str, key: str, version: str | None) -> bytes:
         """An object's bytes, for a layer or function published from S3.
@@ -77,6 +83,13 @@ class MotoServices:
             return self._application
 
 
+def _unknown(call: Call) -> WSGIApplication:
+    """Answer as the query protocols do; clients of the others find the sentence too."""
+    message = f"The embedded AWS does not know {call.operation} of {call.service}"
+    error = f"<Error><Code>NotImplementedException</Code><Message>{message}</Message></Error>"
+    return Response(f"<ErrorResponse>{error}</ErrorResponse>", status=501, content_type="text/xml")
+
+
 def _fresh_application() -> WSGIApplication:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # moto's dependencies' own
@@ -89,5 +102,11 @@ def _fresh_application() -> WSGIApplication:
 
     BackendDict.reset()
     reset_model_data()
-    application: WSGIApplication = DomainDispatcherApplication(create_backend_app)
+
+    def propagating(service: Any) -> Flask:  # noqa: ANN401 - one of the names that moto lists
+        application: Flask = create_backend_app(service)
+        application.config["PROPAGATE_EXCEPTIONS"] = True  # or what moto does not know is a page of HTML
+        return application
+
+    application: WSGIApplication = DomainDispatcherApplication(propagating)
     return application

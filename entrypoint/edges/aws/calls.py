@@ -147,7 +147,7 @@ def _retry_after(error: Exception) -> float:
         return 0.0
 
 
-def unreachable(error: BotoCoreError) -> AwsError:
+def unreachable(error: Exception) -> AwsError:
     """Return what to tell of a call that could not even be sent."""
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         remedy = (

@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from entrypoint.edges.aws.access import Access
 from entrypoint.edges.aws.calls import LambdaCalls, refusal, unreachable
@@ -68,7 +69,7 @@ class Region:
                 answer: dict[str, Any] = getattr(client, operation)(**parameters)
         except ClientError as error:
             raise refusal(error, {}, service=service) from None
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError) as error:
             raise unreachable(error) from None
         return answer
 

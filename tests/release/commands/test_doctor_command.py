@@ -270,3 +270,22 @@ def test_lambdas_interfaces_are_held_against_the_quota(aws, project, ec2, vpc, f
     faults.script("GetServiceQuota", quota(10.0))
     assert main(["doctor"]) == 0
     assert f"warning  {vpc} has 9 of Lambda's network interfaces, of 10" in capsys.readouterr().out
+
+
+def test_what_the_embedded_aws_does_not_know_is_not_examined(project, monkeypatch, capfd):
+    attach(None, project, "subnet-0", groups=["sg-0"])
+    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    assert main(["doctor", "--aws", "local"]) == 11
+    told = capfd.readouterr()
+    assert "error    there is no subnet subnet-0, for api" in told.out
+    assert "The embedded AWS does not know SimulatePrincipalPolicy of iam" in told.out
+    assert "Traceback" not in told.err
+
+
+def test_an_answer_that_is_none_of_aws_is_told_as_one(project, ec2, vpc, faults, capsys):
+    attach(None, project, subnet(ec2, vpc, 1), groups=["sg-0"])
+    faults.script("DescribeRouteTables", answer("200 OK", "<html>a proxy<br></html>", "text/html"))
+    faults.script("SimulatePrincipalPolicy", simulated())
+    assert main(["doctor"]) == 11
+    assert "not examined: AWS cannot be reached: Unable to parse response" in capsys.readouterr().out
