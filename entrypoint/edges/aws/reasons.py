@@ -5,10 +5,7 @@ The list grows: an unknown code is shown as it is.
 """
 
 _SUBNET = "give its subnets to it again, or others, and see that they exist"
-_ROLE = (
-    "allow its role ec2:CreateNetworkInterface, DescribeNetworkInterfaces, DescribeSubnets and "
-    "DeleteNetworkInterface (the managed policy AWSLambdaVPCAccessExecutionRole)"
-)
+_ROLE = "give its role what the managed policy AWSLambdaVPCAccessExecutionRole allows"
 _KEY = "mend the KMS key that encrypts its variables, and let its role and Lambda use it"
 _FILES = "look at its file system: the access point, the mount targets in its subnets, their security groups"
 _IMAGE = "mend its container image, and let Lambda pull it"
