@@ -20,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+import faults as fault
 from botocore.exceptions import ClientError
 from faults import Faults
 
@@ -36,6 +37,8 @@ from entrypoint.release.update import Status
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 PER_SECOND = 15.0
 UPDATE_SECONDS = 1.0
+UPDATE = "UpdateFunctionConfiguration"
+ANYWHERE = (fault.BROKEN, fault.UNAVAILABLE, fault.reset_before, fault.reset_after, fault.throttled())
 OLD, NEW = (f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:web:{number}" for number in (1, 2))
 
 
@@ -49,7 +52,8 @@ def floor(functions):
     return (functions - PER_SECOND) / PER_SECOND + UPDATE_SECONDS
 
 
-def over_http(number):
+def over_http(number, share):
+    """Roll out over HTTP; `share` of all calls go wrong in one of many ways."""
     faults = Faults()
     with LocalAws(region=REGION, middleware=faults, update_seconds=UPDATE_SECONDS) as aws:
         for version in (1, 2):
@@ -60,11 +64,17 @@ def over_http(number):
         edge = AwsRegion(Destination(REGION), access=access)
         plan = changes(edge.functions())
         faults.limit(PER_SECOND)
+        if share:
+            faults.at_random(1, share, *ANYWHERE)
+            faults.at_random(1, share, *ANYWHERE, fault.IN_PROGRESS, fault.STALE, operation=UPDATE)
+        before = len(aws.call_log)
         start = time.monotonic()
         rolled = roll_out(edge, plan, {}, lambda _: None)
         seconds = time.monotonic() - start
         edge.close()
-    return seconds, Counter(outcome.status for outcome in rolled.functions), faults.hits.total()
+        calls = Counter(call.operation for call in aws.call_log[before:])
+    statuses = Counter(str(outcome.status) for outcome in rolled.functions)
+    return seconds, dict(statuses), dict(faults.hits), dict(calls)
 
 
 class SimulatedTime:
@@ -193,12 +203,12 @@ def main():
     parser.add_argument("--simulate", type=int, default=50_000)
     parser.add_argument("--regions", type=int, default=20)
     arguments = parser.parse_args()
-    if arguments.functions:
-        seconds, statuses, throttled = over_http(arguments.functions)
+    for share in (0.0, 0.1) if arguments.functions else ():
+        seconds, statuses, hits, calls = over_http(arguments.functions, share)
         least = floor(arguments.functions)
         print(
-            f"{arguments.functions} functions over HTTP: {seconds:.1f} s, floor {least:.1f} s, "
-            f"ratio {seconds / least:.3f}, throttled {throttled}, {dict(statuses)}",
+            f"{arguments.functions} functions over HTTP, {share:.0%} of calls in trouble: {seconds:.1f} s, "
+            f"floor {least:.1f} s, ratio {seconds / least:.3f}, {statuses}, calls {calls}, faults {hits}",
             flush=True,
         )
     in_waves = Rollout(

@@ -7,6 +7,7 @@ from typing import Any
 from entrypoint.local_aws import function_rules as rules
 from entrypoint.local_aws.archive import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from entrypoint.local_aws.arns import LATEST, Scope
+from entrypoint.local_aws.paging import page
 from entrypoint.local_aws.refusals import Refusal, invalid_parameter
 from entrypoint.local_aws.state import Cloud, Function, ProvisionedConcurrency, Region
 
@@ -121,6 +122,19 @@ def _version_or_alias(cloud: Cloud, caller: Scope, given: Json) -> tuple[Functio
         )
     rules.find_version_of(caller, function, qualifier)
     return function, str(qualifier)
+
+
+def list_event_source_mappings(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """What feeds functions: of one, or of all."""
+    asked = rules.find_unqualified(cloud, caller, given) if "FunctionName" in given else None
+    items = [
+        {"FunctionArn": caller.arn("function", function.name), "EventSourceArn": source, "State": "Enabled"}
+        for function in cloud.region(caller).functions.values()
+        for source in function.sources
+        if asked is None or asked is function
+    ]
+    shown, rest = page(items, given)
+    return {"EventSourceMappings": shown, **rest}
 
 
 def list_tags(cloud: Cloud, caller: Scope, given: Json) -> Json:

@@ -34,6 +34,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "GetLayerVersionPolicy": layers.get_layer_version_policy,
     "GetProvisionedConcurrencyConfig": account.get_provisioned_concurrency_config,
     "ListAliases": versions.list_aliases,
+    "ListEventSourceMappings": account.list_event_source_mappings,
     "ListFunctions": functions.list_functions,
     "ListLayerVersions": layers.list_layer_versions,
     "ListLayers": layers.list_layers,

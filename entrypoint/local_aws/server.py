@@ -146,6 +146,14 @@ class LocalAws:
             )
         return scope.arn("function", name)
 
+    def declare_sources(
+        self, function: str, sources: Sequence[str], *, region: str | None = None, account: str = ACCOUNT
+    ) -> None:
+        """Say which streams and queues, by ARN, feed a function."""
+        scope = Scope(account, region or self.region)
+        with self.cloud.lock:
+            self.cloud.region(scope).functions[function].sources = tuple(sources)
+
     def declare_alias(
         self, function: str, name: str, *, region: str | None = None, account: str = ACCOUNT
     ) -> None:

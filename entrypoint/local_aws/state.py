@@ -135,6 +135,8 @@ class Function:
     reserved: int | None = None
     provisioned: dict[str, ProvisionedConcurrency] = field(default_factory=dict)
     next_outcome: UpdateStatus = UpdateStatus()
+    #: The ARNs of the streams and queues that feed it.
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,6 +14,8 @@ from entrypoint.release.throttling import Account
 
 PREFIX = "lambda-layers-"
 """What the names of our alarms begin with."""
+_OLDEST_RECORD = 60_000.0
+"""Milliseconds."""
 _SHARE = 0.9
 """The share of a limit above which an alarm goes off: of a quota, a reservation, or a timeout."""
 
@@ -49,6 +51,9 @@ class Watches(Protocol):
     def standing_alarms(self) -> Mapping[str, Alarm | None]:
         """Return our alarms by name; None for one that is of another form than ours."""
 
+    def streamed(self) -> frozenset[str]:
+        """Return the names of the functions that a stream feeds."""
+
     def put_alarms(self, alarms: Sequence[Alarm]) -> None:
         """Create alarms, or make them what they are to be."""
 
@@ -64,6 +69,7 @@ def alarms_to_put(
     if not watched:
         return ()
     limit = aws.account().concurrency
+    streamed = aws.streamed()
     everyone = {action for entry, _ in watched for action in _actions(entry, region)}
     wanted = [_of_account(limit, tuple(sorted(everyone)))]
     for entry, function in watched:
@@ -71,7 +77,9 @@ def alarms_to_put(
         if reserved is None and function.name in details:
             reserved = details[function.name].reserved
         most = limit if reserved is None else reserved
-        wanted += _of_function(function, most, _actions(entry, region))
+        actions = _actions(entry, region)
+        wanted += _of_function(function, most, actions)
+        wanted += [_of_stream(function, actions)] if function.name in streamed else []
     standing = aws.standing_alarms()
     return tuple(alarm for alarm in wanted if standing.get(alarm.name) != alarm)
 
@@ -106,6 +114,19 @@ def _of_function(function: Function, most: int, actions: tuple[str, ...]) -> Ite
             datapoints=datapoints,
             actions=actions,
         )
+
+
+def _of_stream(function: Function, actions: tuple[str, ...]) -> Alarm:
+    """A function that falls behind its stream; AWS recommends no threshold, so this one is ours."""
+    return Alarm(
+        metric="IteratorAge",
+        function=function.name,
+        statistic="Maximum",
+        comparison="GreaterThanThreshold",
+        threshold=_OLDEST_RECORD,
+        datapoints=10,
+        actions=actions,
+    )
 
 
 def _actions(entry: FunctionEntry, region: str) -> tuple[str, ...]:

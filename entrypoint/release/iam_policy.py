@@ -117,7 +117,8 @@ def _of_rollout(manifest: Manifest, resources: _Resources) -> Iterator[dict[str,
     rollout = manifest.rollout
     watched = any(entry.alarm_actions for entry in manifest.functions)
     if watched:
-        yield _allow("KnowLimits", ["lambda:GetAccountSettings"], _EVERY)
+        know = ["lambda:GetAccountSettings", "lambda:ListEventSourceMappings"]
+        yield _allow("KnowLimits", know, _EVERY)
         arns = resources("cloudwatch", f"alarm:{PREFIX}*")
         yield _allow("PutAlarms", ["cloudwatch:PutMetricAlarm"], arns)
     if rollout.alarms or watched:

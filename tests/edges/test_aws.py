@@ -4,12 +4,14 @@ import contextlib
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
+import botocore.session
 import faults as fault
 import pytest
 from faults import Faults
 from virtual_time import VirtualTime
 
 from entrypoint.edges.aws import Access, AwsRegion
+from entrypoint.edges.aws.reasons import REMEDIES, remedy_for
 from entrypoint.errors import AwsError
 from entrypoint.local_aws.server import LocalAws
 from entrypoint.manifest import Destination
@@ -69,6 +71,14 @@ def test_the_environment_alone_leads_to_aws(aws, environment, connect):
         environment.setenv(name, value)
     aws.declare_function("api")
     assert [function.name for function in connect().functions()] == ["api"]
+
+
+def test_every_reason_that_the_service_model_knows_has_its_remedy():
+    model = botocore.session.get_session().get_service_model("lambda")
+    codes = model.shape_for("LastUpdateStatusReasonCode").enum
+    assert [code for code in codes if code not in REMEDIES] == []
+    assert all(remedy_for(code) for code in codes)
+    assert remedy_for("SomethingNew") == "mend this and run again"
 
 
 def test_without_credentials_it_says_how_to_give_them(aws, environment, connect):

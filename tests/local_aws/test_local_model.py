@@ -82,6 +82,7 @@ def the_rest(awslambda):
     arn = "arn:aws:lambda:eu-west-1:123456789012:function:api"
     awslambda.tag_resource(Resource=arn, Tags={"c": "d"})
     awslambda.list_tags(Resource=arn)
+    awslambda.list_event_source_mappings()
     awslambda.untag_resource(Resource=arn, TagKeys=["c"])
     awslambda.get_function_concurrency(FunctionName="api")
     awslambda.delete_function_concurrency(FunctionName="api")

@@ -12,6 +12,9 @@ _PUTS_PER_SECOND = 3
 _PERIOD = 60
 """Seconds; Lambda's metrics are those of minutes."""
 _NAMESPACE = "AWS/Lambda"
+_STREAMS = {"kinesis", "dynamodb", "rds"}
+"""The services of event sources with an iterator; DocumentDB's clusters are rds in ARNs."""
+_FUNCTION_NAME = 6
 
 
 class Alarms(Health):
@@ -30,12 +33,25 @@ class Alarms(Health):
                 return found
             token = {"NextToken": answer["NextToken"]}
 
+    def streamed(self) -> frozenset[str]:
+        """Return the names of the functions that a stream feeds: Kinesis, DynamoDB or DocumentDB."""
+        return frozenset(
+            mapping["FunctionArn"].split(":")[_FUNCTION_NAME]
+            for page in self._pages("list_event_source_mappings")
+            for mapping in page["EventSourceMappings"]
+            if _service_of(mapping.get("EventSourceArn", "")) in _STREAMS
+        )
+
     def put_alarms(self, alarms: Sequence[Alarm]) -> None:
         """Create alarms, or make them what they are to be; at CloudWatch's own pace."""
         pace = Pace(_PUTS_PER_SECOND, self._clock, self._sleep)
         for alarm in alarms:
             pace.wait()
             self._ask("cloudwatch", "put_metric_alarm", AlarmName=alarm.name, **_settings(alarm))
+
+
+def _service_of(arn: str) -> str:
+    return arn.split(":")[2] if arn.startswith("arn:") else ""
 
 
 def _settings(alarm: Alarm) -> dict[str, Any]:

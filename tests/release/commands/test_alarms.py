@@ -66,6 +66,17 @@ def test_the_alarms_are_those_that_aws_recommends(watch, client):
     assert found["api-Errors"]["Dimensions"] == [{"Name": "FunctionName", "Value": "api"}]
 
 
+def test_a_function_that_falls_behind_its_stream(aws, watch):
+    aws.declare_function("queue")
+    aws.declare_sources("api", ["arn:aws:kinesis:eu-west-1:123456789012:stream/clicks"])
+    aws.declare_sources("queue", ["arn:aws:sqs:eu-west-1:123456789012:orders"])
+    assert main(["deploy"]) == 0
+    alarm = standing(watch)["api-IteratorAge"]
+    assert (alarm["Statistic"], alarm["Threshold"], alarm["EvaluationPeriods"]) == ("Maximum", 60_000.0, 10)
+    assert len(standing(watch)) == 6
+    assert main(["plan", "--detailed-exitcode"]) == 0
+
+
 def test_only_what_differs_is_put(watch, client, written, capsys):
     assert main(["plan", "--detailed-exitcode"]) == 2
     assert "alarm    put      lambda-layers-api-Errors" in capsys.readouterr().out

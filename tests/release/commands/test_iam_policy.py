@@ -84,6 +84,7 @@ ACTIONS = [
     "lambda:AddLayerVersionPermission",
     "lambda:DeleteLayerVersion",
     "lambda:GetAccountSettings",
+    "lambda:ListEventSourceMappings",
     "lambda:GetAlias",
     "lambda:GetFunction",
     "lambda:GetLayerVersion",
