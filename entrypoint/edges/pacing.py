@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 _SHARE = 0.99
 """Of the quota: even calls at this pace never put more than the quota into any one second."""
 _SLOWEST = 0.5
-_RECOVERY = 0.01
+_RECOVERY = 0.05
 """The part of the quota by which the pace rises with each call that was not throttled."""
 _LONGEST_PAUSE = 300.0
 """Seconds; what a server asks for beyond this is taken for a mistake."""
