@@ -55,6 +55,7 @@ def open_run(
             return stack.enter_context(PackageIndex(options, environment=environment))
 
         reaching = threading.Lock()
+        reached: dict[Destination, AwsRegion] = {}
 
         @remember
         def access() -> "Access":
@@ -62,13 +63,14 @@ def open_run(
 
             return stack.enter_context(_local_aws(project)) if local else Access()
 
-        @remember
         def aws(destination: Destination) -> "AwsRegion":
             from entrypoint.edges.aws import AwsRegion  # noqa: PLC0415 - likewise
 
-            with reaching:  # several regions may be the first to ask
-                reached = AwsRegion(destination, access=access(), bucket=project.manifest.bucket)
-                return stack.enter_context(closing(reached))
+            with reaching:  # one for each destination, whoever asks first: it holds the pace of all calls
+                if destination not in reached:
+                    opened = AwsRegion(destination, access=access(), bucket=project.manifest.bucket)
+                    reached[destination] = stack.enter_context(closing(opened))
+                return reached[destination]
 
         wheels = _cache_folder(cache, environment)
         builders = stack.enter_context(closing(SystemBuilders(environment=environment, say=console.say)))

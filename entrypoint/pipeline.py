@@ -89,7 +89,8 @@ def rollback(run: Run, layers: Sequence[AwsLayer], version: int | None) -> Deplo
 
 def prune(run: Run, keep: int | None) -> Deployment:
     """Delete the layer versions that nobody needs."""
-    return Deployment(regions=prune_everywhere(run, keep))
+    targets = run.project.targets
+    return Deployment(regions=prune_everywhere(run, locks_of(run, targets), files_of(targets), keep))
 
 
 def doctor(run: Run) -> Diagnoses:

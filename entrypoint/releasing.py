@@ -94,12 +94,15 @@ def release_everywhere(
     return (*released, *plans.failures)
 
 
-def prune_everywhere(run: Run, keep: int | None) -> tuple[RegionResult, ...]:
+def prune_everywhere(
+    run: Run, locks: Mapping[Target, Lock], files: Files, keep: int | None
+) -> tuple[RegionResult, ...]:
     """Delete the layer versions that nobody needs; `keep` overrides what the manifest says."""
+    hashes = layer_hashes(run.project.layers, locks, files)
 
     def clear(destination: Destination) -> RegionResult:
         try:
-            deleted = prune(run.aws(destination), _keep(run, keep), {})
+            deleted = prune(run.aws(destination), _keep(run, keep), hashes)
         except LayersError as error:
             return RegionResult(destination=destination, error=error)
         return RegionResult(destination=destination, deleted=deleted)
@@ -147,9 +150,8 @@ def _release(run: Run, plan: RegionPlan, archives: Mapping[Target, BuiltArchive]
     destination, aws = plan.destination, run.aws(plan.destination)
     result = RegionResult(destination=destination)
     try:
-        result = replace(
-            result, layers=tuple(_published(run, aws, change, plan, archives) for change in plan.layers)
-        )
+        for change in plan.layers:  # one by one: what was published stands, whatever comes of the next
+            result = replace(result, layers=(*result.layers, _published(run, aws, change, plan, archives)))
         released = replace(plan, layers=result.layers)
         rolled = roll_out(
             aws,
@@ -167,7 +169,8 @@ def _release(run: Run, plan: RegionPlan, archives: Mapping[Target, BuiltArchive]
         aws.put_alarms(plan.alarms)
         if not result.problems:
             _export(run, aws, destination, result.layers)
-            result = replace(result, deleted=prune(aws, _keep(run), released.versions))
+            hashes = {change.layer.name: change.dependency_hash for change in result.layers}
+            result = replace(result, deleted=prune(aws, _keep(run), hashes))
     except LayersError as error:
         return replace(result, error=error)
     return result

@@ -17,7 +17,7 @@ _YOUNG = timedelta(hours=1)
 def prune(
     aws: ChangesLambda,
     keep: Mapping[str, int],
-    wanted: Mapping[str, str],
+    hashes: Mapping[str, str],
     *,
     now: Callable[[], datetime] = lambda: datetime.now(tz=UTC),
 ) -> tuple[str, ...]:
@@ -26,27 +26,28 @@ def prune(
     Args:
         aws: one account and region.
         keep: how many of its newest versions each layer keeps whoever uses them.
-        wanted: the versions, as ARNs by layer, that the manifest asks for.
+        hashes: what the manifest asks for, as dependency hashes by layer.
         now: the time.
     """
     if not keep:
         return ()
     versions = {name: tuple(aws.layer_versions(name)) for name in keep}
-    in_use = aws.layers_in_use() | frozenset(wanted.values())  # read last: what is used by then stays
+    in_use = aws.layers_in_use()  # read last: what is used by then stays
     deleted = []
     for name, number in keep.items():
-        for version in superfluous(versions[name], number, in_use, now()):
+        others = [each for each in versions[name][number:] if each.dependency_hash != hashes[name]]
+        for version in superfluous(others, in_use, now()):
             aws.delete_layer_version(name, version.version)
             deleted.append(f"{name}:{version.version}")
     return tuple(deleted)
 
 
 def superfluous(
-    versions: Sequence[LayerVersion], keep: int, in_use: frozenset[str], now: datetime
+    versions: Sequence[LayerVersion], in_use: frozenset[str], now: datetime
 ) -> tuple[LayerVersion, ...]:
-    """Return the versions, given newest first, that nobody needs."""
+    """Return those of these versions that nobody has and that are not young."""
     return tuple(
         version
-        for version in versions[keep:]
+        for version in versions
         if version.arn not in in_use and (version.created is None or now - version.created > _YOUNG)
     )

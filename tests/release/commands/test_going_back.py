@@ -76,6 +76,16 @@ class TestPrune:
         assert numbers(aws, "web-python313-x86_64") == [1, 3]  # a published version has the first
         assert numbers(aws, "web-python312-x86_64") == [3]
 
+    def test_what_the_manifest_asks_for_stays_though_no_function_has_it(self, aws, project, pin):
+        pin("web.txt", "six", "1.0")  # back to the lock of the first version
+        (project / "lambda-layers.yml").write_text(MANIFEST.partition("functions:")[0])
+        for function in next(
+            held for held in aws.cloud.regions.values() if held.functions
+        ).functions.values():
+            object.__setattr__(function.latest, "layers", ())
+        assert main(["prune", "--keep", "1"]) == 0
+        assert numbers(aws, "web-python313-x86_64") == [1, 3]
+
     def test_after_a_deployment_as_the_manifest_says(self, aws, project, pin):
         text = MANIFEST.replace("lock: web.txt,", "lock: web.txt, keep: 2,")
         (project / "lambda-layers.yml").write_text(text)
@@ -101,4 +111,4 @@ def test_a_young_version_stays_whoever_uses_it():
         )
         for number, age in ((4, 0), (3, 10), (2, 61), (1, 600))
     ]
-    assert [each.version for each in superfluous(versions, 1, frozenset({"arn:1"}), now)] == [2]
+    assert [each.version for each in superfluous(versions, frozenset({"arn:1"}), now)] == [2]
