@@ -35,6 +35,25 @@ def error(status: int, code: str, message: str = "told to fail", **headers: str)
     return fault
 
 
+def answer(status: int, body: bytes):
+    """Answer with a body, whatever is asked."""
+
+    def fault(_inner):
+        def application(_environ, start_response):
+            start_response(f"{status} {HTTPStatus(status).phrase}", [("Content-Type", "text/xml")])
+            return [body]
+
+        return application
+
+    return fault
+
+
+def sts_error(code: str, message: str) -> bytes:
+    """An error in the form of STS."""
+    told = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+    return f"<ErrorResponse>{told}<RequestId>1</RequestId></ErrorResponse>".encode()
+
+
 def throttled(retry_after: float | None = None):
     headers = {} if retry_after is None else {"retry_after": str(retry_after)}
     return error(429, "TooManyRequestsException", "Rate exceeded", **headers)

@@ -8,8 +8,9 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
-from botocore.exceptions import ProfileNotFound
+from botocore.exceptions import NoCredentialsError, ProfileNotFound
 
+from entrypoint.edges.aws.calls import unreachable
 from entrypoint.errors import AwsError
 
 _SESSION_NAME = "lambda-layers"
@@ -33,15 +34,18 @@ class Access:
         """Return a session, of a role that is assumed when it is first used and again before it expires.
 
         Raises:
-            AwsError: where the environment names a profile that does not exist.
+            AwsError: where the environment names a profile that does not exist, or there are no credentials.
         """
         own = self._own_session()
         if role is None:
             return own
+        source = own.get_credentials()
+        if source is None:
+            raise unreachable(NoCredentialsError())
         assumed = botocore.session.Session()
         fetcher = AssumeRoleCredentialFetcher(
             client_creator=self._sts(own),
-            source_credentials=own.get_credentials(),
+            source_credentials=source,
             role_arn=role,
             extra_args={"RoleSessionName": _SESSION_NAME},
         )

@@ -19,6 +19,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.parsers import ResponseParserError
 
 from entrypoint.edges.pacing import Pace
 from entrypoint.errors import AwsError, RolloutError
@@ -95,7 +96,7 @@ class LambdaCalls:
             ticket = pace.wait()
             try:
                 answer: dict[str, Any] = getattr(self._client, operation)(**parameters)
-            except (ClientError, BotoCoreError) as error:
+            except (ClientError, BotoCoreError, ResponseParserError) as error:
                 last = error
             else:
                 pace.succeeded()
@@ -122,17 +123,17 @@ class LambdaCalls:
             return None
 
 
-def _is_throttle(error: ClientError | BotoCoreError) -> bool:
+def _is_throttle(error: Exception) -> bool:
     return isinstance(error, ClientError) and (
         error.response["Error"]["Code"] in _THROTTLES or _status(error) == HTTPStatus.TOO_MANY_REQUESTS
     )
 
 
-def _is_failure(error: ClientError | BotoCoreError) -> bool:
-    """Tell whether the call may go through next time: AWS stumbled, or the connection did."""
+def _is_failure(error: Exception) -> bool:
+    """Tell whether the call may go through next time: AWS stumbled, the connection, or a proxy did."""
     if isinstance(error, ClientError):
         return _status(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return isinstance(error, NoConnectionError | HTTPClientError)
+    return isinstance(error, NoConnectionError | HTTPClientError | ResponseParserError)
 
 
 def _status(error: ClientError) -> int:

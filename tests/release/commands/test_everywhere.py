@@ -54,6 +54,30 @@ def test_a_region_that_cannot_be_read_is_told_of_and_the_others_go_on(aws, two_r
     assert layers_of(aws, "api", "us-east-1") == ["web-python313-x86_64:1", "tools:1"]
 
 
+def test_a_role_without_credentials_to_assume_it_with(aws, project, monkeypatch, capsys):
+    (project / "lambda-layers.yml").write_text(MANIFEST + ROLES)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    assert main(["plan"]) == 10
+    assert "there are no AWS credentials; set AWS_PROFILE" in capsys.readouterr().err
+
+
+def test_a_role_that_may_not_be_assumed(aws, project, faults, capsys):
+    (project / "lambda-layers.yml").write_text(MANIFEST + ROLES)
+    role = f"arn:aws:iam::{OTHER}:role/layers"
+    text = f"User: arn:aws:iam::123456789012:user/ci is not authorized to perform: sts:AssumeRole on resource: {role}"
+    faults.script("AssumeRole", *[fault.answer(403, fault.sts_error("AccessDenied", text))] * 9)
+    assert main(["plan"]) == 10
+    assert f"allow sts:AssumeRole to the role of this run, on {role}" in capsys.readouterr().err
+
+
+def test_a_proxy_that_answers_in_place_of_aws(project, faults, capsys):
+    (project / "lambda-layers.yml").write_text(MANIFEST + ROLES)
+    faults.script("AssumeRole", *[fault.answer(200, b"<html>who are you?<html>")] * 99)
+    assert main(["plan"]) == 10
+    assert "AWS cannot be asked to list layer versions" in capsys.readouterr().err
+
+
 def test_accounts_through_their_roles(aws, project, capsys):
     (project / "lambda-layers.yml").write_text(MANIFEST + ROLES)
     for name, runtime in (("api", "python3.13"), ("report-x", "python3.12")):
