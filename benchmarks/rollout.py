@@ -13,7 +13,7 @@ import resource
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from pathlib import Path
@@ -78,7 +78,7 @@ def over_http(number, share):
 
 
 class SimulatedTime:
-    """A clock that jumps to the next moment at which somebody wakes, as soon as all who work sleep.
+    """A clock that jumps to the next moment at which somebody wakes, as soon as all who work sleep or queue.
 
     `reaches` says how many functions are done at the end of each wave: so many workers are at work as
     there are functions left in the wave, up to `workers`.
@@ -90,6 +90,7 @@ class SimulatedTime:
         self._lock = threading.Lock()
         self._ended = 0
         self._sleeping = []
+        self._queues = 0
         self._order = 0
 
     def __call__(self):
@@ -108,11 +109,44 @@ class SimulatedTime:
             self._wake()
         woken.wait()
 
+    def queue(self, by):
+        with self._lock:
+            self._queues += by
+            self._wake()
+
     def _wake(self):
         left = next((reach for reach in self._reaches if reach > self._ended), 0) - self._ended
-        if self._sleeping and len(self._sleeping) >= min(self._workers, left):
+        if self._sleeping and len(self._sleeping) + self._queues >= min(self._workers, left):
             self.now, _, woken = heapq.heappop(self._sleeping)
             woken.set()
+
+
+class SimulatedTurn:
+    """A lock in whose queue a worker counts as one who does nothing; the first in it has the next turn."""
+
+    def __init__(self, clock):
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._is_taken = False
+        self._queue = deque()
+
+    def __enter__(self):
+        with self._lock:
+            if not self._is_taken:
+                self._is_taken = True
+                return
+            turn = threading.Event()
+            self._queue.append(turn)
+            self._clock.queue(1)
+        turn.wait()
+
+    def __exit__(self, *_):
+        with self._lock:
+            if self._queue:
+                self._clock.queue(-1)
+                self._queue.popleft().set()
+            else:
+                self._is_taken = False
 
 
 class SimulatedLambda:
@@ -157,7 +191,9 @@ class SimulatedRegion(Functions):
     def __init__(self, clock):
         self.client = SimulatedLambda(clock)
         self._clock, self._sleep = clock, clock.sleep
-        self._call = LambdaCalls(self.client, quota=PER_SECOND, clock=clock, sleep=clock.sleep)
+        self._call = LambdaCalls(
+            self.client, quota=PER_SECOND, clock=clock, sleep=clock.sleep, turn=lambda: SimulatedTurn(clock)
+        )
 
     def update(self, function, layers, vpc=None):
         try:

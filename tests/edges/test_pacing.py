@@ -60,6 +60,15 @@ def test_a_burst_of_throttles_slows_down_once(pace):
     assert pace.rate == pytest.approx(2.5)
 
 
+def test_a_throttle_among_many_good_calls_costs_little_and_the_next_one_much(pace):
+    for _ in range(11):
+        pace.succeeded()
+    pace.throttled(pace.wait())
+    assert pace.rate == pytest.approx(8.5)
+    pace.throttled(pace.wait())
+    assert pace.rate == pytest.approx(4.25)
+
+
 def test_a_longer_silence_is_not_cut_short_by_a_later_throttle(pace, time):
     first, second = pace.wait(), pace.wait()
     before = time()
@@ -118,6 +127,26 @@ def test_who_was_promised_a_time_before_the_throttle_waits_with_the_others():
     time.wake.set()
     thread.join(10)
     assert made[0] - VirtualTime.START >= 60
+
+
+def test_who_waited_while_the_pace_was_slow_goes_on_as_quickly_as_it_is_now():
+    time = Turnstile()
+    pace = Pace(10 / 0.99, time, time.sleep)
+    first = pace.wait()
+    for ticket in range(first, 6):
+        pace.throttled(ticket)  # down to half a call a second
+    assert pace.rate == 0.5
+    made: list[float] = []
+    threads = [threading.Thread(target=noting(made, pace, time)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    assert time.asleep.acquire(timeout=10)
+    for _ in range(100):
+        pace.succeeded()
+    time.wake.set()
+    for thread in threads:
+        thread.join(10)
+    assert max(made) - min(made) == pytest.approx(0.7)
 
 
 def noting(made: list[float], pace: Pace, time: VirtualTime) -> Callable[[], None]:

@@ -7,7 +7,9 @@ publishing again.
 
 import random
 import re
+import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -74,12 +76,13 @@ class LambdaCalls:
         quota: float,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
+        turn: Callable[[], AbstractContextManager[object]] = threading.Lock,
     ) -> None:
         self._client = client
         self._clock = clock
         self._sleep = sleep
-        self._shared = Pace(quota, clock, sleep)
-        self._own = {"get_function": Pace(_GET_FUNCTION_CALLS_PER_SECOND, clock, sleep)}
+        self._shared = Pace(quota, clock, sleep, turn())
+        self._own = {"get_function": Pace(_GET_FUNCTION_CALLS_PER_SECOND, clock, sleep, turn())}
 
     def __call__(self, operation: str, **parameters: object) -> dict[str, Any]:
         """Return the answer to a call, by the name of the client's method.
