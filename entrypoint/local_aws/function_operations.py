@@ -171,6 +171,8 @@ def _settings(given: Json) -> Json:
         settings["VpcConfig"] = {"SubnetIds": subnets, "SecurityGroupIds": groups, "VpcId": ""}
         if subnets:
             settings["VpcConfig"]["VpcId"] = "vpc-" + hashlib.sha256(subnets[0].encode()).hexdigest()[:17]
+        if "Ipv6AllowedForDualStack" in vpc:
+            settings["VpcConfig"]["Ipv6AllowedForDualStack"] = vpc["Ipv6AllowedForDualStack"]
     if "SnapStart" in given:
         apply_on = given["SnapStart"].get("ApplyOn", "None")
         settings["SnapStart"] = {"ApplyOn": apply_on, "OptimizationStatus": "Off"}

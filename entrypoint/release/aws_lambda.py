@@ -47,6 +47,8 @@ class Function:
     code_sha256: str = ""
     #: None where it is attached to no VPC.
     vpc: Vpc | None = None
+    #: Whether it may reach IPv6 addresses from its VPC.
+    uses_ipv6: bool = False
     #: Zipped sizes in bytes, of its code and of each of its layers.
     code_size: int = 0
     layer_sizes: tuple[int, ...] = ()

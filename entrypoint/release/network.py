@@ -55,7 +55,10 @@ class SecurityGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteTable:
-    """A route table: `default` is what 0.0.0.0/0 leads to, such as nat-1; None where it leads nowhere."""
+    """A route table: `default` is what 0.0.0.0/0 leads to, such as nat-1; None where it leads nowhere.
+
+    `ipv6` is what ::/0 leads to, likewise.
+    """
 
     vpc: str
     subnets: frozenset[str]
@@ -63,6 +66,7 @@ class RouteTable:
     default: str | None
     #: Whether what the route leads to is still there.
     is_active: bool = True
+    ipv6: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +172,12 @@ def _way_out(subnet: Subnet, users: tuple[Attachment, ...], network: Network) ->
     own = next((table for table in tables if subnet.id in table.subnets), None)
     table = own or next((table for table in tables if table.is_main), None)
     target = table.default if table else None
-    if table is None or target is None:
+    if table and target is None and table.ipv6:
+        message = f"{who} has a way to the internet by IPv6 alone, {table.ipv6}"
+        yield info(
+            message, "see that the functions have Ipv6AllowedForDualStack, and what they call has IPv6"
+        )
+    elif table is None or target is None:
         yield info(f"{who} has no way to the internet, only {_endpoints(subnet.vpc, network)}")
     elif not table.is_active:
         yield error(f"the default route of {who} leads to {target}, which is gone", "mend the route")

@@ -99,6 +99,7 @@ def test_what_is_wrong_is_told_once(network, severity, told):
         (replace(WELL, nat_gateways={"nat-1": "failed"}), "error", "leads to nat-1, which is failed"),
         (replace(WELL, nat_gateways={}), "error", "leads to nat-1, which is gone"),
         (with_route(default=None), "info", "what is in its VPC: it has no endpoints"),
+        (with_route(default=None, ipv6="eigw-1"), "info", "to the internet by IPv6 alone, eigw-1"),
         (replace(WELL, route_tables=()), "info", "no way to the internet"),
     ],
 )

@@ -17,6 +17,7 @@ _INTERFACES_PER_VPC = "L-9FEE3D26"
 """Lambda's quota 'Elastic network interfaces per VPC' has this code in Service Quotas."""
 _TARGETS = (
     "NatGatewayId",
+    "EgressOnlyInternetGatewayId",
     "TransitGatewayId",
     "GatewayId",
     "NetworkInterfaceId",
@@ -167,18 +168,21 @@ class Diagnosis(Health):
 
 
 def _route_table(item: Mapping[str, Any]) -> RouteTable:
-    associations = item["Associations"]
-    default = next((each for each in item["Routes"] if each.get("DestinationCidrBlock") == "0.0.0.0/0"), None)
-    target = (
-        next((default[key] for key in _TARGETS if default.get(key)), "what is unknown") if default else None
-    )
+    associations, routes = item["Associations"], item["Routes"]
+    default = next((each for each in routes if each.get("DestinationCidrBlock") == "0.0.0.0/0"), None)
+    ipv6 = next((each for each in routes if each.get("DestinationIpv6CidrBlock") == "::/0"), None)
     return RouteTable(
         vpc=item["VpcId"],
         subnets=frozenset(each["SubnetId"] for each in associations if "SubnetId" in each),
         is_main=any(each.get("Main") for each in associations),
-        default=target,
+        default=_led_to(default) if default else None,
         is_active=default is None or default.get("State") != "blackhole",
+        ipv6=_led_to(ipv6) if ipv6 and ipv6.get("State") != "blackhole" else None,
     )
+
+
+def _led_to(route: Mapping[str, Any]) -> str:
+    return next((str(route[key]) for key in _TARGETS if route.get(key)), "what is unknown")
 
 
 def _query(number: int, metric: Metric) -> dict[str, Any]:

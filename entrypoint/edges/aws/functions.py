@@ -39,7 +39,7 @@ class Functions(Region):
             FunctionName=function.name,
             Layers=list(layers),
             RevisionId=function.revision_id,
-            **({"VpcConfig": _vpc_config(vpc)} if vpc else {}),
+            **({"VpcConfig": _vpc_config(vpc, uses_ipv6=function.uses_ipv6)} if vpc else {}),
         )
         configuration = self._settled(function.name)
         if configuration.get("LastUpdateStatus") == "Failed":
@@ -74,6 +74,7 @@ def function_of(item: Mapping[str, Any]) -> Function:
         package_type=item.get("PackageType", "Zip"),
         code_sha256=item.get("CodeSha256", ""),
         vpc=vpc_of(item),
+        uses_ipv6=item.get("VpcConfig", {}).get("Ipv6AllowedForDualStack", False),
         code_size=item.get("CodeSize", 0),
         layer_sizes=tuple(layer.get("CodeSize", 0) for layer in item.get("Layers", [])),
         role=item.get("Role", ""),
@@ -93,5 +94,10 @@ def vpc_of(item: Mapping[str, Any]) -> Vpc | None:
     return Vpc(tuple(subnets), tuple(groups)) if subnets else None
 
 
-def _vpc_config(vpc: Vpc) -> dict[str, list[str]]:
-    return {"SubnetIds": list(vpc.subnets), "SecurityGroupIds": list(vpc.security_groups)}
+def _vpc_config(vpc: Vpc, *, uses_ipv6: bool) -> dict[str, object]:
+    """Return a VpcConfig whole: what it leaves out may be taken for switched off."""
+    config: dict[str, object] = {
+        "SubnetIds": list(vpc.subnets),
+        "SecurityGroupIds": list(vpc.security_groups),
+    }
+    return config | ({"Ipv6AllowedForDualStack": True} if uses_ipv6 and vpc.subnets else {})

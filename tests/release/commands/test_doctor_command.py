@@ -158,18 +158,22 @@ def test_all_that_is_wrong_with_a_network_is_told_at_once(aws, project, ec2, vpc
 def test_the_main_route_table_counts_for_a_subnet_without_its_own(aws, project, ec2, vpc, faults, capsys):
     names = [subnet(ec2, vpc, 1, "a"), subnet(ec2, vpc, 2, "b")]
     attach(aws, project, *names, groups=[group(ec2, vpc)])
-    faults.script("SimulatePrincipalPolicy", *[simulated()] * 2)
-    faults.script("GetServiceQuota", *[quota(500)] * 2)
+    faults.script("SimulatePrincipalPolicy", *[simulated()] * 3)
+    faults.script("GetServiceQuota", *[quota(500)] * 3)
     assert main(["doctor"]) == 0
     assert f"{names[0]} of api has no way to the internet, only these VPC endpoints: s3 (gateway)" in (
         capsys.readouterr().out
     )
+    (main_table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    table = main_table["RouteTableId"]
+    outward = ec2.create_egress_only_internet_gateway(VpcId=vpc)["EgressOnlyInternetGateway"]
+    outward = outward["EgressOnlyInternetGatewayId"]
+    ec2.create_route(RouteTableId=table, DestinationIpv6CidrBlock="::/0", EgressOnlyInternetGatewayId=outward)
+    assert main(["doctor"]) == 0
+    assert f"{names[0]} of api has a way to the internet by IPv6 alone, {outward}" in capsys.readouterr().out
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     ec2.attach_internet_gateway(VpcId=vpc, InternetGatewayId=gateway)
-    (main_table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
-    ec2.create_route(
-        RouteTableId=main_table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway
-    )
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
     assert main(["doctor"]) == 0
     assert f"warning  the subnet {names[0]} of api is public" in capsys.readouterr().out
 
