@@ -21,7 +21,7 @@ def started(arguments: argparse.Namespace, environment: Mapping[str, str]) -> It
     from entrypoint.outside import open_run  # noqa: PLC0415
     from entrypoint.report.console import Console  # noqa: PLC0415
 
-    console = Console(quiet=arguments.quiet)
+    console = Console(quiet=arguments.quiet, warnings=arguments.warnings)
     project = project_of(arguments, environment)
     console.warn(aging(project.manifest, datetime.now(tz=UTC).date()))
     with open_run(

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from entrypoint import command_line
 from entrypoint.errors import LayersError, MachineError, Place, UsageError
@@ -21,24 +22,39 @@ _EXTRAS |= dict.fromkeys(("flask", "flask_cors", "moto", "werkzeug"), "local")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; entrypoint/errors.py lists the codes."""
     environment = os.environ
+    # What is warned of while the command runs is told once more at its end.
+    arguments = argparse.Namespace(warnings=[], sarif=None)
+    error: LayersError | None = None
+    code = 0
     try:
-        arguments = _parse(sys.argv[1:] if argv is None else argv, environment)
-        code: int = arguments.run(arguments, environment)
-    except LayersError as error:
-        return _tell(error, environment)
-    except ModuleNotFoundError as error:
-        return _tell(_missing_extra(error), environment)
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):  # the reader of our output has had enough
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - or exit complains
-            return 0
-        place = Place(str(error.filename)) if error.filename else None
-        remedy = "mend the permissions or the disk, and run again"
-        return _tell(MachineError.of(error.strerror or str(error), remedy, place), environment)
+        code = _run(sys.argv[1:] if argv is None else argv, arguments, environment)
+    except LayersError as caught:
+        error = caught
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: no file is half-written; run it again and it will finish\n")
         _end_threads()
         return _INTERRUPTED
+    _print(error)
+    _annotate(error, arguments, environment)
+    try:
+        _write_sarif(error, arguments)
+    except OSError as failure:
+        _print(_machine_error(failure))
+        error = error or _machine_error(failure)
+    return error.exit_code if error else code
+
+
+def _run(argv: Sequence[str], arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    try:
+        _parse(argv, arguments, environment)
+        code: int = arguments.run(arguments, environment)
+    except ModuleNotFoundError as error:
+        raise _missing_extra(error) from None
+    except BrokenPipeError:  # the reader of our output has had enough
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - or exit complains
+        return 0
+    except OSError as error:
+        raise _machine_error(error) from None
     return code
 
 
@@ -66,20 +82,44 @@ def _missing_extra(error: ModuleNotFoundError) -> LayersError:
     return UsageError.of(f"this installation lacks {library}", remedy)
 
 
-def _tell(error: LayersError, environment: Mapping[str, str]) -> int:
-    """Print an error's problems, in a workflow as annotations too; return its exit code."""
-    for problem in error.problems:
+def _machine_error(error: OSError) -> MachineError:
+    place = Place(str(error.filename)) if error.filename else None
+    return MachineError.of(
+        error.strerror or str(error), "mend the permissions or the disk, and run again", place
+    )
+
+
+def _print(error: LayersError | None) -> None:
+    for problem in error.problems if error else ():
         sys.stderr.write(f"error: {problem}\n")
+
+
+def _annotate(
+    error: LayersError | None, arguments: argparse.Namespace, environment: Mapping[str, str]
+) -> None:
+    """Show problems in a workflow at their lines."""
     if environment.get("GITHUB_ACTIONS") == "true":
         from entrypoint.edges import github  # noqa: PLC0415 - a workflow's business only
 
-        sys.stdout.write("\n".join([*github.annotations("error", error.problems), ""]))
-    return error.exit_code
+        for kind, problems in (
+            ("error", error.problems if error else ()),
+            ("warning", arguments.warnings),
+        ):
+            sys.stdout.writelines(f"{line}\n" for line in github.annotations(kind, problems))
 
 
-def _parse(argv: Sequence[str], environment: Mapping[str, str]) -> argparse.Namespace:
+def _write_sarif(error: LayersError | None, arguments: argparse.Namespace) -> None:
+    if arguments.sarif:
+        from entrypoint.atomic import write_text  # noqa: PLC0415
+        from entrypoint.report.sarif import sarif  # noqa: PLC0415
+
+        text = sarif(error, arguments.warnings, manifest=arguments.manifest)
+        write_text(Path(arguments.sarif), text)
+
+
+def _parse(argv: Sequence[str], into: argparse.Namespace, environment: Mapping[str, str]) -> None:
     if not argv and environment.get("GITHUB_ACTIONS") == "true":
         from entrypoint.edges import github  # noqa: PLC0415
 
         argv = github.arguments(environment)
-    return command_line.parse(argv, main)
+    command_line.parse(argv, into, main)

@@ -82,6 +82,12 @@ _OPTIONS = (
         "for wheels; default: ~/.cache/lambda-layers",
         {"metavar": "FOLDER"},
     ),
+    _Option(
+        "--sarif",
+        "check build plan deploy",
+        "also write all problems to this file, for code scanning",
+        {"metavar": "FILE"},
+    ),
     _Option("--locked", "build plan deploy", "refuse layers without a lock", _SWITCH),
     _Option(
         "--aws",
@@ -113,14 +119,14 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError.of(message, f"see: {self.prog} --help")
 
 
-def parse(argv: Sequence[str], main: Callable[[Sequence[str]], int]) -> argparse.Namespace:
-    """Return the arguments; among them the command as `run`, and `main` for the demo to call.
+def parse(argv: Sequence[str], into: argparse.Namespace, main: Callable[[Sequence[str]], int]) -> None:
+    """Put the arguments into a namespace; among them the command as `run`, and `main` for the demo to call.
 
     Raises:
         UsageError: where the command line cannot be understood.
     """
     parser = _Parser(prog="lambda-layers", description="Build, publish and roll out AWS Lambda layers.")
-    parser.set_defaults(main=main)
+    parser.set_defaults(main=main, sarif=None)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     # Where a command is named, it alone is made: argparse takes its time over each.
@@ -133,4 +139,4 @@ def parse(argv: Sequence[str], main: Callable[[Sequence[str]], int]) -> argparse
         for option in _OPTIONS:
             if name in option.commands.split():
                 command.add_argument(option.name, help=option.help, **option.settings)
-    return parser.parse_args(argv)
+    parser.parse_args(argv, into)

@@ -33,11 +33,12 @@ class Place(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong: what, what to do about it, and where."""
+    """One thing that is wrong: what, what to do about it, and where; the rule that found it, if one did."""
 
     message: str
     remedy: str
     place: Place | None = None
+    rule: str | None = None
 
     def __str__(self) -> str:
         text = f"{self.message}; {self.remedy}" if self.remedy else self.message

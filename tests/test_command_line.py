@@ -14,6 +14,7 @@ import yaml
 from layers import shared_object, unzipped
 from package_index import IndexServer, make_sdist, make_wheel, pip_environment
 
+DATA = Path(__file__).parent / "data"
 COMMAND = Path(sys.executable).with_name("lambda-layers")
 MANIFEST = """\
 version: 1
@@ -321,3 +322,57 @@ def test_ctrl_c_leaves_nothing_half_done(tmp_path, project, index):
     assert "interrupted: no file is half-written" in said
     assert "Traceback" not in said
     assert files(project) == ["lambda-layers.yml", "web.in"]
+
+
+def sarif(path):
+    """The results of a SARIF file that is one by its schema: level, rule, place, message."""
+    document = json.loads(path.read_text())
+    jsonschema.validate(document, json.loads((DATA / "sarif-2.1.0.json").read_text()))
+    (found,) = document["runs"]
+    rules = [rule["id"] for rule in found["tool"]["driver"]["rules"]]
+    assert sorted({result["ruleId"] for result in found["results"]}) == rules
+    fingerprints = [result["partialFingerprints"]["problem/v1"] for result in found["results"]]
+    assert len(set(fingerprints)) == len(fingerprints)
+    for result in found["results"]:
+        place = result["locations"][0]["physicalLocation"]
+        where = (place["artifactLocation"]["uri"], place["region"]["startLine"])
+        yield result["level"], result["ruleId"], *where, result["message"]["text"]
+
+
+def test_findings_for_code_scanning(run, project, index, tmp_path):
+    make_wheel(index.folder, "app", "1.1", files={"app.py": "", "native.so": shared_object(tmp_path)})
+    (project / "lambda-layers.yml").write_text(
+        MANIFEST.replace("[python3.12, python3.13]", "[python3.12, python3.9]").replace("x86_64, ", "")
+    )
+    expect(run("build", "--sarif", "problems.sarif"), 9)
+    *errors, warning = sorted(sarif(project / "problems.sarif"))
+    assert [error[:4] for error in errors] == [("error", "elf-machine", "lambda-layers.yml", 3)] * 2
+    assert "native.so of app-1.1-py3-none-any.whl is made for x86_64" in errors[0][4]
+    assert warning[:4] == ("warning", "notice", "lambda-layers.yml", 3)
+    assert "python3.9 is deprecated" in warning[4]
+
+
+def test_problems_of_the_manifest_for_code_scanning(run, project):
+    (project / "lambda-layers.yml").write_text(MANIFEST + "layer: {}\n")
+    expect(run("check", "--sarif", "out/problems.sarif"), 5)
+    ((level, rule, *where, text),) = sarif(project / "out" / "problems.sarif")
+    assert (level, rule, where) == ("error", "manifest", ["lambda-layers.yml", 7])
+    assert text == "the key 'layer' is unknown; did you mean 'layers'?"
+
+
+def test_nothing_for_code_scanning_closes_what_was_there(run, project):
+    expect(run("lock"), 0)
+    expect(run("build", "--sarif", "problems.sarif"), 0)
+    assert list(sarif(project / "problems.sarif")) == []
+
+
+def test_a_sarif_file_that_cannot_be_written(run, project):
+    expect(run("lock"), 0)
+    expect(run("check", "--sarif", "/proc/nowhere/problems.sarif"), 13, "error: /proc/nowhere")
+
+
+def test_a_workflow_gets_warnings_at_their_lines_too(run, project):
+    (project / "lambda-layers.yml").write_text(MANIFEST.replace("python3.12, python3.13", "python3.15"))
+    (project / "web.in").write_text("only-arm\n")
+    variables = {"GITHUB_ACTIONS": "true", "INPUT_COMMAND": "build"}
+    expect(run(**variables), 0, "::warning file=lambda-layers.yml,line=3,col=3::python3.15 is a preview")

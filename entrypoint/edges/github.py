@@ -9,7 +9,7 @@ from pathlib import Path
 
 from entrypoint.errors import Problem
 
-INPUTS = ("command", "manifest", "set", "target", "artifacts", "locked", "cache")
+INPUTS = ("command", "manifest", "set", "target", "artifacts", "locked", "cache", "sarif")
 """The inputs of action.yml, each named like the flag it stands for."""
 _MOST_ANNOTATIONS = 10
 """GitHub drops what a step prints beyond ten of a kind."""
@@ -24,7 +24,7 @@ def arguments(environment: Mapping[str, str]) -> list[str]:
     """Return the command line that the action's inputs stand for."""
     values = {name: environment.get(f"INPUT_{name.upper()}", "").strip() for name in INPUTS}
     line = [values["command"] or "deploy"]
-    for name in ("manifest", "artifacts", "cache"):
+    for name in ("manifest", "artifacts", "cache", "sarif"):
         line += [f"--{name}", values[name]] if values[name] else []
     for name in ("set", "target"):
         for value in values[name].splitlines():

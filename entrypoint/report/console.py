@@ -35,10 +35,12 @@ _KILO, _MEGA = 1e3, 1e6
 class Console:
     """Prints what happens; safe to use from several threads."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, warnings: list[Problem] | None = None) -> None:
+        """`warnings` takes in all that is warned of, for who tells of it elsewhere."""
         self._out = RichConsole(highlight=False, soft_wrap=True)
         self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
         self._quiet = quiet
+        self._warnings = [] if warnings is None else warnings
         self._lock = threading.Lock()
 
     def say(self, text: str) -> None:
@@ -52,6 +54,7 @@ class Console:
     def warn(self, problems: Iterable[Problem]) -> None:
         """Print warnings; they stop nothing."""
         for problem in problems:
+            self._warnings.append(problem)
             self._err.print(f"[yellow]warning:[/yellow] {escape(str(problem))}")
 
     def built(self, target: Target, archive: BuiltArchive) -> None:

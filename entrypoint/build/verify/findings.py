@@ -37,4 +37,4 @@ class Finding:
     @property
     def problem(self) -> Problem:
         """The finding as errors print it."""
-        return Problem(f"{self.target}: {self.message} [{self.rule}]", self.remedy, self.place)
+        return Problem(f"{self.target}: {self.message} [{self.rule}]", self.remedy, self.place, self.rule)
