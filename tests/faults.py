@@ -48,6 +48,22 @@ def answer(status: int, body: bytes):
     return fault
 
 
+def changed(change: Callable[[dict], None]):
+    """Answer as AWS would, but for what `change` does to the answer's JSON."""
+
+    def fault(inner):
+        def application(environ, start_response):
+            started = []
+            answered = json.loads(b"".join(inner(environ, lambda *given: started.extend(given[:2]))))
+            change(answered)
+            start_response(started[0], [("Content-Type", "application/json")])
+            return [json.dumps(answered).encode()]
+
+        return application
+
+    return fault
+
+
 def sts_error(code: str, message: str) -> bytes:
     """An error in the form of STS."""
     told = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"

@@ -61,7 +61,8 @@ class HealthCheck:
         try:
             found = json.loads(answer)
         except ValueError:
-            return f"{invoke.function} answered with what is no JSON: {answer[:200]!r}"
+            shown = answer[:200].decode(errors="replace")
+            return f"{invoke.function} answered with what is no JSON: {shown!r}"
         if not _holds(found, json.loads(invoke.expect.read_text("utf-8"))):
             return (
                 f"{invoke.function} answered {json.dumps(found)[:200]}, which is not as {invoke.expect.name}"

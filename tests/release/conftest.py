@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 from faults import Faults
-from planning import ACCOUNT, REGION
+from planning import ACCOUNT, REGION, plan_of, read
 from virtual_time import VirtualTime
 
 from entrypoint.edges.aws import Access, AwsRegion
 from entrypoint.local_aws.server import LocalAws
 from entrypoint.manifest import Destination
+from entrypoint.release.rollout import roll_out
+from entrypoint.release.selection import select
+from entrypoint.release.state import LayerState, RegionState, read_details
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,3 +86,51 @@ def code() -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("a.py", "def b(event, context): ...\n")
     return buffer.getvalue()
+
+
+@pytest.fixture
+def two_versions(aws) -> None:
+    """The layer `web` in two versions, of which functions are to get the newer one."""
+    for number in (1, 2):
+        aws.declare_layer_version("web", account=ACCOUNT, version=number)
+
+
+@pytest.fixture
+def roll(edge, clock):
+    """Plan a manifest by what stands, and roll version 2 out; say what was said."""
+
+    def roll_it(text, *, said=None):
+        manifest, layers = read(text)
+        (newest, *_) = edge.layer_versions("web")
+        destination = Destination(REGION)
+        tags = edge.tags()
+        state = RegionState(
+            destination=destination,
+            layers={"web": LayerState(latest=newest, current=newest)},
+            functions=tuple(sorted(edge.functions(), key=lambda each: each.name)),
+            tags=tags,
+        )
+        selection = select(manifest, layers, state.functions, tags, destination)
+        plan = plan_of(text, state, read_details(edge, selection.functions))
+        rolled = roll_out(
+            edge,
+            plan.to_update,
+            plan.versions,
+            lambda _: None,
+            rollout=manifest.rollout,
+            say=(said if said is not None else []).append,
+            sleep=clock.sleep,
+            clock=clock,
+        )
+        return {outcome.function: outcome for outcome in rolled.functions}, rolled.trouble
+
+    return roll_it
+
+
+@pytest.fixture
+def layers_of(other):
+    def layers(name, **qualifier):
+        configuration = other.get_function(FunctionName=name, **qualifier)["Configuration"]
+        return [each["Arn"] for each in configuration.get("Layers", [])]
+
+    return layers

@@ -6,25 +6,18 @@ import json
 import boto3
 import faults as fault
 import pytest
-from planning import ACCOUNT, REGION, arn, layer, plan_of, read
+from planning import ACCOUNT, REGION, plan_of, read
+from rolling import LAYERS, NEW, OLD, rolling
 
 from entrypoint.errors import RolloutError
 from entrypoint.manifest import Destination
 from entrypoint.release.owners import warn_of_owners
-from entrypoint.release.rollout import roll_out, waves
-from entrypoint.release.selection import select
-from entrypoint.release.state import LayerState, RegionState, read_details
+from entrypoint.release.rollout import waves
+from entrypoint.release.state import LayerState, RegionState
 from entrypoint.release.update import Status
 
 UPDATE = "UpdateFunctionConfiguration"
-OLD, NEW = arn("web", 1), arn("web", 2)
-LAYERS = "layers:\n" + layer("web")
-
-
-@pytest.fixture(autouse=True)
-def _layers(aws):
-    for number in (1, 2):
-        aws.declare_layer_version("web", account=ACCOUNT, version=number)
+pytestmark = pytest.mark.usefixtures("two_versions")
 
 
 @pytest.fixture
@@ -49,52 +42,6 @@ def alarm(aws):
             client.set_alarm_state(AlarmName=name, StateValue=value, StateReason="told so")
 
         yield state
-
-
-@pytest.fixture
-def roll(edge, clock):
-    """Plan a manifest by what stands, and roll version 2 out; say what was said."""
-
-    def roll_it(text, *, said=None):
-        manifest, layers = read(text)
-        (newest, *_) = edge.layer_versions("web")
-        destination = Destination(REGION)
-        tags = edge.tags()
-        state = RegionState(
-            destination=destination,
-            layers={"web": LayerState(latest=newest, current=newest)},
-            functions=tuple(sorted(edge.functions(), key=lambda each: each.name)),
-            tags=tags,
-        )
-        selection = select(manifest, layers, state.functions, tags, destination)
-        plan = plan_of(text, state, read_details(edge, selection.functions))
-        rolled = roll_out(
-            edge,
-            plan.to_update,
-            plan.versions,
-            lambda _: None,
-            rollout=manifest.rollout,
-            say=(said if said is not None else []).append,
-            sleep=clock.sleep,
-            clock=clock,
-        )
-        return {outcome.function: outcome for outcome in rolled.functions}, rolled.trouble
-
-    return roll_it
-
-
-@pytest.fixture
-def layers_of(other):
-    def layers(name, **qualifier):
-        configuration = other.get_function(FunctionName=name, **qualifier)["Configuration"]
-        return [each["Arn"] for each in configuration.get("Layers", [])]
-
-    return layers
-
-
-def rolling(entry="layers: [web]", **rollout):
-    settings = ", ".join(f"{key}: {value}" for key, value in rollout.items())
-    return LAYERS + f'functions: {{"*": {{{entry}}}}}\n' + (f"rollout: {{{settings}}}\n" if settings else "")
 
 
 def having(outcomes, status):
@@ -261,7 +208,7 @@ def test_a_vpc_is_put_back_too(aws, roll, other, before):
 
 class TestAliases:
     @pytest.fixture(autouse=True)
-    def _api(self, aws, other):
+    def _api(self, aws, other, two_versions):  # noqa: ARG002 - the function has one of them
         aws.declare_function("api", layers=[OLD])
         version = other.publish_version(FunctionName="api")["Version"]
         other.create_alias(FunctionName="api", Name="live", FunctionVersion=version)
