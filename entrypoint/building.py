@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from entrypoint.atomic import write_text
 from entrypoint.build.assemble import Archive, assemble
 from entrypoint.build.bytecode import Bytecode, Interpreter
 from entrypoint.build.dependency_hash import dependency_hash
@@ -42,6 +43,8 @@ def build_archives(run: Run, locks: Mapping[Target, Lock], files: Files) -> dict
         LayersError: of the first stage that fails, with the problems of all targets; no archive that
             would fail in its runtime is left behind.
     """
+    from entrypoint.report.sbom import sbom  # noqa: PLC0415 - most runs find nothing to build
+
     fetched = {target: _fetch(run, target, lock) for target, lock in locks.items()}
     wheels = compiled(run, locks, fetched)
     contents = _inspect(run, wheels)
@@ -67,6 +70,7 @@ def build_archives(run: Run, locks: Mapping[Target, Lock], files: Files) -> dict
     for target, archive in archives.items():
         digest = dependency_hash(target, locks[target], files[target])
         built[target] = describe(archive, target, digest)
+        write_text(archive.path.with_suffix(".cdx.json"), sbom(archive, target))
         run.console.built(target, built[target])
     _same_bytes(run.project.layers, built)
     return built

@@ -12,7 +12,19 @@ from entrypoint.errors import LayersError, MachineError, Place, UsageError
 _INTERRUPTED = 130
 _GRACE = 2.0
 _EXTRAS = dict.fromkeys(
-    ("boto3", "botocore", "docker", "elftools", "httpx2", "pathspec", "pip", "piptools", "rich", "unearth"),
+    (
+        "boto3",
+        "botocore",
+        "cyclonedx",
+        "docker",
+        "elftools",
+        "httpx2",
+        "pathspec",
+        "pip",
+        "piptools",
+        "rich",
+        "unearth",
+    ),
     "all",
 )
 _EXTRAS |= dict.fromkeys(("flask", "flask_cors", "moto", "werkzeug"), "local")

@@ -37,20 +37,21 @@ def make_wheel(
     requires_python: str | None = None,
     files: dict[str, str | bytes] | None = None,
     extras: tuple[str, ...] = (),
+    metadata: tuple[str, ...] = (),
 ) -> Path:
     """Write a wheel that pip and installer accept; by default it holds one module of the project's name."""
     stem = f"{canonicalize_name(name).replace('-', '_')}-{version}"
     module = canonicalize_name(name).replace("-", "_")
-    metadata = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
-    metadata += [f"Requires-Python: {requires_python}"] if requires_python else []
-    metadata += [f"Provides-Extra: {extra}" for extra in extras]
-    metadata += [f"Requires-Dist: {requirement}" for requirement in requires]
+    lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *metadata]
+    lines += [f"Requires-Python: {requires_python}"] if requires_python else []
+    lines += [f"Provides-Extra: {extra}" for extra in extras]
+    lines += [f"Requires-Dist: {requirement}" for requirement in requires]
     tags = [f"Tag: {part}" for part in _spread(tag)]
     purelib = "true" if tag.endswith("-any") else "false"
     wheel = ["Wheel-Version: 1.0", "Generator: tests", f"Root-Is-Purelib: {purelib}", *tags]
     members: dict[str, str | bytes] = {
         **(files if files is not None else {f"{module}.py": f"VERSION = {version!r}\n"}),
-        f"{stem}.dist-info/METADATA": "\n".join(metadata) + "\n\n",
+        f"{stem}.dist-info/METADATA": "\n".join(lines) + "\n\n",
         f"{stem}.dist-info/WHEEL": "\n".join(wheel) + "\n",
     }
     contents = {path: text.encode() if isinstance(text, str) else text for path, text in members.items()}

@@ -17,7 +17,7 @@ from entrypoint.build.elf import ElfFacts
 from entrypoint.build.fetch import Wheel
 from entrypoint.build.wheel import Member, read_content, read_members
 
-_FORMAT = 4
+_FORMAT = 5
 """Raised whenever the checks or the facts change, so that older answers are not believed."""
 
 
@@ -30,6 +30,8 @@ class Contents:
     #: Requires-Dist and Requires-Python of its METADATA.
     requires: tuple[str, ...]
     requires_python: str | None
+    #: An SPDX expression, or what else its METADATA says of its licence in a line.
+    license: str | None
     elf: Mapping[str, ElfFacts]
     #: ELF files that could not be understood, with the reason.
     damaged: Mapping[str, str]
@@ -52,7 +54,7 @@ def inspect(wheel: Wheel, cache: Path) -> Contents:
 
 def _inspect(wheel: Wheel) -> dict[str, Any]:
     members = read_members(wheel.path)
-    facts: dict[str, Any] = {"requires": [], "requires_python": None, "elf": {}, "damaged": {}}
+    facts: dict[str, Any] = {"elf": {}, "damaged": {}} | _metadata("")
     facts["members"] = [list(astuple(member)) for member in members]
     for member, content in read_content(wheel.path, members):
         if content.read(len(elf.MAGIC)) == elf.MAGIC:
@@ -62,10 +64,22 @@ def _inspect(wheel: Wheel) -> dict[str, Any]:
                 facts["damaged"][member.path] = str(error)
         elif member.path.endswith(".dist-info/METADATA") and member.path.count("/") == 1:
             content.seek(0)
-            metadata = HeaderParser().parsestr(content.read().decode("utf-8", "replace"))
-            facts["requires"] = metadata.get_all("Requires-Dist", [])
-            facts["requires_python"] = metadata.get("Requires-Python")
+            facts |= _metadata(content.read().decode("utf-8", "replace"))
     return facts
+
+
+def _metadata(text: str) -> dict[str, Any]:
+    """Return what counts of a METADATA: https://packaging.python.org/specifications/core-metadata/."""
+    metadata = HeaderParser().parsestr(text)
+    classifiers = (line.split(" :: ") for line in metadata.get_all("Classifier", []))
+    classified = [parts[-1] for parts in classifiers if parts[0] == "License" and len(parts) > 1]
+    written = metadata.get("License", "").strip()
+    in_a_line = written if "\n" not in written and written.upper() != "UNKNOWN" else ""
+    return {
+        "requires": metadata.get_all("Requires-Dist", []),
+        "requires_python": metadata.get("Requires-Python"),
+        "license": metadata.get("License-Expression") or in_a_line or " OR ".join(classified) or None,
+    }
 
 
 def _contents(wheel: Wheel, facts: Mapping[str, Any]) -> Contents:
@@ -74,6 +88,7 @@ def _contents(wheel: Wheel, facts: Mapping[str, Any]) -> Contents:
         members=tuple(Member(*values) for values in facts["members"]),
         requires=tuple(facts["requires"]),
         requires_python=facts["requires_python"],
+        license=facts["license"],
         elf={path: _elf_facts(values) for path, values in facts["elf"].items()},
         damaged=facts["damaged"],
     )

@@ -1,12 +1,13 @@
 """Rules about packages: that those they need are there, that they run on this Python, what they hide."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from entrypoint.build.assemble import Archive
+from entrypoint.build.inspect import Contents
 from entrypoint.build.tags import marker_environment
 from entrypoint.build.verify.findings import Claim, Severity
 from entrypoint.targets import Target
@@ -16,21 +17,26 @@ RUNTIME_SDK = frozenset({"boto3", "botocore", "jmespath", "python-dateutil", "s3
 _SDK = ("boto3", "botocore", "s3transfer", "urllib3")
 
 
+def required_by(contents: Contents, environment: Mapping[str, str]) -> Iterator[Requirement]:
+    """Yield what a package requires where these markers hold, without any of its extras."""
+    for text in contents.requires:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue  # pip could not read it either, and installed the package all the same
+        if requirement.marker is None or requirement.marker.evaluate(dict(environment) | {"extra": ""}):
+            yield requirement
+
+
 def missing_dependency(archive: Archive, target: Target) -> Iterator[Claim]:
     """A package needs another one that is not there, or not in a version that serves."""
     wheels = [part.contents for part in archive.parts if part.contents]
     if not wheels:
         return  # such as what goes into a runtime without a Python, which has no environment for markers
-    environment = marker_environment(target.platform) | {"extra": ""}
+    environment = marker_environment(target.platform)
     versions = {canonicalize_name(contents.wheel.name): contents.wheel.version for contents in wheels}
     for contents in wheels:
-        for text in contents.requires:
-            try:
-                requirement = Requirement(text)
-            except InvalidRequirement:
-                continue  # pip could not read it either, and installed the package all the same
-            if requirement.marker and not requirement.marker.evaluate(environment):
-                continue
+        for requirement in required_by(contents, environment):
             name = canonicalize_name(requirement.name)
             needs = f"{contents.wheel.name} {contents.wheel.version} requires {requirement.name}"
             needs += str(requirement.specifier)
