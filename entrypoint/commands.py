@@ -112,7 +112,8 @@ def plan(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
             run.console.result(plans_as_json(plans))
         else:
             run.console.plans(plans)
-    _tell_workflow(environment, plan_outputs(plans), plan_summary(plans))
+        explained = pipeline.explain(run, found) if _is_summarized(environment) else ()
+    _tell_workflow(environment, plan_outputs(plans), plan_summary(plans, explained))
     _raise_all(AwsError, [problem for failure in found.failures for problem in failure.problems])
     something_to_do = not all(plan.is_empty for plan in plans)
     return _SOMETHING_TO_DO if arguments.detailed_exitcode and something_to_do else 0
@@ -143,7 +144,8 @@ def deploy(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int
         from entrypoint.report.results import deployment_outputs  # noqa: PLC0415
         from entrypoint.report.summary import deployment_summary  # noqa: PLC0415
 
-        deployment = pipeline.deploy(run, Path(arguments.artifacts) if arguments.artifacts else None)
+        artifacts = Path(arguments.artifacts) if arguments.artifacts else None
+        deployment = pipeline.deploy(run, artifacts, explained=_is_summarized(environment))
         run.console.deployed(deployment)
     _tell_workflow(environment, deployment_outputs(deployment), deployment_summary(deployment))
     _raise_all(RolloutError, deployment.problems)
@@ -194,6 +196,11 @@ def iam_policy(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
     policy = iam_policy(project.manifest, project.layers, regions=regions, account=arguments.account)
     _print(json.dumps(policy, indent=2))
     return 0
+
+
+def _is_summarized(environment: Mapping[str, str]) -> bool:
+    """Tell whether a workflow shows what a step did: then it is worth some more calls to explain it."""
+    return "GITHUB_STEP_SUMMARY" in environment
 
 
 def _tell_workflow(environment: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:

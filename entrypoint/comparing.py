@@ -2,7 +2,7 @@
 
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from entrypoint.project import Project
 from entrypoint.release.archive_packages import ArchivePackages
 from entrypoint.release.aws_lambda import LayerVersion
 from entrypoint.release.difference import Difference, Side, compare
+from entrypoint.release.plan import RegionPlan
 from entrypoint.run import Run
 from entrypoint.targets import AwsLayer, Target
 
@@ -48,8 +49,8 @@ def compare_revisions(run: Run, before: str, after: str | None, load: Load) -> t
     )
 
 
-def compare_with_aws(run: Run) -> tuple[Difference, ...]:
-    """Compare the latest versions of the layers in AWS with the working tree's locks.
+def compare_with_aws(run: Run, layers: Collection[AwsLayer] | None = None) -> tuple[Difference, ...]:
+    """Compare the latest versions of the layers in AWS, or of these alone, with the working tree's locks.
 
     Accounts and regions whose latest versions are of the same dependencies are compared once.
 
@@ -68,7 +69,18 @@ def compare_with_aws(run: Run) -> tuple[Difference, ...]:
                 found += [compare(str(target), side, here[str(target)]) for target in layer.targets]
         return found
 
-    return tuple(difference for found in for_each(run.project.layers, of_layer) for difference in found)
+    chosen = [layer for layer in run.project.layers if layers is None or layer in layers]
+    return tuple(difference for found in for_each(chosen, of_layer) for difference in found)
+
+
+def explain(run: Run, plans: Iterable[RegionPlan]) -> tuple[Difference, ...]:
+    """Tell what changes in the packages of layers to be published; nothing where it cannot be told."""
+    newer = {change.layer.name: change.layer for plan in plans for change in plan.to_publish if change.latest}
+    try:
+        return compare_with_aws(run, newer.values()) if newer else ()
+    except LayersError as error:
+        run.console.say(f"what changes in the packages is not shown: {error}")
+        return ()
 
 
 def _latest(run: Run, layer: AwsLayer, destinations: tuple[Destination, ...]) -> list[_Places]:

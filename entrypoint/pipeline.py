@@ -60,10 +60,16 @@ def diff(run: Run, before: str | None, after: str | None, load: comparing.Load) 
     return comparing.compare_revisions(run, before, after, load)
 
 
-def deploy(run: Run, artifacts: Path | None = None) -> Deployment:
+def explain(run: Run, plans: Plans) -> tuple[Difference, ...]:
+    """Tell what a plan changes in the packages of layers that stand in AWS."""
+    return comparing.explain(run, plans.plans)
+
+
+def deploy(run: Run, artifacts: Path | None = None, *, explained: bool = False) -> Deployment:
     """Make AWS agree with the manifest: build what changed, publish it, update the functions.
 
-    Where there are `artifacts`, what other jobs built is taken from that folder.
+    Where there are `artifacts`, what other jobs built is taken from that folder. To have it `explained` is to
+    learn what changed in the packages.
 
     What could not be done is in the result; what stops everything is raised.
     """
@@ -71,13 +77,15 @@ def deploy(run: Run, artifacts: Path | None = None) -> Deployment:
     locks, files = locks_of(run, targets), files_of(targets)
     plans = plan_everywhere(run, locks, files)
     run.console.plans(plans.plans)
+    differences = explain(run, plans) if explained else ()
     changed = {t: locks[t] for p in plans.plans for change in p.to_publish for t in change.layer.targets}
     archives = (
         read_archives(run, changed, files, artifacts) if artifacts else build_archives(run, changed, files)
     )
     _refuse_too_large(run, archives)
     refuse_overweight(plans.plans, archives)
-    return Deployment(regions=release_everywhere(run, plans, archives), archives=archives)
+    regions = release_everywhere(run, plans, archives)
+    return Deployment(regions=regions, archives=archives, differences=differences)
 
 
 def rollback(run: Run, layers: Sequence[AwsLayer], version: int | None) -> Deployment:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from entrypoint.build.describe import BuiltArchive
 from entrypoint.errors import LayersError, Problem
 from entrypoint.manifest import Destination
+from entrypoint.release.difference import Difference
 from entrypoint.release.plan import LayerAction, LayerChange
 from entrypoint.release.update import Outcome, Status
 from entrypoint.targets import Target
@@ -50,6 +51,8 @@ class Deployment:
     regions: tuple[RegionResult, ...]
     #: The archives that were built for it.
     archives: Mapping[Target, BuiltArchive] = field(default_factory=dict)
+    #: What that changed in the packages, where that was asked for.
+    differences: tuple[Difference, ...] = ()
 
     @property
     def changed(self) -> bool:

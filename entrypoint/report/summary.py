@@ -10,6 +10,7 @@ from entrypoint.build.describe import BuiltArchive
 from entrypoint.errors import Problem
 from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.release.aws_lambda import LayerVersion
+from entrypoint.release.difference import Difference
 from entrypoint.release.function_change import Aspect, FunctionChange
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
 from entrypoint.release.result import Deployment, RegionResult
@@ -29,8 +30,8 @@ _MARKS = {
 }
 
 
-def plan_summary(plans: Iterable[RegionPlan]) -> str:
-    """Return what is to be done, everywhere."""
+def plan_summary(plans: Iterable[RegionPlan], differences: Iterable[Difference] = ()) -> str:
+    """Return what is to be done, everywhere, and what that changes in the packages."""
     plans = tuple(plans)
     layers = sum(len(plan.to_publish) for plan in plans)
     functions = sum(len(plan.to_update) for plan in plans)
@@ -38,6 +39,7 @@ def plan_summary(plans: Iterable[RegionPlan]) -> str:
         return _page("Lambda layers: nothing to do", ["AWS agrees with the manifest."])
     sections = [
         _layers((str(plan.destination), change) for plan in plans for change in plan.layers),
+        _packages(differences),
         _changes((plan, change) for plan in plans for change in plan.to_update),
         _list("Warnings", [warning for plan in plans for warning in plan.warnings]),
     ]
@@ -53,6 +55,7 @@ def deployment_summary(deployment: Deployment) -> str:
             ((str(region.destination), change) for region in deployment.regions for change in region.layers),
             deployment.archives,
         ),
+        _packages(deployment.differences),
         _outcomes((region, outcome) for region in deployment.regions for outcome in region.functions),
         _list("Problems", deployment.problems),
         *(_contents(target, archive) for target, archive in deployment.archives.items()),
@@ -90,6 +93,20 @@ def _number(version: LayerVersion | None) -> str:
 def _sizes(archive: BuiltArchive) -> list[str]:
     share = archive.unzipped_size / UNZIPPED_BYTES
     return [_megabytes(archive.compressed_size), _megabytes(archive.unzipped_size), f"{share:.0%}"]
+
+
+def _packages(differences: Iterable[Difference]) -> str:
+    rows = [
+        [
+            f"`{difference.target}`",
+            f"`{change.name}`",
+            " → ".join(side.version if side else "none" for side in (change.before, change.after)),
+            "" if change.growth is None else f"{change.growth / 1e6:+.1f} MB",
+        ]
+        for difference in differences
+        for change in difference.changes
+    ]
+    return _table(["target", "package", "version", "zipped"], rows)
 
 
 def _changes(changes: Iterable[tuple[RegionPlan, FunctionChange]]) -> str:

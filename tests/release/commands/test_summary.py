@@ -2,6 +2,7 @@
 
 import re
 
+import faults as fault
 import pytest
 from deploying import MANIFEST
 
@@ -68,11 +69,24 @@ def test_a_deployment_and_the_next(summary, pin, capsys):
     ]
     assert 'pie showData title MB by package\n  "attrs" : 0.00' in text
     pin("tools.txt", "attrs", "4.0")
+    assert main(["plan"]) == 0
+    assert rows(summary(), "target")[0][:3] == ["`tools-python3.13-x86_64`", "`attrs`", "3.0 → 4.0"]
     assert main(["deploy"]) == 0
     text = summary()
     assert [row[2] for row in rows(text, "layer")] == ["1", "1", "1 → **2**"]
+    assert rows(text, "target")[0][:3] == ["`tools-python3.13-x86_64`", "`attrs`", "3.0 → 4.0"]
     assert main(["plan"]) == 0
     assert summary().endswith("## Lambda layers: nothing to do\n\nAWS agrees with the manifest.\n")
+
+
+def test_packages_that_cannot_be_compared_stop_nothing(summary, aws, pin, faults, capsys):
+    assert main(["deploy"]) == 0
+    summary()
+    pin("tools.txt", "attrs", "4.0")
+    faults.script("GetLayerVersion", fault.DENIED)
+    assert main(["deploy"]) == 0
+    assert "| target |" not in summary()
+    assert "what changes in the packages is not shown: AWS refuses GetLayerVersion" in capsys.readouterr().err
 
 
 def test_a_failure_says_what_stands_where(summary, aws, project):
