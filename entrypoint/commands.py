@@ -147,7 +147,8 @@ def deploy(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int
         artifacts = Path(arguments.artifacts) if arguments.artifacts else None
         deployment = pipeline.deploy(run, artifacts, explained=_is_summarized(environment))
         run.console.deployed(deployment)
-    _tell_workflow(environment, deployment_outputs(deployment), deployment_summary(deployment))
+    summary = deployment_summary(deployment, arguments.warnings)
+    _tell_workflow(environment, deployment_outputs(deployment), summary)
     _raise_all(RolloutError, deployment.problems)
     return 0
 

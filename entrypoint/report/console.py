@@ -23,13 +23,13 @@ from entrypoint.release.function_change import Aspect, FunctionChange
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
 from entrypoint.release.result import Deployment
 from entrypoint.release.update import Outcome, Status
+from entrypoint.report.figures import count, growth, megabytes
 from entrypoint.targets import Target
 
 _SHOWN = {Status.UPDATED: "green", Status.PUT_BACK: "yellow"}
 _SEVERITIES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 _STYLES = {LayerAction.KEEP: "dim", LayerAction.REUSE: "cyan", LayerAction.PUBLISH: "green"}
 _CHANGES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.UPGRADED: "cyan", Kind.DOWNGRADED: "yellow"}
-_KILO, _MEGA = 1e3, 1e6
 
 
 class Console:
@@ -59,10 +59,8 @@ class Console:
 
     def built(self, target: Target, archive: BuiltArchive) -> None:
         """Tell of a finished archive."""
-        sizes = (
-            f"{archive.compressed_size / 1e6:.1f} MB zipped, {archive.unzipped_size / 1e6:.1f} MB unzipped"
-        )
-        self._err.print(f"[green]built[/green] {target}: {_count(len(archive.packages), 'package')}, {sizes}")
+        sizes = f"{megabytes(archive.compressed_size)} zipped, {megabytes(archive.unzipped_size)} unzipped"
+        self._err.print(f"[green]built[/green] {target}: {count(len(archive.packages), 'package')}, {sizes}")
 
     def plans(self, plans: Iterable[RegionPlan]) -> None:
         """Show what is to be done everywhere, layer by layer and function by function."""
@@ -72,9 +70,9 @@ class Console:
         layers = sum(len(plan.to_publish) for plan in plans)
         functions = sum(len(plan.to_update) for plan in plans)
         if layers or functions:
-            text = f"to publish: {_count(layers, 'layer')}, to update: {_count(functions, 'function')}"
+            text = f"to publish: {count(layers, 'layer')}, to update: {count(functions, 'function')}"
         elif alarms := sum(len(plan.alarms) for plan in plans):
-            text = f"to put: {_count(alarms, 'alarm')}"
+            text = f"to put: {count(alarms, 'alarm')}"
         else:
             text = "nothing to do: AWS agrees with the manifest"
         self._out.print(f"[bold]{text}[/bold]")
@@ -102,7 +100,7 @@ class Console:
         layers = sum(len(region.published) for region in deployment.regions)
         functions = sum(len(region.updated) for region in deployment.regions)
         if layers or functions:
-            text = f"published {_count(layers, 'layer version')}, updated {_count(functions, 'function')}"
+            text = f"published {count(layers, 'layer version')}, updated {count(functions, 'function')}"
             self._out.print(f"[bold green]{text}[/bold green]")
         for region in deployment.regions:
             if region.deleted:
@@ -148,7 +146,7 @@ class Console:
             bar = DownloadBar(progress, title)
             yield bar
         if bar.wheels:
-            self.say(f"fetched {title}: {_count(bar.wheels, 'wheel')}, {bar.received / 1e6:.1f} MB")
+            self.say(f"fetched {title}: {count(bar.wheels, 'wheel')}, {megabytes(bar.received)}")
 
 
 class DownloadBar:
@@ -217,24 +215,14 @@ def _difference_lines(difference: Difference) -> Iterator[str]:
     for change, text in zip(difference.changes, versions, strict=True):
         style = _CHANGES[change.kind]
         row = f"{change.kind:10}[/{style}]  {change.name:{names}}  {escape(f'{text:{wide}}')}"
-        yield f"[{style}]{row}  {_growth(change.growth)}".rstrip()
+        yield f"[{style}]{row}  {growth(change.growth)}".rstrip()
     if difference.growth is not None:
-        yield f"[bold]{_growth(difference.growth)} zipped[/bold]"
+        yield f"[bold]{growth(difference.growth)} zipped[/bold]"
 
 
 def _versions(change: PackageChange) -> str:
     return " -> ".join(side.version for side in (change.before, change.after) if side)
 
 
-def _growth(size: int | None) -> str:
-    if size is None:
-        return ""
-    return f"{size / _MEGA:+.1f} MB" if abs(size) >= _MEGA / 10 else f"{size / _KILO:+.1f} kB"
-
-
 def _short(arn: str) -> str:
     return escape(":".join(arn.split(":")[-2:]) if arn.startswith("arn:") else arn)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

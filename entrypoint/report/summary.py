@@ -4,23 +4,31 @@ GitHub shows at most 1 MiB: https://docs.github.com/en/actions/reference/workflo
 Tables are cut long before that, and say how much they leave out.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from entrypoint.build.describe import BuiltArchive
 from entrypoint.errors import Problem
 from entrypoint.limits import UNZIPPED_BYTES
+from entrypoint.manifest import Destination
 from entrypoint.release.aws_lambda import LayerVersion
 from entrypoint.release.difference import Difference
 from entrypoint.release.function_change import Aspect, FunctionChange
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
 from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.update import Outcome, Status
+from entrypoint.report.figures import count, growth, megabytes
 from entrypoint.targets import Target
 
 MARKER = "<!-- lambda-layers -->"
 """Finds the comment again that a later run replaces."""
 _ROWS = 200
+_NAMED = 10
 _SLICES = 8
+_KILO, _MEGA = 1e3, 1e6
+_THINNEST = 0.02
+"""The share of a chart below which slices hide each other's labels."""
+_OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-isoe", "eusc-")
 _MARKS = {
     Status.UPDATED: "✅",
     Status.UNCHANGED: "",
@@ -38,29 +46,30 @@ def plan_summary(plans: Iterable[RegionPlan], differences: Iterable[Difference] 
     if not layers and not functions:
         return _page("Lambda layers: nothing to do", ["AWS agrees with the manifest."])
     sections = [
-        _layers((str(plan.destination), change) for plan in plans for change in plan.layers),
+        _layers((plan.destination, change) for plan in plans for change in plan.layers),
         _packages(differences),
         _changes((plan, change) for plan in plans for change in plan.to_update),
         _list("Warnings", [warning for plan in plans for warning in plan.warnings]),
     ]
-    return _page(f"Lambda layers: {layers} to publish, {functions} functions to update", sections)
+    return _page(f"Lambda layers: {layers} to publish, {count(functions, 'function')} to update", sections)
 
 
-def deployment_summary(deployment: Deployment) -> str:
-    """Return what was done, everywhere, and what the new archives are made of."""
+def deployment_summary(deployment: Deployment, warnings: Sequence[Problem] = ()) -> str:
+    """Return what was done, everywhere, what the new archives are made of, and what was warned of."""
     layers = sum(len(region.published) for region in deployment.regions)
     functions = sum(len(region.updated) for region in deployment.regions)
     sections = [
         _layers(
-            ((str(region.destination), change) for region in deployment.regions for change in region.layers),
+            ((region.destination, change) for region in deployment.regions for change in region.layers),
             deployment.archives,
         ),
         _packages(deployment.differences),
         _outcomes((region, outcome) for region in deployment.regions for outcome in region.functions),
         _list("Problems", deployment.problems),
+        _list("Warnings", warnings),
         *(_contents(target, archive) for target, archive in deployment.archives.items()),
     ]
-    return _page(f"Lambda layers: {layers} published, {functions} functions updated", sections)
+    return _page(f"Lambda layers: {layers} published, {count(functions, 'function')} updated", sections)
 
 
 def _page(title: str, sections: Iterable[str]) -> str:
@@ -68,20 +77,35 @@ def _page(title: str, sections: Iterable[str]) -> str:
 
 
 def _layers(
-    changes: Iterable[tuple[str, LayerChange]], archives: Mapping[Target, BuiltArchive] | None = None
+    changes: Iterable[tuple[Destination, LayerChange]], archives: Mapping[Target, BuiltArchive] | None = None
 ) -> str:
-    rows = []
-    for where, change in changes:
+    """Return a row for each layer that changes, everywhere in the same way; the others are counted."""
+    places: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    kept = set()
+    for destination, change in changes:
+        if change.action is LayerAction.KEEP:
+            kept.add(change.layer.name)
+            continue
         archive = (archives or {}).get(change.layer.targets[0])
         sizes = _sizes(archive) if archive else ["", "", ""]
-        rows.append([f"`{change.layer.name}`", where, _versions(change), *sizes])
-    return _table(["layer", "region", "version", "zipped", "unzipped", "of the limit"], rows)
+        page = f"layers/{change.layer.name}" + (
+            f"/versions/{change.version.version}" if change.version else ""
+        )
+        row = (f"`{change.layer.name}`", _versions(change), *sizes)
+        places[row].append(_place(destination, page if change.latest or change.version else ""))
+    rows = [[name, version, ", ".join(where), *sizes] for (name, version, *sizes), where in places.items()]
+    table = _table(["layer", "version", "in", "zipped", "unzipped", "of the limit"], rows)
+    return "\n\n".join(filter(None, [table, _kept(sorted(kept))]))
+
+
+def _kept(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    shown = ", ".join(f"`{name}`" for name in names[:_NAMED])
+    return f"{count(len(names), 'layer')} as before: {shown}{more}" if names else ""
 
 
 def _versions(change: LayerChange) -> str:
     before = _number(change.latest)
-    if change.action is LayerAction.KEEP:
-        return before
     after = _number(change.version) if change.version != change.latest else "new"
     return f"{before} → **{after}**" if change.latest else f"**{after}**"
 
@@ -92,58 +116,80 @@ def _number(version: LayerVersion | None) -> str:
 
 def _sizes(archive: BuiltArchive) -> list[str]:
     share = archive.unzipped_size / UNZIPPED_BYTES
-    return [_megabytes(archive.compressed_size), _megabytes(archive.unzipped_size), f"{share:.0%}"]
+    return [megabytes(archive.compressed_size), megabytes(archive.unzipped_size), f"{share:.0%}"]
 
 
 def _packages(differences: Iterable[Difference]) -> str:
+    """Return a row for each package that changes, in all targets in the same way."""
+    targets: dict[tuple[str, str], list[str]] = defaultdict(list)
+    growths: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for difference in differences:
+        for change in difference.changes:
+            versions = [side.version if side else "none" for side in (change.before, change.after)]
+            row = (f"`{change.name}`", " → ".join(versions))
+            targets[row].append(f"`{difference.target}`")
+            growths[row] += [] if change.growth is None else [change.growth]
     rows = [
-        [
-            f"`{difference.target}`",
-            f"`{change.name}`",
-            " → ".join(side.version if side else "none" for side in (change.before, change.after)),
-            "" if change.growth is None else f"{change.growth / 1e6:+.1f} MB",
-        ]
-        for difference in differences
-        for change in difference.changes
+        [*row, growth(max(growths[row], key=abs, default=None)), ", ".join(dict.fromkeys(found))]
+        for row, found in targets.items()
     ]
-    return _table(["target", "package", "version", "zipped"], rows)
+    return _table(["package", "version", "zipped", "in"], rows)
 
 
 def _changes(changes: Iterable[tuple[RegionPlan, FunctionChange]]) -> str:
-    rows = []
+    places: dict[tuple[str, str], list[str]] = defaultdict(list)
     for plan, change in changes:
-        before = change.function.layers
-        after = change.layers_after(before, plan.versions)
-        swaps = [f"+ `{_short(arn)}`" for arn in after if arn not in before]
-        swaps += [f"- `{_short(arn)}`" for arn in before if arn not in after]
-        swaps += [str(aspect) for aspect in change.aspects(plan.versions) if aspect is not Aspect.LAYERS]
-        rows.append([f"`{change.function.name}`", str(plan.destination), "<br>".join(swaps)])
-    return _table(["function", "region", "change"], rows)
+        name = change.function.name
+        row = (f"`{name}`", "<br>".join(_steps(plan, change)))
+        places[row].append(_place(plan.destination, f"functions/{name}"))
+    return _table(["function", "change", "in"], [[*row, ", ".join(where)] for row, where in places.items()])
+
+
+def _steps(plan: RegionPlan, change: FunctionChange) -> Iterator[str]:
+    """Yield what changes in a function: layers by name, from one version to another."""
+    before, after = change.function.layers, change.layers_after(change.function.layers, plan.versions)
+    gone = {_layer(arn): arn for arn in before if arn not in after}
+    for arn in after:
+        if arn not in before:
+            old = gone.pop(_layer(arn), None)
+            came = f"{_version(old)} → **{_version(arn)}**" if old else f"**{_version(arn)}**"
+            yield f"`{_layer(arn)}` {came}"
+    yield from (f"`{_layer(arn)}` {_version(arn)} → none" for arn in gone.values())
+    yield from (str(aspect) for aspect in change.aspects(plan.versions) if aspect is not Aspect.LAYERS)
 
 
 def _outcomes(outcomes: Iterable[tuple[RegionResult, Outcome]]) -> str:
-    rows = [
-        [
-            f"`{outcome.function}`",
-            str(region.destination),
-            f"{_MARKS[outcome.status]} {outcome.status}".strip(),
-            "<br>".join(f"`{_short(arn)}`" for arn in outcome.layers),
-        ]
-        for region, outcome in outcomes
-    ]
-    return _table(["function", "region", "state", "layers"], rows)
+    places: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for region, outcome in outcomes:
+        state = f"{_MARKS[outcome.status]} {outcome.status}".strip()
+        layers = "<br>".join(f"`{_layer(arn)}` {_version(arn)}" for arn in outcome.layers)
+        row = (f"`{outcome.function}`", state, layers)
+        places[row].append(_place(region.destination, f"functions/{outcome.function}"))
+    rows = [[*row, ", ".join(where)] for row, where in places.items()]
+    return _table(["function", "state", "layers", "in"], rows)
+
+
+def _place(destination: Destination, page: str) -> str:
+    """Return a region, leading to a page of Lambda's console; other partitions have other consoles."""
+    region = destination.region
+    if not page or region.startswith(_OTHER_PARTITIONS):
+        return str(destination)
+    home = f"https://{region}.console.aws.amazon.com/lambda/home?region={region}"
+    return f"[{destination}]({home}#/{page})"
 
 
 def _contents(target: Target, archive: BuiltArchive) -> str:
     """Return a chart of an archive's packages by size, folded."""
     sizes = sorted(((package.size, package.name) for package in archive.packages), reverse=True)
-    shown = [(name, size) for size, name in sizes[:_SLICES]]
-    if rest := sum(size for size, _ in sizes[_SLICES:]):
-        shown.append((f"{len(sizes) - _SLICES} more", rest))
-    slices = "\n".join(f'  "{name}" : {size / 1e6:.3f}' for name, size in shown if size)
-    count = f"{len(sizes)} package{'' if len(sizes) == 1 else 's'}"
-    summary = f"{target}: {count}, {_megabytes(archive.unzipped_size)} unzipped"
-    chart = f"```mermaid\npie showData title MB by package\n{slices}\n```"
+    total = sum(size for size, _ in sizes)
+    shown = [(name, size) for size, name in sizes[:_SLICES] if size > total * _THINNEST]
+    if rest := total - sum(size for _, size in shown):
+        shown.append((f"{len(sizes) - len(shown)} more", rest))
+    unit, bytes_of_it = ("MB", _MEGA) if total > _MEGA else ("kB", _KILO)  # mermaid draws no slice of 0.00
+    slices = "\n".join(f'  "{name}" : {size / bytes_of_it:.3g}' for name, size in shown)
+    packages = count(len(sizes), "package")
+    summary = f"{target}: {packages}, {megabytes(archive.unzipped_size)} unzipped"
+    chart = f"```mermaid\npie showData title {unit} by package\n{slices}\n```"
     return f"<details><summary>{summary}</summary>\n\n{chart}\n\n</details>" if slices else ""
 
 
@@ -174,9 +220,10 @@ def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def _short(arn: str) -> str:
-    return ":".join(arn.split(":")[-2:])
+def _layer(arn: str) -> str:
+    """Return the layer's name of a layer version's ARN, or of one that is to come."""
+    return arn.split(":")[-2]
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
+def _version(arn: str) -> str:
+    return arn.rpartition(":")[2]

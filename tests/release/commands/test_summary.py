@@ -12,6 +12,8 @@ from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.update import Outcome, Status
 from entrypoint.report.summary import deployment_summary
 
+CONSOLE = "https://eu-west-1.console.aws.amazon.com/lambda/home?region=eu-west-1#/"
+
 
 @pytest.fixture
 def summary(tmp_path, monkeypatch):
@@ -45,11 +47,11 @@ def test_a_plan(summary):
     assert text.startswith(
         "<!-- lambda-layers -->\n\n## Lambda layers: 3 to publish, 2 functions to update\n"
     )
-    assert rows(text, "layer")[0] == ["`web-python312-x86_64`", "eu-west-1", "**new**"]
+    assert rows(text, "layer")[0] == ["`web-python312-x86_64`", "**new**", "eu-west-1"]
     assert rows(text, "function")[0] == [
         "`api`",
-        "eu-west-1",
-        "+ `web-python313-x86_64:new`<br>+ `tools:new`",
+        "`web-python313-x86_64` **new**<br>`tools` **new**",
+        f"[eu-west-1]({CONSOLE}functions/api)",
     ]
 
 
@@ -57,24 +59,26 @@ def test_a_deployment_and_the_next(summary, pin, capsys):
     assert main(["deploy"]) == 0
     text = summary()
     assert "## Lambda layers: 3 published, 2 functions updated" in text
-    name, region, version, zipped, unzipped, share = rows(text, "layer")[2]
-    assert (name, region, version, share) == ("`tools`", "eu-west-1", "**1**", "0%")
+    name, version, where, zipped, unzipped, share = rows(text, "layer")[2]
+    assert (name, version, share) == ("`tools`", "**1**", "0%")
+    assert where == f"[eu-west-1]({CONSOLE}layers/tools/versions/1)"
     assert re.fullmatch(r"\d\.\d MB", zipped)
     assert re.fullmatch(r"\d\.\d MB", unzipped)
-    assert rows(text, "function")[1] == [
-        "`report-daily`",
-        "eu-west-1",
-        "✅ updated",
-        "`web-python312-x86_64:1`",
-    ]
-    assert 'pie showData title MB by package\n  "attrs" : 0.00' in text
+    assert rows(text, "function")[1][:3] == ["`report-daily`", "✅ updated", "`web-python312-x86_64` 1"]
+    assert re.search(r'pie showData title kB by package\n  "attrs" : 0\.[1-9]\d+\n', text)
     pin("tools.txt", "attrs", "4.0")
     assert main(["plan"]) == 0
-    assert rows(summary(), "target")[0][:3] == ["`tools-python3.13-x86_64`", "`attrs`", "3.0 → 4.0"]
+    text = summary()
+    (package,) = rows(text, "package")
+    assert package == ["`attrs`", "3.0 → 4.0", "`tools-python3.13-x86_64`"]
+    assert rows(text, "function") == [
+        ["`api`", "`tools` 1 → **new**", f"[eu-west-1]({CONSOLE}functions/api)"]
+    ]
     assert main(["deploy"]) == 0
     text = summary()
-    assert [row[2] for row in rows(text, "layer")] == ["1", "1", "1 → **2**"]
-    assert rows(text, "target")[0][:3] == ["`tools-python3.13-x86_64`", "`attrs`", "3.0 → 4.0"]
+    assert [row[:2] for row in rows(text, "layer")] == [["`tools`", "1 → **2**"]]
+    assert "2 layers as before: `web-python312-x86_64`, `web-python313-x86_64`" in text
+    assert rows(text, "package") == [package]
     assert main(["plan"]) == 0
     assert summary().endswith("## Lambda layers: nothing to do\n\nAWS agrees with the manifest.\n")
 
@@ -85,7 +89,7 @@ def test_packages_that_cannot_be_compared_stop_nothing(summary, aws, pin, faults
     pin("tools.txt", "attrs", "4.0")
     faults.script("GetLayerVersion", fault.DENIED)
     assert main(["deploy"]) == 0
-    assert "| target |" not in summary()
+    assert "| package |" not in summary()
     assert "what changes in the packages is not shown: AWS refuses GetLayerVersion" in capsys.readouterr().err
 
 
@@ -94,7 +98,7 @@ def test_a_failure_says_what_stands_where(summary, aws, project):
     aws.fail_next_update("report-daily", reason="a | b")
     assert main(["deploy"]) == 12
     text = summary()
-    assert [row[2] for row in rows(text, "function")] == ["↩️ put back", "❌ failed"]
+    assert [row[1] for row in rows(text, "function")] == ["↩️ put back", "❌ failed"]
     assert "### Problems" in text
     assert "the update of report-daily failed: a | b" in text
 
@@ -112,4 +116,22 @@ def test_ten_thousand_functions_stay_far_under_what_github_shows():
     region = RegionResult(destination=Destination("eu-west-1"), functions=outcomes)
     text = deployment_summary(Deployment(regions=(region,)))
     assert len(text.encode()) < 100_000
+    assert "|  |" not in text
     assert "and 9,800 more; the log of this step has them all" in text
+
+
+def test_what_is_the_same_in_many_regions_has_one_row():
+    function = "api"
+    regions = [
+        RegionResult(
+            destination=Destination(region),
+            functions=(Outcome(function=function, layers=(), status=Status.UPDATED),),
+        )
+        for region in ("eu-west-1", "us-east-1", "cn-north-1")
+    ]
+    ((name, state, where),) = rows(deployment_summary(Deployment(regions=tuple(regions))), "function")
+    assert (name, state) == ("`api`", "✅ updated")
+    first, second, third = where.split(", ")
+    assert first == f"[eu-west-1]({CONSOLE}functions/api)"
+    assert second == f"[us-east-1]({CONSOLE.replace('eu-west-1', 'us-east-1')}functions/api)"
+    assert third == "cn-north-1"

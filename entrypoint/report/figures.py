@@ -1,0 +1,20 @@
+"""Figures as people read them."""
+
+_KILO, _MEGA = 1e3, 1e6
+
+
+def count(number: int, thing: str) -> str:
+    """Return how many there are of a thing: 1 layer, 2 layers."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def megabytes(size: int) -> str:
+    """Return a size in bytes as MB."""
+    return f"{size / _MEGA:.1f} MB"
+
+
+def growth(size: int | None) -> str:
+    """Return by how many bytes something grows, in MB or kB; nothing where that is not known."""
+    if size is None:
+        return ""
+    return f"{size / _MEGA:+.1f} MB" if abs(size) >= _MEGA / 10 else f"{size / _KILO:+.1f} kB"
