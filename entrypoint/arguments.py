@@ -21,7 +21,8 @@ def started(arguments: argparse.Namespace, environment: Mapping[str, str]) -> It
     from entrypoint.outside import open_run  # noqa: PLC0415
     from entrypoint.report.console import Console  # noqa: PLC0415
 
-    console = Console(quiet=arguments.quiet, warnings=arguments.warnings)
+    in_workflow = environment.get("GITHUB_ACTIONS") == "true"
+    console = Console(quiet=arguments.quiet, warnings=arguments.warnings, folds=in_workflow)
     project = project_of(arguments, environment)
     console.warn(aging(project.manifest, datetime.now(tz=UTC).date()))
     with open_run(
@@ -31,9 +32,14 @@ def started(arguments: argparse.Namespace, environment: Mapping[str, str]) -> It
         cache=getattr(arguments, "cache", None),
         locked=getattr(arguments, "locked", False),
         local=getattr(arguments, "aws", None) == "local",
+        verbose=getattr(arguments, "verbose", False),
         engine=getattr(arguments, "engine", "pip-compile"),
     ) as run:
-        yield run
+        try:
+            yield run
+        except KeyboardInterrupt:
+            console.finished()
+            raise
 
 
 def project_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Project:

@@ -43,35 +43,14 @@ def build_archives(run: Run, locks: Mapping[Target, Lock], files: Files) -> dict
         LayersError: of the first stage that fails, with the problems of all targets; no archive that
             would fail in its runtime is left behind.
     """
-    from entrypoint.report.sbom import sbom  # noqa: PLC0415 - most runs find nothing to build
-
     fetched = {target: _fetch(run, target, lock) for target, lock in locks.items()}
     wheels = compiled(run, locks, fetched)
     contents = _inspect(run, wheels)
-    interpreters, bytecode = _interpreters(run, tuple(locks)), Bytecode(run.cache, run.console.say)
-    folder, strip = run.project.by_products() / "build", Strip(run.cache)
-
-    def build(target: Target) -> Archive:
-        parts = _parts(target, [contents[wheel.sha256] for wheel in wheels[target]], files[target])
-        if target.layer.strip:
-            parts = [_stripped(run, strip, part) for part in parts]
-        path = folder / f"{target}.zip"
-        if target not in interpreters:
-            return assemble(parts, path)
-        archive = assemble([bytecode.added(part, interpreters[target]) for part in parts], path)
-        if archive.unzipped_size <= UNZIPPED_BYTES or target.layer.bytecode:
-            return archive
-        run.console.say(f"no bytecode in {target}: with it, it would be larger than Lambda takes")
-        return assemble(parts, path)
-
-    archives = dict(zip(locks, for_each(tuple(locks), build), strict=True))
+    archives = _assemble(
+        run, {target: [contents[wheel.sha256] for wheel in wheels[target]] for target in locks}, files
+    )
     _verify(run, archives)
-    built = {}
-    for target, archive in archives.items():
-        digest = dependency_hash(target, locks[target], files[target])
-        built[target] = describe(archive, target, digest)
-        write_text(archive.path.with_suffix(".cdx.json"), sbom(archive, target))
-        run.console.built(target, built[target])
+    built = _describe(run, archives, locks, files)
     _same_bytes(run.project.layers, built)
     return built
 
@@ -94,7 +73,7 @@ def read_archives(
 
 
 def _fetch(run: Run, target: Target, lock: Lock) -> tuple[Wheel | Sdist, ...]:
-    with run.console.downloads(str(target)) as progress:
+    with run.console.downloads(target) as progress:
         index = run.index(lock.options)
         return fetch(lock, target.platform, index=index, cache=run.cache, progress=progress)
 
@@ -102,8 +81,54 @@ def _fetch(run: Run, target: Target, lock: Lock) -> tuple[Wheel | Sdist, ...]:
 def _inspect(run: Run, wheels: Mapping[Target, tuple[Wheel, ...]]) -> dict[str, Contents]:
     """Inspect each wheel once, however many targets share it."""
     unique = {wheel.sha256: wheel for found in wheels.values() for wheel in found}
-    inspected = for_each(tuple(unique.values()), lambda wheel: inspect(wheel, run.cache))
+    with run.console.counting("inspecting", len(unique), "wheel") as count:
+
+        def read(wheel: Wheel) -> Contents:
+            contents = inspect(wheel, run.cache)
+            count()
+            return contents
+
+        inspected = for_each(tuple(unique.values()), read)
     return dict(zip(unique, inspected, strict=True))
+
+
+def _assemble(run: Run, contents: Mapping[Target, Sequence[Contents]], files: Files) -> dict[Target, Archive]:
+    targets = tuple(contents)
+    interpreters = _interpreters(run, targets)
+    folder, strip = run.project.by_products() / "build", Strip(run.cache)
+
+    def assembled(target: Target) -> Archive:
+        parts = _parts(target, contents[target], files[target])
+        if target.layer.strip:
+            parts = [_stripped(run, strip, part) for part in parts]
+        path = folder / f"{target}.zip"
+        if target not in interpreters:
+            return assemble(parts, path)
+        archive = assemble([bytecode.added(part, interpreters[target]) for part in parts], path)
+        if archive.unzipped_size <= UNZIPPED_BYTES or target.layer.bytecode:
+            return archive
+        run.console.say(f"no bytecode in {target}: with it, it would be larger than Lambda takes")
+        return assemble(parts, path)
+
+    done = "compiled {} to bytecode"
+    with run.console.counting("compiling to bytecode", None, "package", done=done) as count:
+        bytecode = Bytecode(run.cache, count)
+        return dict(zip(targets, for_each(targets, assembled), strict=True))
+
+
+def _describe(
+    run: Run, archives: Mapping[Target, Archive], locks: Mapping[Target, Lock], files: Files
+) -> dict[Target, BuiltArchive]:
+    """Write what each archive is beside it."""
+    from entrypoint.report.sbom import sbom  # noqa: PLC0415 - most runs find nothing to build
+
+    built = {}
+    for target, archive in archives.items():
+        digest = dependency_hash(target, locks[target], files[target])
+        built[target] = describe(archive, target, digest)
+        write_text(archive.path.with_suffix(".cdx.json"), sbom(archive, target))
+        run.console.built(target, built[target])
+    return built
 
 
 def _parts(target: Target, contents: Iterable[Contents], files: tuple[RepositoryFile, ...]) -> list[Part]:

@@ -1,6 +1,7 @@
 """Sdists -> wheels, each in the place that its layer asks for."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 from entrypoint.build.compile import Workplace
 from entrypoint.build.fetch import Sdist, Wheel
@@ -24,7 +25,8 @@ def compiled(
     sdists = [
         (target, file) for target, files in fetched.items() for file in files if isinstance(file, Sdist)
     ]
-    built = for_each(sdists, lambda item: compile_for(run, *item, locks[item[0]].options))
+    with run.console.group("compiling from source") if sdists else nullcontext():
+        built = for_each(sdists, lambda item: compile_for(run, *item, locks[item[0]].options))
     wheels = dict(zip(sdists, built, strict=True))
     return {
         target: tuple(file if isinstance(file, Wheel) else wheels[target, file] for file in files)

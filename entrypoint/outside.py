@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from functools import cache as remember
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,12 +39,13 @@ def open_run(
     cache: str | None,
     locked: bool,
     local: bool,
+    verbose: bool = False,
     engine: str = "pip-compile",
 ) -> Iterator[Run]:
     """Give a command what it works with, and close it behind it.
 
     Nothing is reached before it is asked for. `local` takes the embedded AWS instead of the real one;
-    `engine`, "pip-compile" or "uv", is who finds versions.
+    `verbose` has each call to AWS told of; `engine`, "pip-compile" or "uv", is who finds versions.
 
     Raises:
         UsageError: where there is no such engine on this machine.
@@ -61,7 +63,8 @@ def open_run(
         def access() -> "Access":
             from entrypoint.edges.aws import Access  # noqa: PLC0415 - hooks that lock have no boto3
 
-            return stack.enter_context(_local_aws(project)) if local else Access()
+            found = stack.enter_context(_local_aws(project)) if local else Access()
+            return replace(found, told=console.say) if verbose else found
 
         def aws(destination: Destination) -> "AwsRegion":
             from entrypoint.edges.aws import AwsRegion  # noqa: PLC0415 - likewise

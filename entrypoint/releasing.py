@@ -90,7 +90,8 @@ def release_everywhere(
     run: Run, plans: Plans, archives: Mapping[Target, BuiltArchive]
 ) -> tuple[RegionResult, ...]:
     """Carry the plans out; what could not be done is in the results."""
-    released = for_each(plans.plans, lambda plan: _release(run, plan, archives), at_once=_PLACES_AT_ONCE)
+    with run.console.releasing(plans.plans):
+        released = for_each(plans.plans, lambda plan: _release(run, plan, archives), at_once=_PLACES_AT_ONCE)
     return (*released, *plans.failures)
 
 

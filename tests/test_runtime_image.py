@@ -85,7 +85,7 @@ def test_bytecode_is_made_in_the_image(build):
         "python/__pycache__/needs_windows.cpython-313.pyc",
         "python/own/__pycache__/__init__.cpython-313.pyc",
     }
-    assert "compiling app-1.0-py3-none-any.whl to bytecode for Python 3.13" in said
+    assert "compiled 2 packages to bytecode, " in said
 
 
 @pytest.mark.skipif(

@@ -108,8 +108,9 @@ def _version(executable: Path) -> tuple[int, int] | None:
 class Bytecode:
     """The bytecode of wheels and modules, made once each and kept. Threads may share it."""
 
-    def __init__(self, cache: Path, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, cache: Path, compiled: Callable[[], None]) -> None:
+        """`compiled` is called for each package or place that was not in the cache."""
+        self._compiled = compiled
         self._folder = cache / "bytecode" / str(_FORMAT)
         self._guard = threading.Lock()
         self._locks: dict[Path, threading.Lock] = {}
@@ -129,8 +130,8 @@ class Bytecode:
             try:
                 members = read_members(kept)
             except ArchiveError:  # it is not there, or was cut off
-                self._say(f"compiling {part.origin} to bytecode for Python {version}")
                 _compile(replace(part, entries=modules), interpreter, kept)
+                self._compiled()
                 members = read_members(kept)
         made = {member.path: copied(member.path, member, kept) for member in members}
         own = tuple(entry for entry in part.entries if entry.path not in made)

@@ -6,15 +6,15 @@ appear on a terminal only (and not with NO_COLOR); a log gets one plain line for
 
 import sys
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from rich.console import Console as RichConsole
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from entrypoint.build.describe import BuiltArchive
-from entrypoint.build.fetch import Progress as Download
 from entrypoint.errors import Problem
 from entrypoint.manifest import Destination, Vpc
 from entrypoint.release.difference import Difference, Kind, PackageChange
@@ -24,6 +24,7 @@ from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
 from entrypoint.release.result import Deployment
 from entrypoint.release.update import Outcome, Status
 from entrypoint.report.figures import count, growth, megabytes
+from entrypoint.report.progress import Bars, Count, Downloads
 from entrypoint.targets import Target
 
 _SHOWN = {Status.UPDATED: "green", Status.PUT_BACK: "yellow"}
@@ -35,11 +36,16 @@ _CHANGES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.UPGRADED: "cyan", Kin
 class Console:
     """Prints what happens; safe to use from several threads."""
 
-    def __init__(self, *, quiet: bool = False, warnings: list[Problem] | None = None) -> None:
-        """`warnings` takes in all that is warned of, for who tells of it elsewhere."""
+    def __init__(
+        self, *, quiet: bool = False, warnings: list[Problem] | None = None, folds: bool = False
+    ) -> None:
+        """`warnings` takes in what is warned of, for who tells of it elsewhere; `folds` is for workflows."""
         self._out = RichConsole(highlight=False, soft_wrap=True)
         self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
-        self._quiet = quiet
+        self._bars = Bars(self._err, visible=self._err.is_terminal and not quiet)
+        self._folds = folds and not quiet
+        self._done: Counter[tuple[str, str]] = Counter()
+        self._counts: dict[str, Count] = {}
         self._warnings = [] if warnings is None else warnings
         self._lock = threading.Lock()
 
@@ -60,6 +66,7 @@ class Console:
     def built(self, target: Target, archive: BuiltArchive) -> None:
         """Tell of a finished archive."""
         sizes = f"{megabytes(archive.compressed_size)} zipped, {megabytes(archive.unzipped_size)} unzipped"
+        self._count("built", "archive")
         self._err.print(f"[green]built[/green] {target}: {count(len(archive.packages), 'package')}, {sizes}")
 
     def plans(self, plans: Iterable[RegionPlan]) -> None:
@@ -123,12 +130,15 @@ class Console:
     def published(self, region: Destination, change: LayerChange) -> None:
         """Tell of a layer version that is used from now on."""
         if change.version:
+            self._count("published", "layer version")
             done = "[green]published[/green]" if change.action is LayerAction.PUBLISH else "same bytes as"
             self._err.print(f"{done} {region} {change.layer.name}:{change.version.version}")
 
     def updated(self, region: Destination, outcome: Outcome) -> None:
         """Tell how a function's update ended."""
         with self._lock:
+            if outcome.status is Status.UPDATED:
+                self._count("updated", "function")
             if outcome.error:
                 self._err.print(
                     f"[red]failed[/red] {region} {outcome.function}: {escape(str(outcome.error))}"
@@ -138,36 +148,61 @@ class Console:
                 self._err.print(f"[{style}]{outcome.status}[/{style}] {region} {outcome.function}")
 
     @contextmanager
-    def downloads(self, title: str) -> "Iterator[DownloadBar]":
+    def downloads(self, target: Target) -> Iterator[Downloads]:
         """Show the wheels of one target as they arrive."""
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        visible = self._err.is_terminal and not self._quiet
-        with Progress(*columns, console=self._err, transient=True, disable=not visible) as progress:
-            bar = DownloadBar(progress, title)
-            yield bar
-        if bar.wheels:
-            self.say(f"fetched {title}: {count(bar.wheels, 'wheel')}, {megabytes(bar.received)}")
+        with self._bars.bar(f"fetching {target}", None) as bar:
+            downloads = Downloads(bar)
+            yield downloads
+        if downloads.wheels:
+            self.say(f"fetched {target}: {count(downloads.wheels, 'wheel')}, {megabytes(downloads.received)}")
 
+    @contextmanager
+    def counting(self, doing: str, total: int | None, thing: str, *, done: str = "") -> Iterator[Count]:
+        """Show how many things of a stage are done; `done` says so in a line at its end, if any are."""
+        begun = time.monotonic()
+        with self._bars.bar(doing, total) as bar:
+            counted = Count(bar, total, thing)
+            yield counted
+        if done and counted.done:
+            self.say(f"{done.format(count(counted.done, thing))}, {time.monotonic() - begun:.1f} s")
 
-class DownloadBar:
-    """One bar for all downloads of a target."""
+    @contextmanager
+    def releasing(self, plans: Iterable[RegionPlan]) -> Iterator[None]:
+        """Show how much of the plans is done everywhere, while `published` and `updated` tell of each."""
+        plans = tuple(plans)
+        layers = sum(len(plan.to_publish) for plan in plans)
+        functions = sum(len(plan.to_update) for plan in plans)
+        with ExitStack() as shown:
+            for doing, total, thing in (
+                ("publishing", layers, "layer version"),
+                ("updating", functions, "function"),
+            ):
+                if total:
+                    self._counts[thing] = shown.enter_context(self.counting(doing, total, thing))
+            yield
+        self._counts.clear()
 
-    def __init__(self, progress: Progress, title: str) -> None:
-        self.wheels = 0
-        self.received = 0
-        self._progress = progress
-        self._task = progress.add_task(escape(title), total=None)
-        self._files: dict[str, Download] = {}
-        self._lock = threading.Lock()
+    @contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """Fold what is said, in a workflow's log."""
+        if not self._folds:
+            yield
+            return
+        self._err.print(f"::group::{escape(title)}")
+        try:
+            yield
+        finally:
+            self._err.print("::endgroup::")
 
-    def __call__(self, download: Download) -> None:
-        """Take in the news of one download."""
-        with self._lock:
-            self._files[download.filename] = download
-            self.wheels += download.done
-            self.received = sum(file.received for file in self._files.values())
-            total = sum(file.size or file.received for file in self._files.values())
-            self._progress.update(self._task, completed=self.received, total=total)
+    def finished(self) -> None:
+        """Say what was done, when the rest is not to be."""
+        done = ", ".join(f"{verb} {count(number, thing)}" for (verb, thing), number in self._done.items())
+        self.say(f"done so far: {done or 'nothing'}")
+
+    def _count(self, verb: str, thing: str) -> None:
+        self._done[verb, thing] += 1
+        if thing in self._counts:
+            self._counts[thing]()
 
 
 def _layer_line(change: LayerChange) -> str:

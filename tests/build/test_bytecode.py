@@ -35,7 +35,7 @@ def part(tmp_path):
 
 def built(part, folder):
     return unzipped(
-        assemble([Bytecode(folder / "cache", print).added(part, HERE)], folder / "layer.zip").path
+        assemble([Bytecode(folder / "cache", lambda: None).added(part, HERE)], folder / "layer.zip").path
     )
 
 
@@ -76,10 +76,10 @@ def test_the_same_bytes_from_anywhere(tmp_path):
 def test_a_wheel_is_compiled_once(part, tmp_path):
     first = built(part, tmp_path)
     broken = InstalledInterpreter(version=HERE.version, executable=Path("/nowhere/python"))
-    again = Bytecode(tmp_path / "cache", print).added(part, broken)
+    again = Bytecode(tmp_path / "cache", lambda: None).added(part, broken)
     assert unzipped(assemble([again], tmp_path / "again.zip").path) == first
     with pytest.raises(CompileError, match="/nowhere/python could not compile the modules"):
-        Bytecode(tmp_path / "empty", print).added(part, broken)
+        Bytecode(tmp_path / "empty", lambda: None).added(part, broken)
 
 
 def test_what_was_cut_off_in_the_cache_is_compiled_anew(part, tmp_path):

@@ -1,5 +1,6 @@
 """How AWS is reached: credentials, region, endpoint, and the role to assume in another account."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.exceptions import NoCredentialsError, ProfileNotFound
+from botocore.model import OperationModel
 
 from entrypoint.edges.aws.calls import unreachable
 from entrypoint.errors import AwsError
@@ -29,6 +31,8 @@ class Access:
     access_key: str | None = None
     secret_key: str | None = None
     region: str | None = None
+    #: Is told of each call and its answer, in a line.
+    told: Callable[[str], None] | None = None
 
     def session(self, role: str | None = None) -> boto3.session.Session:
         """Return a session, of a role that is assumed when it is first used and again before it expires.
@@ -54,7 +58,8 @@ class Access:
             method="assume-role", refresh_using=fetcher.fetch_credentials
         )
         vars(assumed)["_credentials"] = credentials
-        return boto3.session.Session(botocore_session=assumed, region_name=own.region_name)
+        session = boto3.session.Session(botocore_session=assumed, region_name=own.region_name)
+        return self._watched(session, account=role.split(":")[4])
 
     def _sts(self, own: boto3.session.Session) -> Callable[..., Any]:
         """Return what makes the client that assumes the role: for the same endpoint as all else."""
@@ -71,7 +76,7 @@ class Access:
     def _own_session(self) -> boto3.session.Session:
         settings = _SETTINGS | (_NO_PROFILE if self.access_key else {})
         try:
-            return boto3.session.Session(
+            session = boto3.session.Session(
                 botocore_session=botocore.session.Session(session_vars=settings),
                 aws_access_key_id=self.access_key,
                 aws_secret_access_key=self.secret_key,
@@ -79,6 +84,31 @@ class Access:
             )
         except ProfileNotFound as error:
             raise AwsError.of(str(error), "mend AWS_PROFILE, or add the profile to ~/.aws/config") from None
+
+        return self._watched(session)
+
+    def _watched(self, session: boto3.session.Session, account: str = "") -> boto3.session.Session:
+        """Have each call of a session told of, with the id that AWS's support asks for."""
+        tell = self.told
+        if tell is None:
+            return session
+
+        def begin(context: dict[str, Any], **_: object) -> None:
+            context["begun"] = time.monotonic()
+
+        def end(context: dict[str, Any], model: OperationModel, **outcome: Any) -> None:  # noqa: ANN401
+            answer = outcome.get("parsed", {}).get("ResponseMetadata", {})
+            result = (
+                outcome.get("exception") or f"{answer.get('HTTPStatusCode')} {answer.get('RequestId', '')}"
+            )
+            where = "/".join(filter(None, [account, context["client_region"]]))
+            took = (time.monotonic() - context["begun"]) * 1e3
+            tell(f"{where} {model.service_model.service_name} {model.name}: {result}, {took:.0f} ms")
+
+        session.events.register("before-call", begin)
+        session.events.register("after-call", end)
+        session.events.register("after-call-error", end)
+        return session
 
     def default_region(self) -> str:
         """Return the region that the environment or the profile names; AwsError where none does."""

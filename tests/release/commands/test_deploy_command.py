@@ -1,6 +1,7 @@
 """The commands `plan` and `deploy`, from the command line down to HTTP: what they do to AWS, and what not."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -162,3 +163,21 @@ def test_the_embedded_aws_holds_what_the_manifest_takes_for_granted(project, cap
     assert main(["deploy", "--aws", "local"]) == 0
     assert "published 3 layer versions, updated 3 functions" in capsys.readouterr().out
     assert main(["plan", "--aws", "local", "--detailed-exitcode"]) == 0
+
+
+def test_each_call_is_told_of_with_its_id(capsys):
+    assert main(["plan", "--verbose"]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if " lambda " in line]
+    assert len(lines) == 4  # three layers, and a page of functions
+    assert all(re.fullmatch(r"eu-west-1 lambda List\w+: 200 [\w-]{36}, \d+ ms", line) for line in lines)
+
+
+def test_interrupted_it_says_what_is_done_and_the_next_run_does_the_rest(aws, faults):
+    running = subprocess.Popen([sys.executable, "-c", COMMAND, "deploy"], stderr=subprocess.PIPE, text=True)
+    faults.script(UPDATE, fault.after(lambda: running.send_signal(signal.SIGINT)), fault.delayed(1))
+    said = running.communicate(timeout=60)[1]
+    assert running.returncode == 130
+    assert "done so far: built 3 archives, published 3 layer versions" in said
+    assert "interrupted: no file is half-written; run it again and it will finish" in said
+    assert main(["deploy"]) == 0
+    assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:1"]
