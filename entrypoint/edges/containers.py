@@ -108,7 +108,7 @@ class Containers:
             _try_emulation(engine, image, workplace, str(machine["Architecture"]))
         with self._guard:  # so that what is created is known to `close`
             if self._closed:
-                raise CompileError.of("the run is being stopped", "")
+                raise CompileError.of("the run is being stopped", "run it again")
             container = engine.containers.create(
                 image,
                 entrypoint=["cat"],

@@ -122,11 +122,12 @@ def _unmatched(entry: FunctionEntry, functions: Iterable[Function], destination:
     where = f"in {destination}"
     if entry.tag:
         tags = ", ".join(f"{key}={value}" for key, value in entry.tag)
-        return Problem(f"no function {where} has the tags {tags}", "", entry.place)
+        return Problem(f"no function {where} has the tags {tags}", "tag one, or mend the entry", entry.place)
     if entry.using:
-        return Problem(f"no function {where} uses the layer {entry.using!r} yet", "", entry.place)
+        message = f"no function {where} uses the layer {entry.using!r} yet"
+        return Problem(message, "name under 'functions' those that are to", entry.place)
     if entry.is_glob:
-        return Problem(f"no function {where} matches {entry.pattern!r}", "", entry.place)
+        return Problem(f"no function {where} matches {entry.pattern!r}", "mend the pattern", entry.place)
     close = get_close_matches(entry.pattern, [function.name for function in functions], n=1)
     remedy = f"did you mean {close[0]!r}?" if close else "create it first, or take it out of the manifest"
     return Problem(f"there is no function {entry.pattern!r} {where}", remedy, entry.place)
