@@ -8,9 +8,9 @@ from entrypoint.build.fetch import Sdist, Wheel
 from entrypoint.build.lock import Lock
 from entrypoint.build.misfits import why_no_wheel
 from entrypoint.build.requirement_options import IndexOptions
+from entrypoint.layer_schema import DEFAULT_BUILDER
 from entrypoint.parallel import for_each
 from entrypoint.run import Run
-from entrypoint.schema import DEFAULT_BUILDER
 from entrypoint.targets import Target
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from entrypoint.errors import Place
+from entrypoint.layer_schema import DEFAULT_BUILDER
 from entrypoint.runtimes import Platform
-from entrypoint.schema import DEFAULT_BUILDER
 from entrypoint.shapes import Portion
 from entrypoint.yaml_file import Text
 

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from entrypoint.errors import ManifestError, Place, Problem
+from entrypoint.layer_schema import DEFAULT_BUILDER, DEFAULT_NAME, REQUIREMENTS_ENDINGS
 from entrypoint.limits import LAYERS_PER_FUNCTION
 from entrypoint.manifest import (
     AT_ONCE,
@@ -26,7 +27,7 @@ from entrypoint.manifest import (
     Vpc,
 )
 from entrypoint.runtimes import RUNTIMES, Architecture, Platform
-from entrypoint.schema import DEFAULT_BUILDER, DEFAULT_NAME, MANIFEST, REQUIREMENTS_ENDINGS
+from entrypoint.schema import MANIFEST
 from entrypoint.shapes import Portion
 from entrypoint.yaml_file import Reader, Table, compose
 

@@ -1,7 +1,7 @@
 """What lambda-layers.yml may say: one declaration for the parser and for editors."""
 
-from entrypoint.runtimes import RUNTIMES, Architecture
-from entrypoint.shapes import Constant, Field, Flag, FlagOr, ListOf, MapOf, Number, PortionOf, Record, String
+from entrypoint.layer_schema import LAYER
+from entrypoint.shapes import Constant, Field, Flag, ListOf, MapOf, Number, PortionOf, Record, String
 
 DEFAULT_PATH = "lambda-layers.yml"
 LAYER_NAME = r"[a-zA-Z0-9_-]{1,100}"
@@ -10,140 +10,9 @@ ALIAS = r"(?![0-9]+$)[a-zA-Z0-9_-]{1,128}"
 FUNCTION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9_-]{1,140}(?::[a-zA-Z0-9_-]+)?"
 ROLE_ARN = r"arn:[a-z-]+:iam::[0-9]{12}:role/[a-zA-Z0-9+=,.@_/-]+"
 FUNCTION_GLOB = r"[a-zA-Z0-9_*?\[\]!-]{1,140}"
-DEFAULT_NAME = "{layer}-{runtime}-{architecture}"
-PACKAGE_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-DEFAULT_BUILDER = "public.ecr.aws/sam/build-{runtime}:latest-{architecture}"
 # Below a slash or without any; AWS keeps names that begin with aws or ssm to itself.
 PARAMETER_PART = r"(?:[a-zA-Z0-9_.-]|\{target\}|\{region\}|\{account\})+"
 PARAMETER = rf"(?!/?(?:[aA][wW][sS]|[sS][sS][mM]))(?:{PARAMETER_PART}|(?:/{PARAMETER_PART})+)"
-PRESETS = ("tests", "stubs", "docs")
-RULE_IDS = (
-    "empty-layer",
-    "unzipped-size",
-    "size-budget",
-    "file-count",
-    "contested-path",
-    "case-collision",
-    "elf-machine",
-    "damaged-elf",
-    "symbol-version",
-    "needed-library",
-    "cpython-suffix",
-    "missing-dependency",
-    "requires-python",
-    "runtime-sdk",
-    "import",
-)
-REQUIREMENTS_ENDINGS = (".in", ".txt", ".toml")
-
-_LAYER = Record(
-    {
-        "requirements": Field(
-            shape=ListOf(String("a requirements file or a requirement"), single=True),
-            help="a requirements file or pyproject.toml, several, or requirements such as 'requests>=2'",
-        ),
-        "extras": Field(
-            shape=ListOf(String("an extra", PACKAGE_NAME)), help="the extras to take of a pyproject.toml"
-        ),
-        "groups": Field(
-            shape=ListOf(String("a dependency group", PACKAGE_NAME)),
-            help="the dependency groups to take of a pyproject.toml",
-        ),
-        "runtimes": Field(
-            shape=ListOf(String("runtime", choices=tuple(RUNTIMES))),
-            help="the Lambda runtimes to build for",
-            required=True,
-        ),
-        "architectures": Field(
-            shape=ListOf(String("architecture", choices=tuple(Architecture))),
-            help="the architectures to build for; [x86_64] where it is not written",
-        ),
-        "include": Field(
-            shape=ListOf(String("a path"), single=True),
-            help="modules and packages of the repository to put under python/, without what git ignores",
-        ),
-        "content": Field(
-            shape=String("a folder"),
-            help="a folder laid into /opt as it is: bin/, lib/, a custom runtime's bootstrap",
-        ),
-        "exclude": Field(
-            shape=ListOf(String("a pattern or a preset")),
-            help=f"what to leave out: presets ({', '.join(PRESETS)}) and patterns as in .gitignore",
-        ),
-        "strip": Field(
-            shape=Flag(),
-            help="leave out the debug symbols of compiled code, which Lambda never reads; false by default",
-        ),
-        "bytecode": Field(
-            shape=FlagOr("auto"),
-            help="bytecode for quick cold starts: true insists, auto makes it where the Python is at hand",
-        ),
-        "verify": Field(
-            shape=String("a kind of verification", choices=("static", "import")),
-            help="static, the default, or import: also import every top-level module in the runtime's image",
-        ),
-        "size_budget": Field(
-            shape=String("a size", r"[0-9]+(?:\.[0-9]+)? ?(?:kB|MB|GB)"),
-            help="the most that the layer may have unzipped, such as 80 MB",
-        ),
-        "ignore": Field(
-            shape=MapOf(String("a reason"), "|".join(RULE_IDS), "a rule"),
-            help="rules of docs/rules.md that do not count for this layer, each with the reason",
-        ),
-        "lock": Field(
-            shape=String("the path of a pinned requirements file"),
-            help="your own pinned requirements or pylock.toml; {runtime} and {architecture} are filled in",
-        ),
-        "from_source": Field(
-            shape=ListOf(String("the name of a package", PACKAGE_NAME)),
-            help="packages to compile from their source even where a wheel fits",
-        ),
-        "builder_image": Field(
-            shape=String("the name of an image", r"\S+"),
-            help="the image to compile in; {runtime} and {architecture} are filled in",
-        ),
-        "system_packages": Field(
-            shape=ListOf(String("the name of a system package", r"[A-Za-z0-9][A-Za-z0-9.+:_-]*")),
-            help="what compiling needs installed in that image, by the names of its package manager",
-        ),
-        "name": Field(
-            shape=String(
-                "a template of a layer's name", r"(?:[a-zA-Z0-9_-]|\{layer\}|\{runtime\}|\{architecture\})+"
-            ),
-            help="the layer's name in AWS; {layer}, {runtime} and {architecture} are filled in",
-        ),
-        "description": Field(
-            shape=String("a description", longest=150),
-            help="begins the description of each layer version, before the dependency hash",
-        ),
-        "share": Field(
-            shape=Record(
-                {
-                    "accounts": Field(
-                        shape=ListOf(String("an account's number in quotes", r"[0-9]{12}")),
-                        help="accounts that may use it",
-                    ),
-                    "organization": Field(
-                        shape=String("an organization's id", r"o-[a-z0-9]{10,32}"),
-                        help="an organization whose accounts may use it",
-                    ),
-                    "public": Field(shape=Flag(), help="let everybody use it"),
-                },
-                any_of=("accounts", "organization", "public"),
-            ),
-            help="who else may use each version",
-        ),
-        "keep": Field(
-            shape=Number("a number of versions", least=1),
-            help="delete versions beyond the newest so many that no function uses; none by default",
-        ),
-        "license": Field(
-            shape=String("a licence", longest=512),
-            help="an SPDX identifier, an address, or the licence's text",
-        ),
-    },
-    any_of=("requirements", "include", "content"),
-)
 
 _FUNCTION = Record(
     {
@@ -299,7 +168,7 @@ MANIFEST = Record(
             help="the regions to publish in; the region of the AWS credentials where it is not written",
         ),
         "layers": Field(
-            shape=MapOf(_LAYER, LAYER_NAME, "a name that AWS takes for a layer"),
+            shape=MapOf(LAYER, LAYER_NAME, "a name that AWS takes for a layer"),
             help="the layers by name",
             required=True,
         ),

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from entrypoint.build.lock import Lock
 from entrypoint.build.repository_files import RepositoryFile
+from entrypoint.layer_schema import DEFAULT_BUILDER
 from entrypoint.manifest import Layer
-from entrypoint.schema import DEFAULT_BUILDER
 from entrypoint.targets import AwsLayer, Target
 
 _SCHEMA = 1

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from entrypoint.errors import Problem
+from entrypoint.layer_schema import DEFAULT_NAME
 from entrypoint.manifest import Destination, FunctionEntry, Layer, Manifest
 from entrypoint.release.aws_lambda import Function
 from entrypoint.runtimes import RUNTIMES, Architecture
-from entrypoint.schema import DEFAULT_NAME
 from entrypoint.targets import AwsLayer
 
 _DEFAULT_NAMES = {"{layer}", DEFAULT_NAME}

@@ -10,8 +10,8 @@ from entrypoint.build.assemble import assemble
 from entrypoint.build.elf import ElfFacts
 from entrypoint.build.verify import RULES, Severity, verify
 from entrypoint.build.verify.imports import RULE, top_level_modules
+from entrypoint.layer_schema import RULE_IDS
 from entrypoint.runtimes import RUNTIMES, Architecture, Platform
-from entrypoint.schema import RULE_IDS
 
 AARCH64 = 183
 X86_64_AL2 = Platform(RUNTIMES["python3.11"], Architecture.X86_64)
