@@ -130,8 +130,11 @@ def _write_sarif(error: LayersError | None, arguments: argparse.Namespace) -> No
 
 
 def _parse(argv: Sequence[str], into: argparse.Namespace, environment: Mapping[str, str]) -> None:
-    if not argv and environment.get("GITHUB_ACTIONS") == "true":
-        from entrypoint.edges import github  # noqa: PLC0415
+    if environment.get("GITHUB_ACTIONS") == "true":
+        from entrypoint.edges import action_inputs  # noqa: PLC0415
 
-        argv = github.arguments(environment)
+        if argv:
+            action_inputs.check_beside_args(environment)
+        elif action_inputs.are_given(environment):
+            argv = action_inputs.arguments(environment, command_line.options_by_command())
     command_line.parse(argv, into, main)

@@ -99,6 +99,14 @@ _OPTIONS = (
 )
 
 
+def options_by_command() -> dict[str, frozenset[str]]:
+    """Return the options that each command takes."""
+    return {
+        command: frozenset(option.name for option in _OPTIONS if command in option.commands.split())
+        for command in _COMMANDS
+    }
+
+
 class _Help(argparse.HelpFormatter):
     """As wide as the terminal; argparse itself asks for that through a module that is slow to import."""
 

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from entrypoint import errors
-from entrypoint.edges import github
+from entrypoint.command_line import options_by_command
+from entrypoint.edges.action_inputs import DEFAULTS
 from entrypoint.edges.aws.reasons import REMEDIES
 from entrypoint.errors import LayersError
 from entrypoint.manifest_file import load
@@ -22,6 +23,8 @@ PAGES = ("export.md", "rollout.md", "throttling.md", "vpc.md")
 EXPORT = (ROOT / "docs" / "export.md").read_text()
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+WORKFLOW = {"deploy", "plan", "build", "check", "lock", "diff", "rollback", "prune", "doctor"}
+"""Commands that make sense as a step."""
 ERRORS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, LayersError)]
 
 
@@ -89,7 +92,24 @@ def test_the_table_of_inputs_is_that_of_the_action():
 
 
 def test_the_action_has_the_inputs_that_are_read():
-    assert tuple(ACTION["inputs"]) == github.INPUTS
+    assert {name: value.get("default", "") for name, value in ACTION["inputs"].items()} == DEFAULTS
+
+
+def test_inputs_are_named_like_the_options_that_they_stand_for():
+    options = options_by_command()
+    assert all(re.fullmatch("[a-z]+(-[a-z]+)*", name) for name in ACTION["inputs"])
+    for name, value in ACTION["inputs"].items():
+        readers = re.search(r"\(command: ([\w, -]+)\)", value["description"])
+        if readers:
+            named = set(re.split(", | or ", readers[1]))
+            assert named == {command for command in options if f"--{name}" in options[command]} & WORKFLOW
+        elif name != "command":
+            assert any(f"--{name}" in taken for taken in options.values())
+
+
+def test_the_commands_that_the_action_names_are_there():
+    named = re.split(", | or ", ACTION["inputs"]["command"]["description"].partition(": ")[2])
+    assert set(named) == WORKFLOW <= set(options_by_command())
 
 
 def test_the_outputs_are_named():

@@ -1,4 +1,4 @@
-"""GitHub Actions: inputs come as INPUT_* variables, results go to files and annotations.
+"""GitHub Actions: results go to files, problems to annotations.
 
 https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
 """
@@ -9,27 +9,8 @@ from pathlib import Path
 
 from entrypoint.errors import Problem
 
-INPUTS = ("command", "manifest", "set", "target", "artifacts", "locked", "cache", "sarif")
-"""The inputs of action.yml, each named like the flag it stands for."""
 _MOST_ANNOTATIONS = 10
 """GitHub drops what a step prints beyond ten of a kind."""
-
-
-def is_workflow(environment: Mapping[str, str]) -> bool:
-    """Tell whether this runs as a step of a workflow."""
-    return environment.get("GITHUB_ACTIONS") == "true"
-
-
-def arguments(environment: Mapping[str, str]) -> list[str]:
-    """Return the command line that the action's inputs stand for."""
-    values = {name: environment.get(f"INPUT_{name.upper()}", "").strip() for name in INPUTS}
-    line = [values["command"] or "deploy"]
-    for name in ("manifest", "artifacts", "cache", "sarif"):
-        line += [f"--{name}", values[name]] if values[name] else []
-    for name in ("set", "target"):
-        for value in values[name].splitlines():
-            line += [f"--{name}", value.strip()] if value.strip() else []
-    return line + (["--locked"] if values["locked"].lower() == "true" else [])
 
 
 def annotations(kind: str, problems: Iterable[Problem]) -> Iterator[str]:

@@ -1,0 +1,118 @@
+"""The action's inputs, which come as INPUT_* variables, as a command line.
+
+GitHub passes on whatever a workflow says: a wrong value, and with a warning a name that is no input.
+https://docs.github.com/en/actions/reference/workflows-and-actions/metadata-syntax#inputs
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from difflib import get_close_matches
+
+from entrypoint.errors import Problem, UsageError
+
+DEFAULTS = {
+    "command": "deploy",
+    "manifest": "lambda-layers.yml",
+    "set": "",
+    "target": "",
+    "artifacts": "",
+    "locked": "false",
+    "cache": "",
+    "sarif": "",
+}
+"""The inputs of action.yml and their defaults; each but the first is named like the flag it stands for."""
+_SWITCHES = ("locked",)
+_LISTS = ("set", "target")
+_PREFIX = "INPUT_"
+_OF_EVERY_CONTAINER = ("args", "entrypoint")
+"""GitHub accepts these of any container action, and makes the container's command line of them."""
+
+
+def are_given(environment: Mapping[str, str]) -> bool:
+    """Tell whether this is a step that uses the action; a runner always gives an input with a default."""
+    return environment.get("GITHUB_ACTIONS") == "true" and f"{_PREFIX}COMMAND" in environment
+
+
+def arguments(environment: Mapping[str, str], options: Mapping[str, Collection[str]]) -> list[str]:
+    """Return the command line that the inputs stand for; `options` are those that each command takes.
+
+    Raises:
+        UsageError: with every input that is wrong, unknown, or of no use to the command.
+    """
+    values = _values(environment)
+    command = values.pop("command", "") or DEFAULTS["command"]
+    given = {name: value for name, value in values.items() if value and value != DEFAULTS.get(name)}
+    problems = [*_unknown(values), *_wrong(given)]
+    if command in options:
+        problems += _idle(command, given, options)
+    else:
+        problems.append(Problem(f"there is no command {command!r}", _instead(command, options)))
+    if problems:
+        raise UsageError(*problems)
+    return [command, *(word for name in DEFAULTS if name in given for word in _words(name, given[name]))]
+
+
+def check_beside_args(environment: Mapping[str, str]) -> None:
+    """Refuse inputs beside `args`, which GitHub made the whole command line of: nobody would read them.
+
+    Raises:
+        UsageError: with every input that says something.
+    """
+    values = _values(environment)
+    if values.get("args"):
+        problems = [
+            Problem(f"the input {name!r} is not read beside 'args'", "write into 'args' what it is to say")
+            for name, value in values.items()
+            if name not in _OF_EVERY_CONTAINER and value and value != DEFAULTS.get(name)
+        ]
+        if problems:
+            raise UsageError(*problems)
+
+
+def _values(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return all inputs by name; a runner writes names in capitals and keeps hyphens."""
+    return {
+        name.removeprefix(_PREFIX).lower(): value.strip()
+        for name, value in environment.items()
+        if name.startswith(_PREFIX)
+    }
+
+
+def _unknown(names: Iterable[str]) -> Iterator[Problem]:
+    for name in names:
+        if name not in DEFAULTS and name not in _OF_EVERY_CONTAINER:
+            yield Problem(f"there is no input {name!r}", _instead(name, DEFAULTS))
+
+
+def _wrong(given: Mapping[str, str]) -> Iterator[Problem]:
+    for name in _SWITCHES:
+        if name in given and given[name].lower() not in {"true", "false"}:
+            yield Problem(f"the input {name!r} is {given[name]!r}", "write 'true' or 'false'")
+    for line in _lines(given.get("set", "")):
+        name, equals, _ = line.partition("=")
+        if not equals or not name.isidentifier():
+            yield Problem(f"the input 'set' has {line!r}, which is no NAME=VALUE", "write it as STAGE=prod")
+
+
+def _idle(
+    command: str, given: Mapping[str, str], options: Mapping[str, Collection[str]]
+) -> Iterator[Problem]:
+    for name in DEFAULTS:
+        if name in given and f"--{name}" not in options[command]:
+            readers = ", ".join(reader for reader in options if f"--{name}" in options[reader])
+            message = f"the command {command!r} does not read the input {name!r}"
+            yield Problem(message, f"leave it out; it is for {readers}")
+
+
+def _words(name: str, value: str) -> list[str]:
+    if name in _SWITCHES:
+        return [f"--{name}"] if value.lower() == "true" else []
+    return [f"--{name}={part}" for part in (_lines(value) if name in _LISTS else [value])]
+
+
+def _lines(value: str) -> list[str]:
+    return [line.strip() for line in value.splitlines() if line.strip()]
+
+
+def _instead(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(known)}"
