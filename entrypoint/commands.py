@@ -94,8 +94,10 @@ def build(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Build and verify the archives."""
     with started(arguments, environment) as run:
         from entrypoint import pipeline  # noqa: PLC0415
+        from entrypoint.report.results import archive_outputs  # noqa: PLC0415
 
-        pipeline.build(run, targets_named(run.project, arguments.target))
+        built = pipeline.build(run, targets_named(run.project, arguments.target))
+    _tell_workflow(environment, archive_outputs(built))
     return 0
 
 
@@ -157,9 +159,12 @@ def rollback(arguments: argparse.Namespace, environment: Mapping[str, str]) -> i
     """Give functions the layer versions that they had before."""
     with started(arguments, environment) as run:
         from entrypoint import pipeline  # noqa: PLC0415
+        from entrypoint.report.results import deployment_outputs  # noqa: PLC0415
+        from entrypoint.report.summary import deployment_summary  # noqa: PLC0415
 
         deployment = pipeline.rollback(run, layers_named(run.project, arguments.layer), arguments.to)
         run.console.deployed(deployment)
+    _tell_workflow(environment, deployment_outputs(deployment), deployment_summary(deployment))
     _raise_all(RolloutError, deployment.problems)
     return 0
 
@@ -204,11 +209,14 @@ def _is_summarized(environment: Mapping[str, str]) -> bool:
     return "GITHUB_STEP_SUMMARY" in environment
 
 
-def _tell_workflow(environment: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:
-    """Give a workflow the step's outputs and its summary; the comment is that summary."""
+def _tell_workflow(environment: Mapping[str, str], outputs: Mapping[str, str], summary: str = "") -> None:
+    """Give a workflow the step's outputs and its summary; the comment is that summary, as far as it fits."""
     from entrypoint.edges import github  # noqa: PLC0415
+    from entrypoint.report.results import named  # noqa: PLC0415
 
-    github.set_outputs(environment, {**outputs, "comment": summary})
+    comment = {"comment": github.cut(named(summary), github.COMMENT_BYTES)} if summary else {}
+    too_large = github.set_outputs(environment, {**outputs, **comment})
+    sys.stdout.writelines(f"{line}\n" for line in github.annotations("warning", too_large))
     github.add_summary(environment, summary)
 
 

@@ -112,9 +112,8 @@ def test_the_commands_that_the_action_names_are_there():
     assert set(named) == WORKFLOW <= set(options_by_command())
 
 
-def test_the_outputs_are_named():
-    sentence = next(line for line in README.splitlines() if line.startswith("The outputs are"))
-    assert re.findall(r"`(\w+)`", sentence) == list(ACTION["outputs"])
+def test_the_table_of_outputs_is_that_of_the_action():
+    assert table("outputs") == [[name, value["description"]] for name, value in ACTION["outputs"].items()]
 
 
 def test_the_workflow_gives_inputs_that_exist():

@@ -11,6 +11,13 @@ from entrypoint.errors import Problem
 
 _MOST_ANNOTATIONS = 10
 """GitHub drops what a step prints beyond ten of a kind."""
+_SUMMARY_BYTES = 2**20
+"""A larger summary of a step is not shown at all."""
+_OUTPUT_BYTES = 2**20
+"""A job's outputs are measured in UTF-16: two bytes for most characters."""
+COMMENT_BYTES = 65_536
+"""The API takes so many characters as a comment on a pull request."""
+_CUT = "*Cut here, for GitHub takes no more; the log of this step has it all.*\n"
 
 
 def annotations(kind: str, problems: Iterable[Problem]) -> Iterator[str]:
@@ -27,21 +34,50 @@ def annotations(kind: str, problems: Iterable[Problem]) -> Iterator[str]:
         yield f"::{kind}::and {len(problems) - len(shown)} more; the log of this step has them all"
 
 
-def set_outputs(environment: Mapping[str, str], outputs: Mapping[str, str]) -> None:
-    """Append the step's outputs to GITHUB_OUTPUT; without the variable nothing is written."""
+def set_outputs(environment: Mapping[str, str], outputs: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Append the step's outputs to GITHUB_OUTPUT; without the variable nothing is written.
+
+    Returns:
+        A problem for each that GitHub would not take, and that is left out.
+    """
     path = environment.get("GITHUB_OUTPUT")
-    if path:
-        delimiter = f"end-{secrets.token_hex(16)}"
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.writelines(f"{name}<<{delimiter}\n{value}\n{delimiter}\n" for name, value in outputs.items())
+    if not path:
+        return ()
+    delimiter = f"end-{secrets.token_hex(16)}"
+    sizes = {name: len(value.encode("utf-16-le")) for name, value in outputs.items()}
+    with Path(path).open("a", encoding="utf-8") as file:
+        for name, value in outputs.items():
+            if sizes[name] <= _OUTPUT_BYTES:
+                file.write(f"{name}<<{delimiter}\n{value}\n{delimiter}\n")
+    return tuple(
+        Problem(f"the output {name!r} is left out: it has {size:,} bytes", "GitHub takes 1 MiB of a job")
+        for name, size in sizes.items()
+        if size > _OUTPUT_BYTES
+    )
 
 
 def add_summary(environment: Mapping[str, str], markdown: str) -> None:
-    """Append to the step's summary; without GITHUB_STEP_SUMMARY nothing is written."""
+    """Append to the step's summary, as far as it fits; without GITHUB_STEP_SUMMARY nothing is written."""
     path = environment.get("GITHUB_STEP_SUMMARY")
     if path:
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(markdown)
+            file.write(cut(markdown, _SUMMARY_BYTES - file.tell()))
+
+
+def cut(markdown: str, most: int) -> str:
+    """Return Markdown of at most so many bytes: whole lines, nothing left open, and a line that says so."""
+    size = len(markdown.encode())
+    if size <= most:
+        return markdown
+    lines, room = markdown.splitlines(keepends=True), most - len(_CUT) - 1
+    if room < 0:
+        return ""
+    while size > room:
+        size -= len(lines.pop().encode())
+    kept = "".join(lines)
+    if kept.rfind("<details>") > kept.rfind("</details>"):
+        kept = kept[: kept.rfind("<details>")]
+    return f"{kept}\n{_CUT}"
 
 
 def _data(text: str) -> str:

@@ -1,18 +1,27 @@
-"""Plans and deployments as JSON: `lambda-layers plan --json` and the action's outputs."""
+"""Plans and deployments as JSON: `lambda-layers plan --json` and the action's outputs.
+
+GitHub drops a job's output that contains a secret, and a workflow may have made one of its account's number
+(aws-actions/configure-aws-credentials, mask-aws-account-id). So ARNs have an output of their own, `arns`.
+"""
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+from entrypoint.build.describe import BuiltArchive
 from entrypoint.release.aws_lambda import LayerVersion
 from entrypoint.release.difference import Difference, Package
 from entrypoint.release.function_change import FunctionChange
 from entrypoint.release.plan import LayerChange, RegionPlan
 from entrypoint.release.result import Deployment
 from entrypoint.runtimes import Architecture
+from entrypoint.targets import Target
 
 _RUNNERS = {Architecture.X86_64: "ubuntu-latest", Architecture.ARM64: "ubuntu-24.04-arm"}
 """GitHub's own runners by architecture."""
+_OF_AN_ACCOUNT = re.compile(r"arn:[\w-]+:[\w-]+:[\w-]*:\d{12}:(?:layer:|function:)?")
 
 
 def plans_as_json(plans: Iterable[RegionPlan]) -> str:
@@ -21,14 +30,31 @@ def plans_as_json(plans: Iterable[RegionPlan]) -> str:
 
 
 def plan_outputs(plans: Iterable[RegionPlan]) -> dict[str, str]:
-    """Return plans as the outputs of a workflow step: `changed`, `plan` and `matrix`."""
+    """Return plans as the outputs of a workflow step: `changed`, `plan` without ARNs, and `matrix`."""
     plans = tuple(plans)
     values = _plans(plans)
     return {
         "changed": json.dumps(values["changed"]),
-        "plan": json.dumps(values),
+        "plan": json.dumps(_without_arns(values)),
         "matrix": json.dumps(_matrix(plans)),
     }
+
+
+def named(text: str) -> str:
+    """Return a text with names, such as web:3, where it has ARNs."""
+    return _OF_AN_ACCOUNT.sub("", text)
+
+
+def _without_arns(value: Any) -> Any:  # noqa: ANN401 - JSON
+    match value:
+        case dict():
+            return {key: _without_arns(item) for key, item in value.items() if key != "arn"}
+        case list():
+            return [_without_arns(item) for item in value]
+        case str():
+            return named(value)
+        case _:
+            return value
 
 
 def differences_as_json(differences: Iterable[Difference]) -> str:
@@ -124,20 +150,36 @@ def _function(change: FunctionChange, plan: RegionPlan) -> dict[str, Any]:
 
 
 def deployment_outputs(deployment: Deployment) -> dict[str, str]:
-    """Return a deployment as the outputs of a workflow step: `changed`, `layers` and `functions`."""
+    """Return a deployment as a step's outputs: `changed`, `layers`, `arns`, `functions` and `archives`."""
     layers: dict[str, dict[str, Any]] = {}
+    arns: dict[str, dict[str, str]] = {}
     for region in deployment.regions:
         for change in region.layers:
-            for target in change.layer.targets:
-                version = {"name": change.layer.name, **(_version(change.version) or {})}
-                layers.setdefault(str(target), {})[str(region.destination)] = version
+            for target in map(str, change.layer.targets):
+                number = change.version.version if change.version else None
+                version = {"name": change.layer.name, "version": number}
+                layers.setdefault(target, {})[str(region.destination)] = version
+                if change.version:
+                    arns.setdefault(target, {})[str(region.destination)] = change.version.arn
+    functions = {
+        str(region.destination): [outcome.function for outcome in region.updated]
+        for region in deployment.regions
+    }
     return {
         "changed": json.dumps(deployment.changed),
         "layers": json.dumps(layers),
-        "functions": json.dumps(
-            {
-                str(region.destination): [outcome.function for outcome in region.updated]
-                for region in deployment.regions
-            }
-        ),
+        "arns": json.dumps(arns),
+        "functions": json.dumps(functions),
+        **archive_outputs(deployment.archives),
     }
+
+
+def archive_outputs(archives: Mapping[Target, BuiltArchive]) -> dict[str, str]:
+    """Return built archives as the output `archives`; files as seen from this folder, `sha256` in hex."""
+    here = Path.cwd()
+    values = {}
+    for target, archive in archives.items():
+        path = archive.path.relative_to(here) if archive.path.is_relative_to(here) else archive.path
+        about = {"file": path.as_posix(), "sha256": archive.sha256, "bytes": archive.compressed_size}
+        values[str(target)] = about
+    return {"archives": json.dumps(values)}
