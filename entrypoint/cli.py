@@ -46,12 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("interrupted: no file is half-written; run it again and it will finish\n")
         _end_threads()
         return _INTERRUPTED
-    _print(error)
+    _print(error, environment)
     _annotate(error, arguments, environment)
     try:
         _write_sarif(error, arguments)
     except OSError as failure:
-        _print(_machine_error(failure))
+        _print(_machine_error(failure), environment)
         error = error or _machine_error(failure)
     return error.exit_code if error else code
 
@@ -101,9 +101,13 @@ def _machine_error(error: OSError) -> MachineError:
     )
 
 
-def _print(error: LayersError | None) -> None:
-    for problem in error.problems if error else ():
-        sys.stderr.write(f"error: {problem}\n")
+def _print(error: LayersError | None, environment: Mapping[str, str]) -> None:
+    text = "".join(f"error: {problem}\n" for problem in (error.problems if error else ()))
+    if environment.get("GITHUB_ACTIONS") == "true":
+        from entrypoint.edges import github  # noqa: PLC0415 - a workflow's business only
+
+        text = github.without_commands(text)
+    sys.stderr.write(text)
 
 
 def _annotate(
@@ -111,7 +115,7 @@ def _annotate(
 ) -> None:
     """Show problems in a workflow at their lines."""
     if environment.get("GITHUB_ACTIONS") == "true":
-        from entrypoint.edges import github  # noqa: PLC0415 - a workflow's business only
+        from entrypoint.edges import github  # noqa: PLC0415
 
         for kind, problems in (
             ("error", error.problems if error else ()),

@@ -50,6 +50,7 @@ def open_run(
     Raises:
         UsageError: where there is no such engine on this machine.
     """
+    environment = _with_cache_home(environment, project)
     with ExitStack() as stack:
 
         @remember
@@ -139,5 +140,22 @@ def _finder(builders: Builders, environment: Mapping[str, str]) -> FindInterpret
 def _cache_folder(chosen: str | None, environment: Mapping[str, str]) -> Path:
     if folder := chosen or environment.get("LAMBDA_LAYERS_CACHE"):
         return Path(folder)
-    base = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or Path.home()) / ".cache"
-    return Path(base) / "lambda-layers"
+    return _cache_home(environment) / "lambda-layers"
+
+
+def _cache_home(environment: Mapping[str, str]) -> Path:
+    if chosen := environment.get("XDG_CACHE_HOME"):
+        return Path(chosen)
+    return Path(environment.get("HOME") or os.path.expanduser("~")) / ".cache"  # noqa: PTH111 - never fails
+
+
+def _with_cache_home(environment: Mapping[str, str], project: Project) -> Mapping[str, str]:
+    """Let caches lie beside the manifest where there is no home to write to; pip's and uv's go there too.
+
+    So it is in a container that runs as a user of the host, or whose file system cannot be written to.
+    """
+    folder = _cache_home(environment)
+    standing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if environment.get("XDG_CACHE_HOME") or (folder.is_absolute() and os.access(standing, os.W_OK | os.X_OK)):
+        return environment
+    return {**environment, "XDG_CACHE_HOME": str(project.by_products() / "cache")}

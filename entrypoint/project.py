@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 BY_PRODUCTS = ".lambda-layers"
 """The folder beside the manifest for built archives and the local AWS; it ignores itself in git."""
 
+_HOW_TO_FILL = (
+    "in a workflow, check the repository out before this step (actions/checkout); in a container, mount it: "
+    'docker run --rm -v "$PWD:/work" -w /work ...'
+)
+
 
 class Project(NamedTuple):
     """A manifest, its layers in AWS, and where its files are."""
@@ -101,6 +106,8 @@ def load_project(path: Path, *, root: Path, variables: Mapping[str, str]) -> Pro
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         remedy = "write one with: lambda-layers init, or name it with --manifest"
+        if not any(root.iterdir()):
+            remedy = f"the folder is empty: {_HOW_TO_FILL}"
         raise ManifestError.of("there is no such file", remedy, Place(shown)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError.of(

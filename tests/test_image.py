@@ -4,15 +4,30 @@ https://docs.github.com/en/actions/reference/workflows-and-actions/dockerfile-su
 """
 
 import json
-from pathlib import Path
 
 import pytest
+from github_runner import ROOT, Runner
+from iam import Judge
 from layers import unzipped
+from package_index import IndexServer, make_wheel, sha256
 
+from entrypoint.local_aws.calls import ACCOUNT
 from entrypoint.local_aws.server import LocalAws
 
-ROOT = Path(__file__).parent.parent
 TAG = "lambda-layer-pipeline:test"
+MANIFEST = """\
+version: 1
+regions: [eu-west-1]
+layers:
+  web:
+    requirements: [speedup]
+    lock: requirements.txt
+    runtimes: [python3.13]
+    architectures: [x86_64, arm64]
+functions:
+  api: {layers: [web]}
+  report: {layers: [web]}
+"""
 
 pytestmark = [pytest.mark.engine, pytest.mark.network]
 
@@ -23,151 +38,260 @@ def image(engine):
     return built
 
 
+PASSWORD = "passw0rd"
+
+
 @pytest.fixture
-def aws():
-    with LocalAws() as server:
+def index(tmp_path):
+    """An index that asks for a password, with a wheel for each architecture."""
+    packages = tmp_path / "packages"
+    for machine in ("x86_64", "aarch64"):
+        make_wheel(packages, "speedup", "2.0", tag=f"cp313-cp313-manylinux_2_17_{machine}")
+    with IndexServer(packages, credentials=f"ci:{PASSWORD}") as server:
+        yield server
+
+
+@pytest.fixture
+def variables(index, aws):
+    """Where AWS and the index are."""
+    return {"PIP_INDEX_URL": index.url_with(f"ci:{PASSWORD}"), **aws.environment()}
+
+
+@pytest.fixture
+def judge():
+    return Judge()
+
+
+@pytest.fixture
+def aws(judge):
+    with LocalAws(middleware=judge) as server:
         server.declare_function("api", architecture="arm64")
         server.declare_function("report")
         yield server
 
 
 @pytest.fixture
-def workspace(tmp_path):
-    (tmp_path / "lambda-layers.yml").write_text(
-        """\
-version: 1
-regions: [eu-west-1]
-layers:
-  web:
-    requirements: [orjson==3.11.4]
-    runtimes: [python3.13]
-    architectures: [x86_64, arm64]
-functions:
-  api: {layers: [web]}
-  report: {layers: [web]}
-"""
-    )
-    return tmp_path
+def fill(index):
+    """Lay a manifest and its lock into a folder."""
+
+    def fill(folder):
+        (folder / "lambda-layers.yml").write_text(MANIFEST)
+        hashes = " ".join(f"--hash=sha256:{sha256(wheel)}" for wheel in sorted(index.folder.iterdir()))
+        (folder / "requirements.txt").write_text(f"speedup==2.0 {hashes}\n")
+
+    return fill
 
 
 @pytest.fixture
-def run(engine, image, workspace, aws):
-    def run(*arguments, **variables):
-        """Run the image as the runner does; returns exit code, standard output and error, and the outputs."""
-        outputs = workspace / ".outputs"
-        outputs.write_text("")
-        container = engine.containers.create(
-            image,
-            list(arguments),
-            working_dir="/github/workspace",
-            network_mode="host",  # the embedded AWS is on this machine's loopback
-            environment={
-                "CI": "true",
-                "GITHUB_ACTIONS": "true",
-                "GITHUB_WORKSPACE": "/github/workspace",
-                "GITHUB_OUTPUT": "/github/workspace/.outputs",
-                "HOME": "/github/home",
-                **aws.environment(),
-                **variables,
-            },
-            volumes={
-                str(workspace): {"bind": "/github/workspace", "mode": "rw"},
-                str(workspace / ".home"): {"bind": "/github/home", "mode": "rw"},
-                "/var/run/docker.sock": {"bind": "/var/run/docker.sock", "mode": "rw"},
-            },
-        )
+def runner(engine, image, tmp_path, variables, fill):
+    runner = Runner(engine, image, tmp_path, variables)
+    fill(runner.workspace)
+    yield runner
+    for step in runner.steps:
+        assert PASSWORD not in step.everything()
+
+
+@pytest.fixture
+def workspace(runner):
+    return runner.workspace
+
+
+@pytest.fixture
+def desk(engine, image, tmp_path, variables, fill):
+    """Run the image as somebody does at a desk, in a folder that anybody may write to."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    folder.chmod(0o777)
+    fill(folder)
+
+    def run(*arguments, volumes=(), env=variables, **settings):
+        mounts = {str(path): {"bind": place, "mode": "rw"} for path, place in [(folder, "/work"), *volumes]}
+        settings = {"working_dir": "/work", "volumes": mounts, "network_mode": "host"} | settings
+        container = engine.containers.create(image, list(arguments), environment=env, **settings)
         try:
             container.start()
             code = container.wait(timeout=300)["StatusCode"]
-            said = container.logs(stdout=True, stderr=False).decode(), container.logs(stdout=False).decode()
+            out = container.logs(stdout=True, stderr=False).decode()
+            return code, out, container.logs(stdout=False).decode()
         finally:
             container.remove(force=True)
-        return code, *said, read_outputs(outputs.read_text())
 
     return run
 
 
-def read_outputs(text):
-    """What GitHub reads: name<<delimiter, value, delimiter."""
-    values = {}
-    lines = iter(text.splitlines())
-    for line in lines:
-        name, _, delimiter = line.partition("<<")
-        values[name] = "\n".join(iter(lambda: next(lines), delimiter))
-    return values
-
-
-def test_plan_deploy_and_nothing_to_do(run, aws, workspace):
-    code, out, err, outputs = run(INPUT_COMMAND="plan")
-    assert code == 0, err
-    assert "to publish: 2 layers, to update: 2 functions" in out
-    assert outputs["changed"] == "true"
-    assert json.loads(outputs["plan"])["regions"][0]["functions"][0]["after"] == ["web-python313-arm64:new"]
+def test_plan_deploy_and_nothing_to_do(runner, aws):
+    plan = runner.run(command="plan")
+    assert plan.exit_code == 0, plan.err
+    assert "to publish: 2 layers, to update: 2 functions" in plan.out
+    assert plan.outputs["changed"] == "true"
+    region = json.loads(plan.outputs["plan"])["regions"][0]
+    assert region["functions"][0]["after"] == ["web-python313-arm64:new"]
+    assert [job["runner"] for job in json.loads(plan.outputs["matrix"])["include"]] == [
+        "ubuntu-latest",
+        "ubuntu-24.04-arm",
+    ]
+    assert plan.job_outputs(ACCOUNT) == plan.outputs
+    assert "## Lambda layers: 2 to publish, 2 functions to update" in plan.summary
+    assert plan.outputs["comment"].startswith("<!-- lambda-layers -->\n")
     assert all(call.reads_only for call in aws.call_log)
 
-    code, out, err, outputs = run(INPUT_COMMAND="")  # deploy is what happens where nothing is said
-    assert code == 0, err
-    assert "published 2 layer versions, updated 2 functions" in out
-    assert json.loads(outputs["functions"]) == {"eu-west-1": ["api", "report"]}
-    layer = json.loads(outputs["layers"])["web-python3.13-arm64"]["eu-west-1"]
-    assert (layer["name"], layer["version"]) == ("web-python313-arm64", 1)
-    content = unzipped(workspace / ".lambda-layers" / "build" / "web-python3.13-arm64.zip")
-    assert "python/orjson/orjson.cpython-313-aarch64-linux-gnu.so" in content
+    deployed = runner.run()  # deploy is what happens where nothing is said
+    assert deployed.exit_code == 0, deployed.err
+    assert "published 2 layer versions, updated 2 functions" in deployed.out
+    assert json.loads(deployed.outputs["functions"]) == {"eu-west-1": ["api", "report"]}
+    target = "web-python3.13-arm64"
+    assert json.loads(deployed.outputs["layers"])[target] == {
+        "eu-west-1": {"name": "web-python313-arm64", "version": 1}
+    }
+    arn = f"arn:aws:lambda:eu-west-1:{ACCOUNT}:layer:web-python313-arm64:1"
+    assert json.loads(deployed.outputs["arns"])[target] == {"eu-west-1": arn}
+    assert deployed.outputs.keys() - deployed.job_outputs(ACCOUNT).keys() == {"arns"}
+    about = json.loads(deployed.outputs["archives"])[target]
+    archive = runner.workspace / about["file"]
+    assert sha256(archive) == about["sha256"]
+    assert "python/speedup.py" in unzipped(archive)
 
-    code, out, err, outputs = run()
-    assert code == 0, err
-    assert "nothing to do: AWS agrees with the manifest" in out
-    assert outputs["changed"] == "false"
+    again = runner.run()
+    assert again.exit_code == 0, again.err
+    assert "nothing to do: AWS agrees with the manifest" in again.out
+    assert again.outputs["changed"] == "false"
+    assert again.settings == deployed.settings == ""
 
 
-def test_the_action_compiles_in_a_container_beside_its_own(run, workspace):
-    manifest = workspace / "lambda-layers.yml"
-    text = (
-        manifest.read_text().replace("orjson==3.11.4", "markupsafe==3.0.3").replace("x86_64, arm64", "x86_64")
-    )
-    manifest.write_text(text.replace("    runtimes", "    from_source: [markupsafe]\n    runtimes"))
-    code, out, err, _ = run(INPUT_COMMAND="build")
-    assert code == 0, out + err
+def test_the_action_compiles_in_a_container_beside_its_own(runner, workspace):
+    text = MANIFEST.replace("[speedup]", "[markupsafe==3.0.3]").replace("x86_64, arm64", "x86_64")
+    text = text.replace("lock: requirements.txt", "from_source: [markupsafe]")
+    (workspace / "lambda-layers.yml").write_text(text)
+    step = runner.run(command="build", target="web-python3.13-x86_64\n", env={"PIP_INDEX_URL": ""})
+    assert step.exit_code == 0, step.out + step.err
     assert (
-        "compiling markupsafe 3.0.3 for web-python3.13-x86_64 in public.ecr.aws/sam/build-python3.13" in err
+        "compiling markupsafe 3.0.3 for web-python3.13-x86_64 in public.ecr.aws/sam/build-python3.13"
+        in step.err
     )
     content = unzipped(workspace / ".lambda-layers" / "build" / "web-python3.13-x86_64.zip")
     assert "python/markupsafe/_speedups.cpython-313-x86_64-linux-gnu.so" in content
 
 
-def test_other_runtimes_get_bytecode_without_an_engine(run, workspace):
+def test_other_runtimes_get_bytecode_without_an_engine(runner, workspace):
     (workspace / "own.py").write_bytes("# coding: shift_jis\nanswer = 'ア'\n".encode("shift_jis"))
     layer = {"include": ["own.py"], "runtimes": ["python3.11", "python3.12", "python3.13"], "bytecode": True}
     (workspace / "lambda-layers.yml").write_text(json.dumps({"version": 1, "layers": {"web": layer}}))
-    code, out, err, _ = run(INPUT_COMMAND="build", DOCKER_HOST="unix:///nowhere.sock")
-    assert code == 0, out + err
+    step = runner.run(command="build", env={"DOCKER_HOST": "unix:///nowhere.sock"})
+    assert step.exit_code == 0, step.out + step.err
     for minor in (11, 12, 13):
         content = unzipped(workspace / ".lambda-layers" / "build" / f"web-python3.{minor}-x86_64.zip")
         assert f"python/__pycache__/own.cpython-3{minor}.pyc" in content
 
 
-def test_problems_become_annotations(run, workspace):
-    (workspace / "lambda-layers.yml").write_text("version: 1\nlayer: {}\n")
-    code, out, err, _ = run()
-    assert code == 5
-    assert "error: lambda-layers.yml:2:1: the key 'layer' is unknown" in err
-    assert "::error file=lambda-layers.yml,line=2,col=1::the key 'layer' is unknown" in out
+def test_problems_become_annotations(runner, workspace):
+    (workspace / "services").mkdir()
+    (workspace / "services" / "lambda-layers.yml").write_text("version: 1\nlayer: {}\n")
+    step = runner.run(manifest="services/lambda-layers.yml")
+    assert step.exit_code == 5
+    assert "error: services/lambda-layers.yml:2:1: the key 'layer' is unknown" in step.err
+    annotation = next(each for each in step.annotations if "'layer' is unknown" in each.message)
+    assert (annotation.kind, annotation.file, annotation.line) == ("error", "services/lambda-layers.yml", 2)
+    assert step.outputs == {}
 
 
-def test_no_credentials(run):
-    code, _, err, _ = run(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
-    assert code == 10
-    assert "there are no AWS credentials" in err
+def test_wrong_inputs_are_told_at_once(runner):
+    step = runner.run(command="plan", locked="maybe", lockd="true", target="web")
+    assert step.exit_code == 4
+    assert [annotation.message for annotation in step.annotations] == [
+        "there is no input 'lockd'; did you mean 'locked'?",
+        "the input 'locked' is 'maybe'; write 'true' or 'false'",
+        "the command 'plan' does not read the input 'target'; leave it out; it is for lock, build",
+    ]
 
 
-def test_the_checkout_shadows_nothing(run, workspace):
-    for name in ("entrypoint", "boto3", "yaml"):
+def test_args_are_the_whole_command_line(runner, workspace):
+    (workspace / "requirements.txt").unlink()
+    step = runner.run(args="check --quiet --manifest lambda-layers.yml")
+    assert step.exit_code == 5, step.err
+    assert "requirements.txt" in step.annotations[0].message
+
+
+def test_a_refused_password_of_the_index_is_nowhere(runner, workspace, index):
+    index.credentials = "ci:another"
+    fetched = runner.run(command="build")
+    (workspace / "lambda-layers.yml").write_text(MANIFEST.replace("    lock: requirements.txt\n", ""))
+    resolved = runner.run(command="lock")
+    for step in (fetched, resolved):
+        assert step.exit_code in {6, 7}
+        assert "401" in step.err
+        assert step.annotations
+
+
+def test_no_credentials(runner):
+    step = runner.run(env={"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
+    assert step.exit_code == 10
+    assert "there are no AWS credentials" in step.err
+    assert "there are no AWS credentials" in step.annotations[0].message
+    assert step.outputs == {}
+
+
+def test_a_role_that_only_reads_can_plan_and_not_deploy(runner, judge, aws):
+    reads = ["lambda:ListLayerVersions", "lambda:ListFunctions", "tag:GetResources"]
+    judge.policy = {"Statement": [{"Effect": "Allow", "Action": reads, "Resource": "*"}]}
+    plan = runner.run(command="plan")
+    assert plan.exit_code == 0, (judge.asked, plan.err)
+    step = runner.run(command="deploy")
+    assert step.exit_code == 12, step.err
+    assert "lambda:PublishLayerVersion" in step.annotations[0].message
+    assert json.loads(step.outputs["changed"]) is False
+
+
+def test_the_checkout_shadows_nothing(runner, workspace):
+    for name in ("entrypoint", "boto3", "yaml", "sitecustomize"):
         (workspace / name).mkdir()
         (workspace / name / "__init__.py").write_text("raise SystemExit('the checkout was imported')\n")
-    code, out, err, _ = run(INPUT_COMMAND="build")
-    assert code == 0, out + err
+    step = runner.run(command="build")
+    assert step.exit_code == 0, step.out + step.err
 
 
-def test_a_desk_gets_help(engine, image):
-    said = engine.containers.run(image, ["--help"], remove=True).decode()
-    assert "deploy" in said
+def test_an_empty_workspace(runner, workspace):
+    for path in workspace.iterdir():
+        path.unlink()
+    step = runner.run()
+    assert step.exit_code == 5
+    assert "check the repository out before this step (actions/checkout)" in step.annotations[0].message
+
+
+def test_a_desk_gets_help(desk):
+    assert "deploy" in desk("--help")[1]
+    code, _, err = desk("plan", working_dir=None)
+    assert code == 5
+    assert 'docker run --rm -v "$PWD:/work" -w /work' in err
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"user": "1234:1234"}, {"user": "1234:1234", "read_only": True}, {"read_only": True}],
+    ids=["a user of the host", "of whom nothing can be written", "a root that can write nothing"],
+)
+def test_a_desk_with_nothing_to_write_to_but_the_mount(desk, tmp_path, settings):
+    code, out, err = desk("deploy", **settings)
+    assert code == 0, (out, err)
+    assert (tmp_path / "work" / ".lambda-layers" / "cache" / "lambda-layers").is_dir()
+    left = {path.name for path in (tmp_path / "work").iterdir()}
+    assert left == {"lambda-layers.yml", "requirements.txt", ".lambda-layers"}
+
+
+def test_a_desk_locks_as_any_user_without_a_home(desk, tmp_path, variables):
+    (tmp_path / "work" / "lambda-layers.yml").write_text(MANIFEST.replace("    lock: requirements.txt\n", ""))
+    code, out, err = desk("lock", user="1234:1234", env={**variables, "HOME": ""})
+    assert code == 0, (out, err)
+    assert (tmp_path / "work" / "web-python3.13-arm64.txt").is_file()
+
+
+def test_a_desk_with_a_profile(desk, tmp_path, variables):
+    keys = {name: variables[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    lines = "".join(f"{name.lower()} = {value}\n" for name, value in keys.items())
+    (tmp_path / "aws").mkdir()
+    (tmp_path / "aws" / "credentials").write_text(f"[dev]\n{lines}")
+    env = {name: value for name, value in variables.items() if name not in keys} | {"AWS_PROFILE": "dev"}
+    code, out, err = desk(
+        "plan", user="1234:1234", volumes=[(tmp_path / "aws", "/.aws")], env={**env, "HOME": "/"}
+    )
+    assert code == 0, err
+    assert "to publish: 2 layers" in out

@@ -3,12 +3,14 @@
 https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
 """
 
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from entrypoint.errors import Problem
 
+_COMMANDS = re.compile(r"^\s*::|##\[", re.MULTILINE)
 _MOST_ANNOTATIONS = 10
 """GitHub drops what a step prints beyond ten of a kind."""
 _SUMMARY_BYTES = 2**20
@@ -18,6 +20,14 @@ _OUTPUT_BYTES = 2**20
 COMMENT_BYTES = 65_536
 """The API takes so many characters as a comment on a pull request."""
 _CUT = "*Cut here, for GitHub takes no more; the log of this step has it all.*\n"
+
+
+def without_commands(text: str) -> str:
+    """Return a text that a runner obeys in nothing, such as what the build of a stranger's package printed.
+
+    It takes a line for a command that begins with ::, or has ##[ anywhere.
+    """
+    return _COMMANDS.sub(lambda found: f"{found[0][:-1]} {found[0][-1]}", text)
 
 
 def annotations(kind: str, problems: Iterable[Problem]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What a step leaves for GitHub, and where it ends."""
 
 import json
+import re
 
 import pytest
 
@@ -61,3 +62,13 @@ def test_an_eleventh_annotation_would_be_dropped_so_the_tenth_counts_the_rest():
     assert len(lines) == 10
     assert lines[0] == "::error file=a%2Cb.yml,line=3::wrong: 0; mend"
     assert lines[-1] == "::error::and 3 more; the log of this step has them all"
+
+
+@pytest.mark.parametrize(
+    "line", ["::set-output name=matrix::x", "  ::add-mask::e", "a ##[set-output name=x;]y"]
+)
+def test_what_a_build_printed_is_no_command(line):
+    runner_obeys = re.compile(r"^\s*::|##\[", re.MULTILINE)
+    text = github.without_commands(f"error: it cannot be compiled:\n{line}\n    std::vector stays")
+    assert not runner_obeys.search(text)
+    assert "    std::vector stays" in text
