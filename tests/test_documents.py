@@ -135,8 +135,23 @@ def test_the_reusable_workflow_and_its_example_agree_with_the_action():
         (step,) = (step for step in job["steps"] if step["uses"].startswith("lambda-layer-pipeline/"))
         assert set(step["with"]) <= set(ACTION["inputs"])
         assert step["with"]["command"] in {"plan", "build", "deploy"}
-    outputs = workflow["jobs"]["plan"]["outputs"]
-    assert set(outputs) <= set(ACTION["outputs"])
+        assert set(job.get("outputs", {})) <= set(ACTION["outputs"]) - {"arns"}
+    for output in workflow[True]["workflow_call"]["outputs"].values():
+        _, job, _, name = output["value"].strip("${} ").split(".")
+        assert name in workflow["jobs"][job]["outputs"]
+
+
+def test_who_calls_the_reusable_workflow_permits_what_its_jobs_ask_for():
+    """GitHub does not even start a workflow whose nested jobs ask for more."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "layers.yml").read_text())
+    permitted = yaml.safe_load(block("reusable workflow")[1])["permissions"]
+    for job in workflow["jobs"].values():
+        assert job["permissions"].items() <= permitted.items()
+
+
+def test_jobs_that_compile_cannot_sign_and_have_no_role():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "layers.yml").read_text())
+    assert workflow["jobs"]["build"]["permissions"] == {"contents": "read"}
 
 
 def test_hooks_are_console_scripts_and_documented():
