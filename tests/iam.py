@@ -62,7 +62,7 @@ class Judge:
 
     def _allows(self, action, resource):
         return any(
-            action in statement["Action"]
+            any(fnmatch.fnmatchcase(action, pattern) for pattern in statement["Action"])
             and any(fnmatch.fnmatchcase(resource, pattern) for pattern in statement["Resource"])
             and self._holds(statement.get("Condition"), resource)
             for statement in self.policy["Statement"]

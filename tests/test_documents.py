@@ -1,6 +1,8 @@
 """README, action.yml, the hooks file and the command line say the same."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -13,11 +15,13 @@ from entrypoint.edges.action_inputs import DEFAULTS
 from entrypoint.edges.aws.reasons import REMEDIES
 from entrypoint.errors import LayersError
 from entrypoint.manifest_file import load
+from entrypoint.report.summary import MARKER
 from entrypoint.schema import MANIFEST
 from entrypoint.targets import expand
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+WORKFLOWS_PAGE = (ROOT / "docs" / "workflows.md").read_text()
 ROLLOUT = (ROOT / "docs" / "rollout.md").read_text()
 PAGES = ("export.md", "rollout.md", "throttling.md", "vpc.md")
 EXPORT = (ROOT / "docs" / "export.md").read_text()
@@ -116,12 +120,46 @@ def test_the_table_of_outputs_is_that_of_the_action():
     assert table("outputs") == [[name, value["description"]] for name, value in ACTION["outputs"].items()]
 
 
-def test_the_workflow_gives_inputs_that_exist():
-    workflow = yaml.safe_load(block("workflow")[1])
-    (step,) = [
-        step for step in workflow["jobs"]["deploy"]["steps"] if "lambda-layer-pipeline" in step["uses"]
-    ]
-    assert set(step["with"]) <= set(ACTION["inputs"])
+WORKFLOWS = [
+    (page.name, text)
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for text in re.findall(r"<!-- (?:reusable )?workflow -->\n```yaml\n(.*?)```", page.read_text(), re.DOTALL)
+]
+
+
+def test_workflows_to_paste_are_valid_and_give_inputs_that_exist(tmp_path):
+    assert {page for page, _ in WORKFLOWS} == {"README.md", "workflows.md"}
+    assert "```yaml" not in re.sub(r"<!-- workflow -->\n```yaml", "", WORKFLOWS_PAGE)
+    folder = tmp_path / ".github" / "workflows"
+    folder.mkdir(parents=True)
+    for number, (_, text) in enumerate(WORKFLOWS):
+        (folder / f"{number}.yml").write_text(text)
+        for job in yaml.safe_load(text)["jobs"].values():
+            for step in job.get("steps", []):
+                if step["uses"].startswith("lambda-layer-pipeline/"):
+                    assert set(step["with"]) <= {*ACTION["inputs"], "args"}
+    # In an example a version says more than a digest.
+    settings = {"rules": {"unpinned-uses": {"config": {"policies": {"*": "ref-pin"}}}}}
+    (tmp_path / "zizmor.yml").write_text(yaml.safe_dump(settings))
+    for command in (
+        ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *folder.iterdir()],
+        ["zizmor", "--offline", "--quiet", "--config", tmp_path / "zizmor.yml", tmp_path],
+    ):
+        tool = Path(sys.executable).with_name(command[0])
+        ended = subprocess.run([tool, *command[1:]], capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_the_comment_is_found_again_by_its_marker():
+    assert f"startsWith('{MARKER}')" in WORKFLOWS_PAGE
+
+
+def test_the_matrix_by_hand_is_that_of_the_reusable_workflow():
+    (by_hand,) = (yaml.safe_load(text)["jobs"] for _, text in WORKFLOWS if "fromJSON" in text)
+    reusable = yaml.safe_load((ROOT / ".github" / "workflows" / "layers.yml").read_text())["jobs"]
+    for name, job in reusable.items():
+        for key in ("needs", "if", "strategy", "runs-on", "timeout-minutes"):
+            assert by_hand[name].get(key) == job.get(key)
 
 
 def test_the_reusable_workflow_and_its_example_agree_with_the_action():
