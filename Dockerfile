@@ -28,8 +28,9 @@ RUN python3 -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-d
 FROM ${BASE_IMAGE}
 COPY --from=python3.11 /kept /
 COPY --from=python3.12 /kept /
-COPY requirements/image.txt /tmp/image.txt
-RUN python3 -m pip install --no-cache-dir --root-user-action=ignore --require-hashes -r /tmp/image.txt && rm /tmp/image.txt
+COPY requirements/image.txt image/keep_services.py /tmp/
+RUN python3 -m pip install --no-cache-dir --root-user-action=ignore --require-hashes -r /tmp/image.txt \
+  && python3 -I /tmp/keep_services.py && rm /tmp/image.txt /tmp/keep_services.py
 COPY --from=build /dist /tmp/dist
 RUN python3 -m pip install --no-cache-dir --root-user-action=ignore --no-deps /tmp/dist/*.whl && rm -r /tmp/dist
 # The console script, never `python -m`: that would run an `entrypoint` package of the user's checkout.

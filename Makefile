@@ -22,12 +22,13 @@ check: $(READY)
 	$(BIN)/zizmor --offline --quiet .github action.yml
 	$(BIN)/pre-commit validate-manifest .pre-commit-hooks.yaml
 
-# Beside uv, pex and the SAM CLI, which get an environment of their own; needs zip and unzip, and Python 3.11.
+# Beside uv, pex and the SAM CLI, which get an environment of their own; needs zip, unzip, Python 3.11 and Docker.
 bench: $(READY) .venv/bench/bin/sam
 	BENCH_TOOLS=$(CURDIR)/.venv/bench/bin $(BIN)/python benchmarks/assemble.py --write docs/benchmarks.md
 	$(BIN)/python benchmarks/lock.py --write docs/benchmarks.md
 	$(BIN)/python benchmarks/start.py --write docs/benchmarks.md
 	$(BIN)/python benchmarks/rollout.py
+	$(BIN)/python benchmarks/image.py --write docs/benchmarks.md
 
 .venv/bench/bin/sam:
 	$(PYTHON) -m venv .venv/bench

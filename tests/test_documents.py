@@ -174,6 +174,8 @@ def test_the_reusable_workflow_and_its_example_agree_with_the_action():
         assert set(step["with"]) <= set(ACTION["inputs"])
         assert step["with"]["command"] in {"plan", "build", "deploy"}
         assert set(job.get("outputs", {})) <= set(ACTION["outputs"]) - {"arns"}
+    told = re.search(r"its outputs are\n(.*)\.\n", README)[1]
+    assert re.findall(r"`(\w+)`", told) == list(workflow[True]["workflow_call"]["outputs"])
     for output in workflow[True]["workflow_call"]["outputs"].values():
         _, job, _, name = output["value"].strip("${} ").split(".")
         assert name in workflow["jobs"][job]["outputs"]

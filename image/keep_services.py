@@ -1,0 +1,25 @@
+"""Takes services that are never called out of botocore: 16 MB of descriptions, which compress no further."""
+
+import shutil
+from pathlib import Path
+
+import botocore
+
+SERVICES = {
+    *("cloudwatch", "ec2", "iam", "lambda", "resourcegroupstaggingapi", "s3", "service-quotas", "ssm"),
+    # What credentials may come from.
+    *("signin", "sso", "sso-oidc", "sts"),
+}
+
+
+def main(folder: Path) -> None:
+    """Delete all other services below `folder`; every one that is to stay must be there."""
+    for service in SERVICES:
+        (folder / service).resolve(strict=True)
+    for path in folder.iterdir():
+        if path.is_dir() and path.name not in SERVICES:
+            shutil.rmtree(path)
+
+
+if __name__ == "__main__":
+    main(Path(botocore.__file__).parent / "data")
