@@ -4,6 +4,7 @@ https://docs.github.com/en/actions/reference/workflows-and-actions/dockerfile-su
 """
 
 import json
+from urllib.parse import quote
 
 import pytest
 from github_runner import ROOT, Runner
@@ -38,7 +39,8 @@ def image(engine):
     return built
 
 
-PASSWORD = "passw0rd"
+PASSWORD = "p@ss/w0rd"
+TOKENS = {"AWS_SESSION_TOKEN": "session-t0ken", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "oidc-t0ken"}
 
 
 @pytest.fixture
@@ -54,7 +56,8 @@ def index(tmp_path):
 @pytest.fixture
 def variables(index, aws):
     """Where AWS and the index are."""
-    return {"PIP_INDEX_URL": index.url_with(f"ci:{PASSWORD}"), **aws.environment()}
+    index_url = index.url_with(f"ci:{quote(PASSWORD, safe='')}")
+    return {"PIP_INDEX_URL": index_url, **aws.environment(), **TOKENS}
 
 
 @pytest.fixture
@@ -88,7 +91,8 @@ def runner(engine, image, tmp_path, variables, fill):
     fill(runner.workspace)
     yield runner
     for step in runner.steps:
-        assert PASSWORD not in step.everything()
+        for secret in (PASSWORD, quote(PASSWORD, safe=""), "t0ken", "extra-p"):
+            assert secret not in step.everything()
 
 
 @pytest.fixture
@@ -220,6 +224,27 @@ def test_a_refused_password_of_the_index_is_nowhere(runner, workspace, index):
         assert step.exit_code in {6, 7}
         assert "401" in step.err
         assert step.annotations
+    index.credentials = None  # the extra index is not there: its address is told, its password is not
+    elsewhere = {"PIP_EXTRA_INDEX_URL": "http://ci:extra-p%40ss@127.0.0.1:9/simple/", "PIP_RETRIES": "0"}
+    unreachable = runner.run(command="build", env=elsewhere)
+    assert unreachable.exit_code == 7
+    assert "127.0.0.1" in unreachable.annotations[0].message
+
+
+def test_more_than_github_takes(runner, workspace, aws):
+    for number in range(5_000):
+        aws.declare_function(f"a-function-with-quite-a-long-name-as-people-have-them-{number:04}")
+    with (workspace / "lambda-layers.yml").open("a") as file:
+        file.write('  "a-function-*": {layers: [web]}\n')
+    step = runner.run(command="plan")
+    assert step.exit_code == 0, step.err
+    assert "to update: 5,002 functions" in step.out
+    assert step.outputs.keys() == {"changed", "matrix", "comment"}
+    assert [(each.kind, each.message[:32]) for each in step.annotations] == [
+        ("warning", "the output 'plan' is left out: i")
+    ]
+    assert len(step.outputs["comment"].encode()) <= 65_536
+    assert len(step.summary.encode()) <= 2**20
 
 
 def test_no_credentials(runner):
