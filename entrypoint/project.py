@@ -107,7 +107,7 @@ def load_project(path: Path, *, root: Path, variables: Mapping[str, str]) -> Pro
     except FileNotFoundError:
         remedy = "write one with: lambda-layers init, or name it with --manifest"
         if not any(root.iterdir()):
-            remedy = f"the folder is empty: {_HOW_TO_FILL}"
+            remedy += f"; the folder is empty: {_HOW_TO_FILL}"
         raise ManifestError.of("there is no such file", remedy, Place(shown)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError.of(
