@@ -77,6 +77,7 @@ def test_every_problem_of_every_manifest(repository, monkeypatch, capsys):
 
 
 def test_a_repository_without_a_manifest(tmp_path, monkeypatch, capsys):
+    (tmp_path / "README.md").touch()
     remedy = "write one with: lambda-layers init, or name it with --manifest"
     assert check(tmp_path, monkeypatch, capsys) == (
         1,
