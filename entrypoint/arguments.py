@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 @contextmanager
 def started(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Iterator["Run"]:
     """Read the manifest and open the outside world, for the commands that do the work."""
+    from entrypoint.edges.github import without_commands  # noqa: PLC0415
     from entrypoint.outside import open_run  # noqa: PLC0415
     from entrypoint.report.console import Console  # noqa: PLC0415
 
-    in_workflow = environment.get("GITHUB_ACTIONS") == "true"
-    console = Console(quiet=arguments.quiet, warnings=arguments.warnings, folds=in_workflow)
+    disarm = without_commands if environment.get("GITHUB_ACTIONS") == "true" else None
+    console = Console(quiet=arguments.quiet, warnings=arguments.warnings, disarm=disarm)
     project = project_of(arguments, environment)
     console.warn(aging(project.manifest, datetime.now(tz=UTC).date()))
     with open_run(

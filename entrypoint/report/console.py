@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from rich.console import Console as RichConsole
@@ -37,13 +37,22 @@ class Console:
     """Prints what happens; safe to use from several threads."""
 
     def __init__(
-        self, *, quiet: bool = False, warnings: list[Problem] | None = None, folds: bool = False
+        self,
+        *,
+        quiet: bool = False,
+        warnings: list[Problem] | None = None,
+        disarm: Callable[[str], str] | None = None,
     ) -> None:
-        """`warnings` takes in what is warned of, for who tells of it elsewhere; `folds` is for workflows."""
+        """Open the terminal, or the log.
+
+        `warnings` takes in what is warned of, for who tells of it elsewhere. `disarm` is for a workflow,
+        whose runner obeys some lines and folds others: it returns a text without the lines that it obeys.
+        """
         self._out = RichConsole(highlight=False, soft_wrap=True)
         self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
         self._bars = Bars(self._err, visible=self._err.is_terminal and not quiet)
-        self._folds = folds and not quiet
+        self._folds = disarm is not None and not quiet
+        self._disarm = disarm or str
         self._done: Counter[tuple[str, str]] = Counter()
         self._counts: dict[str, Count] = {}
         self._warnings = [] if warnings is None else warnings
@@ -51,7 +60,7 @@ class Console:
 
     def say(self, text: str) -> None:
         """Print a line about what is being done."""
-        self._err.print(escape(text))
+        self._err.print(escape(self._disarm(text)))
 
     def result(self, text: str) -> None:
         """Print what the command was asked for, as it is."""
@@ -61,7 +70,7 @@ class Console:
         """Print warnings; they stop nothing."""
         for problem in problems:
             self._warnings.append(problem)
-            self._err.print(f"[yellow]warning:[/yellow] {escape(str(problem))}")
+            self._err.print(f"[yellow]warning:[/yellow] {escape(self._disarm(str(problem)))}")
 
     def built(self, target: Target, archive: BuiltArchive) -> None:
         """Tell of a finished archive."""
