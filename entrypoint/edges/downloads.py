@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx2
+from unearth.auth import MultiDomainBasicAuth
 from unearth.fetchers.sync import PyPIClient
 
-from entrypoint.build.requirement_options import without_credentials
+from entrypoint.build.requirement_options import IndexOptions, without_credentials
+from entrypoint.edges.pip_settings import PipSettings
 from entrypoint.errors import FetchError, Problem
 
 _CHUNK = 1 << 16
@@ -53,6 +55,10 @@ class PatientClient:
         """Get a whole answer: one that is there, or says that there is none."""
         return self.patiently(url, lambda: _checked(self._client.get(url, headers=headers)))
 
+    def post(self, url: str, *, json: object) -> httpx2.Response:
+        """Send a question as JSON; it may be sent again."""
+        return self.patiently(url, lambda: _checked(self._client.post(url, json=json)))
+
     def head(self, url: str, *, headers: Mapping[str, str] | None = None) -> httpx2.Response:
         """Get the head of an answer."""
         return self.patiently(url, lambda: _checked(self._client.head(url, headers=headers)))
@@ -81,6 +87,42 @@ class PatientClient:
                     raise _told(error, url) from error
                 self._pause(_seconds_before_next(number, error))
         raise AssertionError  # the last round returns or raises
+
+
+def open_client(
+    settings: PipSettings, options: IndexOptions, *, pause: Callable[[float], None]
+) -> PatientClient:
+    """Return a client that reaches servers as pip's configuration says; the caller closes it.
+
+    Raises:
+        FetchError: where the certificates that it names cannot be loaded.
+    """
+    client = PyPIClient(
+        trusted_hosts=options.trusted_hosts,
+        verify=_tls(settings),
+        proxy=settings.proxy,
+        timeout=settings.timeout,
+        follow_redirects=True,
+    )
+    urls = (options.index_url or "", *options.extra_index_urls, *options.find_links)
+    client.auth = MultiDomainBasicAuth(prompting=False, index_urls=[url for url in urls if "://" in url])
+    return PatientClient(client, retries=settings.retries, pause=pause)
+
+
+def _tls(settings: PipSettings) -> ssl.SSLContext | bool:
+    if not settings.cert and not settings.client_cert:
+        return True
+    try:
+        is_folder = bool(settings.cert) and Path(settings.cert or "").is_dir()
+        context = ssl.create_default_context(
+            cafile=None if is_folder else settings.cert, capath=settings.cert if is_folder else None
+        )
+        if settings.client_cert:
+            context.load_cert_chain(settings.client_cert)
+    except OSError as error:  # ssl.SSLError is one
+        message = f"the certificates of pip's configuration cannot be loaded: {error}"
+        raise FetchError(Problem(message, "correct `cert` or `client-cert`; see: pip config list")) from error
+    return context
 
 
 def save(

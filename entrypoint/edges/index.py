@@ -7,7 +7,6 @@ then told as one sentence, and no credential ever reaches a message.
 
 import json
 import logging
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +24,6 @@ from packaging.utils import (
     parse_sdist_filename,
     parse_wheel_filename,
 )
-from unearth.auth import MultiDomainBasicAuth
 from unearth.collector import (
     IndexPage,
     collect_links_from_location,
@@ -33,14 +31,13 @@ from unearth.collector import (
     parse_html_page,
 )
 from unearth.fetchers import Fetcher
-from unearth.fetchers.sync import PyPIClient
 from unearth.link import Link
 from unearth.utils import is_archive_file
 
 from entrypoint.build.candidates import IndexFile
 from entrypoint.build.requirement_options import IndexOptions, without_credentials
-from entrypoint.edges.downloads import PatientClient, ServerRefusedError, save
-from entrypoint.edges.pip_settings import PipSettings, combined, read_pip_settings
+from entrypoint.edges.downloads import PatientClient, ServerRefusedError, open_client, save
+from entrypoint.edges.pip_settings import combined, read_pip_settings
 from entrypoint.errors import FetchError, Problem
 
 _JSON = "application/vnd.pypi.simple.v1+json"
@@ -203,9 +200,7 @@ class PackageIndex:
             if self._connected is None:
                 settings = read_pip_settings(self._environment)
                 options = combined(settings.options, self._asked, self._environment)
-                client = PatientClient(
-                    _client(settings, options), retries=settings.retries, pause=self._pause
-                )
+                client = open_client(settings, options, pause=self._pause)
                 self._connected = _Connection(options=options, client=client)
             return self._connected
 
@@ -216,19 +211,6 @@ class _Connection:
 
     options: IndexOptions
     client: PatientClient
-
-
-def _client(settings: PipSettings, options: IndexOptions) -> PyPIClient:
-    client = PyPIClient(
-        trusted_hosts=options.trusted_hosts,
-        verify=_tls(settings),
-        proxy=settings.proxy,
-        timeout=settings.timeout,
-        follow_redirects=True,
-    )
-    urls = (options.index_url or "", *options.extra_index_urls, *options.find_links)
-    client.auth = MultiDomainBasicAuth(prompting=False, index_urls=[url for url in urls if "://" in url])
-    return client
 
 
 def _files_of(page: IndexPage) -> Iterator[IndexFile]:
@@ -296,19 +278,3 @@ def _project(filename: str) -> str:
 
 def _link(place: str) -> Link:
     return Link(place) if "://" in place else Link.from_path(Path(place).absolute())
-
-
-def _tls(settings: PipSettings) -> ssl.SSLContext | bool:
-    if not settings.cert and not settings.client_cert:
-        return True
-    try:
-        is_folder = bool(settings.cert) and Path(settings.cert or "").is_dir()
-        context = ssl.create_default_context(
-            cafile=None if is_folder else settings.cert, capath=settings.cert if is_folder else None
-        )
-        if settings.client_cert:
-            context.load_cert_chain(settings.client_cert)
-    except OSError as error:  # ssl.SSLError is one
-        message = f"the certificates of pip's configuration cannot be loaded: {error}"
-        raise FetchError(Problem(message, "correct `cert` or `client-cert`; see: pip config list")) from error
-    return context
