@@ -14,6 +14,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, Mapping[str, str]], int]] = {
     "check": commands.check,
     "lock": commands.lock,
     "why": commands.why,
+    "audit": commands.audit,
     "build": commands.build,
     "plan": commands.plan,
     "diff": commands.diff,
@@ -40,8 +41,8 @@ class _Option(NamedTuple):
 _SWITCH = {"action": "store_true"}
 _REPEATED = {"action": "append", "default": []}
 _REVISION = {"nargs": "?", "metavar": "REVISION"}
-_WITH_A_MANIFEST = "check lock why build plan diff deploy rollback prune doctor iam-policy"
-_WORKING = "check lock build plan diff deploy rollback prune doctor"
+_WITH_A_MANIFEST = "check lock why audit build plan diff deploy rollback prune doctor iam-policy"
+_WORKING = "check lock audit build plan diff deploy rollback prune doctor"
 
 _OPTIONS = (
     _Option("target", "why", "such as web-python3.13-arm64", {"metavar": "TARGET"}),
@@ -85,11 +86,11 @@ _OPTIONS = (
     ),
     _Option(
         "--sarif",
-        "check build plan deploy",
+        "check audit build plan deploy",
         "also write all problems to this file, for code scanning",
         {"metavar": "FILE"},
     ),
-    _Option("--locked", "build plan deploy", "refuse layers without a lock", _SWITCH),
+    _Option("--locked", "audit build plan deploy", "refuse layers without a lock", _SWITCH),
     _Option(
         "--aws",
         "plan diff deploy rollback prune doctor",

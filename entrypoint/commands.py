@@ -68,6 +68,17 @@ def lock(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     return 0
 
 
+def audit(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    """Ask whether vulnerabilities are known of what the locks pin."""
+    with started(arguments, environment) as run:
+        from entrypoint import pipeline  # noqa: PLC0415
+
+        number = pipeline.audit(run)
+    if not arguments.quiet:
+        _print(f"{number} package versions, and none has a known vulnerability that counts")
+    return 0
+
+
 def why(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Show what needs a package, from a target's lock; offline."""
     from entrypoint.why import why  # noqa: PLC0415

@@ -11,7 +11,8 @@
     ├── PlanError        11  what the manifest asks for does not fit what stands in AWS
     ├── RolloutError     12  some functions could not be updated
     ├── MachineError     13  a file or folder of this machine cannot be read or written
-    └── CompileError     14  a package that cannot be compiled from its source, or to bytecode
+    ├── CompileError     14  a package that cannot be compiled from its source, or to bytecode
+    └── AuditError       15  a locked package with a known vulnerability that counts
 
 An error carries *all* the problems of its stage, each with a place and a remedy. Beside these exit
 codes stand 0 (done), 1 (a bug: a traceback goes with it), 2 (`--detailed-exitcode`: there is
@@ -124,3 +125,9 @@ class CompileError(LayersError):
     """A package cannot be compiled from its source, or its modules to bytecode."""
 
     exit_code = 14
+
+
+class AuditError(LayersError):
+    """A locked package has a known vulnerability of a severity that counts."""
+
+    exit_code = 15

@@ -190,6 +190,15 @@ class Destination(NamedTuple):
         return f"{self.account}/{self.region}" if self.role else self.region
 
 
+class Audit(NamedTuple):
+    """Which known vulnerabilities count."""
+
+    severity: str = "low"
+    ignored: frozenset[str] = frozenset()
+    #: Where OSV is asked.
+    url: str = "https://api.osv.dev"
+
+
 class Manifest(NamedTuple):
     """All that lambda-layers.yml says."""
 
@@ -202,6 +211,7 @@ class Manifest(NamedTuple):
     accounts: tuple[str, ...] = ()
     rollout: Rollout = AT_ONCE
     export: Export | None = None
+    audit: Audit | None = None
 
     def destinations(self, default_region: Callable[[], str]) -> tuple[Destination, ...]:
         """Return every account and region to deploy to."""

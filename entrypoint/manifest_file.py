@@ -14,6 +14,7 @@ from entrypoint.layer_schema import DEFAULT_BUILDER, DEFAULT_NAME, REQUIREMENTS_
 from entrypoint.limits import LAYERS_PER_FUNCTION
 from entrypoint.manifest import (
     AT_ONCE,
+    Audit,
     Bucket,
     Concurrency,
     Export,
@@ -179,7 +180,15 @@ def _manifest(path: Path, table: Table) -> Manifest:
         accounts=tuple(map(str, table.get("accounts", ()))),
         rollout=_rollout(path.parent, table.get("rollout")),
         export=Export(export.get("ssm"), export.get("file")) if export else None,
+        audit=_audit(table.get("audit")),
     )
+
+
+def _audit(table: Table | None) -> Audit | None:
+    if table is None:
+        return None
+    ignored, standard = frozenset(table.get("ignore", NOTHING).values), Audit()
+    return Audit(table.get("severity", standard.severity), ignored, table.get("url", standard.url))
 
 
 def _layer(folder: Path, name: str, layers: Table) -> Layer:

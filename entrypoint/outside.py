@@ -18,6 +18,7 @@ from entrypoint.build.resolve import Compile
 from entrypoint.build.runtime_image import runtime_image
 from entrypoint.edges.builders import SystemBuilders
 from entrypoint.edges.index import PackageIndex
+from entrypoint.edges.osv import Osv
 from entrypoint.edges.pip_compile import PipCompile
 from entrypoint.edges.uv import UvCompile
 from entrypoint.manifest import Destination
@@ -82,6 +83,7 @@ def open_run(
             project=project,
             console=console,
             index=index,
+            advisories=lambda url: Osv(url, environment=environment).advisories,
             compile=_engine(engine, environment),
             builders=builders,
             compiler=Compiler(builders, cache=wheels, say=console.say),

@@ -10,7 +10,7 @@ are handed in. AWS itself is the only memory: a run that died is healed by runni
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from entrypoint import comparing, wheels
+from entrypoint import auditing, comparing, wheels
 from entrypoint.build.describe import BuiltArchive
 from entrypoint.building import build_archives, files_of, read_archives
 from entrypoint.diagnosing import Diagnoses, diagnose_everywhere
@@ -40,6 +40,11 @@ def lock(run: Run, targets: Sequence[Target], *, upgrade: bool, packages: Sequen
 def check_wheels(run: Run) -> None:
     """Make sure that the index has a wheel for every package of every target, without fetching any."""
     wheels.check_wheels(run, locks_of(run, run.project.targets))
+
+
+def audit(run: Run) -> int:
+    """Make sure that no locked package has a known vulnerability that counts; return how many there are."""
+    return auditing.audit(run, locks_of(run, run.project.targets))
 
 
 def build(run: Run, targets: Sequence[Target]) -> dict[Target, BuiltArchive]:

@@ -1,10 +1,11 @@
 """What every command is given: the project, the outside world, and how the run is to go."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from entrypoint.build.advisories import Advisory
 from entrypoint.build.bytecode import Interpreter
 from entrypoint.build.candidates import Index
 from entrypoint.build.compile import Builders, Compiler
@@ -27,6 +28,14 @@ class FindInterpreter(Protocol):
         ...
 
 
+class Advisories(Protocol):
+    """Tells what is known against packages."""
+
+    def __call__(self, packages: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[Advisory]]:
+        """Return the advisories of each name and version."""
+        ...
+
+
 class Aws(ChangesLambda, Watches, Diagnoses, Protocol):
     """One account and region of AWS."""
 
@@ -38,6 +47,8 @@ class Run:
     project: Project
     console: Console
     index: Callable[[IndexOptions], Index]
+    #: Gives what asks the database of vulnerabilities at an address.
+    advisories: Callable[[str], Advisories]
     compile: Compile
     compiler: Compiler
     #: Places where code runs as it would in a runtime.

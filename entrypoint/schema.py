@@ -9,6 +9,8 @@ LAYER_VERSION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9_-
 ALIAS = r"(?![0-9]+$)[a-zA-Z0-9_-]{1,128}"
 FUNCTION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9_-]{1,140}(?::[a-zA-Z0-9_-]+)?"
 ROLE_ARN = r"arn:[a-z-]+:iam::[0-9]{12}:role/[a-zA-Z0-9+=,.@_/-]+"
+SEVERITIES = ("low", "moderate", "high", "critical")
+"""As GitHub's advisories rate them, from the least severe on."""
 FUNCTION_GLOB = r"[a-zA-Z0-9_*?\[\]!-]{1,140}"
 # Below a slash or without any; AWS keeps names that begin with aws or ssm to itself.
 PARAMETER_PART = r"(?:[a-zA-Z0-9_.-]|\{target\}|\{region\}|\{account\})+"
@@ -160,6 +162,22 @@ _EXPORT = Record(
     any_of=("ssm", "file"),
 )
 
+_AUDIT = Record(
+    {
+        "severity": Field(
+            shape=String("a severity", choices=SEVERITIES),
+            help="the least severity that fails the audit; low by default; what nobody rated fails it too",
+        ),
+        "ignore": Field(
+            shape=MapOf(String("a reason"), r"[A-Za-z0-9_.-]+", "an id such as GHSA-... or CVE-..."),
+            help="vulnerabilities that do not count, by id, each with the reason",
+        ),
+        "url": Field(
+            shape=String("an address", r"https?://.+"), help="a mirror of OSV; https://api.osv.dev by default"
+        ),
+    }
+)
+
 MANIFEST = Record(
     {
         "version": Field(shape=Constant(1), help="the version of this format: 1", required=True),
@@ -195,6 +213,9 @@ MANIFEST = Record(
                 }
             ),
             help="where archives go that are too large to be sent directly",
+        ),
+        "audit": Field(
+            shape=_AUDIT, help="which known vulnerabilities count; `lambda-layers audit` looks for them"
         ),
         "export": Field(shape=_EXPORT, help="where to leave layer version ARNs for tools that own functions"),
     },

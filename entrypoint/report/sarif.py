@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 from entrypoint import __version__
+from entrypoint.build.advisories import RULE as VULNERABILITY
 from entrypoint.build.verify import RULES, imports
-from entrypoint.errors import LayersError, Place, Problem
+from entrypoint.errors import AuditError, LayersError, Place, Problem
 
 _HOME = "https://github.com/lambda-layer-pipeline/lambda-layer-pipeline"
 _NOTICE = "notice"
@@ -61,7 +62,7 @@ def _rules(used: set[str]) -> Iterator[dict[str, Any]]:
     kinds = {_kind(kind): kind.__doc__ or "" for kind in LayersError.__subclasses__()}
     checks = {name: check.__doc__ or "" for name, check in RULES.items()}
     checks[imports.RULE] = imports.__doc__ or ""
-    told = kinds | checks | {_NOTICE: "Something to know of."}
+    told = kinds | checks | {_NOTICE: "Something to know of.", VULNERABILITY: AuditError.__doc__ or ""}
     for rule in sorted(used):
         text = told[rule].partition("\n")[0]
         page = f"{_HOME}/blob/main/docs/rules.md#{rule}" if rule in checks else f"{_HOME}#on-a-desk"
