@@ -17,6 +17,7 @@ from entrypoint.diagnosing import Diagnoses, diagnose_everywhere
 from entrypoint.errors import Problem, VerifyError
 from entrypoint.limits import DIRECT_UPLOAD_BYTES
 from entrypoint.locking import compare_locks, locks_of, write_locks
+from entrypoint.observing import Statuses, statuses_everywhere
 from entrypoint.release.difference import Difference
 from entrypoint.release.result import Deployment
 from entrypoint.release.sizes import refuse_overweight
@@ -56,6 +57,12 @@ def plan(run: Run) -> Plans:
     """Compare the manifest with AWS; nothing is changed, here or there."""
     targets = run.project.targets
     return plan_everywhere(run, locks_of(run, targets), files_of(targets))
+
+
+def status(run: Run) -> Statuses:
+    """Tell where AWS does not stand as the manifest asks; nothing is changed."""
+    targets = run.project.targets
+    return statuses_everywhere(run, locks_of(run, targets), files_of(targets))
 
 
 def diff(run: Run, before: str | None, after: str | None, load: comparing.Load) -> tuple[Difference, ...]:

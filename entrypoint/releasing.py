@@ -15,6 +15,7 @@ from entrypoint.build.lock import Lock
 from entrypoint.building import Files
 from entrypoint.errors import LayersError, PlanError, RolloutError
 from entrypoint.manifest import Destination
+from entrypoint.observing import observe
 from entrypoint.parallel import for_each
 from entrypoint.release import export
 from entrypoint.release.alarms import alarms_to_put
@@ -26,8 +27,6 @@ from entrypoint.release.publish import publish
 from entrypoint.release.result import RegionResult
 from entrypoint.release.rollback import plan_rollback
 from entrypoint.release.rollout import roll_out
-from entrypoint.release.selection import Selection, select
-from entrypoint.release.state import RegionState, read_details, read_state
 from entrypoint.run import Run
 from entrypoint.targets import AwsLayer, Target
 
@@ -54,9 +53,7 @@ def plan_everywhere(run: Run, locks: Mapping[Target, Lock], files: Files) -> Pla
 
     def plan(destination: Destination) -> RegionPlan:
         aws = run.aws(destination)
-        state = read_state(aws, destination, hashes, run.project.manifest.functions)
-        selection = _select(run, state)
-        details = read_details(aws, selection.functions)
+        state, selection, details = observe(run, destination, hashes)
         today = datetime.now(tz=UTC).date()
         found = make_plan(layers, hashes, state, selection, details, today=today)
         owned = warn_of_owners(found, state.tags or _tags(aws, found))
@@ -78,9 +75,7 @@ def plan_rollbacks(run: Run, layers: Sequence[AwsLayer], version: int | None) ->
                 strict=True,
             )
         )
-        state = read_state(aws, destination, {}, run.project.manifest.functions)
-        selection = _select(run, state)
-        details = read_details(aws, selection.functions)
+        state, selection, details = observe(run, destination, {})
         return plan_rollback(layers, versions, state, selection, details, version=version)
 
     return _everywhere(run, plan)
@@ -139,11 +134,6 @@ def _tags(aws: ChangesLambda, plan: RegionPlan) -> Mapping[str, Mapping[str, str
         return aws.tags() if plan.to_update else {}
     except LayersError:
         return {}
-
-
-def _select(run: Run, state: RegionState) -> Selection:
-    project = run.project
-    return select(project.manifest, project.layers, state.functions, state.tags, state.destination)
 
 
 def _release(run: Run, plan: RegionPlan, archives: Mapping[Target, BuiltArchive]) -> RegionResult:

@@ -115,7 +115,7 @@ class Pairing:
         return FunctionChange(
             function=self.function,
             wanted=tuple(self._wanted()),
-            unwanted=frozenset(self._unlisted()) if entry.exclusive else frozenset[str](),
+            unwanted=frozenset(self.unlisted()) if entry.exclusive else frozenset[str](),
             aliases=entry.aliases,
             vpc=entry.vpc,
             concurrency=entry.concurrency,
@@ -148,7 +148,7 @@ class Pairing:
 
     def warnings(self) -> Iterator[Problem]:
         """Yield what the user should know: layers that are too many, code that an alias does not have yet."""
-        for arn in () if self.entry.exclusive else self._unlisted():
+        for arn in () if self.entry.exclusive else self.unlisted():
             name = arn.rpartition(":")[2]
             message = f"{self.function.name} has {name}, which the manifest does not list for it"
             yield Problem(message, "list it, or write 'exclusive: true' to take it off", self.entry.place)
@@ -183,7 +183,7 @@ class Pairing:
         remedy = f"add that runtime and architecture to the layer {name!r}"
         return Problem(message, remedy, self.entry.place)
 
-    def _unlisted(self) -> Iterator[str]:
+    def unlisted(self) -> Iterator[str]:
         """Yield the ARNs of the manifest's layers that are on the function without being listed for it."""
         names = dict.fromkeys(target.layer.name for layer in self.layers for target in layer.targets)
         listed = {arn for wanted in self._wanted() for arn in wanted.replaces}

@@ -93,13 +93,14 @@ def make_plan(
         raise PlanError(*problems)
     return RegionPlan(
         destination=state.destination,
-        layers=tuple(_plan_layer(layer, hashes[layer.name], state) for layer in layers),
+        layers=tuple(plan_layer(layer, hashes[layer.name], state) for layer in layers),
         functions=tuple(pairing.change() for pairing in pairings),
         warnings=(*selection.warnings, *(warning for each in pairings for warning in each.warnings())),
     )
 
 
-def _plan_layer(layer: AwsLayer, dependency_hash: str, state: RegionState) -> LayerChange:
+def plan_layer(layer: AwsLayer, dependency_hash: str, state: RegionState) -> LayerChange:
+    """Return what is to happen to a layer."""
     stands = state.layers[layer.name]
     if stands.current is None:
         action = LayerAction.PUBLISH

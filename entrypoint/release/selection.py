@@ -23,8 +23,18 @@ class Selection:
     """The functions that the manifest means, each with its entry, and what is odd about the entries."""
 
     functions: tuple[tuple[FunctionEntry, Function], ...]
-    problems: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
+    #: Entries that mean nothing that could be given layers here, and why.
+    unmet: tuple[tuple[FunctionEntry, Problem], ...]
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with entries that name one function."""
+        return tuple(problem for entry, problem in self.unmet if not entry.is_glob)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is odd about those that may mean several, or none."""
+        return tuple(problem for entry, problem in self.unmet if entry.is_glob)
 
 
 def select(
@@ -37,24 +47,22 @@ def select(
     """Find the functions of each entry; `tags` are those of functions by ARN."""
     functions = tuple(functions)
     selected: dict[str, tuple[FunctionEntry, Function]] = {}
-    problems: list[Problem] = []
-    warnings: list[Problem] = []
+    unmet: list[tuple[FunctionEntry, Problem]] = []
     for entry in manifest.functions:
         if not _is_in(entry, destination):
-            problems.extend(_nowhere(entry, manifest))
+            unmet.extend((entry, problem) for problem in _nowhere(entry, manifest))
             continue
-        told = warnings if entry.is_glob else problems
         meant = [function for function in functions if _means(entry, function, layers, tags)]
         if not meant:
-            told.append(_unmatched(entry, functions, destination))
+            unmet.append((entry, _unmatched(entry, functions, destination)))
         for function in meant:
             if function.name in selected:
                 continue
             if function.package_type != "Zip":
-                told.append(_image(entry, function))
+                unmet.append((entry, _image(entry, function)))
             else:
                 selected[function.name] = (entry, function)
-    return Selection(functions=tuple(selected.values()), problems=tuple(problems), warnings=tuple(warnings))
+    return Selection(functions=tuple(selected.values()), unmet=tuple(unmet))
 
 
 def arns_of(name: str, layers: tuple[AwsLayer, ...], function: Function) -> frozenset[str]:

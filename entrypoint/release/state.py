@@ -26,6 +26,8 @@ class LayerState:
 
     latest: LayerVersion | None
     current: LayerVersion | None
+    #: Those that were read, newest first: all of them where all were asked for.
+    versions: tuple[LayerVersion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +42,21 @@ class RegionState:
 
 
 def read_state(
-    aws: ReadsLambda, destination: Destination, wanted: Mapping[str, str], entries: Sequence[FunctionEntry]
+    aws: ReadsLambda,
+    destination: Destination,
+    wanted: Mapping[str, str],
+    entries: Sequence[FunctionEntry],
+    *,
+    every_version: bool = False,
 ) -> RegionState:
     """Return the state of an account and region; `wanted` maps layer names to dependency hashes."""
     pool = ThreadPoolExecutor(_CALLS_AT_ONCE)
     try:
         functions = pool.submit(lambda: tuple(aws.functions()) if entries else ())
-        layers = [pool.submit(read_layer, aws, name, digest) for name, digest in wanted.items()]
+        layers = [
+            pool.submit(read_layer, aws, name, digest, every_version=every_version)
+            for name, digest in wanted.items()
+        ]
         for layer in as_they_end(layers):
             layer.result()  # one refusal is answer enough
         tags = pool.submit(lambda: aws.tags() if any(entry.tag for entry in entries) else {})
@@ -75,19 +85,21 @@ def read_details(aws: ReadsLambda, selected: Sequence[tuple[FunctionEntry, Funct
     return {function.name: details for (_, function), details in zip(asked, found, strict=True)}
 
 
-def read_layer(aws: ReadsLambda, name: str, dependency_hash: str) -> LayerState:
+def read_layer(
+    aws: ReadsLambda, name: str, dependency_hash: str, *, every_version: bool = False
+) -> LayerState:
     """Return what stands under a layer's name.
 
     Where several versions hold the same (two runs published at once), the lowest number wins, so that
-    every run chooses the same one. Older pages are only read while none was found.
+    every run chooses the same one. Older pages are only read while none was found, or for every version.
     """
     versions = aws.layer_versions(name)
-    latest: LayerVersion | None = None
-    while page := list(islice(versions, _PAGE)):
-        latest = latest or page[0]
-        if current := _lowest(page, dependency_hash):
-            return LayerState(latest=latest, current=current)
-    return LayerState(latest=latest, current=None)
+    read: list[LayerVersion] = []
+    current: LayerVersion | None = None
+    while (every_version or not current) and (page := list(islice(versions, _PAGE))):
+        read += page
+        current = current or _lowest(page, dependency_hash)
+    return LayerState(latest=read[0] if read else None, current=current, versions=tuple(read))
 
 
 def _lowest(versions: Iterable[LayerVersion], dependency_hash: str) -> LayerVersion | None:

@@ -22,6 +22,7 @@ from entrypoint.release.findings import Diagnosis, Severity
 from entrypoint.release.function_change import Aspect, FunctionChange
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
 from entrypoint.release.result import Deployment
+from entrypoint.release.status import RegionStatus
 from entrypoint.release.update import Outcome, Status
 from entrypoint.report.figures import count, growth, megabytes
 from entrypoint.report.progress import Bars, Count, Downloads
@@ -92,6 +93,17 @@ class Console:
         else:
             text = "nothing to do: AWS agrees with the manifest"
         self._out.print(f"[bold]{text}[/bold]")
+
+    def statuses(self, statuses: Iterable[RegionStatus]) -> None:
+        """Show where AWS does not stand as the manifest asks."""
+        for status in statuses:
+            self._out.print(f"[bold]{status.destination}[/bold]")
+            for drift in status.drift:
+                told = escape(f"{drift.subject}: has {drift.has}; wanted: {drift.wanted}")
+                self._out.print(f"  [yellow]{drift.kind:12}[/yellow] {told}")
+            if not status.drift:
+                known = f"{count(len(status.layers), 'layer')}, {count(len(status.functions), 'function')}"
+                self._out.print(f"  [green]in agreement[/green] {known}")
 
     def diagnoses(self, diagnoses: Iterable[Diagnosis]) -> None:
         """Show what was found everywhere, the worst first."""

@@ -7,15 +7,18 @@ GitHub drops a job's output that contains a secret, and a workflow may have made
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from entrypoint.build.describe import BuiltArchive
+from entrypoint.manifest import Destination
 from entrypoint.release.aws_lambda import LayerVersion
 from entrypoint.release.difference import Difference, Package
 from entrypoint.release.function_change import FunctionChange
 from entrypoint.release.plan import LayerChange, RegionPlan
-from entrypoint.release.result import Deployment
+from entrypoint.release.result import Deployment, RegionResult
+from entrypoint.release.status import RegionStatus
 from entrypoint.runtimes import Architecture
 from entrypoint.targets import Target
 
@@ -57,6 +60,31 @@ def _without_arns(value: Any) -> Any:  # noqa: ANN401 - JSON
             return value
 
 
+def statuses_as_json(regions: Iterable[RegionStatus], failures: Iterable[RegionResult]) -> str:
+    """Return how AWS stands everywhere as JSON; where it could not be asked, `problems` says why."""
+    regions = tuple(regions)
+    values = {
+        "drift": any(region.drift for region in regions),
+        "regions": [
+            {
+                **_place(region.destination),
+                "layers": [_layer(change) for change in region.layers],
+                "functions": [
+                    {"name": each.function.name, "arn": each.function.arn, "layers": each.function.layers}
+                    for each in region.functions
+                ],
+                "drift": [asdict(drift) for drift in region.drift],
+            }
+            for region in regions
+        ]
+        + [
+            {**_place(failure.destination), "problems": [str(problem) for problem in failure.problems]}
+            for failure in failures
+        ],
+    }
+    return json.dumps(values, indent=2)
+
+
 def differences_as_json(differences: Iterable[Difference]) -> str:
     """Return what changed in each target as JSON; sizes are zipped bytes, null where they are not known."""
     found = tuple(differences)
@@ -96,8 +124,7 @@ def _plans(plans: tuple[RegionPlan, ...]) -> dict[str, Any]:
         "changed": not all(plan.is_empty for plan in plans),
         "regions": [
             {
-                "region": plan.destination.region,
-                **({"account": plan.destination.account} if plan.destination.role else {}),
+                **_place(plan.destination),
                 "layers": [_layer(change) for change in plan.layers],
                 "functions": [_function(change, plan) for change in plan.functions],
                 "alarms": [alarm.name for alarm in plan.alarms],
@@ -106,6 +133,11 @@ def _plans(plans: tuple[RegionPlan, ...]) -> dict[str, Any]:
             for plan in plans
         ],
     }
+
+
+def _place(destination: Destination) -> dict[str, str]:
+    account = destination.account
+    return {"region": destination.region, **({"account": account} if account else {})}
 
 
 def _matrix(plans: tuple[RegionPlan, ...]) -> dict[str, list[dict[str, str]]]:
