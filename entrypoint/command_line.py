@@ -19,6 +19,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, Mapping[str, str]], int]] = {
     "plan": commands.plan,
     "status": commands.status,
     "diff": commands.diff,
+    "report": commands.report,
     "deploy": commands.deploy,
     "rollback": commands.rollback,
     "prune": commands.prune,
@@ -42,8 +43,8 @@ class _Option(NamedTuple):
 _SWITCH = {"action": "store_true"}
 _REPEATED = {"action": "append", "default": []}
 _REVISION = {"nargs": "?", "metavar": "REVISION"}
-_WITH_A_MANIFEST = "check lock why audit build plan status diff deploy rollback prune doctor iam-policy"
-_WORKING = "check lock audit build plan status diff deploy rollback prune doctor"
+_WITH_A_MANIFEST = "check lock why audit build plan status report diff deploy rollback prune doctor iam-policy"
+_WORKING = "check lock audit build plan status report diff deploy rollback prune doctor"
 
 _OPTIONS = (
     _Option("target", "why", "such as web-python3.13-arm64", {"metavar": "TARGET"}),
@@ -65,6 +66,9 @@ _OPTIONS = (
     ),
     _Option("--json", "plan status diff", "print it as JSON", _SWITCH),
     _Option("--detailed-exitcode", "plan diff", "exit with 2 if anything is to do, or differs", _SWITCH),
+    _Option(
+        "--output", "report", "default: %(default)s", {"default": "lambda-layers.html", "metavar": "FILE"}
+    ),
     _Option("--artifacts", "deploy", "publish what 'build' left in this folder", {"metavar": "FOLDER"}),
     _Option("--layer", "rollback", "only of this layer", {**_REPEATED, "metavar": "NAME"}),
     _Option("--to", "rollback", "this version, not the one before", {"type": int, "metavar": "VERSION"}),
@@ -81,7 +85,7 @@ _OPTIONS = (
     _Option("--verbose", "plan diff deploy rollback prune doctor", "tell of each call to AWS", _SWITCH),
     _Option(
         "--cache",
-        "check lock build plan status deploy",
+        "check lock build plan status report deploy",
         "for wheels; default: ~/.cache/lambda-layers",
         {"metavar": "FOLDER"},
     ),
@@ -91,10 +95,10 @@ _OPTIONS = (
         "also write all problems to this file, for code scanning",
         {"metavar": "FILE"},
     ),
-    _Option("--locked", "audit build plan status deploy", "refuse layers without a lock", _SWITCH),
+    _Option("--locked", "audit build plan status report deploy", "refuse layers without a lock", _SWITCH),
     _Option(
         "--aws",
-        "plan status diff deploy rollback prune doctor",
+        "plan status diff report deploy rollback prune doctor",
         "use an embedded AWS, kept in .lambda-layers/",
         {"choices": ["local"]},
     ),

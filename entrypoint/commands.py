@@ -165,6 +165,20 @@ def diff(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     return _SOMETHING_TO_DO if arguments.detailed_exitcode and differs else 0
 
 
+def report(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    """Write a page with the layers' sizes, versions, functions, duplicates and drift."""
+    with started(arguments, environment) as run:
+        from entrypoint import pipeline  # noqa: PLC0415
+        from entrypoint.atomic import write_text  # noqa: PLC0415
+        from entrypoint.report.page import render  # noqa: PLC0415
+
+        found = pipeline.report(run)
+        run.console.warn(found.missing)
+        write_text(Path(arguments.output), render(found))
+    _print(f"wrote {arguments.output}")
+    return 0
+
+
 def deploy(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Build and publish what changed, and update the functions."""
     with started(arguments, environment) as run:

@@ -19,6 +19,7 @@ from entrypoint.limits import DIRECT_UPLOAD_BYTES
 from entrypoint.locking import compare_locks, locks_of, write_locks
 from entrypoint.observing import Statuses, statuses_everywhere
 from entrypoint.release.difference import Difference
+from entrypoint.release.overview import Overview
 from entrypoint.release.result import Deployment
 from entrypoint.release.sizes import refuse_overweight
 from entrypoint.releasing import (
@@ -28,6 +29,7 @@ from entrypoint.releasing import (
     prune_everywhere,
     release_everywhere,
 )
+from entrypoint.reporting import gather
 from entrypoint.run import Run
 from entrypoint.targets import AwsLayer, Target
 
@@ -63,6 +65,11 @@ def status(run: Run) -> Statuses:
     """Tell where AWS does not stand as the manifest asks; nothing is changed."""
     targets = run.project.targets
     return statuses_everywhere(run, locks_of(run, targets), files_of(targets))
+
+
+def report(run: Run) -> Overview:
+    """Gather all that is known of the layers, here and in AWS; nothing is changed."""
+    return gather(run)
 
 
 def diff(run: Run, before: str | None, after: str | None, load: comparing.Load) -> tuple[Difference, ...]:

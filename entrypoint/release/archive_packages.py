@@ -10,6 +10,7 @@ import posixpath
 import re
 import zipfile
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -20,6 +21,14 @@ _DIST_INFO = re.compile(
 )
 _HEADERS = 30 + 46
 """Bytes of a member's two headers, without its name, which stands in both (APPNOTE.TXT 4.3.7 and 4.3.12)."""
+
+
+class Member(NamedTuple):
+    """A file of an archive; sizes in bytes, the zipped one with its headers."""
+
+    path: str
+    size: int
+    zipped: int
 
 
 class ArchivePackages:
@@ -45,13 +54,26 @@ class ArchivePackages:
         """The packages' versions by canonical name."""
         return {name: found["version"] for name, found in self._records.items()}
 
-    def size(self, name: str) -> int | None:
-        """Return a package's zipped bytes, without the bytecode that was added: RECORD does not list that."""
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """All that is in the archive."""
+        return tuple(
+            Member(
+                path=member.filename,
+                size=member.file_size,
+                zipped=member.compress_size + _HEADERS + 2 * len(member.filename.encode()),
+            )
+            for member in self._archive.infolist()
+        )
+
+    def listed(self, name: str) -> frozenset[str]:
+        """Return the paths that a package's RECORD lists, which are not all there perhaps."""
         found = self._records[canonicalize_name(name)]
         text = self._archive.read(found[0]).decode("utf-8", "replace")
-        paths = {posixpath.normpath(found["root"] + row[0]) for row in csv.reader(text.splitlines()) if row}
-        return sum(
-            member.compress_size + _HEADERS + 2 * len(member.filename.encode())
-            for member in self._archive.infolist()
-            if member.filename in paths
-        )
+        rows = csv.reader(text.splitlines())
+        return frozenset(posixpath.normpath(found["root"] + row[0]) for row in rows if row)
+
+    def size(self, name: str) -> int | None:
+        """Return a package's zipped bytes, without the bytecode that was added: RECORD does not list that."""
+        paths = self.listed(name)
+        return sum(member.zipped for member in self.members if member.path in paths)

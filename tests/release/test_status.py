@@ -3,7 +3,7 @@
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from planning import HASH, REGION, arn, function, layer, plan_of, read, version
 
@@ -147,6 +147,7 @@ LAYERS = st.lists(
 VERSIONS = st.dictionaries(NUMBERS, st.sampled_from([HASH, OTHER, None]), max_size=4)
 
 
+@settings(deadline=None)
 @given(api=LAYERS, other=LAYERS, web=VERSIONS, tools=VERSIONS, exclusive=st.booleans())
 def test_what_a_plan_would_change_is_drift(api, other, web, tools, exclusive):
     """And the other way round, as far as a plan looks."""

@@ -1,0 +1,72 @@
+"""What is known of a project's layers, here and in AWS, side by side. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import combinations
+
+from entrypoint.errors import Problem
+from entrypoint.release.archive_contents import Inventory
+from entrypoint.release.findings import Diagnosis
+from entrypoint.release.status import Drift, RegionStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duplicate:
+    """What two layers of one function both bring."""
+
+    layers: tuple[str, str]
+    #: By name, the version in each of the two.
+    packages: Mapping[str, tuple[str, str]]
+    #: Files of the same path; what the later layer has hides what the earlier one has.
+    paths: tuple[str, ...]
+    #: The functions, or entries of the manifest, that have both layers.
+    functions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """All that is known of a project's layers at a time."""
+
+    #: The name of the manifest's folder.
+    project: str
+    made: datetime
+    #: What could not be found out, and is missing here.
+    missing: tuple[Problem, ...]
+    inventories: tuple[Inventory, ...]
+    duplicates: tuple[Duplicate, ...]
+    regions: tuple[RegionStatus, ...]
+    diagnoses: tuple[Diagnosis, ...]
+
+    @property
+    def drift(self) -> tuple[tuple[str, Drift], ...]:
+        """Where AWS is not as the manifest asks: the place, and what is the matter."""
+        return tuple((str(region.destination), drift) for region in self.regions for drift in region.drift)
+
+
+def duplicates(
+    users: Iterable[tuple[str, Sequence[str]]], inventories: Mapping[str, Inventory]
+) -> tuple[Duplicate, ...]:
+    """Return what the layers of one function both bring; `users` are functions with their layers' names."""
+    pairs: dict[tuple[str, str], list[str]] = {}
+    for user, names in users:
+        for pair in combinations([name for name in dict.fromkeys(names) if name in inventories], 2):
+            pairs.setdefault(pair, []).append(user)
+    return tuple(
+        found
+        for (first, second), functions in pairs.items()
+        for found in _in_both(inventories[first], inventories[second], functions)
+    )
+
+
+def _in_both(first: Inventory, second: Inventory, functions: Sequence[str]) -> Iterator[Duplicate]:
+    versions = [{each.name: each.version for each in side.contents} for side in (first, second)]
+    packages = {
+        name: (version, other)
+        for name, version in sorted(versions[0].items())
+        if version and (other := versions[1].get(name))
+    }
+    paths = tuple(sorted(first.paths & second.paths))
+    if packages or paths:
+        names = (first.layer, second.layer)
+        yield Duplicate(layers=names, packages=packages, paths=paths, functions=tuple(functions))
