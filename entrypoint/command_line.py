@@ -51,6 +51,7 @@ _OPTIONS = (
     _Option("package", "why", "its name", {"metavar": "PACKAGE"}),
     _Option("revision", "diff", "a git revision; default: what AWS has", _REVISION),
     _Option("other_revision", "diff", "default: the files as they are", _REVISION),
+    _Option("--from-aws", "init", "from the layers that the functions in AWS use", _SWITCH),
     _Option("--wheels", "check", "also ask the index for their wheels", _SWITCH),
     _Option("--upgrade", "lock", "take the newest versions that are allowed", _SWITCH),
     _Option("--upgrade-package", "lock", "only of this one", {**_REPEATED, "metavar": "NAME"}),

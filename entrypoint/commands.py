@@ -27,10 +27,20 @@ def schema(_: argparse.Namespace, __: Mapping[str, str]) -> int:
 
 
 def init(arguments: argparse.Namespace, _: Mapping[str, str]) -> int:
-    """Write a first manifest from what is found here."""
-    from entrypoint.starter import write_starter  # noqa: PLC0415
+    """Write a first manifest from what is found here, or in AWS."""
+    from entrypoint.starter import draft_of, refuse_standing, write_starter  # noqa: PLC0415
 
-    path = write_starter(Path(arguments.manifest))
+    path = Path(arguments.manifest)
+    refuse_standing(path)
+    if arguments.from_aws:
+        from entrypoint.outside import open_aws  # noqa: PLC0415
+        from entrypoint.starter.account import found_in_account  # noqa: PLC0415
+
+        with open_aws() as aws:
+            draft = found_in_account(aws, aws.destination.region)
+    else:
+        draft = draft_of(path.parent)
+    write_starter(path, draft)
     _print(f"wrote {path}; next: lambda-layers lock")
     return 0
 

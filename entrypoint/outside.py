@@ -95,6 +95,16 @@ def open_run(
         )
 
 
+@contextmanager
+def open_aws() -> Iterator["AwsRegion"]:
+    """Open the account and region of the credentials, where there is no manifest yet that names others."""
+    from entrypoint.edges.aws import Access, AwsRegion  # noqa: PLC0415 - likewise
+
+    access = Access()
+    with closing(AwsRegion(Destination(access.default_region()), access=access)) as aws:
+        yield aws
+
+
 def _engine(name: str, environment: Mapping[str, str]) -> Compile:
     return UvCompile(environment=environment) if name == "uv" else PipCompile(environment=environment)
 

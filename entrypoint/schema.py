@@ -8,6 +8,7 @@ LAYER_NAME = r"[a-zA-Z0-9_-]{1,100}"
 LAYER_VERSION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9_-]+:[0-9]+"
 ALIAS = r"(?![0-9]+$)[a-zA-Z0-9_-]{1,128}"
 FUNCTION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9_-]{1,140}(?::[a-zA-Z0-9_-]+)?"
+REGION = r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]"
 ROLE_ARN = r"arn:[a-z-]+:iam::[0-9]{12}:role/[a-zA-Z0-9+=,.@_/-]+"
 SEVERITIES = ("low", "moderate", "high", "critical")
 """As GitHub's advisories rate them, from the least severe on."""
@@ -182,7 +183,7 @@ MANIFEST = Record(
     {
         "version": Field(shape=Constant(1), help="the version of this format: 1", required=True),
         "regions": Field(
-            shape=ListOf(String("a region", r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]")),
+            shape=ListOf(String("a region", REGION)),
             help="the regions to publish in; the region of the AWS credentials where it is not written",
         ),
         "layers": Field(

@@ -1,72 +1,46 @@
-"""`lambda-layers init`: a first manifest, written from what stands in the folder."""
+"""The requirements files and the pyproject.toml of a folder -> a draft."""
 
 import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from entrypoint.atomic import write_text
-from entrypoint.errors import ManifestError, Place
 from entrypoint.runtimes import RUNTIMES
+from entrypoint.starter.draft import Draft, DraftLayer, layer_name
 
 _SKIPPED = {"node_modules", "site-packages", "dist", "build"}
 _DEPTH = 3
 _PLAIN_NAMES = {"requirements", "layers", "src", "app", ""}
 
-_HEAD = """\
-# Which Lambda layers exist, and which functions use them. Made by `lambda-layers init`.
-# Next: `lambda-layers lock` pins the packages, `lambda-layers plan` shows what a deployment would do.
-version: 1
-# regions: [eu-west-1]            # where it is left out, the region of your AWS credentials
 
-layers:
-"""
-_LAYER = """\
-  {name}:
-    requirements: {requirements}
-    runtimes: [{runtime}]         # one archive for each runtime and architecture
-    architectures: [x86_64]       # x86_64, arm64, or both
-"""
-_FUNCTIONS = """
-# The functions by name, ARN or glob; each gets the build that fits its runtime and architecture.
-# functions:
-#   my-function:
-#     layers: [{name}]
-#   "report-*":
-#     layers: [{name}]
-"""
-
-
-def write_starter(path: Path) -> Path:
-    """Write a manifest that fits the folder it stands in.
-
-    Raises:
-        ManifestError: where there is one already.
-    """
-    if path.exists():
-        raise ManifestError.of("it exists already", "edit it, or move it away first", Place(str(path)))
-    layers = dict(_found_layers(path.parent)) or {"shared": "[requests]  # or a file: requirements.in"}
-    runtime = _runtime(path.parent)
-    text = _HEAD + "".join(
-        _LAYER.format(name=name, requirements=requirements, runtime=runtime)
-        for name, requirements in layers.items()
+def found_in_folder(folder: Path) -> Draft:
+    """Return a layer for each requirements file, else one for the dependencies of pyproject.toml."""
+    runtime = default_runtime(folder)
+    layers = dict(_found_layers(folder)) or {"shared": ("requests",)}
+    notes = (
+        () if any(_found_layers(folder)) else ("Nothing was found here: write the packages that you need.",)
     )
-    write_text(path, text + _FUNCTIONS.format(name=next(iter(layers))))
-    return path
+    return Draft(
+        layers=tuple(
+            DraftLayer(name=name, requirements=requirements, runtimes=(runtime,))
+            for name, requirements in layers.items()
+        ),
+        notes=notes,
+    )
 
 
-def _found_layers(folder: Path) -> Iterator[tuple[str, str]]:
+def _found_layers(folder: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield a layer's name and requirements for each input file; a .in file stands before its .txt."""
     inputs = [path for ending in (".in", ".txt") for path in _requirements_files(folder, ending)]
     seen: set[Path] = set()
     for path in inputs:
         if path.with_suffix("") not in seen:
             seen.add(path.with_suffix(""))
-            yield _layer_name(path.relative_to(folder)), path.relative_to(folder).as_posix()
+            yield _layer_name(path.relative_to(folder)), (path.relative_to(folder).as_posix(),)
     if not inputs and (project := _project(folder)):
         dependencies = project.get("dependencies", [])
         if isinstance(dependencies, list) and dependencies:
-            yield "shared", "[" + ", ".join(f'"{dependency}"' for dependency in dependencies) + "]"
+            yield "shared", tuple(dict.fromkeys(map(str, dependencies)))
 
 
 def _requirements_files(folder: Path, ending: str) -> list[Path]:
@@ -88,7 +62,7 @@ def _layer_name(path: Path) -> str:
     """Name a layer after its file's folder, or after what follows `requirements-`."""
     own = re.sub(r"^requirements[-_.]?|[-_.]?requirements$", "", path.stem)
     name = own or (path.parent.name if path.parent.name not in _PLAIN_NAMES else "")
-    return re.sub(r"[^a-zA-Z0-9_-]", "-", name) or "shared"
+    return layer_name(name)
 
 
 def _project(folder: Path) -> dict[str, object]:
@@ -99,7 +73,7 @@ def _project(folder: Path) -> dict[str, object]:
     return project if isinstance(project, dict) else {}
 
 
-def _runtime(folder: Path) -> str:
+def default_runtime(folder: Path) -> str:
     """Choose the newest released runtime that `requires-python` admits, else the newest but one."""
     from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - only here
 
