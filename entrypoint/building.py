@@ -49,8 +49,8 @@ def build_archives(run: Run, locks: Mapping[Target, Lock], files: Files) -> dict
     archives = _assemble(
         run, {target: [contents[wheel.sha256] for wheel in wheels[target]] for target in locks}, files
     )
-    _verify(run, archives)
-    built = _describe(run, archives, locks, files)
+    warned = _verify(run, archives)
+    built = _describe(run, archives, locks, files, warned)
     _same_bytes(run.project.layers, built)
     return built
 
@@ -117,15 +117,20 @@ def _assemble(run: Run, contents: Mapping[Target, Sequence[Contents]], files: Fi
 
 
 def _describe(
-    run: Run, archives: Mapping[Target, Archive], locks: Mapping[Target, Lock], files: Files
+    run: Run,
+    archives: Mapping[Target, Archive],
+    locks: Mapping[Target, Lock],
+    files: Files,
+    warned: Sequence[Finding],
 ) -> dict[Target, BuiltArchive]:
-    """Write what each archive is beside it."""
+    """Write what each archive is, and what is warned of, beside it."""
     from entrypoint.report.sbom import sbom  # noqa: PLC0415 - most runs find nothing to build
 
     built = {}
     for target, archive in archives.items():
         digest = dependency_hash(target, locks[target], files[target])
-        built[target] = describe(archive, target, digest)
+        told = [finding for finding in warned if finding.target == target]
+        built[target] = describe(archive, target, digest, told)
         write_text(archive.path.with_suffix(".cdx.json"), sbom(archive, target))
         run.console.built(target, built[target])
     return built
@@ -163,15 +168,18 @@ def _interpreters(run: Run, targets: Sequence[Target]) -> dict[Target, Interpret
     return found
 
 
-def _verify(run: Run, archives: Mapping[Target, Archive]) -> None:
+def _verify(run: Run, archives: Mapping[Target, Archive]) -> list[Finding]:
+    """Return what the rules warn of."""
     findings = [finding for target, archive in archives.items() for finding in verify(archive, target)]
     findings += [finding for found in _try_imports(run, archives, findings) for finding in found]
-    run.console.warn(finding.problem for finding in findings if finding.severity is Severity.WARNING)
+    warned = [finding for finding in findings if finding.severity is Severity.WARNING]
+    run.console.warn(finding.problem for finding in warned)
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     for target in {finding.target for finding in errors}:
         archives[target].path.unlink(missing_ok=True)
     if errors:
         raise VerifyError(*(finding.problem for finding in errors))
+    return warned
 
 
 def _try_imports(

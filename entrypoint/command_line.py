@@ -83,7 +83,12 @@ _OPTIONS = (
     ),
     _Option("--set", _WITH_A_MANIFEST, "a value for ${NAME}", {**_REPEATED, "metavar": "NAME=VALUE"}),
     _Option("--quiet", _WORKING, "print results, warnings and errors only", _SWITCH),
-    _Option("--verbose", "plan diff deploy rollback prune doctor", "tell of each call to AWS", _SWITCH),
+    _Option(
+        "--verbose",
+        "plan status report diff deploy rollback prune doctor",
+        "tell of each call to AWS",
+        _SWITCH,
+    ),
     _Option(
         "--cache",
         "check lock build plan status report deploy",

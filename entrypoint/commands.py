@@ -146,13 +146,17 @@ def status(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int
     """Tell where AWS does not stand as the manifest asks; exits with 2 where it does not."""
     with started(arguments, environment) as run:
         from entrypoint import pipeline  # noqa: PLC0415
+        from entrypoint.edges import github  # noqa: PLC0415
         from entrypoint.report.results import statuses_as_json  # noqa: PLC0415
+        from entrypoint.report.summary import status_summary  # noqa: PLC0415
 
         found = pipeline.status(run)
         if arguments.json:
             run.console.result(statuses_as_json(found.regions, found.failures))
         else:
             run.console.statuses(found.regions)
+    if found.regions:
+        github.add_summary(environment, status_summary(found.regions))
     _raise_all(AwsError, [problem for failure in found.failures for problem in failure.problems])
     return _SOMETHING_TO_DO if any(region.drift for region in found.regions) else 0
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -89,25 +90,25 @@ def _inventory(
 
 
 def _built_here(layer: AwsLayer, path: Path, wanted: str | None) -> Inventory:
-    note = ""
-    if wanted is not None:
-        try:
-            read_described(path.parent, layer.targets[0], wanted)
-        except LayersError as error:
-            note = str(error).replace(f"{path.parent}/", "")  # the page goes to others
     with path.open("rb", buffering=0) as file:
         archive = ArchivePackages(file, name=path.name)
-        return _read(layer, archive, "built here", path.stat().st_size, note)
+        inventory = _read(layer, archive, "built here", path.stat().st_size)
+    if wanted is None:
+        return inventory
+    try:
+        built = read_described(path.parent, layer.targets[0], wanted)
+    except LayersError as error:
+        return replace(inventory, note=str(error).replace(f"{path.parent}/", ""))  # the page goes to others
+    return replace(inventory, findings=built.findings)
 
 
-def _read(layer: AwsLayer, archive: ArchivePackages, origin: str, zipped: int, note: str = "") -> Inventory:
+def _read(layer: AwsLayer, archive: ArchivePackages, origin: str, zipped: int) -> Inventory:
     return Inventory(
         layer=layer.name,
         origin=origin,
         zipped=zipped,
         contents=contents_of(archive),
         paths=frozenset(member.path for member in archive.members if not member.path.endswith("/")),
-        note=note,
     )
 
 

@@ -7,12 +7,14 @@ both the archive's bytes and what it was made for are compared before it is beli
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.atomic import write_text
 from entrypoint.build.assemble import Archive
 from entrypoint.build.layout import Part
+from entrypoint.build.verify import Finding
 from entrypoint.errors import Problem, VerifyError
 from entrypoint.targets import Target
 
@@ -37,6 +39,8 @@ class BuiltArchive:
     compressed_size: int
     unzipped_size: int
     packages: tuple[BuiltPackage, ...]
+    #: What the rules warned of.
+    findings: tuple[Problem, ...] = ()
 
     @property
     def code_sha256(self) -> str:
@@ -44,7 +48,9 @@ class BuiltArchive:
         return base64.b64encode(bytes.fromhex(self.sha256)).decode()
 
 
-def describe(archive: Archive, target: Target, dependency_hash: str) -> BuiltArchive:
+def describe(
+    archive: Archive, target: Target, dependency_hash: str, findings: Sequence[Finding] = ()
+) -> BuiltArchive:
     """Write `<archive>.json` beside the archive, whole or not at all; return what it says."""
     description = {
         "target": str(target),
@@ -61,6 +67,10 @@ def describe(archive: Archive, target: Target, dependency_hash: str) -> BuiltArc
         "unzippedBytes": archive.unzipped_size,
         "files": len(archive.entries),
         "packages": [_package(part) for part in archive.parts],
+        "findings": [
+            {"rule": finding.rule, "message": finding.message, "remedy": finding.remedy}
+            for finding in findings
+        ],
     }
     path = archive.path.with_suffix(".json")
     write_text(path, json.dumps(description, indent=2) + "\n")
@@ -94,8 +104,8 @@ def read_described(folder: Path, target: Target, dependency_hash: str) -> BuiltA
 
 
 def _built(path: Path, description: dict[str, object]) -> BuiltArchive:
-    file, packages = description["zip"], description["packages"]
-    if not isinstance(file, dict) or not isinstance(packages, list):
+    file, packages, findings = description["zip"], description["packages"], description.get("findings", [])
+    if not isinstance(file, dict) or not isinstance(packages, list) or not isinstance(findings, list):
         raise TypeError("it is no description of ours")
     return BuiltArchive(
         path=path.with_suffix(".zip"),
@@ -110,6 +120,9 @@ def _built(path: Path, description: dict[str, object]) -> BuiltArchive:
                 size=int(each["unzippedBytes"]),
             )
             for each in packages
+        ),
+        findings=tuple(
+            Problem(str(each["message"]), str(each["remedy"]), rule=str(each["rule"])) for each in findings
         ),
     )
 

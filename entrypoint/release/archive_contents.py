@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from entrypoint.errors import Problem
 from entrypoint.release.archive_packages import ArchivePackages, Member
 
 _NATIVE = re.compile(r"\.so(?:\.\d+)*$")
@@ -51,6 +52,8 @@ class Inventory:
     paths: frozenset[str]
     #: What else is to be said of it.
     note: str = ""
+    #: What the rules warned of when it was built.
+    findings: tuple[Problem, ...] = ()
 
     @property
     def sizes(self) -> Mapping[FileKind, int]:

@@ -16,6 +16,7 @@ from entrypoint.release.difference import Difference
 from entrypoint.release.function_change import Aspect, FunctionChange
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
 from entrypoint.release.result import Deployment, RegionResult
+from entrypoint.release.status import RegionStatus
 from entrypoint.release.update import Outcome, Status
 from entrypoint.report.figures import count, growth, megabytes
 from entrypoint.targets import Target
@@ -52,6 +53,16 @@ def plan_summary(plans: Iterable[RegionPlan], differences: Iterable[Difference] 
         _list("Warnings", [warning for plan in plans for warning in plan.warnings]),
     ]
     return _page(f"Lambda layers: {layers} to publish, {count(functions, 'function')} to update", sections)
+
+
+def status_summary(regions: Iterable[RegionStatus]) -> str:
+    """Return where AWS does not stand as the manifest asks."""
+    drift = [(str(region.destination), each) for region in regions for each in region.drift]
+    rows = [[f"`{each.subject}`", place, each.kind, each.has, each.wanted] for place, each in drift]
+    if not rows:
+        return _page("Lambda layers: in agreement", ["AWS stands as the manifest asks."])
+    head = ["what", "region", "how", "has", "wanted"]
+    return _page(f"Lambda layers: {len(rows)} drifted", [_table(head, rows)])
 
 
 def deployment_summary(deployment: Deployment, warnings: Sequence[Problem] = ()) -> str:

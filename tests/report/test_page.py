@@ -82,7 +82,13 @@ def overview(name="web", text="text", *, contents=3):
         for number in range(contents)
     )
     layer = Inventory(
-        layer=name, origin=text, zipped=5000, contents=made, paths=frozenset({f"python/{text}"}), note=text
+        layer=name,
+        origin=text,
+        zipped=5000,
+        contents=made,
+        paths=frozenset({f"python/{text}"}),
+        note=text,
+        findings=(Problem(text, text, rule=name),),
     )
     stranger = LayerVersion(
         arn=arn("web", 2), version=2, description=text, created=datetime(2026, 1, 2, tzinfo=UTC)
@@ -195,7 +201,7 @@ def test_where_nothing_is_known_it_says_so():
     )
     text = Reader(page.render(empty)).text
     assert "there are no AWS credentials; set AWS_PROFILE" in text
-    assert text.count("AWS was not asked.") == 3
+    assert text.count("AWS was not asked") == 3
     assert "No archive is at hand" in text
 
 

@@ -91,6 +91,15 @@ def test_what_two_layers_of_a_function_both_bring(report, pin, monkeypatch, tmp_
     assert "Together on api on python3.13-x86_64." in report()
 
 
+def test_what_the_rules_warned_of(report, pin, tmp_path):
+    make_wheel(tmp_path / "wheels", "urllib3", "2.0")
+    pin("tools.txt", "urllib3", "2.0")
+    assert main(["build"]) == 0
+    text = report()
+    assert "What the rules warned of when tools was built" in text
+    assert "runtime-sdk" in text
+
+
 def test_another_place_for_the_page(report, project, capsys):
     report()
     (project / "lambda-layers.html").unlink()

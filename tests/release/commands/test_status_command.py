@@ -77,6 +77,16 @@ def test_a_place_that_fails_hides_no_other(status, aws, project, faults):
     assert "not here" in regions[1]["problems"][0]
 
 
+def test_in_a_workflow_the_step_has_a_summary(status, tmp_path, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    status(code=2)
+    main(["deploy"])
+    status()
+    text = (tmp_path / "summary.md").read_text()
+    assert "| `tools` | eu-west-1 | not deployed | no version | what the locks here say |" in text
+    assert text.endswith("## Lambda layers: in agreement\n\nAWS stands as the manifest asks.\n")
+
+
 def test_on_the_embedded_aws(status, project):
     assert main(["deploy", "--aws", "local"]) == 0
     assert "in agreement" in status("--aws", "local").out
