@@ -17,6 +17,7 @@ from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.release.archive_contents import Content, FileKind, Inventory
 from entrypoint.release.overview import Overview
 from entrypoint.release.status import short
+from entrypoint.report.figures import count
 from entrypoint.report.treemap import Box, boxes
 
 _HERE = Path(__file__).parent
@@ -47,7 +48,13 @@ def render(overview: Overview) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"size": _size, "percent": _percent, "short": short, "slug": _slug}
+    environment.filters |= {
+        "size": _size,
+        "percent": _percent,
+        "counted": count,
+        "short": short,
+        "slug": _slug,
+    }
     css = environment.get_template("page.css").render()
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     return environment.get_template("page.html").render(
