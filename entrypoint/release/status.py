@@ -192,7 +192,7 @@ def _aspect(change: FunctionChange, aspect: Aspect) -> Drift:
         ),
         Aspect.ALIASES: ("a version with other layers", ", ".join(change.aliases)),
     }[aspect]
-    return _setting(change.function.name, f"{aspect}: {has or 'none'}", str(wanted))
+    return _setting(change.function.name, f"{aspect}: {'none' if has in {None, ''} else has}", str(wanted))
 
 
 def _setting(subject: str, has: str, wanted: str) -> Drift:

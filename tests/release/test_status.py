@@ -127,14 +127,14 @@ def test_settings_and_alarms():
     where = "vpc: {subnets: [subnet-1], security_groups: [sg-1]}, aliases: [live], concurrency: {reserved: 5}"
     text = WEB + f"functions: {{api: {{layers: [web], {where}}}}}"
     behind = AliasState(name="live", version="3", layers=(arn("web", 6),), code_sha256="code")
-    details = {"api": Details(reserved=None, aliases={"live": behind}, provisioned={})}
+    details = {"api": Details(reserved=0, aliases={"live": behind}, provisioned={})}
     api = function("api", arn("web", 7), vpc=Vpc(("subnet-2",), ("sg-1",)))
     alarm = Alarm(
         metric="Errors", function="api", statistic="Sum", comparison="", threshold=0, datapoints=3, actions=()
     )
     assert drift(text, api, details=details, alarms=[alarm], web=[version("web", 7)]) == [
         (Kind.SETTINGS, "api", "vpc: subnet-2, sg-1", "subnet-1, sg-1"),
-        (Kind.SETTINGS, "api", "reserved concurrency: none", "5"),
+        (Kind.SETTINGS, "api", "reserved concurrency: 0", "5"),
         (Kind.SETTINGS, "api", "aliases: a version with other layers", "live"),
         (Kind.SETTINGS, "lambda-layers-api-Errors", "not as it should be", "the recommended alarm"),
     ]
