@@ -43,8 +43,8 @@ class _Option(NamedTuple):
 _SWITCH = {"action": "store_true"}
 _REPEATED = {"action": "append", "default": []}
 _REVISION = {"nargs": "?", "metavar": "REVISION"}
-_WITH_A_MANIFEST = "check lock why audit build plan status report diff deploy rollback prune doctor iam-policy"
 _WORKING = "check lock audit build plan status report diff deploy rollback prune doctor"
+_WITH_A_MANIFEST = f"{_WORKING} why iam-policy"
 
 _OPTIONS = (
     _Option("target", "why", "such as web-python3.13-arm64", {"metavar": "TARGET"}),

@@ -27,7 +27,19 @@ PAGES = ("export.md", "rollout.md", "throttling.md", "vpc.md")
 EXPORT = (ROOT / "docs" / "export.md").read_text()
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
-WORKFLOW = {"deploy", "plan", "build", "check", "lock", "diff", "rollback", "prune", "doctor"}
+WORKFLOW = {
+    "audit",
+    "status",
+    "deploy",
+    "plan",
+    "build",
+    "check",
+    "lock",
+    "diff",
+    "rollback",
+    "prune",
+    "doctor",
+}
 """Commands that make sense as a step."""
 ERRORS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, LayersError)]
 

@@ -62,7 +62,7 @@ def test_four_verified_archives_the_same_bytes_twice_and_they_import(project, tm
         f"everything-{python}-{architecture}.{kind}"
         for python in ("python3.12", "python3.13")
         for architecture in ("x86_64", "arm64")
-        for kind in ("zip", "json")
+        for kind in ("zip", "json", "cdx.json")
     )
     assert build(project, tmp_path / "two") == first  # from an empty cache: fetched and inspected anew
 

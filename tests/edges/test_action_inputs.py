@@ -69,9 +69,11 @@ def test_a_command_that_is_not_there():
 
 def test_defaults_that_a_command_does_not_read_are_no_problem():
     assert line(command="schema") == ["schema"]
-    assert problems(command="doctor", locked="true") == [
-        "the command 'doctor' does not read the input 'locked'; leave it out; it is for build, plan, deploy"
-    ]
+    (problem,) = problems(command="doctor", locked="true")
+    assert problem == (
+        "the command 'doctor' does not read the input 'locked'; leave it out; "
+        "it is for audit, build, plan, status, report, deploy"
+    )
 
 
 def test_inputs_beside_args_would_be_lost():
