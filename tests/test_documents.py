@@ -141,7 +141,7 @@ WORKFLOWS = [
 
 def test_workflows_to_paste_are_valid_and_give_inputs_that_exist(tmp_path):
     assert {page for page, _ in WORKFLOWS} == {"README.md", "workflows.md"}
-    assert "```yaml" not in re.sub(r"<!-- workflow -->\n```yaml", "", WORKFLOWS_PAGE)
+    assert "```yaml" not in re.sub(r"<!-- (?:workflow|example) -->\n```yaml", "", WORKFLOWS_PAGE)
     folder = tmp_path / ".github" / "workflows"
     folder.mkdir(parents=True)
     for number, (_, text) in enumerate(WORKFLOWS):

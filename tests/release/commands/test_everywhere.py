@@ -73,7 +73,7 @@ def test_a_role_that_may_not_be_assumed(aws, project, faults, capsys):
 
 def test_a_proxy_that_answers_in_place_of_aws(project, faults, capsys):
     (project / "lambda-layers.yml").write_text(MANIFEST + ROLES)
-    faults.script("AssumeRole", *[fault.answer(200, b"<html>who are you?<html>")] * 99)
+    faults.script("AssumeRole", *[fault.answer(200, b"<html>who are you?<html>")] * 999)
     assert main(["plan"]) == 10
     assert "AWS cannot be asked to list layer versions" in capsys.readouterr().err
 
