@@ -238,9 +238,13 @@ def doctor(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int
     """Examine the functions' VPCs, roles and throttles; changes nothing."""
     with started(arguments, environment) as run:
         from entrypoint import pipeline  # noqa: PLC0415
+        from entrypoint.report.results import diagnoses_as_json  # noqa: PLC0415
 
         found = pipeline.doctor(run)
-        run.console.diagnoses(found.diagnoses)
+        if arguments.json:
+            run.console.result(diagnoses_as_json(found.diagnoses))
+        else:
+            run.console.diagnoses(found.diagnoses)
     _raise_all(AwsError, found.problems)
     return 0 if all(diagnosis.is_sound for diagnosis in found.diagnoses) else PlanError.exit_code
 

@@ -15,6 +15,7 @@ from entrypoint.build.describe import BuiltArchive
 from entrypoint.manifest import Destination
 from entrypoint.release.aws_lambda import LayerVersion
 from entrypoint.release.difference import Difference, Package
+from entrypoint.release.findings import Diagnosis
 from entrypoint.release.function_change import FunctionChange
 from entrypoint.release.plan import LayerChange, RegionPlan
 from entrypoint.release.result import Deployment, RegionResult
@@ -80,6 +81,22 @@ def statuses_as_json(regions: Iterable[RegionStatus], failures: Iterable[RegionR
         + [
             {**_place(failure.destination), "problems": [str(problem) for problem in failure.problems]}
             for failure in failures
+        ],
+    }
+    return json.dumps(values, indent=2)
+
+
+def diagnoses_as_json(diagnoses: Iterable[Diagnosis]) -> str:
+    """Return what was found everywhere as JSON, the worst first."""
+    found = tuple(diagnoses)
+    values = {
+        "sound": all(diagnosis.is_sound for diagnosis in found),
+        "regions": [
+            {
+                "region": str(diagnosis.destination),
+                "findings": [finding._asdict() for finding in diagnosis.findings],
+            }
+            for diagnosis in found
         ],
     }
     return json.dumps(values, indent=2)

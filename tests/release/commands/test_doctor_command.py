@@ -182,9 +182,16 @@ def test_a_function_that_stands_in_a_vpc_already_is_examined_too(aws, ec2, vpc, 
     names = [subnet(ec2, vpc, 1), subnet(ec2, vpc, 2)]
     where = {"SubnetIds": names, "SecurityGroupIds": [group(ec2, vpc)], "VpcId": vpc}
     aws.declare_function("report-weekly", runtime="python3.12", vpc=where)
-    faults.script("SimulatePrincipalPolicy", simulated())
+    faults.script("SimulatePrincipalPolicy", simulated(), simulated())
     assert main(["doctor"]) == 0
     assert "report-weekly: all subnets are in one zone" in capsys.readouterr().out
+    assert main(["doctor", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    (region,) = told["regions"]
+    assert (told["sound"], region["region"]) == (True, "eu-west-1")
+    first = region["findings"][0]
+    assert first["severity"] == "warning"
+    assert first["message"].startswith("report-weekly: all subnets are in one zone")
 
 
 def test_what_may_not_be_read_is_named_and_the_rest_examined(aws, project, ec2, vpc, faults, capsys):
