@@ -4,7 +4,6 @@ A job of its own may build an archive and another one publish it: what was writt
 both the archive's bytes and what it was made for are compared before it is believed.
 """
 
-import base64
 import hashlib
 import json
 from collections.abc import Sequence
@@ -41,11 +40,6 @@ class BuiltArchive:
     packages: tuple[BuiltPackage, ...]
     #: What the rules warned of.
     findings: tuple[Problem, ...] = ()
-
-    @property
-    def code_sha256(self) -> str:
-        """The archive's digest in the form of Lambda's CodeSha256."""
-        return base64.b64encode(bytes.fromhex(self.sha256)).decode()
 
 
 def describe(

@@ -114,9 +114,6 @@ class ReadsLambda(Protocol):
     def function(self, name: str) -> Function:
         """Return a function as it stands now, once no update of it is in progress."""
 
-    def code_sha256(self, name: str, version: int) -> str:
-        """Return the base64 SHA-256 of a layer version's archive."""
-
     def archive(self, name: str, version: int) -> RawIOBase:
         """Open a layer version's archive for reading; the caller closes it."""
 

@@ -11,9 +11,8 @@ from dataclasses import replace
 from entrypoint.build.describe import BuiltArchive
 from entrypoint.errors import AwsError
 from entrypoint.release.aws_lambda import ChangesLambda, LayerVersion, UnclearAnswerError
-from entrypoint.release.plan import LayerAction, LayerChange
+from entrypoint.release.plan import LayerChange
 from entrypoint.release.state import read_layer
-from entrypoint.targets import AwsLayer
 
 _ATTEMPTS = 4
 
@@ -25,16 +24,14 @@ def publish(
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> LayerChange:
-    """Make sure that the archive stands in AWS; return the change with its version.
+    """Publish the archive; return the change with its version.
 
-    What the latest version holds already, to the byte and for the same runtimes, is not published again.
+    It is published though the latest version may hold the same bytes: AWS has to carry the new hash, or each
+    later run would build again, to find the same again.
 
     Raises:
         AwsError: where AWS keeps giving no clear answer, or refuses.
     """
-    latest = change.latest
-    if latest and _holds(aws, latest, change.layer, archive):
-        return replace(change, version=latest, action=LayerAction.KEEP)
     for attempt in range(_ATTEMPTS):
         try:
             return replace(change, version=_settled(aws, change, _publish(aws, change, archive)))
@@ -51,14 +48,6 @@ def _settled(aws: ChangesLambda, change: LayerChange, published: LayerVersion) -
     """Return the lowest version with this hash: two runs at once both publish, and have to agree on one."""
     found = read_layer(aws, change.layer.name, change.dependency_hash).current
     return found if found and found.version < published.version else published
-
-
-def _holds(aws: ChangesLambda, version: LayerVersion, layer: AwsLayer, archive: BuiltArchive) -> bool:
-    if version.runtimes != frozenset(layer.runtimes):
-        return False
-    if version.architectures != frozenset(layer.architectures):
-        return False
-    return aws.code_sha256(layer.name, version.version) == archive.code_sha256
 
 
 def _publish(aws: ChangesLambda, change: LayerChange, archive: BuiltArchive) -> LayerVersion:

@@ -152,8 +152,7 @@ class Console:
         """Tell of a layer version that is used from now on."""
         if change.version:
             self._count("published", "layer version")
-            done = "[green]published[/green]" if change.action is LayerAction.PUBLISH else "same bytes as"
-            self._err.print(f"{done} {region} {change.layer.name}:{change.version.version}")
+            self._err.print(f"[green]published[/green] {region} {change.layer.name}:{change.version.version}")
 
     def updated(self, region: Destination, outcome: Outcome) -> None:
         """Tell how a function's update ended."""

@@ -116,17 +116,11 @@ def test_a_throttled_publication_was_not_carried_out(put, faults, versions, cloc
     assert clock() - before >= 3
 
 
-def test_the_bytes_of_the_latest_version_are_not_published_again(put, versions):
+def test_the_same_bytes_under_another_hash_are_published_so_that_aws_carries_it(put, versions):
     put()
     again = put(dependency_hash="1" * 64)
-    assert (again.action, again.version.version) == (LayerAction.KEEP, 1)
-    assert len(versions()) == 1
-
-
-def test_other_bytes_are(put, versions, tmp_path):
-    put()
-    put(what=archive_of(tmp_path / "other", b"x = 2\n"), dependency_hash="1" * 64)
-    assert len(versions()) == 2
+    assert (again.action, again.version.version) == (LayerAction.PUBLISH, 2)
+    assert versions()[1]["Description"].endswith("1" * 64)
 
 
 def test_the_same_bytes_for_other_platforms_are_published(put, versions):

@@ -32,11 +32,6 @@ class Layers(Region):
             for item in page["LayerVersions"]:
                 yield _layer_version(item)
 
-    def code_sha256(self, name: str, version: int) -> str:
-        """Return the base64 SHA-256 of a layer version's archive."""
-        answer = self._call("get_layer_version", LayerName=name, VersionNumber=version)
-        return str(answer["Content"]["CodeSha256"])
-
     def archive(self, name: str, version: int) -> RangedFile:
         """Open a layer version's archive where it is; only what is read of it is fetched."""
         answer = self._call("get_layer_version", LayerName=name, VersionNumber=version)
