@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 10
 """How often a call may fail, being throttled not counted: 5xx answers and lost connections."""
+_TRUST = 2
+"""How often an answer that is none of AWS may be an accident; a proxy that answers goes on to."""
 _PATIENCE = 600.0
 """Seconds after which a call is given up, being throttled counted."""
 _LONGEST_PAUSE = 20.0
@@ -111,6 +113,8 @@ class LambdaCalls:
                 raise told from None
             elif operation == "publish_layer_version":
                 raise UnclearAnswerError(str(last))
+            elif isinstance(last, ResponseParserError) and failures > _TRUST:
+                raise unreachable(last) from None
             else:
                 failures += 1
                 longest = min(_LONGEST_PAUSE, 0.1 * 2**failures)
@@ -158,6 +162,9 @@ def unreachable(error: Exception) -> AwsError:
             "set AWS_PROFILE or the AWS_* variables; in a workflow use aws-actions/configure-aws-credentials"
         )
         return AwsError.of("there are no AWS credentials", remedy)
+    if isinstance(error, ResponseParserError):
+        message = "AWS cannot be reached: what answers is not AWS"
+        return AwsError.of(message, "check the proxy on the way, and AWS_ENDPOINT_URL")
     return AwsError.of(f"AWS cannot be reached: {error}", "check the region, the network and the credentials")
 
 

@@ -299,4 +299,4 @@ def test_an_answer_that_is_none_of_aws_is_told_as_one(project, ec2, vpc, faults,
     faults.script("DescribeRouteTables", answer("200 OK", "<html>a proxy<br></html>", "text/html"))
     faults.script("SimulatePrincipalPolicy", simulated())
     assert main(["doctor"]) == 11
-    assert "not examined: AWS cannot be reached: Unable to parse response" in capsys.readouterr().out
+    assert "not examined: AWS cannot be reached: what answers is not AWS" in capsys.readouterr().out
