@@ -66,7 +66,7 @@ _OPTIONS = (
         "--target", "lock build", "only this one: web-python3.13-arm64", {**_REPEATED, "metavar": "TARGET"}
     ),
     _Option("--json", "plan status diff doctor", "print it as JSON", _SWITCH),
-    _Option("--detailed-exitcode", "plan diff", "exit with 2 if anything is to do, or differs", _SWITCH),
+    _Option("--detailed-exitcode", "plan", "exit with 2 if anything is to do", _SWITCH),
     _Option(
         "--output", "report", "default: %(default)s", {"default": "lambda-layers.html", "metavar": "FILE"}
     ),

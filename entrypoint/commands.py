@@ -175,8 +175,7 @@ def diff(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
             run.console.result(differences_as_json(found))
         else:
             run.console.differences(found)
-    differs = any(difference.changes for difference in found)
-    return _SOMETHING_TO_DO if arguments.detailed_exitcode and differs else 0
+    return 0
 
 
 def report(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:

@@ -15,8 +15,8 @@
     └── AuditError       15  a locked package with a known vulnerability that counts
 
 An error carries *all* the problems of its stage, each with a place and a remedy. Beside these exit
-codes stand 0 (done), 1 (a bug: a traceback goes with it), 2 (`status`, `--detailed-exitcode`: there
-is something to do, or something differs) and 130 (Ctrl-C).
+codes stand 0 (done), 1 (a bug: a traceback goes with it), 2 (`status` found drift, or `plan
+--detailed-exitcode` something to do) and 130 (Ctrl-C).
 """
 
 from typing import ClassVar, NamedTuple, Self

@@ -150,9 +150,7 @@ def _finder(builders: Builders, environment: Mapping[str, str]) -> FindInterpret
 
 
 def _cache_folder(chosen: str | None, environment: Mapping[str, str]) -> Path:
-    if folder := chosen or environment.get("LAMBDA_LAYERS_CACHE"):
-        return Path(folder)
-    return _cache_home(environment) / "lambda-layers"
+    return Path(chosen) if chosen else _cache_home(environment) / "lambda-layers"
 
 
 def _cache_home(environment: Mapping[str, str]) -> Path:

@@ -53,7 +53,7 @@ def project(tmp_path, index):
 def run(tmp_path, project, index):
     def run(*arguments, folder=project, **variables):
         environment = pip_environment(tmp_path / "home", PIP_INDEX_URL=index.url)
-        environment |= {"LAMBDA_LAYERS_CACHE": str(tmp_path / "cache"), "PYTHONPATH": ""}
+        environment |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": ""}
         environment |= {"DOCKER_HOST": "unix:///nowhere.sock"} | variables
         return subprocess.run(
             [COMMAND, *arguments],

@@ -38,8 +38,8 @@ class Project:
         self.folder = folder / "project"
         self.folder.mkdir()
         self.index = index
-        self.cache = folder / "cache"
-        self.environment = {**environment, "LAMBDA_LAYERS_CACHE": str(self.cache)}
+        self.cache = folder / "cache" / "lambda-layers"
+        self.environment = {**environment, "XDG_CACHE_HOME": str(self.cache.parent)}
 
     def declare(self, *requirements, **layer):
         layer = {"requirements": requirements, "runtimes": ["python3.13"], **layer}

@@ -48,7 +48,7 @@ def project(tmp_path, monkeypatch, aws, pin):
         monkeypatch.delenv(name)
     settings = {
         "HOME": str(tmp_path / "home"),
-        "LAMBDA_LAYERS_CACHE": str(tmp_path / "cache"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(tmp_path / "wheels"),

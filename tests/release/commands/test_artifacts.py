@@ -45,7 +45,7 @@ def test_what_other_jobs_built_is_released(aws, artifacts, project, outputs, mon
         {"target": "web-python3.13-x86_64", "runner": "ubuntu-latest"},
         {"target": "tools-python3.13-x86_64", "runner": "ubuntu-latest"},
     ]
-    monkeypatch.setenv("LAMBDA_LAYERS_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
     capsys.readouterr()
     assert main(["deploy", "--artifacts", str(artifacts)]) == 0
     assert "built" not in capsys.readouterr().err
