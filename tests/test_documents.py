@@ -1,13 +1,12 @@
 """README, action.yml, the hooks file and the command line say the same."""
 
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from snippets import snippets
 
 from entrypoint import errors
 from entrypoint.command_line import options_by_command
@@ -23,7 +22,6 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 WORKFLOWS_PAGE = (ROOT / "docs" / "workflows.md").read_text()
 ROLLOUT = (ROOT / "docs" / "rollout.md").read_text()
-PAGES = ("export.md", "rollout.md", "throttling.md", "vpc.md")
 EXPORT = (ROOT / "docs" / "export.md").read_text()
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
@@ -54,13 +52,6 @@ def table(mark, text=README):
     return [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in rows]
 
 
-def test_the_example_manifest_is_right(tmp_path):
-    (tmp_path / "layers").mkdir()
-    (tmp_path / "layers" / "web.in").write_text("requests\n")
-    text = block("example")[1]
-    assert load(tmp_path / "lambda-layers.yml", text=text, shown="README.md", variables={}).layers
-
-
 def test_the_table_of_keys_is_that_of_the_schema():
     layer = MANIFEST.fields["layers"].shape.item
     assert table("layer keys") == [[key, field.help] for key, field in layer.fields.items()]
@@ -75,16 +66,6 @@ def test_the_tables_of_the_pages_are_those_of_the_schema():
         ("export keys", export, EXPORT),
     ):
         assert table(mark, page) == [[key, field.help] for key, field in record.fields.items()]
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_example_of_a_page_is_right(tmp_path, page):
-    content = (ROOT / "docs" / page).read_text()
-    examples = re.findall(r"<!-- example -->\n```yaml\n(.*?)```", content, re.DOTALL)
-    assert len(examples) == content.count("```yaml") > 0
-    for text in examples:
-        read = load(tmp_path / "lambda-layers.yml", text=text, shown=page, variables={})
-        assert read.functions or read.export
 
 
 def test_the_targets_of_the_how_to_are_those_of_its_example(tmp_path):
@@ -132,42 +113,13 @@ def test_the_table_of_outputs_is_that_of_the_action():
     assert table("outputs") == [[name, value["description"]] for name, value in ACTION["outputs"].items()]
 
 
-WORKFLOWS = [
-    (page.name, text)
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-    for text in re.findall(r"<!-- (?:reusable )?workflow -->\n```yaml\n(.*?)```", page.read_text(), re.DOTALL)
-]
-
-
-def test_workflows_to_paste_are_valid_and_give_inputs_that_exist(tmp_path):
-    assert {page for page, _ in WORKFLOWS} == {"README.md", "workflows.md"}
-    assert "```yaml" not in re.sub(r"<!-- (?:workflow|example) -->\n```yaml", "", WORKFLOWS_PAGE)
-    folder = tmp_path / ".github" / "workflows"
-    folder.mkdir(parents=True)
-    for number, (_, text) in enumerate(WORKFLOWS):
-        (folder / f"{number}.yml").write_text(text)
-        for job in yaml.safe_load(text)["jobs"].values():
-            for step in job.get("steps", []):
-                if step["uses"].startswith("lambda-layer-pipeline/"):
-                    assert set(step["with"]) <= {*ACTION["inputs"], "args"}
-    # In an example a version says more than a digest.
-    settings = {"rules": {"unpinned-uses": {"config": {"policies": {"*": "ref-pin"}}}}}
-    (tmp_path / "zizmor.yml").write_text(yaml.safe_dump(settings))
-    for command in (
-        ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *folder.iterdir()],
-        ["zizmor", "--offline", "--quiet", "--config", tmp_path / "zizmor.yml", tmp_path],
-    ):
-        tool = Path(sys.executable).with_name(command[0])
-        ended = subprocess.run([tool, *command[1:]], capture_output=True, text=True, check=False)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-
-
 def test_the_comment_is_found_again_by_its_marker():
     assert f"startsWith('{MARKER}')" in WORKFLOWS_PAGE
 
 
 def test_the_matrix_by_hand_is_that_of_the_reusable_workflow():
-    (by_hand,) = (yaml.safe_load(text)["jobs"] for _, text in WORKFLOWS if "fromJSON" in text)
+    shown = (snippet.text for snippet in snippets(ROOT / "docs" / "workflows.md"))
+    (by_hand,) = (yaml.safe_load(text)["jobs"] for text in shown if "fromJSON(needs" in text)
     reusable = yaml.safe_load((ROOT / ".github" / "workflows" / "layers.yml").read_text())["jobs"]
     for name, job in reusable.items():
         for key in ("needs", "if", "strategy", "runs-on", "timeout-minutes"):
