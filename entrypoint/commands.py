@@ -12,6 +12,7 @@ from pathlib import Path
 from entrypoint.arguments import layers_named, project_of, started, targets_named, variables_of
 from entrypoint.errors import AwsError, LayersError, PlanError, Problem, RolloutError, UsageError
 from entrypoint.project import Project, check_project, load_project
+from entrypoint.report.figures import count
 from entrypoint.schema import DEFAULT_PATH, MANIFEST
 
 _SOMETHING_TO_DO = 2
@@ -63,7 +64,7 @@ def check(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
             pipeline.check_wheels(run)
     if not arguments.quiet:
         have = ", and every package its wheel" if arguments.wheels else ""
-        _print(f"{arguments.manifest}: {len(project.targets)} targets, every lock is in step{have}")
+        _print(f"{arguments.manifest}: {count(len(project.targets), 'target')}, every lock is in step{have}")
     return 0
 
 

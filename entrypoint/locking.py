@@ -16,6 +16,7 @@ from entrypoint.compiling import compile_for
 from entrypoint.errors import LockError, Place, Problem
 from entrypoint.parallel import for_each
 from entrypoint.project import Project
+from entrypoint.report.figures import count
 from entrypoint.run import Run
 from entrypoint.targets import Target
 
@@ -52,7 +53,7 @@ def write_locks(run: Run, targets: Sequence[Target], *, upgrade: bool, packages:
         for pin in lock.pins:
             if pin.from_source and pin.name not in target.layer.from_source:
                 run.console.say(f"{target} compiles {pin}: no version that may be used has a wheel that fits")
-        run.console.say(f"locked {target}: {len(lock.pins)} packages in {shown(path, project.root)}")
+        run.console.say(f"locked {target}: {count(len(lock.pins), 'package')} in {shown(path, project.root)}")
         return lock
 
     locks = for_each(_one_for_each_lock(project, targets), relock)
