@@ -59,13 +59,12 @@ class MotoServices:
         return content
 
     def create_bucket(self, scope: Scope, bucket: str) -> None:
-        """Make a bucket; one that exists is left as it is."""
+        """Make a bucket; one that exists is left as it is, whichever account has it: all share the names."""
         self._loaded()
         from moto.s3.models import s3_backends  # noqa: PLC0415 - moto is loaded lazily
 
-        backend = s3_backends[scope.account][scope.partition]
-        if bucket not in backend.buckets:
-            backend.create_bucket(bucket, scope.region)
+        if not any(bucket in account[scope.partition].buckets for account in s3_backends.values()):
+            s3_backends[scope.account][scope.partition].create_bucket(bucket, scope.region)
 
     def account_of(self, access_key: str) -> str:
         """The account that an access key is for; moto's STS hands out keys when a role is assumed."""
