@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check bench requirements clean
+.PHONY: demo test check docs reference bench requirements clean
 
 demo: $(READY)
 	@$(BIN)/lambda-layers demo
@@ -21,6 +21,19 @@ check: $(READY)
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/zizmor --offline --quiet .github action.yml
 	$(BIN)/pre-commit validate-manifest .pre-commit-hooks.yaml
+
+# Nothing may be amiss: no link, no anchor, no page outside the navigation.
+docs: .venv/docs/ready
+	.venv/docs/bin/mkdocs build --strict --quiet --site-dir build-output/site
+
+.venv/docs/ready: requirements/docs.txt | $(READY)
+	$(PYTHON) -m venv .venv/docs
+	.venv/docs/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/docs.txt
+	@touch $@
+
+# What the code says of itself; a test holds both equal.
+reference: $(READY)
+	$(BIN)/python docs/reference/generate.py
 
 # Beside uv, pex and the SAM CLI, which get an environment of their own; needs zip, unzip, Python 3.11 and Docker.
 bench: $(READY) .venv/bench/bin/sam
@@ -40,12 +53,12 @@ $(READY): pyproject.toml requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/dev.txt -e '.[dev]'
 	@touch $@
 
-# Needs Python 3.13, the image's version, for image.txt and build.txt.
+# Needs Python 3.13, the image's version, for image.txt, build.txt and docs.txt.
 COMPILE := -m piptools compile --quiet --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 requirements: $(READY)
 	CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/python $(COMPILE) --upgrade --no-annotate --extra dev -o requirements/dev.txt pyproject.toml
 	sed -i '/^lambda-layer-pipeline @/d' requirements/dev.txt # the extras name their own project
-	for name in image build; do \
+	for name in image build docs; do \
 	  CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/python $(COMPILE) --upgrade --generate-hashes -o requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done
 

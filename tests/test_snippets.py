@@ -69,7 +69,8 @@ class Reader:
             GIT_CONFIG_KEY_1="user.email",
             GIT_CONFIG_VALUE_1="reader@example.org",
         )
-        self._environment["PATH"] = os.pathsep.join([str(BIN), self._environment["PATH"]])
+        # Without this machine's other Pythons: what is compiled to bytecode is the same everywhere.
+        self._environment["PATH"] = os.pathsep.join([str(BIN), os.defpath])
 
     @property
     def here(self) -> Path:
@@ -114,6 +115,7 @@ class Reader:
 
 CHECKS = {
     "console": Reader.run,
+    "bash": lambda _, snippet: subprocess.run(["bash", "-n"], input=snippet.text, text=True, check=True),
     "manifest": Reader.load,
     "pre-commit": Reader.validate_hooks,
     "workflow": lambda *_: None,  # all together, below
