@@ -230,6 +230,8 @@ def prune(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
 
         pruned = pipeline.prune(run, arguments.keep)
         run.console.deployed(pruned)
+        if not any(region.deleted or region.error for region in pruned.regions):
+            run.console.result("nothing to delete")
     _raise_all(AwsError, pruned.problems)
     return 0
 

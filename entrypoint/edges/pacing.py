@@ -20,6 +20,7 @@ _RECOVERY = 0.02
 _AMONG_MANY, _AMONG_FEW = 0.85, 0.5
 """What is left of the pace after a throttle: among more than a second's worth of calls that went well it
 tells little, but one soon after another tells that others use the bucket too."""
+JITTER = random.Random()  # noqa: S311 - not a secret; its own, as the common one is not ours to move on
 _LONGEST_PAUSE = 300.0
 """Seconds; what a server asks for beyond this is taken for a mistake."""
 
@@ -74,7 +75,7 @@ class Pace:
                 left = _AMONG_MANY if self._went_well > self.quota else _AMONG_FEW
                 self._rate = max(_SLOWEST, self._rate * left)
                 self._went_well = 0
-            jitter = random.uniform(0, 1 / self._rate)  # noqa: S311 - not a secret
+            jitter = JITTER.uniform(0, 1 / self._rate)
             pause = min(_LONGEST_PAUSE, retry_after) + jitter
             self._next = max(self._next, self.clock() + pause)
 

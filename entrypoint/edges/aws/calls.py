@@ -5,7 +5,6 @@ account and region, and because a lost answer to PublishLayerVersion must not be
 publishing again.
 """
 
-import random
 import re
 import threading
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
-from entrypoint.edges.pacing import Pace
+from entrypoint.edges.pacing import JITTER, Pace
 from entrypoint.errors import AwsError, RolloutError
 from entrypoint.release.aws_lambda import StaleRevisionError, UnclearAnswerError, UpdateInProgressError
 
@@ -118,7 +117,7 @@ class LambdaCalls:
             else:
                 failures += 1
                 longest = min(_LONGEST_PAUSE, 0.1 * 2**failures)
-                self._sleep(random.uniform(0, longest))  # noqa: S311 - jitter, not a secret
+                self._sleep(JITTER.uniform(0, longest))
         message = f"AWS cannot be asked to {operation.replace('_', ' ')}: {last}"
         raise AwsError.of(message, "see that it can be reached, and run again: nothing is lost")
 

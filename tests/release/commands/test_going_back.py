@@ -67,6 +67,8 @@ class TestPrune:
         assert numbers(aws, "tools") == [1]
         told = capsys.readouterr().out
         assert "deleted in eu-west-1: web-python312-x86_64:2, web-python312-x86_64:1" in told
+        assert main(["prune", "--keep", "1"]) == 0
+        assert capsys.readouterr().out == "nothing to delete\n"
 
     def test_what_a_function_or_a_published_version_has_stays(self, aws, client):
         assert main(["rollback", "--layer", "web", "--to", "1"]) == 0
