@@ -36,6 +36,7 @@ _EXTRAS |= dict.fromkeys(("flask", "flask_cors", "moto", "werkzeug"), "local")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; entrypoint/errors.py lists the codes."""
     environment = os.environ
+    _open_output()
     # What is warned of while the command runs is told once more at its end.
     arguments = argparse.Namespace(warnings=[], sarif=None)
     error: LayersError | None = None
@@ -52,10 +53,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     _annotate(error, arguments, environment)
     try:
         _write_sarif(error, arguments)
-    except OSError as failure:
-        _print(_machine_error(failure), environment)
-        error = error or _machine_error(failure)
+    except (OSError, ModuleNotFoundError) as failure:
+        told = _machine_error(failure) if isinstance(failure, OSError) else _missing_extra(failure)
+        _print(told, environment)
+        error = error or told
     return error.exit_code if error else code
+
+
+def _open_output() -> None:
+    """Let nothing fail for what it prints: the output may be closed, or not take every character."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - until the end
+        elif hasattr(getattr(sys, name), "reconfigure"):
+            getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def _run(argv: Sequence[str], arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
@@ -127,7 +138,8 @@ def _annotate(
 
 
 def _write_sarif(error: LayersError | None, arguments: argparse.Namespace) -> None:
-    if arguments.sarif:
+    judged = error is None or any(problem.place for problem in error.problems)
+    if arguments.sarif and judged:  # else what was found before would count as mended
         from entrypoint.atomic import write_text  # noqa: PLC0415
         from entrypoint.report.sarif import sarif  # noqa: PLC0415
 

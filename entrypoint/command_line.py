@@ -97,7 +97,7 @@ _OPTIONS = (
     ),
     _Option(
         "--sarif",
-        "check audit build plan deploy",
+        "check audit build",
         "also write all problems to this file, for code scanning",
         {"metavar": "FILE"},
     ),

@@ -80,7 +80,7 @@ class LockError(LayersError):
 
 
 class FetchError(LayersError):
-    """No index has a wheel that fits, or what it has is not what the lock allows."""
+    """No index has a wheel that fits or is what the lock allows, or what is to be asked cannot be."""
 
     exit_code = 7
 

@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -51,7 +52,7 @@ def open_run(
     Raises:
         UsageError: where there is no such engine on this machine.
     """
-    environment = _with_cache_home(environment, project)
+    environment = environment if cache else _with_cache_home(environment, project)
     with ExitStack() as stack:
 
         @remember
@@ -165,7 +166,9 @@ def _with_cache_home(environment: Mapping[str, str], project: Project) -> Mappin
     So it is in a container that runs as a user of the host, or whose file system cannot be written to.
     """
     folder = _cache_home(environment)
-    standing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    standing = next(parent for parent in (folder, *folder.parents) if os.path.exists(parent))  # noqa: PTH110 - below what may not be looked into
     if environment.get("XDG_CACHE_HOME") or (folder.is_absolute() and os.access(standing, os.W_OK | os.X_OK)):
         return environment
-    return {**environment, "XDG_CACHE_HOME": str(project.by_products() / "cache")}
+    is_ours = os.access(project.folder, os.W_OK | os.X_OK)
+    home = project.by_products() / "cache" if is_ours else Path(tempfile.gettempdir()) / "lambda-layers-cache"
+    return {**environment, "XDG_CACHE_HOME": str(home)}

@@ -158,6 +158,7 @@ def _release(run: Run, plan: RegionPlan, archives: Mapping[Target, BuiltArchive]
                 f"{destination}: {rolled.trouble}", "mend it, and run again for what is left"
             )
         aws.put_alarms(plan.alarms)
+        result = replace(result, alarms=tuple(alarm.name for alarm in plan.alarms))
         if not result.problems:
             _export(run, aws, destination, result.layers)
             hashes = {change.layer.name: change.dependency_hash for change in result.layers}

@@ -85,7 +85,7 @@ def _inventory(
                 with closing(run.aws(region.destination).archive(layer.name, version.version)) as file:
                     archive = ArchivePackages(file, name=where)
                     return _read(layer, archive, f"{where} in {region.destination}", file.seek(0, 2))
-    message = f"the archive of {layer.name} is neither here nor in AWS"
+    message = f"the archive of {layer.name} is {'neither here nor in AWS' if regions else 'not here'}"
     return Problem(message, f"build it: lambda-layers build --target {target}")
 
 

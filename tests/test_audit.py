@@ -53,8 +53,8 @@ def test_a_vulnerability_is_told_once_at_the_locks_line_with_the_version_without
     code, said = audit()
     assert code == 15
     assert said == (
-        "error: web.txt:2: requests==2.19.0 has GHSA-x84v-xcm2-53pg, high, and in 1 more locks: it leaks; "
-        "run: lambda-layers lock --upgrade-package 'requests==2.20.0', or a newer one\n"
+        "error: web.txt:2: requests==2.19.0 has GHSA-x84v-xcm2-53pg, high: it leaks; pin requests==2.20.0 or newer; "
+        "in a lock of ours: lambda-layers lock --upgrade-package 'requests==2.20.0'\n"
     )
 
 
@@ -80,6 +80,14 @@ def test_what_nobody_has_rated_counts(audit, osv):
     assert code == 15
     assert "idna==3.11 has PYSEC-1, of no known severity" in said
     assert "no version is known to be without it" in said
+
+
+def test_a_summary_that_says_nothing_or_more_than_text(audit, osv):
+    blank = record("GHSA-1", "idna", "3.11", severity="LOW", summary="  \n ", details="\x1b[2Jthe rest")
+    osv.records = {"GHSA-1": blank}
+    code, said = audit()
+    assert code == 15
+    assert "GHSA-1, low:  [2Jthe rest" in said
 
 
 def test_what_was_withdrawn_does_not_count(audit, osv):
@@ -112,8 +120,9 @@ def test_an_answer_that_is_none(audit, osv, answer):
     assert "Traceback" not in said
 
 
-def test_a_database_that_cannot_be_reached(audit):
-    code, said = audit(url="http://me:secret@127.0.0.1:9")
+def test_a_database_that_cannot_be_reached_leaves_what_code_scanning_knows(audit, tmp_path):
+    code, said = audit("", "--sarif", "audit.sarif", url="http://me:secret@127.0.0.1:9")
+    assert not (tmp_path / "audit.sarif").exists()
     assert code == 7
     assert "check the network, or name a mirror under 'audit: {url: ...}'" in said
     assert "secret" not in said

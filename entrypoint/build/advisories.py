@@ -56,17 +56,18 @@ def vulnerable(
     for pin, alike in pins.items():
         for advisory in advisories.get((pin.name, pin.version), ()):
             if not audit.ignored & set(advisory.ids):
-                yield advisory, _problem(pin, len(alike), advisory)
+                yield advisory, _problem(pin, len({each.place.file for each in alike}), advisory)
 
 
 def _problem(pin: Pin, locks: int, advisory: Advisory) -> Problem:
     rated = advisory.severity or "of no known severity"
-    others = f", and in {locks - 1} more locks" if locks > 1 else ""
+    others = f", as {locks - 1} other lock{'s have' if locks > 2 else ' has'} it" if locks > 1 else ""  # noqa: PLR2004
     message = f"{pin} has {advisory.ids[0]}, {rated}{others}: {advisory.summary}"
     newer = [version for version in advisory.fixed if _is_newer(version, pin.version)]
     if newer:
         first = min(newer, key=Version)
-        remedy = f"run: lambda-layers lock --upgrade-package '{pin.name}=={first}', or a newer one"
+        pinned = f"{pin.name}=={first}"
+        remedy = f"pin {pinned} or newer; in a lock of ours: lambda-layers lock --upgrade-package '{pinned}'"
     else:
         remedy = (
             "no version is known to be without it; give a reason under 'audit: {ignore: ...}', or replace it"
@@ -78,7 +79,9 @@ def _advisory(name: str, record: Mapping[str, object]) -> Advisory:
     ids = [str(record["id"]), *_listed(record, "aliases")]
     specific = record.get("database_specific")
     rated = str(specific.get("severity", "")).lower() if isinstance(specific, Mapping) else ""
-    summary = str(record.get("summary") or record.get("details") or "no summary").strip().splitlines()[0]
+    told = f"{record.get('summary') or ''}\n{record.get('details') or ''}\nno summary"
+    line = next(line for line in told.splitlines() if line.strip()).strip()
+    summary = "".join(letter if letter.isprintable() else " " for letter in line)
     return Advisory(
         ids=tuple(sorted(ids, key=_known_first)),
         summary=summary if len(summary) <= _SUMMARY else f"{summary[:_SUMMARY].rstrip()}…",

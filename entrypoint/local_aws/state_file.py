@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from entrypoint.atomic import write_text
+from entrypoint.errors import MachineError, Place
 from entrypoint.local_aws.arns import Scope
 from entrypoint.local_aws.state import Region
 
@@ -20,13 +21,17 @@ def load(path: Path) -> dict[Scope, Region]:
     """The state that `save` wrote; empty when there is no file."""
     if not path.exists():
         return {}
-    written = json.loads(path.read_text("utf-8"))
-    if written.get("schema") != SCHEMA:
-        raise ValueError(f"{path}: not a state file of this version; delete it to start afresh")
-    return {
-        Scope(entry["account"], entry["region"]): _restore(Region, entry["holds"])
-        for entry in written["regions"]
-    }
+    try:
+        written = json.loads(path.read_text("utf-8"))
+        if written["schema"] != SCHEMA:
+            raise ValueError("it is of another version")  # noqa: TRY301 - told like all else
+        return {
+            Scope(entry["account"], entry["region"]): _restore(Region, entry["holds"])
+            for entry in written["regions"]
+        }
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        message = f"the embedded AWS cannot be read: {error}"
+        raise MachineError.of(message, "delete the file, to start afresh", Place(str(path))) from None
 
 
 def save(path: Path, regions: Mapping[Scope, Region]) -> None:

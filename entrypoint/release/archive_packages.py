@@ -9,6 +9,7 @@ import io
 import posixpath
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -39,6 +40,7 @@ class ArchivePackages:
     """
 
     def __init__(self, file: io.RawIOBase, *, name: str) -> None:
+        self._name = name
         try:
             self._archive = zipfile.ZipFile(file)
         except zipfile.BadZipFile as error:
@@ -67,11 +69,19 @@ class ArchivePackages:
         )
 
     def listed(self, name: str) -> frozenset[str]:
-        """Return the paths that a package's RECORD lists, which are not all there perhaps."""
+        """Return the paths that a package's RECORD lists, which are not all there perhaps.
+
+        Raises:
+            AwsError: where it cannot be read.
+        """
         found = self._records[canonicalize_name(name)]
-        text = self._archive.read(found[0]).decode("utf-8", "replace")
-        rows = csv.reader(text.splitlines())
-        return frozenset(posixpath.normpath(found["root"] + row[0]) for row in rows if row)
+        try:
+            text = self._archive.read(found[0]).decode("utf-8", "replace")
+            rows = [row for row in csv.reader(text.splitlines()) if row]
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, csv.Error) as error:
+            message = f"{found[0]} of {self._name} cannot be read: {error}"
+            raise AwsError.of(message, "publish the layer anew") from None
+        return frozenset(posixpath.normpath(found["root"] + row[0]) for row in rows)
 
     def size(self, name: str) -> int | None:
         """Return a package's zipped bytes, without the bytecode that was added: RECORD does not list that."""

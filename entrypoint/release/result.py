@@ -19,6 +19,8 @@ class RegionResult:
     destination: Destination
     layers: tuple[LayerChange, ...] = ()
     functions: tuple[Outcome, ...] = ()
+    #: The names of the alarms that were put.
+    alarms: tuple[str, ...] = ()
     #: What prune deleted, as name:version.
     deleted: tuple[str, ...] = ()
     error: LayersError | None = None
@@ -57,7 +59,7 @@ class Deployment:
     @property
     def changed(self) -> bool:
         """Tell whether AWS is different from before."""
-        return any(region.published or region.updated for region in self.regions)
+        return any(region.published or region.updated or region.alarms for region in self.regions)
 
     @property
     def problems(self) -> tuple[Problem, ...]:

@@ -91,7 +91,7 @@ def status_of(
         functions=tuple(pairing.change() for pairing in pairings),
         drift=(
             *(drift for change in changes for drift in _of_layer(change)),
-            *(_missing(entry.pattern, problem.message) for entry, problem in _named(selection)),
+            *(_missing(entry.pattern, problem) for entry, problem in _named(selection)),
             *(drift for pairing in pairings for drift in _of_function(pairing, standing, gone, today)),
             *_of_others(state.functions, {each.function.name for each in pairings}, gone),
             *(_setting(alarm.name, "not as it should be", "the recommended alarm") for alarm in alarms),
@@ -131,8 +131,8 @@ def _named(selection: Selection) -> Iterator[tuple[FunctionEntry, Problem]]:
     return ((entry, problem) for entry, problem in selection.unmet if not entry.is_glob)
 
 
-def _missing(entry: str, message: str) -> Drift:
-    return Drift(kind=Kind.MISSING, subject=entry, has=message, wanted="a function that takes layers")
+def _missing(entry: str, problem: Problem) -> Drift:
+    return Drift(kind=Kind.MISSING, subject=entry, has=problem.message, wanted=problem.remedy)
 
 
 def _of_function(pairing: Pairing, standing: Mapping[str, str], gone: _Gone, today: date) -> Iterator[Drift]:

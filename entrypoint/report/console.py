@@ -4,6 +4,7 @@ Results go to standard output, progress and warnings to standard error. Colours 
 appear on a terminal only (and not with NO_COLOR); a log gets one plain line for each thing done.
 """
 
+import os
 import sys
 import threading
 import time
@@ -34,6 +35,14 @@ _STYLES = {LayerAction.KEEP: "dim", LayerAction.REUSE: "cyan", LayerAction.PUBLI
 _CHANGES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.UPGRADED: "cyan", Kind.DOWNGRADED: "yellow"}
 
 
+class _Stream(RichConsole):
+    """Goes on in silence where the reader has had enough: what is being done is not to stop half-way."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
 class Console:
     """Prints what happens; safe to use from several threads."""
 
@@ -49,8 +58,8 @@ class Console:
         `warnings` takes in what is warned of, for who tells of it elsewhere. `disarm` is for a workflow,
         whose runner obeys some lines and folds others: it returns a text without the lines that it obeys.
         """
-        self._out = RichConsole(highlight=False, soft_wrap=True)
-        self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
+        self._out = _Stream(highlight=False, soft_wrap=True)
+        self._err = _Stream(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
         self._bars = Bars(self._err, visible=self._err.is_terminal and not quiet)
         self._folds = disarm is not None and not quiet
         self._disarm = disarm or str
@@ -130,6 +139,8 @@ class Console:
         if layers or functions:
             text = f"published {count(layers, 'layer version')}, updated {count(functions, 'function')}"
             self._out.print(f"[bold green]{text}[/bold green]")
+        if alarms := sum(len(region.alarms) for region in deployment.regions):
+            self._out.print(f"[bold green]put {count(alarms, 'alarm')}[/bold green]")
         for region in deployment.regions:
             if region.deleted:
                 self._out.print(f"deleted in {region.destination}: {', '.join(region.deleted)}")

@@ -1,6 +1,6 @@
 """Figures as people read them."""
 
-_KILO, _MEGA = 1e3, 1e6
+KILO, MEGA = 1e3, 1e6
 
 
 def count(number: int, thing: str) -> str:
@@ -10,11 +10,11 @@ def count(number: int, thing: str) -> str:
 
 def megabytes(size: int) -> str:
     """Return a size in bytes as MB."""
-    return f"{size / _MEGA:.1f} MB"
+    return f"{size / MEGA:.1f} MB"
 
 
 def growth(size: int | None) -> str:
     """Return by how many bytes something grows, in MB or kB; nothing where that is not known."""
     if size is None:
         return ""
-    return f"{size / _MEGA:+.1f} MB" if abs(size) >= _MEGA / 10 else f"{size / _KILO:+.1f} kB"
+    return f"{size / MEGA:+.1f} MB" if abs(size) >= MEGA / 10 else f"{size / KILO:+.1f} kB"

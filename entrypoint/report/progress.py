@@ -9,9 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from entrypoint.build.fetch import Progress as Download
-from entrypoint.report.figures import count
-
-_MEGA = 1e6
+from entrypoint.report.figures import MEGA, count
 
 
 class Bars:
@@ -94,5 +92,5 @@ class Downloads:
             self.wheels += download.done
             self.received = sum(file.received for file in self._files.values())
             total = sum(file.size or file.received for file in self._files.values())
-            amount = f"{self.received / _MEGA:.1f}/{total / _MEGA:.1f} MB, {count(len(self._files), 'wheel')}"
+            amount = f"{self.received / MEGA:.1f}/{total / MEGA:.1f} MB, {count(len(self._files), 'wheel')}"
             self._bar.show(self.received, total, amount)

@@ -18,7 +18,7 @@ from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
 from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.status import RegionStatus
 from entrypoint.release.update import Outcome, Status
-from entrypoint.report.figures import count, growth, megabytes
+from entrypoint.report.figures import KILO, MEGA, count, growth, megabytes
 from entrypoint.targets import Target
 
 MARKER = "<!-- lambda-layers -->"
@@ -26,7 +26,6 @@ MARKER = "<!-- lambda-layers -->"
 _ROWS = 200
 _NAMED = 10
 _SLICES = 8
-_KILO, _MEGA = 1e3, 1e6
 _THINNEST = 0.02
 """The share of a chart below which slices hide each other's labels."""
 _OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-isoe", "eusc-")
@@ -44,13 +43,15 @@ def plan_summary(plans: Iterable[RegionPlan], differences: Iterable[Difference] 
     plans = tuple(plans)
     layers = sum(len(plan.to_publish) for plan in plans)
     functions = sum(len(plan.to_update) for plan in plans)
-    if not layers and not functions:
-        return _page("Lambda layers: nothing to do", ["AWS agrees with the manifest."])
+    warnings = _list("Warnings", [warning for plan in plans for warning in plan.warnings])
+    if all(plan.is_empty for plan in plans):
+        return _page("Lambda layers: nothing to do", ["AWS agrees with the manifest.", warnings])
     sections = [
         _layers((plan.destination, change) for plan in plans for change in plan.layers),
         _packages(differences),
         _changes((plan, change) for plan in plans for change in plan.to_update),
-        _list("Warnings", [warning for plan in plans for warning in plan.warnings]),
+        _alarms("to put", [alarm.name for plan in plans for alarm in plan.alarms]),
+        warnings,
     ]
     return _page(f"Lambda layers: {layers} to publish, {count(functions, 'function')} to update", sections)
 
@@ -76,6 +77,7 @@ def deployment_summary(deployment: Deployment, warnings: Sequence[Problem] = ())
         ),
         _packages(deployment.differences),
         _outcomes((region, outcome) for region in deployment.regions for outcome in region.functions),
+        _alarms("put", [name for region in deployment.regions for name in region.alarms]),
         _list("Problems", deployment.problems),
         _list("Warnings", warnings),
         *(_contents(target, archive) for target, archive in deployment.archives.items()),
@@ -128,6 +130,12 @@ def _number(version: LayerVersion | None) -> str:
 def _sizes(archive: BuiltArchive) -> list[str]:
     share = archive.unzipped_size / UNZIPPED_BYTES
     return [megabytes(archive.compressed_size), megabytes(archive.unzipped_size), f"{share:.0%}"]
+
+
+def _alarms(done: str, names: Sequence[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:_NAMED])
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{count(len(names), 'alarm')} {done}: {shown}{more}" if names else ""
 
 
 def _packages(differences: Iterable[Difference]) -> str:
@@ -196,7 +204,7 @@ def _contents(target: Target, archive: BuiltArchive) -> str:
     shown = [(name, size) for size, name in sizes[:_SLICES] if size > total * _THINNEST]
     if rest := total - sum(size for _, size in shown):
         shown.append((f"{len(sizes) - len(shown)} more", rest))
-    unit, bytes_of_it = ("MB", _MEGA) if total > _MEGA else ("kB", _KILO)  # mermaid draws no slice of 0.00
+    unit, bytes_of_it = ("MB", MEGA) if total > MEGA else ("kB", KILO)  # mermaid draws no slice of 0.00
     slices = "\n".join(f'  "{name}" : {size / bytes_of_it:.3g}' for name, size in shown)
     packages = count(len(sizes), "package")
     summary = f"{target}: {packages}, {megabytes(archive.unzipped_size)} unzipped"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import yaml
 
@@ -159,3 +160,10 @@ def _comment(text: str, indent: str) -> str:
             line.append(words.pop(0))
         lines.append(f"{indent}# {' '.join(line)}\n")
     return "".join(lines)
+
+
+def free_name(name: str, taken: Iterable[str]) -> str:
+    """Return the name, or one like it that is not taken."""
+    others = set(taken)
+    numbered = (f"{name[:95]}-{number}" for number in count(2))
+    return name if name not in others else next(each for each in numbered if each not in others)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from entrypoint.runtimes import RUNTIMES
-from entrypoint.starter.draft import Draft, DraftLayer, layer_name
+from entrypoint.starter.draft import Draft, DraftLayer, free_name, layer_name
 
 _SKIPPED = {"node_modules", "site-packages", "dist", "build"}
 _DEPTH = 3
@@ -16,7 +16,10 @@ _PLAIN_NAMES = {"requirements", "layers", "src", "app", ""}
 def found_in_folder(folder: Path) -> Draft:
     """Return a layer for each requirements file, else one for the dependencies of pyproject.toml."""
     runtime = default_runtime(folder)
-    layers = dict(_found_layers(folder)) or {"shared": ("requests",)}
+    layers: dict[str, tuple[str, ...]] = {}
+    for name, requirements in _found_layers(folder):
+        layers[free_name(name, layers)] = requirements
+    layers = layers or {"shared": ("requests",)}
     notes = (
         () if any(_found_layers(folder)) else ("Nothing was found here: write the packages that you need.",)
     )

@@ -1,9 +1,8 @@
 """What the templates of all tools have in common -> a draft: layers of folders, functions that name them."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 from entrypoint.runtimes import RUNTIMES, Architecture
@@ -12,6 +11,7 @@ from entrypoint.starter.draft import (
     Draft,
     DraftFunction,
     DraftLayer,
+    free_name,
     known_architectures,
     known_runtimes,
     layer_name,
@@ -61,7 +61,7 @@ def drafted(folder: Path, found: FoundTemplate) -> Draft | None:
     """Return the draft of a template; None where it speaks of no layer."""
     named: dict[str, str] = {}
     for reference, layer in found.layers.items():
-        named[reference] = _free(layer_name(layer.name), named.values())
+        named[reference] = free_name(layer_name(layer.name), named.values())
     functions = [(each, _references(each, named)) for each in found.functions if _runs_here(each)]
     notes = [f"Read from {found.tool}."]
     layers = []
@@ -111,10 +111,3 @@ def _references(function: FoundFunction, named: Mapping[str, str]) -> tuple[str,
     """Return what a function's layers are called here: names, ARNs, or what else stands there."""
     found = (named.get(referred(each)) or text(each) or referred(each) for each in function.layers)
     return tuple(dict.fromkeys(each for each in found if each))
-
-
-def _free(name: str, taken: Iterable[str]) -> str:
-    """Return the name, or one like it that is not taken."""
-    others = set(taken)
-    numbered = (f"{name[:95]}-{number}" for number in count(2))
-    return name if name not in others else next(each for each in numbered if each not in others)

@@ -5,6 +5,7 @@ import urllib.request
 
 import pytest
 
+from entrypoint.errors import MachineError
 from entrypoint.local_aws.server import LocalAws
 
 
@@ -93,8 +94,9 @@ def test_an_update_that_was_in_progress_ends_in_the_next_run(state_file, connect
         assert (configuration["LastUpdateStatus"], configuration["MemorySize"]) == ("Successful", 256)
 
 
-def test_a_file_of_another_version_is_not_guessed_at(state_file):
+@pytest.mark.parametrize("text", [json.dumps({"schema": 0, "regions": []}), "{", "[]", "{}"])
+def test_a_file_of_another_version_or_a_damaged_one_is_not_guessed_at(state_file, text):
     state_file.parent.mkdir()
-    state_file.write_text(json.dumps({"schema": 0, "regions": []}))
-    with pytest.raises(ValueError, match="delete it to start afresh"):
+    state_file.write_text(text)
+    with pytest.raises(MachineError, match="delete the file, to start afresh"):
         LocalAws(state_file=state_file)

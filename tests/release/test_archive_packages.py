@@ -49,3 +49,24 @@ def test_a_layer_without_packages():
 def test_what_is_no_zip():
     with pytest.raises(AwsError, match="web:1 is no layer's archive"):
         ArchivePackages(io.BytesIO(b"nothing"), name="web:1")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data.replace(b"rows of a record", b"rows of a RECORD"),  # not what its checksum says
+        lambda data: data.replace(
+            b"PK\x01\x02\x14\x03\x14\x00\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01\x00\x00"
+        ),
+        lambda data: data.replace(b"rows of a record", b"," * 16),
+    ],
+    ids=["checksum", "encrypted", "checksum of other bytes"],
+)
+def test_a_record_that_cannot_be_read_is_told(damage):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("python/six-1.0.dist-info/RECORD", "rows of a record,,\n")
+    damaged = damage(file.getvalue())
+    assert damaged != file.getvalue()
+    with pytest.raises(AwsError, match=r"RECORD of web:1 cannot be read: .*; publish the layer anew"):
+        ArchivePackages(io.BytesIO(damaged), name="web:1").listed("six")

@@ -104,7 +104,12 @@ def test_another_accounts_layer_of_the_same_name_is_not_taken_for_deleted():
 
 def test_a_function_that_there_is_not():
     assert drift(ON_API, web=[version("web", 7)]) == [
-        (Kind.MISSING, "api", f"there is no function 'api' in {REGION}", "a function that takes layers")
+        (
+            Kind.MISSING,
+            "api",
+            f"there is no function 'api' in {REGION}",
+            "create it first, or take it out of the manifest",
+        )
     ]
     globs = WEB + 'functions: {"report-*": {layers: [web]}}'
     assert drift(globs, web=[version("web", 7)]) == []

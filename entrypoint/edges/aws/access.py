@@ -93,10 +93,12 @@ class Access:
         if tell is None:
             return session
 
-        def begin(context: dict[str, Any], **_: object) -> None:
-            context["begun"] = time.monotonic()
+        def begin(context: dict[str, Any], model: OperationModel, **_: object) -> None:
+            # The event of a call that had no answer brings no model.
+            context["begun"], context["told"] = time.monotonic(), model
 
-        def end(context: dict[str, Any], model: OperationModel, **outcome: Any) -> None:  # noqa: ANN401
+        def end(context: dict[str, Any], **outcome: Any) -> None:  # noqa: ANN401
+            model: OperationModel = context["told"]
             answer = outcome.get("parsed", {}).get("ResponseMetadata", {})
             result = (
                 outcome.get("exception") or f"{answer.get('HTTPStatusCode')} {answer.get('RequestId', '')}"

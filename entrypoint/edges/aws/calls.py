@@ -7,7 +7,7 @@ publishing again.
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -99,7 +99,7 @@ class LambdaCalls:
         while failures < _ATTEMPTS and self._clock() < deadline:
             ticket = pace.wait()
             try:
-                answer: dict[str, Any] = getattr(self._client, operation)(**parameters)
+                answer = _of_lambda(getattr(self._client, operation), parameters)
             except (ClientError, BotoCoreError, ResponseParserError) as error:
                 last = error
             else:
@@ -127,6 +127,39 @@ class LambdaCalls:
             return self(operation, **parameters)
         except AbsentError:
             return None
+
+
+def answered(call: Callable[..., Any], parameters: Mapping[str, object]) -> dict[str, Any]:
+    """Make a call of botocore's, and return the answer.
+
+    Raises:
+        ResponseParserError: what answers is not AWS; on some of that botocore fails in its own code.
+        ClientError, BotoCoreError: as botocore says.
+    """
+    try:
+        found: dict[str, Any] = call(**parameters)
+    except (KeyError, AttributeError, TypeError) as error:
+        raise ResponseParserError(str(error)) from error
+    except ClientError as error:
+        if "Error" not in error.response:
+            raise ResponseParserError(str(error)) from None
+        raise
+    return found
+
+
+def _of_lambda(call: Callable[..., Any], parameters: Mapping[str, object]) -> dict[str, Any]:
+    """Make a call to Lambda, whose answers have an id, and whose errors have a code in words."""
+    try:
+        answer = answered(call, parameters)
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        code = error.response["Error"].get("Code", "")
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR and (not code or code.isdecimal()):
+            raise ResponseParserError(str(error)) from None
+        raise
+    if not answer["ResponseMetadata"].get("RequestId"):
+        raise ResponseParserError("it is no answer of AWS")
+    return answer
 
 
 def _is_throttle(error: Exception) -> bool:

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from entrypoint.edges.aws.access import Access
-from entrypoint.edges.aws.calls import LambdaCalls, refusal, unreachable
+from entrypoint.edges.aws.calls import LambdaCalls, answered, refusal, unreachable
 from entrypoint.limits import CONTROL_PLANE_CALLS_PER_SECOND
 from entrypoint.manifest import Bucket, Destination
 
@@ -66,7 +66,7 @@ class Region:
         """Return the answer of another service than Lambda."""
         try:
             with closing(self._client(service)) as client:
-                answer: dict[str, Any] = getattr(client, operation)(**parameters)
+                answer = answered(getattr(client, operation), parameters)
         except ClientError as error:
             raise refusal(error, {}, service=service) from None
         except (BotoCoreError, ResponseParserError) as error:

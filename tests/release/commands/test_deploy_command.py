@@ -172,6 +172,31 @@ def test_each_call_is_told_of_with_its_id(capsys):
     assert all(re.fullmatch(r"eu-west-1 lambda List\w+: 200 [\w-]{36}, \d+ ms", line) for line in lines)
 
 
+def test_a_call_without_an_answer_is_told_of_and_made_again(faults, capsys):
+    faults.script("ListFunctions", fault.reset_before)
+    assert main(["plan", "--verbose"]) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "ListFunctions" in line]
+    assert len(told) == 2
+    assert "Connection was closed" in told[0] or "reset" in told[0]
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>who are you?</html>", b"[]"])
+@pytest.mark.parametrize("status", [200, 403])
+def test_what_is_no_answer_of_aws(faults, capsys, status, body):
+    faults.script("ListFunctions", *[fault.answer(status, body)] * 99)
+    assert main(["plan"]) == 10
+    assert "AWS cannot be reached: what answers is not AWS; check the proxy" in capsys.readouterr().err
+
+
+def test_a_reader_who_has_had_enough_stops_nothing(aws):
+    running = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, "deploy"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    running.stdout.close()
+    assert running.wait(60) == 0
+    assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:1"]
+
+
 def test_interrupted_it_says_what_is_done_and_the_next_run_does_the_rest(aws, faults):
     running = subprocess.Popen([sys.executable, "-c", COMMAND, "deploy"], stderr=subprocess.PIPE, text=True)
     faults.script(UPDATE, fault.after(lambda: running.send_signal(signal.SIGINT)), fault.delayed(1))

@@ -93,6 +93,20 @@ def test_packages_that_cannot_be_compared_stop_nothing(summary, aws, pin, faults
     assert "what changes in the packages is not shown: AWS refuses GetLayerVersion" in capsys.readouterr().err
 
 
+def test_alarms_alone_are_something_to_do(summary, project):
+    assert main(["deploy"]) == 0
+    summary()
+    alarms = "alarms: {actions: ['arn:aws:sns:eu-west-1:123456789012:told']}"
+    watched = MANIFEST.replace("api: {layers: [web, tools]}", f"api: {{layers: [web, tools], {alarms}}}")
+    (project / "lambda-layers.yml").write_text(watched)
+    assert main(["plan"]) == 0
+    text = summary()
+    assert "nothing to do" not in text
+    assert "alarms to put: `" in text
+    assert main(["deploy"]) == 0
+    assert "alarms put: `" in summary()
+
+
 def test_a_failure_says_what_stands_where(summary, aws, project):
     (project / "lambda-layers.yml").write_text(MANIFEST + "rollout: {waves: [1]}\n")
     aws.fail_next_update("report-daily", reason="a | b")
