@@ -56,7 +56,8 @@ def changed(change: Callable[[dict], None]):
             started = []
             answered = json.loads(b"".join(inner(environ, lambda *given: started.extend(given[:2]))))
             change(answered)
-            start_response(started[0], [("Content-Type", "application/json")])
+            kept = [header for header in started[1] if header[0].lower() != "content-length"]
+            start_response(started[0], kept)
             return [json.dumps(answered).encode()]
 
         return application

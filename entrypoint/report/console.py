@@ -86,7 +86,9 @@ class Console:
         """Tell of a finished archive."""
         sizes = f"{megabytes(archive.compressed_size)} zipped, {megabytes(archive.unzipped_size)} unzipped"
         self._count("built", "archive")
-        self._err.print(f"[green]built[/green] {target}: {count(len(archive.packages), 'package')}, {sizes}")
+        wheels = sum(package.origin.endswith(".whl") for package in archive.packages)
+        told = f"{count(wheels, 'package')}, {sizes}" if wheels else sizes
+        self._err.print(f"[green]built[/green] {target}: {told}")
 
     def plans(self, plans: Iterable[RegionPlan]) -> None:
         """Show what is to be done everywhere, layer by layer and function by function."""
