@@ -158,7 +158,7 @@ def status(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int
             run.console.statuses(found.regions)
     if found.regions:
         github.add_summary(environment, status_summary(found.regions))
-    _raise_all(AwsError, [problem for failure in found.failures for problem in failure.problems])
+    _raise_all(AwsError, [problem for failure in found.failures for problem in failure.located])
     return _SOMETHING_TO_DO if any(region.drift for region in found.regions) else 0
 
 

@@ -41,6 +41,13 @@ class RegionResult:
         errors = [self.error, *(outcome.error for outcome in self.functions)]
         return tuple(problem for error in errors if error for problem in error.problems)
 
+    @property
+    def located(self) -> tuple[Problem, ...]:
+        """The problems, each with the account and region where it is one."""
+        return tuple(
+            problem._replace(message=f"{self.destination}: {problem.message}") for problem in self.problems
+        )
+
     def having(self, status: Status) -> tuple[Outcome, ...]:
         """Return the functions whose update ended so."""
         return tuple(outcome for outcome in self.functions if outcome.status is status)

@@ -71,6 +71,7 @@ def test_a_place_that_fails_hides_no_other(status, aws, project, faults):
     faults.refuse_region("us-east-1", fault.error(403, "AccessDeniedException", "not here"))
     told = status(code=10)
     assert "  not deployed tools: has no version" in told.out
+    assert "error: us-east-1: AWS refuses" in told.err
     assert "not here" in told.err
     regions = json.loads(status("--json", code=10).out)["regions"]
     assert [region["region"] for region in regions] == ["eu-west-1", "us-east-1"]
