@@ -52,7 +52,7 @@ def _unzipped_size(content: bytes) -> int:
             if total > UNZIPPED_LIMIT:
                 raise invalid_parameter(f"Unzipped size must be smaller than {UNZIPPED_LIMIT} bytes")
             broken = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
         raise invalid_parameter(
             "Could not unzip uploaded file. Please check your file, then try to upload again."
         ) from error

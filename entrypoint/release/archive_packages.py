@@ -78,7 +78,7 @@ class ArchivePackages:
         try:
             text = self._archive.read(found[0]).decode("utf-8", "replace")
             rows = [row for row in csv.reader(text.splitlines()) if row]
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, csv.Error) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, csv.Error) as error:
             message = f"{found[0]} of {self._name} cannot be read: {error}"
             raise AwsError.of(message, "publish the layer anew") from None
         return frozenset(posixpath.normpath(found["root"] + row[0]) for row in rows)

@@ -154,7 +154,8 @@ def _of_lambda(call: Callable[..., Any], parameters: Mapping[str, object]) -> di
     except ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         code = error.response["Error"].get("Code", "")
-        if status < HTTPStatus.INTERNAL_SERVER_ERROR and (not code or code.isdecimal()):
+        is_transient = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
+        if not is_transient and (not code or code.isdecimal()):
             raise ResponseParserError(str(error)) from None
         raise
     if not answer["ResponseMetadata"].get("RequestId"):
@@ -164,7 +165,7 @@ def _of_lambda(call: Callable[..., Any], parameters: Mapping[str, object]) -> di
 
 def _is_throttle(error: Exception) -> bool:
     return isinstance(error, ClientError) and (
-        error.response["Error"]["Code"] in _THROTTLES or _status(error) == HTTPStatus.TOO_MANY_REQUESTS
+        error.response["Error"].get("Code") in _THROTTLES or _status(error) == HTTPStatus.TOO_MANY_REQUESTS
     )
 
 
