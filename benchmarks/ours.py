@@ -5,12 +5,12 @@ import sys
 import time
 from pathlib import Path
 
-from entrypoint.build.assemble import assemble
-from entrypoint.build.fetch import Wheel
-from entrypoint.build.inspect import inspect
-from entrypoint.build.layout import lay_out
-from entrypoint.build.verify import verify
-from entrypoint.project import load_project
+from entrypoint.layer.assemble import assemble
+from entrypoint.layer.inspect import inspect
+from entrypoint.layer.layout import lay_out
+from entrypoint.layer.verify import verify
+from entrypoint.lock.project import load_project
+from entrypoint.wheels.fetch import Wheel
 
 work, name, output = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 project = load_project(work / "lambda-layers.yml", root=work, variables={})

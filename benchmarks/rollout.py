@@ -24,12 +24,12 @@ import faults as fault
 from botocore.exceptions import ClientError
 from faults import Faults
 
-from entrypoint.edges.aws import Access, AwsRegion
-from entrypoint.edges.aws.calls import LambdaCalls
-from entrypoint.edges.aws.functions import Functions
+from entrypoint.aws import Access, AwsRegion
+from entrypoint.aws.calls import LambdaCalls
+from entrypoint.aws.functions import Functions
+from entrypoint.aws.model import Function
 from entrypoint.local_aws.server import LocalAws
-from entrypoint.manifest import AT_ONCE, Destination, Portion, Rollout
-from entrypoint.release.aws_lambda import Function
+from entrypoint.manifest.model import AT_ONCE, Destination, Portion, Rollout
 from entrypoint.release.function_change import FunctionChange, Wanted
 from entrypoint.release.rollout import roll_out, waves
 from entrypoint.release.update import Status

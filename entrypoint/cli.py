@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from entrypoint import command_line
+from entrypoint.commands import options as command_line
 from entrypoint.errors import LayersError, MachineError, Place, UsageError
 
 _INTERRUPTED = 130
@@ -117,7 +117,7 @@ def _machine_error(error: OSError) -> MachineError:
 def _print(error: LayersError | None, environment: Mapping[str, str]) -> None:
     text = "".join(f"error: {problem}\n" for problem in (error.problems if error else ()))
     if environment.get("GITHUB_ACTIONS") == "true":
-        from entrypoint.edges import github  # noqa: PLC0415 - a workflow's business only
+        from entrypoint.report import github  # noqa: PLC0415 - a workflow's business only
 
         text = github.without_commands(text)
     sys.stderr.write(text)
@@ -128,7 +128,7 @@ def _annotate(
 ) -> None:
     """Show problems in a workflow at their lines."""
     if environment.get("GITHUB_ACTIONS") == "true":
-        from entrypoint.edges import github  # noqa: PLC0415
+        from entrypoint.report import github  # noqa: PLC0415
 
         for kind, problems in (
             ("error", error.problems if error else ()),
@@ -140,7 +140,7 @@ def _annotate(
 def _write_sarif(error: LayersError | None, arguments: argparse.Namespace) -> None:
     judged = error is None or any(problem.place for problem in error.problems)
     if arguments.sarif and judged:  # else what was found before would count as mended
-        from entrypoint.atomic import write_text  # noqa: PLC0415
+        from entrypoint.files import write_text  # noqa: PLC0415
         from entrypoint.report.sarif import sarif  # noqa: PLC0415
 
         text = sarif(error, arguments.warnings, manifest=arguments.manifest)
@@ -149,7 +149,7 @@ def _write_sarif(error: LayersError | None, arguments: argparse.Namespace) -> No
 
 def _parse(argv: Sequence[str], into: argparse.Namespace, environment: Mapping[str, str]) -> None:
     if environment.get("GITHUB_ACTIONS") == "true":
-        from entrypoint.edges import action_inputs  # noqa: PLC0415
+        from entrypoint.commands import action_inputs  # noqa: PLC0415
 
         if argv:
             action_inputs.check_beside_args(environment)

@@ -10,28 +10,30 @@ are handed in. AWS itself is the only memory: a run that died is healed by runni
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from entrypoint import auditing, comparing, wheels
-from entrypoint.build.describe import BuiltArchive
-from entrypoint.building import build_archives, files_of, read_archives
-from entrypoint.diagnosing import Diagnoses, diagnose_everywhere
+from entrypoint.commands import compare as comparing
+from entrypoint.commands.gather import gather
+from entrypoint.commands.run import Run
 from entrypoint.errors import Problem, VerifyError
+from entrypoint.index import check_wheels as wheels
+from entrypoint.layer.archives import build_archives, files_of, read_archives
+from entrypoint.layer.describe import BuiltArchive
 from entrypoint.limits import DIRECT_UPLOAD_BYTES
-from entrypoint.locking import compare_locks, locks_of, write_locks
-from entrypoint.observing import Statuses, statuses_everywhere
+from entrypoint.lock import audit as auditing
+from entrypoint.lock.locks import compare_locks, locks_of, write_locks
+from entrypoint.manifest.targets import AwsLayer, Target
+from entrypoint.release.diagnose import Diagnoses, diagnose_everywhere
 from entrypoint.release.difference import Difference
-from entrypoint.release.overview import Overview
-from entrypoint.release.result import Deployment
-from entrypoint.release.sizes import refuse_overweight
-from entrypoint.releasing import (
+from entrypoint.release.everywhere import (
     Plans,
     plan_everywhere,
     plan_rollbacks,
     prune_everywhere,
     release_everywhere,
 )
-from entrypoint.reporting import gather
-from entrypoint.run import Run
-from entrypoint.targets import AwsLayer, Target
+from entrypoint.release.observe import Statuses, statuses_everywhere
+from entrypoint.release.overview import Overview
+from entrypoint.release.result import Deployment
+from entrypoint.release.sizes import refuse_overweight
 
 
 def lock(run: Run, targets: Sequence[Target], *, upgrade: bool, packages: Sequence[str], check: bool) -> None:

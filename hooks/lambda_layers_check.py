@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from entrypoint.errors import LayersError
-from entrypoint.project import check_project, load_project
+from entrypoint.lock.project import check_project, load_project
 from hooks.manifests import manifests
 
 

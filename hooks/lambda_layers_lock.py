@@ -7,7 +7,7 @@ from pathlib import Path
 
 from entrypoint import cli
 from entrypoint.errors import LayersError
-from entrypoint.project import load_project, out_of_step
+from entrypoint.lock.project import load_project, out_of_step
 from hooks.manifests import manifests
 
 

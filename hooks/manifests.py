@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from functools import partial
 
-from entrypoint.schema import DEFAULT_PATH
+from entrypoint.manifest.schema import DEFAULT_PATH
 
 
 def manifests(argv: Sequence[str] | None, description: str | None) -> list[str]:

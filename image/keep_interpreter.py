@@ -15,8 +15,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from entrypoint.build import bytecode_compiler  # noqa: E402
-from entrypoint.build.symbols import write_without_symbols  # noqa: E402
+from entrypoint.layer import bytecode_compiler  # noqa: E402
+from entrypoint.layer.symbols import write_without_symbols  # noqa: E402
 
 
 def main(destination: str) -> None:

@@ -24,7 +24,7 @@ import docker
 from docker.errors import ImageNotFound
 from docker.models.containers import Container
 
-from entrypoint.runtimes import Architecture
+from entrypoint.manifest.runtimes import Architecture
 
 _EMULATOR = "aws-sam-cli==1.170.0"
 _CLIENT = "awslambdaric==4.2.2"

@@ -9,14 +9,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from entrypoint.build.assemble import Archive, assemble
-from entrypoint.build.fetch import Wheel
-from entrypoint.build.inspect import Contents, inspect
-from entrypoint.build.layout import Part, lay_out
 from entrypoint.errors import Place
-from entrypoint.manifest import Layer, Requirements
-from entrypoint.runtimes import RUNTIMES, Architecture, Platform
-from entrypoint.targets import Target
+from entrypoint.layer.assemble import Archive, assemble
+from entrypoint.layer.inspect import Contents, inspect
+from entrypoint.layer.layout import Part, lay_out
+from entrypoint.manifest.model import Layer, Requirements
+from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
+from entrypoint.manifest.targets import Target
+from entrypoint.wheels.fetch import Wheel
 
 PYTHON313 = Platform(RUNTIMES["python3.13"], Architecture.X86_64)
 

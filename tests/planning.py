@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-from entrypoint import manifest_file
-from entrypoint.manifest import Destination, Manifest, Vpc
-from entrypoint.release.aws_lambda import Details, Function, LayerVersion
+from entrypoint.aws.model import Details, Function, LayerVersion
+from entrypoint.manifest import reader as manifest_file
+from entrypoint.manifest.model import Destination, Manifest, Vpc
+from entrypoint.manifest.targets import AwsLayer, expand
 from entrypoint.release.plan import RegionPlan, make_plan
 from entrypoint.release.publish import describe
 from entrypoint.release.selection import select
 from entrypoint.release.state import LayerState, RegionState
-from entrypoint.targets import AwsLayer, expand
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"

@@ -9,14 +9,14 @@ import yaml
 from snippets import snippets
 
 from entrypoint import errors
-from entrypoint.command_line import options_by_command
-from entrypoint.edges.action_inputs import DEFAULTS
-from entrypoint.edges.aws.reasons import REMEDIES
+from entrypoint.aws.reasons import REMEDIES
+from entrypoint.commands.action_inputs import DEFAULTS
+from entrypoint.commands.options import options_by_command
 from entrypoint.errors import LayersError
-from entrypoint.manifest_file import load
+from entrypoint.manifest.reader import load
+from entrypoint.manifest.schema import MANIFEST
+from entrypoint.manifest.targets import expand
 from entrypoint.report.summary import MARKER
-from entrypoint.schema import MANIFEST
-from entrypoint.targets import expand
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

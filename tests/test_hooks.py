@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from layers import PYTHON313
 
-from entrypoint.build.lock import Lock, write_lock
-from entrypoint.build.lock_header import inputs_hash
-from entrypoint.build.requirement_lines import read_lines
 from entrypoint.errors import Place
-from entrypoint.manifest import Requirements
+from entrypoint.lock.header import inputs_hash
+from entrypoint.lock.lock_file import Lock, write_lock
+from entrypoint.lock.requirement_lines import read_lines
+from entrypoint.manifest.model import Requirements
 from hooks import lambda_layers_check
 
 ROOT = Path(__file__).parent.parent

@@ -21,8 +21,8 @@ import yaml
 from package_index import IndexServer, make_wheel, pip_environment
 from snippets import PAGES, Snippet, agrees, commands, snippets
 
-from entrypoint import command_line
-from entrypoint.manifest_file import load
+from entrypoint.commands import options as command_line
+from entrypoint.manifest.reader import load
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent

@@ -11,11 +11,22 @@ from typing import Any
 import yaml
 
 from entrypoint import errors
-from entrypoint.command_line import _COMMANDS, _OPTIONS
+from entrypoint.commands.options import _COMMANDS, _OPTIONS
 from entrypoint.errors import LayersError
-from entrypoint.runtimes import RUNTIMES
-from entrypoint.schema import MANIFEST
-from entrypoint.shapes import Constant, Flag, FlagOr, ListOf, MapOf, Number, PortionOf, Record, Shape, String
+from entrypoint.manifest.fields import (
+    Constant,
+    Flag,
+    FlagOr,
+    ListOf,
+    MapOf,
+    Number,
+    PortionOf,
+    Record,
+    Shape,
+    String,
+)
+from entrypoint.manifest.runtimes import RUNTIMES
+from entrypoint.manifest.schema import MANIFEST
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

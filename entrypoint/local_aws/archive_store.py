@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
-from entrypoint.atomic import written_whole
+from entrypoint.files import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from entrypoint.local_aws.calls import ACCOUNT
 from entrypoint.local_aws.server import LocalAws
-from entrypoint.manifest import FunctionEntry
-from entrypoint.project import Project
-from entrypoint.runtimes import Platform
+from entrypoint.lock.project import Project
+from entrypoint.manifest.model import FunctionEntry
+from entrypoint.manifest.runtimes import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

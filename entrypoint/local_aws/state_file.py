@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from entrypoint.atomic import write_text
 from entrypoint.errors import MachineError, Place
+from entrypoint.files import write_text
 from entrypoint.local_aws.arns import Scope
 from entrypoint.local_aws.state import Region
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from entrypoint.manifest import FunctionEntry
-from entrypoint.release.aws_lambda import Details, Function
+from entrypoint.aws.model import Details, Function
+from entrypoint.manifest.model import FunctionEntry
 from entrypoint.release.throttling import Account
 
 PREFIX = "lambda-layers-"

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
+from entrypoint.aws.model import Function, ReadsLambda
 from entrypoint.errors import AwsError
-from entrypoint.manifest import FunctionEntry, Vpc
+from entrypoint.manifest.model import FunctionEntry, Vpc
 from entrypoint.parallel import for_each
-from entrypoint.release.aws_lambda import Function, ReadsLambda
 from entrypoint.release.findings import Finding, error, info, named, warning
 from entrypoint.release.network import (
     INTERFACES_PER_VPC,

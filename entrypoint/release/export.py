@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 
-from entrypoint.manifest import Destination, Export
+from entrypoint.manifest.model import Destination, Export
 from entrypoint.release.plan import LayerChange
 
 _KEY = "lambda_layers"

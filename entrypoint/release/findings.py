@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple, Self
 
 from entrypoint.errors import Problem
-from entrypoint.manifest import Destination
+from entrypoint.manifest.model import Destination
 
 _NAMED = 3
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from entrypoint.aws.model import Details, Function
 from entrypoint.errors import Problem
 from entrypoint.limits import LAYERS_PER_FUNCTION
-from entrypoint.manifest import NO_CONCURRENCY, Concurrency, FunctionEntry, Vpc
-from entrypoint.release.aws_lambda import Details, Function
+from entrypoint.manifest.model import NO_CONCURRENCY, Concurrency, FunctionEntry, Vpc
+from entrypoint.manifest.runtimes import RUNTIMES
+from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.selection import arns_of, region_of, without_version
-from entrypoint.runtimes import RUNTIMES
-from entrypoint.targets import AwsLayer
 
 
 class Aspect(StrEnum):

@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from entrypoint.aws.model import ChangesLambda
 from entrypoint.errors import RolloutError
-from entrypoint.manifest import Invocation, Rollout
-from entrypoint.release.aws_lambda import ChangesLambda
+from entrypoint.manifest.model import Invocation, Rollout
 
 _POLL = 10.0
 """Seconds between two looks at the alarms; CloudWatch judges them once a minute at the most often."""

@@ -6,10 +6,10 @@ Which resources an action takes: https://docs.aws.amazon.com/service-authorizati
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from entrypoint.manifest import FunctionEntry, Manifest
+from entrypoint.manifest.model import FunctionEntry, Manifest
+from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.alarms import PREFIX
 from entrypoint.release.export import filled
-from entrypoint.targets import AwsLayer
 
 _VERSION = "2012-10-17"
 _EVERY = ("*",)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
 
-from entrypoint.manifest import Vpc
+from entrypoint.manifest.model import Vpc
 from entrypoint.release.findings import Finding, error, info, named, warning
 
 INTERFACES_PER_VPC = 500

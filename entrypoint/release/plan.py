@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from entrypoint.aws.model import Details, LayerVersion
 from entrypoint.errors import PlanError, Problem
-from entrypoint.manifest import Destination
+from entrypoint.manifest.model import Destination
+from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.alarms import Alarm
-from entrypoint.release.aws_lambda import Details, LayerVersion
 from entrypoint.release.function_change import FunctionChange, Pairing
 from entrypoint.release.selection import Selection
 from entrypoint.release.state import RegionState
-from entrypoint.targets import AwsLayer
 
 
 class LayerAction(StrEnum):

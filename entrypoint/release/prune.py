@@ -9,7 +9,7 @@ working when its layer version is deleted, but can no longer be given that versi
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from entrypoint.release.aws_lambda import ChangesLambda, LayerVersion
+from entrypoint.aws.model import ChangesLambda, LayerVersion
 
 _YOUNG = timedelta(hours=1)
 

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from entrypoint.build.describe import BuiltArchive
+from entrypoint.aws.model import ChangesLambda, LayerVersion, UnclearAnswerError
 from entrypoint.errors import AwsError
-from entrypoint.release.aws_lambda import ChangesLambda, LayerVersion, UnclearAnswerError
+from entrypoint.layer.describe import BuiltArchive
 from entrypoint.release.plan import LayerChange
 from entrypoint.release.state import read_layer
 

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from entrypoint.build.describe import BuiltArchive
 from entrypoint.errors import LayersError, Problem
-from entrypoint.manifest import Destination
+from entrypoint.layer.describe import BuiltArchive
+from entrypoint.manifest.model import Destination
+from entrypoint.manifest.targets import Target
 from entrypoint.release.difference import Difference
 from entrypoint.release.plan import LayerAction, LayerChange
 from entrypoint.release.update import Outcome, Status
-from entrypoint.targets import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

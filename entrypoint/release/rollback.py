@@ -6,13 +6,13 @@ later deployment goes forward again, for what the manifest asks for has not chan
 
 from collections.abc import Mapping, Sequence
 
+from entrypoint.aws.model import Details, Function, LayerVersion
 from entrypoint.errors import PlanError, Problem
-from entrypoint.release.aws_lambda import Details, Function, LayerVersion
+from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.function_change import FunctionChange, Wanted
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
 from entrypoint.release.selection import Selection, without_version
 from entrypoint.release.state import RegionState
-from entrypoint.targets import AwsLayer
 
 
 def plan_rollback(

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from entrypoint.manifest import AT_ONCE, Rollout
+from entrypoint.aws.model import ChangesLambda
+from entrypoint.manifest.model import AT_ONCE, Rollout
 from entrypoint.parallel import wait_for
-from entrypoint.release.aws_lambda import ChangesLambda
 from entrypoint.release.function_change import FunctionChange
 from entrypoint.release.health import HealthCheck
 from entrypoint.release.update import Outcome, Status, Updating

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from entrypoint.aws.model import Function
 from entrypoint.errors import Problem
-from entrypoint.layer_schema import DEFAULT_NAME
-from entrypoint.manifest import Destination, FunctionEntry, Layer, Manifest
-from entrypoint.release.aws_lambda import Function
-from entrypoint.runtimes import RUNTIMES, Architecture
-from entrypoint.targets import AwsLayer
+from entrypoint.manifest.layer_schema import DEFAULT_NAME
+from entrypoint.manifest.model import Destination, FunctionEntry, Layer, Manifest
+from entrypoint.manifest.runtimes import RUNTIMES, Architecture
+from entrypoint.manifest.targets import AwsLayer
 
 _DEFAULT_NAMES = {"{layer}", DEFAULT_NAME}
 

@@ -6,12 +6,12 @@ what is known, unzipped where we built it and zipped elsewhere, is a lower limit
 
 from collections.abc import Iterable, Mapping
 
-from entrypoint.build.describe import BuiltArchive
 from entrypoint.errors import PlanError, Problem
+from entrypoint.layer.describe import BuiltArchive
 from entrypoint.limits import UNZIPPED_BYTES
+from entrypoint.manifest.targets import Target
 from entrypoint.release.function_change import FunctionChange
 from entrypoint.release.plan import RegionPlan
-from entrypoint.targets import Target
 
 
 def refuse_overweight(plans: Iterable[RegionPlan], archives: Mapping[Target, BuiltArchive]) -> None:

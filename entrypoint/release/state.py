@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
-from entrypoint.manifest import Destination, FunctionEntry
+from entrypoint.aws.model import Details, Function, LayerVersion, ReadsLambda
+from entrypoint.manifest.model import Destination, FunctionEntry
 from entrypoint.parallel import as_they_end, for_each, wait_for
-from entrypoint.release.aws_lambda import Details, Function, LayerVersion, ReadsLambda
 
 _PAGE = 50
 _CALLS_AT_ONCE = 8

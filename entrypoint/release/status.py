@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from entrypoint.aws.model import Details, Function, LayerVersion
 from entrypoint.errors import Problem
-from entrypoint.manifest import Destination, FunctionEntry, Vpc
+from entrypoint.manifest.model import Destination, FunctionEntry, Vpc
+from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.alarms import Alarm
-from entrypoint.release.aws_lambda import Details, Function, LayerVersion
 from entrypoint.release.function_change import Aspect, FunctionChange, Pairing, Wanted
 from entrypoint.release.plan import LayerChange, plan_layer
 from entrypoint.release.selection import Selection, without_version
 from entrypoint.release.state import RegionState
-from entrypoint.targets import AwsLayer
 
 
 class Kind(StrEnum):

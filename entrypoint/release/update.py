@@ -10,15 +10,15 @@ from enum import StrEnum
 from functools import partial
 from typing import TypeVar
 
-from entrypoint.errors import LayersError, RolloutError
-from entrypoint.manifest import Vpc
-from entrypoint.release.aws_lambda import (
+from entrypoint.aws.model import (
     Alias,
     ChangesLambda,
     Function,
     StaleRevisionError,
     UpdateInProgressError,
 )
+from entrypoint.errors import LayersError, RolloutError
+from entrypoint.manifest.model import Vpc
 from entrypoint.release.function_change import Aspect, FunctionChange
 
 _ATTEMPTS = 10

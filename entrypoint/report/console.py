@@ -15,9 +15,10 @@ from contextlib import ExitStack, contextmanager
 from rich.console import Console as RichConsole
 from rich.markup import escape
 
-from entrypoint.build.describe import BuiltArchive
 from entrypoint.errors import Problem
-from entrypoint.manifest import Destination, Vpc
+from entrypoint.layer.describe import BuiltArchive
+from entrypoint.manifest.model import Destination, Vpc
+from entrypoint.manifest.targets import Target
 from entrypoint.release.difference import Difference, Kind, PackageChange
 from entrypoint.release.findings import Diagnosis, Severity
 from entrypoint.release.function_change import Aspect, FunctionChange
@@ -27,7 +28,6 @@ from entrypoint.release.status import RegionStatus
 from entrypoint.release.update import Outcome, Status
 from entrypoint.report.figures import count, growth, megabytes
 from entrypoint.report.progress import Bars, Count, Downloads
-from entrypoint.targets import Target
 
 _SHOWN = {Status.UPDATED: "green", Status.PUT_BACK: "yellow"}
 _SEVERITIES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}

@@ -11,17 +11,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from entrypoint.build.describe import BuiltArchive
-from entrypoint.manifest import Destination
-from entrypoint.release.aws_lambda import LayerVersion
+from entrypoint.aws.model import LayerVersion
+from entrypoint.layer.describe import BuiltArchive
+from entrypoint.manifest.model import Destination
+from entrypoint.manifest.runtimes import Architecture
+from entrypoint.manifest.targets import Target
 from entrypoint.release.difference import Difference, Package
 from entrypoint.release.findings import Diagnosis
 from entrypoint.release.function_change import FunctionChange
 from entrypoint.release.plan import LayerChange, RegionPlan
 from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.status import RegionStatus
-from entrypoint.runtimes import Architecture
-from entrypoint.targets import Target
 
 _RUNNERS = {Architecture.X86_64: "ubuntu-latest", Architecture.ARM64: "ubuntu-24.04-arm"}
 """GitHub's own runners by architecture."""

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 from entrypoint import __version__
-from entrypoint.build.advisories import RULE as VULNERABILITY
-from entrypoint.build.verify import RULES, imports
 from entrypoint.errors import AuditError, LayersError, Place, Problem
+from entrypoint.layer.verify import RULES, imports
+from entrypoint.lock.advisories import RULE as VULNERABILITY
 
 _HOME = "https://github.com/lambda-layer-pipeline/lambda-layer-pipeline"
 _NOTICE = "notice"

@@ -15,11 +15,11 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 from packaging.utils import NormalizedName, canonicalize_name
 
-from entrypoint.build.assemble import Archive
-from entrypoint.build.layout import Part
-from entrypoint.build.tags import marker_environment
-from entrypoint.build.verify.packages import required_by
-from entrypoint.targets import Target
+from entrypoint.index.tags import marker_environment
+from entrypoint.layer.assemble import Archive
+from entrypoint.layer.layout import Part
+from entrypoint.layer.verify.packages import required_by
+from entrypoint.manifest.targets import Target
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/lambda-layer-pipeline/lambda-layer-pipeline")
 

@@ -7,11 +7,12 @@ Tables are cut long before that, and say how much they leave out.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from entrypoint.build.describe import BuiltArchive
+from entrypoint.aws.model import LayerVersion
 from entrypoint.errors import Problem
+from entrypoint.layer.describe import BuiltArchive
 from entrypoint.limits import UNZIPPED_BYTES
-from entrypoint.manifest import Destination
-from entrypoint.release.aws_lambda import LayerVersion
+from entrypoint.manifest.model import Destination
+from entrypoint.manifest.targets import Target
 from entrypoint.release.difference import Difference
 from entrypoint.release.function_change import Aspect, FunctionChange
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
@@ -19,7 +20,6 @@ from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.status import RegionStatus
 from entrypoint.release.update import Outcome, Status
 from entrypoint.report.figures import KILO, MEGA, count, growth, megabytes
-from entrypoint.targets import Target
 
 MARKER = "<!-- lambda-layers -->"
 """Finds the comment again that a later run replaces."""

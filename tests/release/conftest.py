@@ -13,9 +13,9 @@ from faults import Faults
 from planning import ACCOUNT, REGION, plan_of, read
 from virtual_time import VirtualTime
 
-from entrypoint.edges.aws import Access, AwsRegion
+from entrypoint.aws import Access, AwsRegion
 from entrypoint.local_aws.server import LocalAws
-from entrypoint.manifest import Destination
+from entrypoint.manifest.model import Destination
 from entrypoint.release.rollout import roll_out
 from entrypoint.release.selection import select
 from entrypoint.release.state import LayerState, RegionState, read_details

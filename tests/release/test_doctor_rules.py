@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from entrypoint.manifest import Vpc
+from entrypoint.manifest.model import Vpc
 from entrypoint.release.findings import Severity
 from entrypoint.release.network import (
     Attachment,

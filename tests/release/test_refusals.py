@@ -5,10 +5,10 @@ import pytest
 from planning import arn, function, planned
 from rolling import LAYERS, NEW, OLD, rolling
 
-from entrypoint.build.describe import BuiltArchive
-from entrypoint.edges.aws.reasons import REMEDIES
+from entrypoint.aws.model import Details
+from entrypoint.aws.reasons import REMEDIES
 from entrypoint.errors import PlanError
-from entrypoint.release.aws_lambda import Details
+from entrypoint.layer.describe import BuiltArchive
 from entrypoint.release.sizes import refuse_overweight
 from entrypoint.release.state import LayerState
 from entrypoint.release.update import Status

@@ -10,7 +10,7 @@ from planning import HASH, layer, read
 
 from entrypoint.errors import AwsError
 from entrypoint.limits import DIRECT_UPLOAD_BYTES
-from entrypoint.manifest import Bucket
+from entrypoint.manifest.model import Bucket
 from entrypoint.release.plan import LayerAction, LayerChange
 from entrypoint.release.publish import publish
 from entrypoint.release.state import read_layer

@@ -8,7 +8,7 @@ from planning import ACCOUNT, REGION, arn, layer, plan_of
 
 from entrypoint.errors import RolloutError
 from entrypoint.local_aws.server import LocalAws
-from entrypoint.manifest import Destination
+from entrypoint.manifest.model import Destination
 from entrypoint.release.rollout import roll_out
 from entrypoint.release.state import LayerState, RegionState
 

@@ -3,8 +3,8 @@
 import pytest
 from planning import HASH, REGION, arn, layer, read
 
-from entrypoint.manifest import Destination
-from entrypoint.release.aws_lambda import LayerVersion
+from entrypoint.aws.model import LayerVersion
+from entrypoint.manifest.model import Destination
 from entrypoint.release.publish import describe
 from entrypoint.release.state import read_layer, read_state
 

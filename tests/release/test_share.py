@@ -5,7 +5,7 @@ import json
 import pytest
 from planning import ACCOUNT, read
 
-from entrypoint.manifest import Share
+from entrypoint.manifest.model import Share
 
 ORGANIZATION = "o-abcdefghij"
 

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planning import HASH, REGION, arn, function, layer, plan_of, read, version
 
+from entrypoint.aws.model import AliasState, Details, LayerVersion
 from entrypoint.errors import PlanError
-from entrypoint.manifest import Destination, Vpc
+from entrypoint.manifest.model import Destination, Vpc
 from entrypoint.release.alarms import Alarm
-from entrypoint.release.aws_lambda import AliasState, Details, LayerVersion
 from entrypoint.release.selection import select
 from entrypoint.release.state import LayerState, RegionState
 from entrypoint.release.status import Kind, status_of

@@ -10,7 +10,7 @@ from planning import ACCOUNT, REGION, plan_of, read
 from rolling import LAYERS, NEW, OLD, rolling
 
 from entrypoint.errors import RolloutError
-from entrypoint.manifest import Destination
+from entrypoint.manifest.model import Destination
 from entrypoint.release.owners import warn_of_owners
 from entrypoint.release.rollout import waves
 from entrypoint.release.state import LayerState, RegionState

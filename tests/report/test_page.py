@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planning import arn, function, version
 
+from entrypoint.aws.model import LayerVersion
 from entrypoint.errors import Problem
-from entrypoint.manifest import Destination
+from entrypoint.manifest.model import Destination
+from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.archive_contents import Content, FileKind, Inventory
-from entrypoint.release.aws_lambda import LayerVersion
 from entrypoint.release.findings import Diagnosis, warning
 from entrypoint.release.function_change import FunctionChange
 from entrypoint.release.overview import Duplicate, Overview
@@ -24,7 +25,6 @@ from entrypoint.release.plan import LayerAction, LayerChange
 from entrypoint.release.status import Drift, Kind, RegionStatus
 from entrypoint.report import page
 from entrypoint.report.treemap import WHOLE, boxes
-from entrypoint.targets import AwsLayer
 
 HOSTILE = (
     "</style></title><script>alert(1)</script><img src=x onerror=alert(1)>\" onload='x' {{ 7 * 7 }} &amp;"

@@ -1,0 +1,119 @@
+"""How AWS is reached: credentials, region, endpoint, and the role to assume in another account."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.exceptions import NoCredentialsError, ProfileNotFound
+from botocore.model import OperationModel
+
+from entrypoint.aws.calls import unreachable
+from entrypoint.errors import AwsError
+
+_SESSION_NAME = "lambda-layers"
+# What botocore reads from where: (key in the profile, variables, default, conversion).
+# Every other SDK reads AWS_REGION; boto3 alone does not.
+_SETTINGS = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
+_NO_PROFILE = {"profile": (None, None, None, None)}
+"""For credentials that are spelt out: AWS_PROFILE may name what is not there, in a container say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How AWS is reached; all None for boto3's own way: environment, profile, instance role."""
+
+    endpoint_url: str | None = None
+    access_key: str | None = None
+    secret_key: str | None = None
+    region: str | None = None
+    #: Is told of each call and its answer, in a line.
+    told: Callable[[str], None] | None = None
+
+    def session(self, role: str | None = None) -> boto3.session.Session:
+        """Return a session, of a role that is assumed when it is first used and again before it expires.
+
+        Raises:
+            AwsError: where the environment names a profile that does not exist, or there are no credentials.
+        """
+        own = self._own_session()
+        if role is None:
+            return own
+        source = own.get_credentials()
+        if source is None:
+            raise unreachable(NoCredentialsError())
+        assumed = botocore.session.Session()
+        fetcher = AssumeRoleCredentialFetcher(
+            client_creator=self._sts(own),
+            source_credentials=source,
+            role_arn=role,
+            extra_args={"RoleSessionName": _SESSION_NAME},
+        )
+        # botocore has no public way to hand credentials that refresh themselves to a session.
+        credentials = DeferredRefreshableCredentials(
+            method="assume-role", refresh_using=fetcher.fetch_credentials
+        )
+        vars(assumed)["_credentials"] = credentials
+        session = boto3.session.Session(botocore_session=assumed, region_name=own.region_name)
+        return self._watched(session, account=role.split(":")[4])
+
+    def _sts(self, own: boto3.session.Session) -> Callable[..., Any]:
+        """Return what makes the client that assumes the role: for the same endpoint as all else."""
+
+        def create(service: str, **options: Any) -> Any:  # noqa: ANN401 - botocore's own
+            region = own.region_name or "us-east-1"
+            config = Config(proxies={}) if self.endpoint_url else None
+            return own._session.create_client(  # noqa: SLF001
+                service, region_name=region, endpoint_url=self.endpoint_url, config=config, **options
+            )
+
+        return create
+
+    def _own_session(self) -> boto3.session.Session:
+        settings = _SETTINGS | (_NO_PROFILE if self.access_key else {})
+        try:
+            session = boto3.session.Session(
+                botocore_session=botocore.session.Session(session_vars=settings),
+                aws_access_key_id=self.access_key,
+                aws_secret_access_key=self.secret_key,
+                region_name=self.region,
+            )
+        except ProfileNotFound as error:
+            raise AwsError.of(str(error), "mend AWS_PROFILE, or add the profile to ~/.aws/config") from None
+
+        return self._watched(session)
+
+    def _watched(self, session: boto3.session.Session, account: str = "") -> boto3.session.Session:
+        """Have each call of a session told of, with the id that AWS's support asks for."""
+        tell = self.told
+        if tell is None:
+            return session
+
+        def begin(context: dict[str, Any], model: OperationModel, **_: object) -> None:
+            # The event of a call that had no answer brings no model.
+            context["begun"], context["told"] = time.monotonic(), model
+
+        def end(context: dict[str, Any], **outcome: Any) -> None:  # noqa: ANN401
+            model: OperationModel = context["told"]
+            answer = outcome.get("parsed", {}).get("ResponseMetadata", {})
+            result = (
+                outcome.get("exception") or f"{answer.get('HTTPStatusCode')} {answer.get('RequestId', '')}"
+            )
+            where = "/".join(filter(None, [account, context["client_region"]]))
+            took = (time.monotonic() - context["begun"]) * 1e3
+            tell(f"{where} {model.service_model.service_name} {model.name}: {result}, {took:.0f} ms")
+
+        session.events.register("before-call", begin)
+        session.events.register("after-call", end)
+        session.events.register("after-call-error", end)
+        return session
+
+    def default_region(self) -> str:
+        """Return the region that the environment or the profile names; AwsError where none does."""
+        if region := self.session().region_name:
+            return region
+        raise AwsError.of("no region is given", "write 'regions: [...]' in the manifest, or set AWS_REGION")

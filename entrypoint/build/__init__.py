@@ -1,1 +1,0 @@
-"""What happens on this machine, in order: lock, fetch, assemble, verify."""

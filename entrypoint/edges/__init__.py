@@ -1,1 +1,0 @@
-"""The outside world: each module is the only importer of its library."""

@@ -1,0 +1,1 @@
+"""Package indexes: pip's settings, listings, candidates, wheel tags, downloads."""

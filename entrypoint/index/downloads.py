@@ -1,0 +1,226 @@
+"""HTTP as packages need it: tries again what may pass, and tells what does not in one sentence."""
+
+import hashlib
+import os
+import ssl
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import TypeVar
+
+import httpx2
+from unearth.auth import MultiDomainBasicAuth
+from unearth.fetchers.sync import PyPIClient
+
+from entrypoint.errors import FetchError, Problem
+from entrypoint.index.options import IndexOptions, without_credentials
+from entrypoint.index.pip_settings import PipSettings
+
+_CHUNK = 1 << 16
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 527})
+_ANSWERS = frozenset({404, 410})  # "I do not have it" is an answer, not a failure
+_LONGEST_PAUSE = 20.0
+
+_Result = TypeVar("_Result")
+
+
+class ServerRefusedError(FetchError):
+    """A server answered, and the answer is no."""
+
+    def __init__(self, status: int, problem: Problem) -> None:
+        super().__init__(problem)
+        self.status = status
+
+
+class _TransientError(Exception):
+    """A server answered that it may work later."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        super().__init__(response.status_code)
+        self.status = response.status_code
+        self.after = response.headers.get("Retry-After", "")
+
+
+class PatientClient:
+    """An HTTP client, of the shape that unearth calls a Fetcher, that does not give up at once."""
+
+    def __init__(self, client: PyPIClient, *, retries: int, pause: Callable[[float], None]) -> None:
+        self._client = client
+        self._retries = retries
+        self._pause = pause
+
+    def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> httpx2.Response:
+        """Get a whole answer: one that is there, or says that there is none."""
+        return self.patiently(url, lambda: _checked(self._client.get(url, headers=headers)))
+
+    def post(self, url: str, *, json: object) -> httpx2.Response:
+        """Send a question as JSON; it may be sent again."""
+        return self.patiently(url, lambda: _checked(self._client.post(url, json=json)))
+
+    def head(self, url: str, *, headers: Mapping[str, str] | None = None) -> httpx2.Response:
+        """Get the head of an answer."""
+        return self.patiently(url, lambda: _checked(self._client.head(url, headers=headers)))
+
+    @contextmanager
+    def get_stream(self, url: str, *, headers: Mapping[str, str] | None = None) -> Iterator[httpx2.Response]:
+        """Get an answer whose body is still to be read."""
+        with self._client.get_stream(url, headers=headers) as response:
+            yield _checked(response)
+
+    def iter_secure_origins(self) -> Iterable[tuple[str, str, str]]:
+        """Say which (scheme, host, port) may be asked without encryption."""
+        return self._client.iter_secure_origins()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def patiently(self, url: str, attempt: Callable[[], _Result]) -> _Result:
+        """Make an attempt again while its failure may pass; then raise it as a FetchError."""
+        for number in range(self._retries + 1):
+            try:
+                return attempt()
+            except (httpx2.HTTPError, httpx2.InvalidURL, _TransientError) as error:
+                if number == self._retries or not _may_pass(error):
+                    raise _told(error, url) from error
+                self._pause(_seconds_before_next(number, error))
+        raise AssertionError  # the last round returns or raises
+
+
+def open_client(
+    settings: PipSettings, options: IndexOptions, *, pause: Callable[[float], None]
+) -> PatientClient:
+    """Return a client that reaches servers as pip's configuration says; the caller closes it.
+
+    Raises:
+        FetchError: where the certificates that it names cannot be loaded.
+    """
+    client = PyPIClient(
+        trusted_hosts=options.trusted_hosts,
+        verify=_tls(settings),
+        proxy=settings.proxy,
+        timeout=settings.timeout,
+        follow_redirects=True,
+    )
+    urls = (options.index_url or "", *options.extra_index_urls, *options.find_links)
+    client.auth = MultiDomainBasicAuth(prompting=False, index_urls=[url for url in urls if "://" in url])
+    return PatientClient(client, retries=settings.retries, pause=pause)
+
+
+def _tls(settings: PipSettings) -> ssl.SSLContext | bool:
+    if not settings.cert and not settings.client_cert:
+        return True
+    try:
+        is_folder = bool(settings.cert) and Path(settings.cert or "").is_dir()
+        context = ssl.create_default_context(
+            cafile=None if is_folder else settings.cert, capath=settings.cert if is_folder else None
+        )
+        if settings.client_cert:
+            context.load_cert_chain(settings.client_cert)
+    except OSError as error:  # ssl.SSLError is one
+        message = f"the certificates of pip's configuration cannot be loaded: {error}"
+        raise FetchError(Problem(message, "correct `cert` or `client-cert`; see: pip config list")) from error
+    return context
+
+
+def save(
+    client: PatientClient, url: str, destination: Path, *, received: Callable[[int], None]
+) -> tuple[str, int]:
+    """Write what a URL serves to a file, whole or not at all; returns its SHA-256 as hex, and its size."""
+    return client.patiently(url, lambda: _save_once(client, url, destination, received))
+
+
+def _save_once(
+    client: PatientClient, url: str, destination: Path, received: Callable[[int], None]
+) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    descriptor, temporary = tempfile.mkstemp(dir=destination.parent, prefix=".incoming-")
+    try:
+        # The bytes are wanted as they are stored; some servers would unpack or repack a .tar.gz.
+        with (
+            os.fdopen(descriptor, "wb") as file,
+            client.get_stream(url, headers={"Accept-Encoding": "identity"}) as response,
+        ):
+            if response.status_code in _ANSWERS:
+                raise _told_status(response.status_code, url)
+            for chunk in response.iter_raw(_CHUNK):
+                file.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+                received(len(chunk))
+        Path(temporary).chmod(0o644)  # mkstemp makes files that only their owner can read
+        Path(temporary).replace(destination)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return digest.hexdigest(), size
+
+
+def _checked(response: httpx2.Response) -> httpx2.Response:
+    if response.status_code in _TRANSIENT:
+        raise _TransientError(response)
+    if response.is_success or response.status_code in _ANSWERS:
+        return response
+    raise _told_status(response.status_code, str(response.url))
+
+
+def _may_pass(error: Exception) -> bool:
+    if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL | httpx2.TooManyRedirects):
+        return False
+    return not any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+
+
+def _seconds_before_next(number: int, error: Exception) -> float:
+    after = error.after if isinstance(error, _TransientError) else ""
+    wanted = float(after) if after.isdecimal() else 0.25 * 2.0**number
+    return min(wanted, _LONGEST_PAUSE)
+
+
+def _told(error: Exception, url: str) -> FetchError:
+    if isinstance(error, _TransientError):
+        return _told_status(error.status, url)
+    host = httpx2.URL(without_credentials(url)).host if not isinstance(error, httpx2.InvalidURL) else ""
+    shown = without_credentials(url)
+    reason = without_credentials(str(error)) or type(error).__name__
+    match error:
+        case _ if any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
+            message, remedy = (
+                f"no trusted connection to {host}: {reason}",
+                "set `cert` in pip's configuration",
+            )
+        case httpx2.TimeoutException():
+            message, remedy = f"{shown} did not answer in time", "run it again, or raise pip's `timeout`"
+        case httpx2.ProxyError():
+            message, remedy = f"the proxy on the way to {host} failed: {reason}", "check pip's `proxy`"
+        case httpx2.ConnectError():
+            message, remedy = f"{host} cannot be reached: {reason}", "check the network and the index URL"
+        case httpx2.InvalidURL() | httpx2.UnsupportedProtocol():
+            message, remedy = f"{shown} is no URL that can be fetched: {reason}", "correct the index URL"
+        case _:
+            message, remedy = f"the connection for {shown} broke: {reason}", "run it again"
+    return FetchError(Problem(message, remedy))
+
+
+def _told_status(status: int, url: str) -> ServerRefusedError:
+    shown = without_credentials(url)
+    try:
+        phrase = HTTPStatus(status).phrase.lower()
+    except ValueError:
+        phrase = "not a standard answer"
+    remedies = {
+        401: "give credentials in the URL, in ~/.netrc or in the keyring",
+        403: "check that the credentials may read this index",
+        407: "give the proxy's credentials in pip's `proxy`",
+        404: "list the index again; the file is gone",
+        410: "list the index again; the file is gone",
+    }
+    remedy = remedies.get(status, "run it again later, or look at the status page of the index")
+    return ServerRefusedError(status, Problem(f"{shown} answered {status} ({phrase})", remedy))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

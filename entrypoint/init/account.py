@@ -1,0 +1,136 @@
+"""What the functions of an account and region use -> a draft: their layers, and the packages in these."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from entrypoint.aws.model import Function, ReadsLambda
+from entrypoint.errors import AwsError
+from entrypoint.init.draft import (
+    Draft,
+    DraftFunction,
+    DraftLayer,
+    known_architectures,
+    known_runtimes,
+    layer_name,
+)
+from entrypoint.manifest.runtimes import RUNTIMES
+from entrypoint.release.archive_packages import ArchivePackages
+from entrypoint.release.selection import without_version
+
+_OF_A_TARGET = re.compile(r"(.+)-python3\d+-(?:x86_64|arm64)")
+"""What layers are called that this program made for several runtimes or architectures."""
+_READ = (
+    "What {archive} holds, with what those packages need: keep the lines that you ask for yourself, "
+    "`lambda-layers lock` pins the rest."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """A layer of the account by its ARN without version, the newest version in use, and who uses it."""
+
+    arn: str
+    version: int
+    functions: tuple[Function, ...]
+
+    @property
+    def aws_name(self) -> str:
+        return self.arn.rpartition(":")[2]
+
+    @property
+    def name(self) -> str:
+        made_here = _OF_A_TARGET.fullmatch(self.aws_name)
+        return layer_name(made_here[1] if made_here else self.aws_name)
+
+
+def found_in_account(aws: ReadsLambda, region: str) -> Draft:
+    """Return the layers of this account that Python functions use; archives are read in part.
+
+    Raises:
+        AwsError: where the functions cannot be listed, or use no layer of the account.
+    """
+    functions = [each for each in aws.functions() if each.layers]
+    used = _used(functions)
+    layers: dict[str, DraftLayer] = {}
+    notes = [f"Read from what the functions in {region} use."]
+    for each in used:
+        try:
+            made = _layer(aws, each, layers.get(each.name))
+        except AwsError as error:
+            notes.append(f"Not read: {error}")
+            continue
+        if made:
+            layers[each.name] = made
+        else:
+            notes.append(f"{each.aws_name} stays as it is: its archive names no package of Python.")
+    if not layers:
+        message = f"no function in {region} uses a layer of this account with packages of Python"
+        raise AwsError.of(message, "run: lambda-layers init, without --from-aws")
+    names = {each.arn: each.name for each in used if each.name in layers}
+    return Draft(
+        layers=tuple(layers.values()),
+        functions=tuple(_functions(functions, names)),
+        region=region,
+        notes=tuple(notes),
+    )
+
+
+def _used(functions: Sequence[Function]) -> list[_Used]:
+    """Return the layers of the functions' own account, by name."""
+    found: dict[str, list[tuple[int, Function]]] = {}
+    for function in functions:
+        own = function.arn.rpartition(":function:")[0]
+        for arn in function.layers:
+            if arn.startswith(f"{own}:layer:"):
+                found.setdefault(without_version(arn), []).append((int(arn.rpartition(":")[2]), function))
+    return [
+        _Used(arn, max(version for version, _ in users), tuple(function for _, function in users))
+        for arn, users in sorted(found.items())
+    ]
+
+
+def _layer(aws: ReadsLambda, used: _Used, other: DraftLayer | None) -> DraftLayer | None:
+    """Return the layer, together with another target of it; None where it can be built for nobody."""
+    runtimes = known_runtimes((each.runtime for each in used.functions), python=True)
+    archive = f"{used.aws_name}:{used.version}"
+    with closing(aws.archive(used.aws_name, used.version)) as file:
+        requirements = tuple(_requirements(ArchivePackages(file, name=archive).versions))
+    if not runtimes or not requirements:
+        return None
+    architectures = known_architectures(each.architecture for each in used.functions)
+    if other:
+        runtimes = tuple(sorted({*other.runtimes, *runtimes}, key=list(RUNTIMES).index))
+        architectures = tuple(dict.fromkeys([*other.architectures, *architectures]))
+        requirements = tuple(
+            {Requirement(each).name: each for each in (*other.requirements, *requirements)}.values()
+        )
+    return DraftLayer(
+        name=used.name,
+        requirements=requirements,
+        runtimes=runtimes,
+        architectures=architectures,
+        notes=(*(other.notes if other else ()), _READ.format(archive=archive)),
+    )
+
+
+def _requirements(versions: Mapping[str, str]) -> Iterator[str]:
+    """Yield pins; a stranger's archive may hold what is no name, or no version."""
+    for name, version in sorted(versions.items()):
+        for line in (f"{name}=={version}", name):
+            try:
+                yield str(Requirement(line))
+            except InvalidRequirement:
+                continue
+            break
+
+
+def _functions(functions: Iterable[Function], names: Mapping[str, str]) -> Iterator[DraftFunction]:
+    """Yield the functions that use one of these layers, each with all that it uses, in its order."""
+    for function in functions:
+        layers = [names.get(without_version(arn), arn) for arn in function.layers]
+        if set(layers) & set(names.values()) and known_runtimes([function.runtime], python=True):
+            yield DraftFunction(name=function.name, layers=tuple(layers))

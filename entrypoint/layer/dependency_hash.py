@@ -1,0 +1,77 @@
+"""The dependency hash: what a layer is made of, told before it is made.
+
+SHA-256 over canonical JSON (sorted keys, no spaces, ASCII) of what shapes a target's archive: the
+platform, the locked packages with the files that the lock allows, the repository's files and the
+manifest's options. It needs neither network nor build, so "has it changed?" costs one call to AWS. Any
+machine computes the same.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from entrypoint.layer.repository_files import RepositoryFile
+from entrypoint.lock.lock_file import Lock
+from entrypoint.manifest.layer_schema import DEFAULT_BUILDER
+from entrypoint.manifest.model import Layer
+from entrypoint.manifest.targets import AwsLayer, Target
+
+_SCHEMA = 1
+"""Raised when archives of the same packages come out differently: every layer is then published anew."""
+
+
+def dependency_hash(target: Target, lock: Lock, files: Sequence[RepositoryFile]) -> str:
+    """Return a target's hash as hex."""
+    return _digest(
+        {
+            "schema": _SCHEMA,
+            "runtime": str(target.platform.runtime),
+            "architecture": target.platform.architecture,
+            "packages": sorted([pin.name, pin.version, sorted(pin.hashes)] for pin in lock.pins),
+            "files": [file.digest() for file in files],
+            "options": _options(target.layer, lock),
+        }
+    )
+
+
+def _options(layer: Layer, lock: Lock) -> dict[str, object]:
+    """Return what shapes the archive; defaults are left out, so that new options change no hash."""
+    options: dict[str, object] = {
+        "exclude": layer.exclude or None,
+        "strip": layer.strip or None,
+        "bytecode": layer.bytecode,
+        **_compiling(layer, lock),
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _compiling(layer: Layer, lock: Lock) -> dict[str, object]:
+    """Return what is compiled, and where.
+
+    A lock of the user's own does not tell which packages have no wheel; there, a builder of the user's
+    choice counts as well.
+    """
+    compiled = sorted(pin.name for pin in lock.pins if pin.from_source)
+    chosen = layer.builder_image != DEFAULT_BUILDER or layer.system_packages
+    if not compiled and (lock.inputs or not chosen):
+        return {}
+    system_packages = sorted(layer.system_packages)
+    return {"from_source": compiled, "builder_image": layer.builder_image, "system_packages": system_packages}
+
+
+def layer_hashes(
+    layers: Iterable[AwsLayer],
+    locks: Mapping[Target, Lock],
+    files: Mapping[Target, Sequence[RepositoryFile]],
+) -> dict[str, str]:
+    """Return each AWS layer's hash by name; one that holds several targets covers them all."""
+    hashes = {}
+    for layer in layers:
+        parts = [dependency_hash(target, locks[target], files[target]) for target in layer.targets]
+        hashes[layer.name] = parts[0] if len(parts) == 1 else _digest(sorted(parts))
+    return hashes
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()

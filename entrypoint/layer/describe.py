@@ -1,0 +1,136 @@
+"""A verified archive and the JSON that stands beside it: for people, scanners, and jobs that come later.
+
+A job of its own may build an archive and another one publish it: what was written here is read there, and
+both the archive's bytes and what it was made for are compared before it is believed.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrypoint.errors import Problem, VerifyError
+from entrypoint.files import write_text
+from entrypoint.layer.assemble import Archive
+from entrypoint.layer.layout import Part
+from entrypoint.layer.verify import Finding
+from entrypoint.manifest.targets import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltPackage:
+    """What a package, or a place of the repository, takes of an archive; sizes in bytes."""
+
+    name: str
+    #: The wheel's file name, or the place again.
+    origin: str
+    compressed_size: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltArchive:
+    """An archive that was verified, here or in a job before; sizes in bytes, `sha256` is hex."""
+
+    path: Path
+    sha256: str
+    compressed_size: int
+    unzipped_size: int
+    packages: tuple[BuiltPackage, ...]
+    #: What the rules warned of.
+    findings: tuple[Problem, ...] = ()
+
+
+def describe(
+    archive: Archive, target: Target, dependency_hash: str, findings: Sequence[Finding] = ()
+) -> BuiltArchive:
+    """Write `<archive>.json` beside the archive, whole or not at all; return what it says."""
+    description = {
+        "target": str(target),
+        "layer": target.layer.name,
+        "runtime": str(target.platform.runtime),
+        "architecture": target.platform.architecture,
+        "dependencyHash": f"sha256:{dependency_hash}",
+        "zip": {
+            "file": archive.path.name,
+            "bytes": archive.compressed_size,
+            "sha256": archive.sha256.hex(),
+            "codeSha256": archive.code_sha256,
+        },
+        "unzippedBytes": archive.unzipped_size,
+        "files": len(archive.entries),
+        "packages": [_package(part) for part in archive.parts],
+        "findings": [
+            {"rule": finding.rule, "message": finding.message, "remedy": finding.remedy}
+            for finding in findings
+        ],
+    }
+    path = archive.path.with_suffix(".json")
+    write_text(path, json.dumps(description, indent=2) + "\n")
+    return _built(path, description)
+
+
+def read_described(folder: Path, target: Target, dependency_hash: str) -> BuiltArchive:
+    """Find the archive of a target in a folder, at any depth, and make sure that it is what it says.
+
+    Raises:
+        VerifyError: where there is none, or it is another, or was made for something else.
+    """
+    remedy = f"build it from this very commit: lambda-layers build --target {target}"
+    paths = sorted(folder.rglob(f"{target}.json"))
+    if not paths:
+        raise VerifyError.of(f"there is no archive of {target} below {folder}", remedy)
+    path = paths[0]
+    try:
+        description = json.loads(path.read_text("utf-8"))
+        built = _built(path, description)
+        made_for = (description["target"], description["dependencyHash"])
+        with built.path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise VerifyError(Problem(f"{path} does not describe an archive: {error}", remedy)) from None
+    if made_for != (str(target), f"sha256:{dependency_hash}"):
+        raise VerifyError.of(f"{built.path} was built of other packages, files or options", remedy)
+    if sha256 != built.sha256:
+        raise VerifyError.of(f"{built.path} is not the archive that {path.name} describes", remedy)
+    return built
+
+
+def _built(path: Path, description: dict[str, object]) -> BuiltArchive:
+    file, packages, findings = description["zip"], description["packages"], description.get("findings", [])
+    if not isinstance(file, dict) or not isinstance(packages, list) or not isinstance(findings, list):
+        raise TypeError("it is no description of ours")
+    return BuiltArchive(
+        path=path.with_suffix(".zip"),
+        sha256=str(file["sha256"]),
+        compressed_size=int(file["bytes"]),
+        unzipped_size=int(str(description["unzippedBytes"])),
+        packages=tuple(
+            BuiltPackage(
+                name=str(each.get("name") or each["path"]),
+                origin=str(each.get("wheel") or each["path"]),
+                compressed_size=int(each["bytes"]),
+                size=int(each["unzippedBytes"]),
+            )
+            for each in packages
+        ),
+        findings=tuple(
+            Problem(str(each["message"]), str(each["remedy"]), rule=str(each["rule"])) for each in findings
+        ),
+    )
+
+
+def _package(part: Part) -> dict[str, object]:
+    sizes: dict[str, object] = {"bytes": part.compressed_size, "unzippedBytes": part.size}
+    if part.contents is None:
+        return {"path": part.origin, **sizes}
+    wheel = part.contents.wheel
+    return {
+        "name": wheel.name,
+        "version": wheel.version,
+        "wheel": wheel.filename,
+        "sha256": wheel.sha256,
+        **({"builtFrom": wheel.built_from} if wheel.built_from else {}),
+        **sizes,
+    }

@@ -1,0 +1,105 @@
+"""What one wheel holds, found out once: every member is unpacked and checked, every ELF file read.
+
+In: a fetched wheel. Out: its `Contents`. The answer depends on the wheel's bytes alone, so it is kept
+in the cache under the wheel's SHA-256.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, astuple, dataclass
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import Any
+
+from entrypoint.files import write_text
+from entrypoint.layer import elf
+from entrypoint.layer.elf import ElfFacts
+from entrypoint.wheels.fetch import Wheel
+from entrypoint.wheels.wheel import Member, read_content, read_members
+
+_FORMAT = 5
+"""Raised whenever the checks or the facts change, so that older answers are not believed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """A wheel whose every byte was read: its members, its needs, and the facts of its ELF files."""
+
+    wheel: Wheel
+    members: tuple[Member, ...]
+    #: Requires-Dist and Requires-Python of its METADATA.
+    requires: tuple[str, ...]
+    requires_python: str | None
+    #: An SPDX expression, or what else its METADATA says of its licence in a line.
+    license: str | None
+    elf: Mapping[str, ElfFacts]
+    #: ELF files that could not be understood, with the reason.
+    damaged: Mapping[str, str]
+
+
+def inspect(wheel: Wheel, cache: Path) -> Contents:
+    """Return what the wheel holds, from the cache where it was inspected before.
+
+    Raises:
+        ArchiveError: where the wheel is damaged or not fit to be copied into a layer.
+    """
+    known = cache / "inspected" / str(_FORMAT) / f"{wheel.sha256}.json"
+    try:
+        return _contents(wheel, json.loads(known.read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError):
+        facts = _inspect(wheel)
+        write_text(known, json.dumps(facts))
+        return _contents(wheel, facts)
+
+
+def _inspect(wheel: Wheel) -> dict[str, Any]:
+    members = read_members(wheel.path)
+    facts: dict[str, Any] = {"elf": {}, "damaged": {}} | _metadata("")
+    facts["members"] = [list(astuple(member)) for member in members]
+    for member, content in read_content(wheel.path, members):
+        if content.read(len(elf.MAGIC)) == elf.MAGIC:
+            try:
+                facts["elf"][member.path] = asdict(elf.read(content))
+            except ValueError as error:
+                facts["damaged"][member.path] = str(error)
+        elif member.path.endswith(".dist-info/METADATA") and member.path.count("/") == 1:
+            content.seek(0)
+            facts |= _metadata(content.read().decode("utf-8", "replace"))
+    return facts
+
+
+def _metadata(text: str) -> dict[str, Any]:
+    """Return what counts of a METADATA: https://packaging.python.org/specifications/core-metadata/."""
+    metadata = HeaderParser().parsestr(text)
+    classifiers = (line.split(" :: ") for line in metadata.get_all("Classifier", []))
+    classified = [parts[-1] for parts in classifiers if parts[0] == "License" and len(parts) > 1]
+    written = metadata.get("License", "").strip()
+    in_a_line = written if "\n" not in written and written.upper() != "UNKNOWN" else ""
+    return {
+        "requires": metadata.get_all("Requires-Dist", []),
+        "requires_python": metadata.get("Requires-Python"),
+        "license": metadata.get("License-Expression") or in_a_line or " OR ".join(classified) or None,
+    }
+
+
+def _contents(wheel: Wheel, facts: Mapping[str, Any]) -> Contents:
+    return Contents(
+        wheel=wheel,
+        members=tuple(Member(*values) for values in facts["members"]),
+        requires=tuple(facts["requires"]),
+        requires_python=facts["requires_python"],
+        license=facts["license"],
+        elf={path: _elf_facts(values) for path, values in facts["elf"].items()},
+        damaged=facts["damaged"],
+    )
+
+
+def _elf_facts(values: Mapping[str, Any]) -> ElfFacts:
+    return ElfFacts(
+        machine=values["machine"],
+        versions=tuple(values["versions"]),
+        needed=tuple(values["needed"]),
+        soname=values["soname"],
+        search_path=tuple(values["search_path"]),
+        symbols=values["symbols"],
+    )

@@ -1,0 +1,118 @@
+"""Rules about compiled code: its machine, the symbols and libraries it needs, its Python."""
+
+import re
+from collections.abc import Iterator
+from posixpath import basename, dirname, normpath
+
+from entrypoint.layer.assemble import Archive
+from entrypoint.layer.elf import ElfFacts
+from entrypoint.layer.layout import Part
+from entrypoint.layer.verify.findings import Claim, Severity
+from entrypoint.layer.verify.libraries import COMPLETE, libraries_of
+from entrypoint.manifest.targets import Target
+
+_SHARED_OBJECT = re.compile(r"\.so(\.[0-9]+)*$")
+_CPYTHON_SUFFIX = re.compile(r"^(?P<module>.+)\.cpython-3(?P<minor>[0-9]+)t?-[^/]*\.so$")
+_VERSION = re.compile(r"(?P<prefix>[A-Z]+)_(?P<version>[0-9]+(?:\.[0-9]+)+)$")
+_ORIGIN = re.compile(r"\$ORIGIN\b|\$\{ORIGIN\}")
+
+
+def elf_machine(archive: Archive, target: Target) -> Iterator[Claim]:
+    """Compiled code is for another machine."""
+    machine = target.platform.architecture.machine
+    for part, path, facts in _elf_files(archive):
+        if facts.machine != machine:
+            is_library = _SHARED_OBJECT.search(path) is not None
+            message = f"{path} of {part.origin} is made for {facts.machine}, not for {machine}"
+            if is_library:
+                yield Claim(Severity.ERROR, message, f"use a wheel for {machine}")
+            else:
+                yield Claim(Severity.WARNING, message, "it cannot run there; make sure nothing needs it")
+
+
+def damaged_elf(archive: Archive, _: Target) -> Iterator[Claim]:
+    """A file that should be compiled code is not."""
+    for part in archive.parts:
+        for path, reason in part.damaged.items():
+            message = f"{path} of {part.origin} is a damaged ELF file: {reason}"
+            yield Claim(Severity.ERROR, message, "get another build of the package")
+
+
+def symbol_version(archive: Archive, target: Target) -> Iterator[Claim]:
+    """Compiled code needs newer symbols of the C or C++ library than the runtime has."""
+    have = dict(target.platform.runtime.system.symbols)
+    bundled = {facts.soname for _, _, facts in _elf_files(archive)}
+    for part, path, facts in _native(archive, target):
+        newest: dict[str, tuple[int, ...]] = {}
+        for library, _, text in (version.partition(" ") for version in facts.versions):
+            match = _VERSION.search(text)
+            if match and library not in bundled:
+                version = tuple(map(int, match["version"].split(".")))
+                newest[match["prefix"]] = max(version, newest.get(match["prefix"], ()))
+        for prefix, need in newest.items():
+            if prefix in have and need > have[prefix]:
+                message = f"{path} of {part.origin} needs {prefix}_{_dotted(need)}, and "
+                message += f"{target.platform.runtime} has {_dotted(have[prefix])}"
+                remedy = "use a version of the package with a wheel for an older system"
+                yield Claim(Severity.ERROR, message, remedy)
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def needed_library(archive: Archive, target: Target) -> Iterator[Claim]:
+    """Compiled code is linked to a library that stands neither in the layer nor in the runtime."""
+    runtime = target.platform.runtime
+    provided = libraries_of(runtime)
+    paths = {entry.path for entry in archive.entries}
+    own = {facts.soname or basename(path) for _, path, facts in _elf_files(archive)}
+    names = own | {path.rpartition("/")[2] for path in paths}
+    for part, path, facts in _native(archive, target):
+        for library in facts.needed:
+            if library in provided or library in names or _is_found(library, path, facts, paths):
+                continue
+            message = f"{path} of {part.origin} is linked to {library}, "
+            message += f"which is neither in the layer nor in {runtime}"
+            if runtime.system in COMPLETE:
+                remedy = "use a wheel that brings it along, or add it under lib/ with 'content'"
+                yield Claim(Severity.ERROR, message, remedy)
+            else:
+                message += ", as far as is known"
+                yield Claim(Severity.WARNING, message, "try the layer in the runtime")
+
+
+def _is_found(library: str, path: str, facts: ElfFacts, paths: set[str]) -> bool:
+    """Tell whether the loader finds the library in the layer: by the file's own search path, or in lib/."""
+    folder = f"/opt/{dirname(path)}"
+    search = [_ORIGIN.sub(lambda _: folder, place) for place in facts.search_path] + ["/opt/lib"]
+    return any(normpath(f"{place}/{library}").removeprefix("/opt/") in paths for place in search)
+
+
+def cpython_suffix(archive: Archive, target: Target) -> Iterator[Claim]:
+    """An extension module is compiled for another version of Python only."""
+    wanted = target.platform.runtime.python_version
+    paths = {entry.path for entry in archive.entries}
+    for part in archive.parts:
+        minors: dict[str, set[int]] = {}
+        for entry in part.entries:
+            if entry.path.endswith(".so") and (match := _CPYTHON_SUFFIX.match(entry.path)):
+                minors.setdefault(match["module"], set()).add(int(match["minor"]))
+        for module, found in minors.items():
+            serves = {f"{module}.abi3.so", f"{module}.so", f"{module}.py"} & paths
+            if wanted and wanted[1] not in found and not serves:
+                others = ", ".join(f"3.{minor}" for minor in sorted(found))
+                message = f"{module} of {part.origin} is compiled for Python {others} only"
+                yield Claim(Severity.ERROR, message, f"use a wheel for {target.platform.runtime}")
+
+
+def _elf_files(archive: Archive) -> Iterator[tuple[Part, str, ElfFacts]]:
+    for part in archive.parts:
+        for path, facts in part.elf.items():
+            yield part, path, facts
+
+
+def _native(archive: Archive, target: Target) -> Iterator[tuple[Part, str, ElfFacts]]:
+    """Yield the ELF files that the target's machine can load at all."""
+    machine = target.platform.architecture.machine
+    return ((part, path, facts) for part, path, facts in _elf_files(archive) if facts.machine == machine)

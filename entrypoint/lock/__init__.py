@@ -1,0 +1,1 @@
+"""Requirements -> pinned and hashed locks."""

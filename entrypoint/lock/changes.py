@@ -1,0 +1,27 @@
+"""What sets two locks of one platform apart: a standing and a fresh one go in, short sentences come out."""
+
+from collections.abc import Iterator
+
+from entrypoint.lock.lock_file import Lock, Pin
+
+
+def changes(standing: Lock, fresh: Lock) -> tuple[str, ...]:
+    """Say how packages differ, sorted by name: `numpy 2.4.0 -> 2.5.5`, `six 1.17.0 added`."""
+    before = {pin.name: pin for pin in standing.pins}
+    after = {pin.name: pin for pin in fresh.pins}
+    return tuple(
+        change for name in sorted(before | after) for change in _changes(before.get(name), after.get(name))
+    )
+
+
+def _changes(before: Pin | None, after: Pin | None) -> Iterator[str]:
+    if before is None or after is None:
+        yield from (
+            f"{pin.name} {pin.version} {how}" for pin, how in ((before, "removed"), (after, "added")) if pin
+        )
+    elif before.version != after.version:
+        yield f"{after.name} {before.version} -> {after.version}"
+    elif before.from_source != after.from_source:
+        yield f"{after} {'is to be compiled' if after.from_source else 'has a wheel'} now"
+    elif before.hashes != after.hashes:
+        yield f"{after} has other hashes"

@@ -1,0 +1,218 @@
+"""Locks: which version and which files of every package a platform gets.
+
+Two kinds are read. Ours stands beside its inputs, one per platform; it lists only the files that the
+platform can use and carries the hash of its inputs, so that it is known to be in step without asking
+any index. A lock of the user's own (pip-compile, `uv export`, `poetry export`) may serve many
+platforms; its markers are judged for the one that is asked for, whatever machine reads it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from entrypoint.errors import LockError, ManifestError, Place, Problem
+from entrypoint.files import write_text
+from entrypoint.index.options import IndexOptions
+from entrypoint.index.tags import marker_environment
+from entrypoint.lock.header import INPUTS, MADE_FOR, inputs_hash
+from entrypoint.lock.requirement_lines import shown
+from entrypoint.lock.requirements import RequirementLine, read_requirements, read_requirements_file
+from entrypoint.manifest.model import Requirements
+from entrypoint.manifest.runtimes import Platform
+
+LOCK_COMMAND = "run: lambda-layers lock"
+
+_FROM_SOURCE = re.compile(r"^# from source: (.+)$", re.MULTILINE)
+_PINNED_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==")
+_VIA = re.compile(r"^\s*# via\s*(.*)$")
+_MORE_VIA = re.compile(r"^\s*#   (\S.*)$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """One package of a lock; `hashes` are "sha256:<hex>", none where the lock gives none."""
+
+    name: str
+    version: str
+    hashes: frozenset[str] = frozenset()
+    #: It is to be compiled: the manifest asks for that, or no wheel fitted when the lock was made.
+    from_source: bool = False
+    place: Place
+    #: What asked for it: package names and input files.
+    via: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}=={self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """The packages of one platform, sorted by name, and where they come from."""
+
+    platform: Platform
+    pins: tuple[Pin, ...]
+    options: IndexOptions = field(default_factory=IndexOptions)
+    #: The hash of the inputs it was made from; None in a lock that is not of our making.
+    inputs: str | None = None
+
+
+def read_lock(
+    path: Path,
+    platform: Platform,
+    *,
+    requirements: Requirements | None = None,
+    from_source: frozenset[str] = frozenset(),
+    root: Path | None = None,
+) -> Lock:
+    """Read a lock of ours. Given its inputs, it must be in step with them, and gets their index options."""
+    place = Place(shown(path, root))
+    if not path.is_file():
+        raise LockError(Problem(f"there is no lock for {platform}", LOCK_COMMAND, place))
+    lock = _read(path, platform, root)
+    text = path.read_text(encoding="utf-8-sig")
+    made_for, inputs = MADE_FOR.search(text), INPUTS.search(text)
+    problems = [Problem(f"{pin} has no hash", LOCK_COMMAND, pin.place) for pin in lock.pins if not pin.hashes]
+    if made_for is None or inputs is None:
+        message = "the header of `lambda-layers lock` is missing, so this may be no lock of ours"
+        problems.append(Problem(message, f"{LOCK_COMMAND}, or name the file under `lock:`", place))
+    elif made_for[1] != str(platform):
+        problems.append(Problem(f"this lock is for {made_for[1]}, not {platform}", LOCK_COMMAND, place))
+    if problems:
+        raise LockError(*problems)
+    compiled = frozenset(name for names in _FROM_SOURCE.findall(text) for name in names.split(", "))
+    pins = tuple(replace(pin, from_source=pin.name in compiled) for pin in lock.pins)
+    lock = replace(lock, pins=pins, inputs=inputs[1] if inputs else None)
+    if requirements is None:
+        return lock
+    asked = read_requirements(requirements, root=root, from_source=from_source)
+    if inputs_hash(asked.written, platform) != lock.inputs:
+        names = ", ".join(shown(path, root) for path in requirements.files) or str(requirements.place)
+        raise LockError(Problem(f"this lock is out of step with {names}", LOCK_COMMAND, place))
+    return replace(lock, options=asked.options)
+
+
+def read_pinned(
+    path: Path, platform: Platform, *, from_source: frozenset[str] = frozenset(), root: Path | None = None
+) -> Lock:
+    """Read a lock of the user's own, for one of the platforms it serves."""
+    lock = _read(path, platform, root, from_source)
+    bare = [pin for pin in lock.pins if not pin.hashes]
+    if len(bare) < len(lock.pins):  # as for pip, one hash means that all are wanted
+        remedy = "export the lock with hashes for all packages, or for none"
+        raise_all(Problem(f"{pin} has no hash, but other packages do", remedy, pin.place) for pin in bare)
+    return lock
+
+
+def lock_text(lock: Lock, *, made_from: Iterable[str]) -> str:
+    """Write a lock as text that `pip install --require-hashes -r` takes; same lock, same bytes."""
+    lines = [f"# Made by `lambda-layers lock` for {lock.platform}. Change the inputs, not this file:"]
+    lines += [f"#   {name}" for name in made_from]
+    lines += [f"# inputs: {lock.inputs}"]
+    compiled = sorted(pin.name for pin in lock.pins if pin.from_source)
+    lines += [f"# from source: {', '.join(compiled)}"] if compiled else []
+    for pin in sorted(lock.pins, key=lambda pin: pin.name):
+        hashes = [f"    --hash={digest}" for digest in sorted(pin.hashes)]
+        lines.append(" \\\n".join([str(pin), *hashes]))
+        if len(pin.via) == 1:
+            lines.append(f"    # via {pin.via[0]}")
+        elif pin.via:
+            lines += ["    # via", *(f"    #   {name}" for name in sorted(pin.via))]
+    return "\n".join(lines) + "\n"
+
+
+def write_lock(path: Path, lock: Lock, *, made_from: Iterable[str]) -> None:
+    """Replace the lock file as a whole, or not at all."""
+    write_text(path, lock_text(lock, made_from=made_from))
+
+
+def read_via(text: str) -> Mapping[str, tuple[str, ...]]:
+    """Read the `# via` notes of a lock, in the form that pip-compile gives them."""
+    via: dict[str, list[str]] = {}
+    name, listing = "", False
+    for line in text.split("\n"):
+        if pinned := _PINNED_NAME.match(line):
+            name, listing = canonicalize_name(pinned[1]), False
+        elif (note := _VIA.match(line)) and name:
+            listing = True
+            via.setdefault(name, []).extend(filter(None, [note[1].strip()]))
+        elif listing and (more := _MORE_VIA.match(line)):
+            via[name].append(more[1].strip())
+        else:
+            listing = False
+    return {name: tuple(dict.fromkeys(sources)) for name, sources in via.items()}
+
+
+def raise_all(problems: Iterable[Problem]) -> None:
+    """Raise one LockError of all the problems, if there are any."""
+    collected = tuple(problems)
+    if collected:
+        raise LockError(*collected)
+
+
+def _read(
+    path: Path, platform: Platform, root: Path | None, from_source: frozenset[str] = frozenset()
+) -> Lock:
+    if path.suffix == ".toml":
+        from entrypoint.lock.pylock import read_pylock  # noqa: PLC0415 - it takes Pin from here
+
+        found = read_pylock(path.read_text(encoding="utf-8-sig"), platform, Place(shown(path, root)))
+        compiled = (replace(pin, from_source=pin.name in from_source) for pin in found)
+        return Lock(platform=platform, pins=tuple(compiled))
+    try:
+        asked = read_requirements_file(path, root=root)
+    except ManifestError as error:
+        raise LockError(*error.problems) from error
+    environment = marker_environment(platform)
+    lines = [line for line in asked.requirements if line.applies(environment)]
+    raise_all(problem for line in lines if (problem := _not_pinned(line)))
+    constraints = [line for line in asked.constraints if line.applies(environment)]
+    pins, problems = _merged(lines, read_via(path.read_text(encoding="utf-8-sig")))
+    raise_all([*problems, *_contradictions(pins, constraints)])
+    ordered = tuple(
+        replace(pins[name], from_source=name in from_source or asked.options.wants_source(name))
+        for name in sorted(pins)
+    )
+    return Lock(platform=platform, pins=ordered, options=asked.options)
+
+
+def _not_pinned(line: RequirementLine) -> Problem | None:
+    specifiers = list(line.requirement.specifier)
+    if len(specifiers) == 1 and specifiers[0].operator in {"==", "==="}:
+        try:
+            Version(specifiers[0].version)
+        except InvalidVersion:  # a wildcard, or no version by PEP 440
+            pass
+        else:
+            return None
+    remedy = f"a lock needs `{line.name}==<version>`; compile or export it anew"
+    return Problem(f"`{line}` is not pinned to one version", remedy, line.place)
+
+
+def _merged(
+    lines: Iterable[RequirementLine], via: Mapping[str, tuple[str, ...]]
+) -> tuple[dict[str, Pin], list[Problem]]:
+    pins: dict[str, Pin] = {}
+    problems: list[Problem] = []
+    for line in lines:
+        version = next(iter(line.requirement.specifier)).version
+        sources = via.get(line.name, ())
+        pin = Pin(name=line.name, version=version, hashes=line.hashes, place=line.place, via=sources)
+        earlier = pins.setdefault(line.name, pin)
+        if Version(earlier.version) == Version(version):
+            pins[line.name] = replace(earlier, hashes=earlier.hashes | line.hashes)
+        else:
+            message = f"{pin} contradicts {earlier} of {earlier.place}, and both apply"
+            problems.append(Problem(message, "keep one of them", line.place))
+    return pins, problems
+
+
+def _contradictions(pins: Mapping[str, Pin], constraints: Iterable[RequirementLine]) -> Iterable[Problem]:
+    for line in constraints:
+        pin = pins.get(line.name)
+        if pin and not line.requirement.specifier.contains(pin.version, prereleases=True):
+            message = f"{pin} contradicts the constraint `{line}` of {line.place}"
+            yield Problem(message, "compile the lock anew with that constraint", pin.place)

@@ -1,0 +1,1 @@
+"""lambda-layers.yml -> Manifest and Targets."""

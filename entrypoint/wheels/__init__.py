@@ -1,0 +1,1 @@
+"""Locks -> wheels on disk, downloaded or built from source."""

@@ -1,0 +1,158 @@
+"""`iam-policy`: with just what it prints a deployment goes through; with one action less it says which lacks."""
+
+import json
+
+import boto3
+import pytest
+from deploying import layers_of
+from iam import Judge
+from planning import read
+
+from entrypoint.cli import main
+from entrypoint.local_aws.server import LocalAws
+from entrypoint.manifest.model import Destination
+from entrypoint.release.iam_policy import iam_policy, partition_of
+
+FULL = """\
+version: 1
+regions: [eu-west-1]
+layers:
+  web:
+    requirements: [six]
+    lock: web.txt
+    runtimes: [python3.13]
+    bytecode: false
+    share: {accounts: ["210987654321"]}
+    keep: 1
+functions:
+  api:
+    layers: [web]
+    aliases: [live]
+    vpc: {subnets: [subnet-1], security_groups: [sg-1]}
+    concurrency: {reserved: 10, provisioned: 2}
+    alarms: {actions: ["arn:aws:sns:{region}:123456789012:ops"]}
+  "report-*": {layers: [web]}
+  payments: {tag: {team: payments}, layers: [web]}
+export: {ssm: "/layers/{account}/{region}/{target}"}
+rollout:
+  check: {alarms: [errors], invoke: {function: api}}
+"""
+
+
+@pytest.fixture
+def judge():
+    return Judge()
+
+
+@pytest.fixture
+def aws(judge):
+    with LocalAws(middleware=judge) as local:
+        local.declare_function("api")
+        local.declare_function("report-daily")
+        local.declare_function("mail", tags={"team": "payments"})
+        local.answer_invocations("api", lambda _: b"{}")
+        judge.tags = {"mail": {"team": "payments"}}
+        yield local
+
+
+@pytest.fixture(autouse=True)
+def _stands(aws, project, client, judge, capsys):
+    (project / "lambda-layers.yml").write_text(FULL)
+    aws.declare_layer_version("web", account="123456789012")  # nobody has it, and it is old
+    for region in aws.cloud.regions.values():
+        object.__setattr__(region.layers["web"].versions[1], "created", "2020-01-01T00:00:00.000+0000")
+    version = client.publish_version(FunctionName="api")["Version"]
+    client.create_alias(FunctionName="api", Name="live", FunctionVersion=version)
+    watch = boto3.client("cloudwatch")
+    watch.put_metric_alarm(
+        AlarmName="errors",
+        Namespace="n",
+        MetricName="m",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1.0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    watch.set_alarm_state(AlarmName="errors", StateValue="OK", StateReason="told so")
+    watch.close()
+    assert main(["iam-policy", "--account", "123456789012"]) == 0
+    judge.policy = json.loads(capsys.readouterr().out)
+
+
+ACTIONS = [
+    "lambda:AddLayerVersionPermission",
+    "lambda:DeleteLayerVersion",
+    "lambda:GetAccountSettings",
+    "lambda:ListEventSourceMappings",
+    "lambda:GetAlias",
+    "lambda:GetFunction",
+    "lambda:GetLayerVersion",
+    "lambda:GetLayerVersionPolicy",
+    "lambda:GetProvisionedConcurrencyConfig",
+    "lambda:InvokeFunction",
+    "lambda:ListFunctions",
+    "lambda:ListLayerVersions",
+    "lambda:PublishLayerVersion",
+    "lambda:PublishVersion",
+    "lambda:PutFunctionConcurrency",
+    "lambda:PutProvisionedConcurrencyConfig",
+    "lambda:UpdateAlias",
+    "lambda:UpdateFunctionConfiguration",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:PutMetricAlarm",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+    "ec2:GetSecurityGroupsForVpc",
+    "ssm:GetParameters",
+    "ssm:PutParameter",
+    "tag:GetResources",
+]
+
+
+def test_with_just_this_policy_a_deployment_goes_through(aws, judge):
+    assert main(["deploy"]) == 0
+    assert layers_of(aws, "mail") == layers_of(aws, "report-daily") == ["web:2"]
+    assert main(["plan", "--detailed-exitcode"]) == 0
+    allowed = {action for statement in judge.policy["Statement"] for action in statement["Action"]}
+    assert set(ACTIONS) == judge.asked == allowed  # nothing is allowed that is not needed
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_without_one_of_its_actions_the_message_names_it(judge, capsys, action):
+    for statement in judge.policy["Statement"]:
+        statement["Action"] = [each for each in statement["Action"] if each != action]
+    assert main(["deploy"]) in {10, 12}
+    assert f"allow {action} to the role of this run" in capsys.readouterr().err
+
+
+def test_functions_that_are_not_in_the_manifest_are_out_of_reach(judge):
+    resources = {arn for statement in judge.policy["Statement"] for arn in statement["Resource"]}
+    assert "arn:aws:lambda:eu-west-1:123456789012:function:report-*" in resources
+    by_tag = [statement for statement in judge.policy["Statement"] if "Condition" in statement]
+    assert all("function:*" in arn for statement in by_tag for arn in statement["Resource"])
+    assert {arn for arn in resources if arn.endswith("function:*")} == set(by_tag[0]["Resource"])
+
+
+def test_regions_and_accounts_and_buckets():
+    text = (
+        "layers: {web: {requirements: [six], runtimes: [python3.13]}}\n"
+        "accounts: ['arn:aws:iam::210987654321:role/layers']\ns3: {bucket: 'a-{region}', prefix: layers/}\n"
+        "export: {ssm: '/{account}/{region}/{target}'}\n"
+    )
+    manifest, layers = read(text)
+    destinations = (Destination("cn-north-1"), Destination("eu-west-1"))
+    policy = iam_policy(manifest, layers, regions=[each.region for each in destinations], account="*")
+    by_name = {statement["Sid"]: statement["Resource"] for statement in policy["Statement"]}
+    assert by_name["AssumeRoles"] == ["arn:aws:iam::210987654321:role/layers"]
+    assert by_name["UploadLayers"] == [
+        "arn:aws-cn:s3:::a-cn-north-1/layers/*",
+        "arn:aws:s3:::a-eu-west-1/layers/*",
+    ]
+    assert by_name["ExportLayers"] == [
+        "arn:aws-cn:ssm:cn-north-1:*:parameter/*/cn-north-1/web-python3.13-x86_64",
+        "arn:aws:ssm:eu-west-1:*:parameter/*/eu-west-1/web-python3.13-x86_64",
+    ]
+    assert by_name["PublishLayers"][1] == "arn:aws:lambda:eu-west-1:*:layer:web"
+    assert partition_of("us-gov-west-1") == "aws-us-gov"

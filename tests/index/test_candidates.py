@@ -1,0 +1,275 @@
+import pytest
+
+from entrypoint.errors import Place
+from entrypoint.index.candidates import IndexFile, choose, choose_sdist, fit, version_of
+from entrypoint.index.incompatible import misfits, no_fitting_version, nothing_fits, why_no_wheel
+from entrypoint.index.options import IndexOptions
+from entrypoint.lock.lock_file import Pin
+from entrypoint.lock.requirements import read_requirements
+from entrypoint.manifest.model import Requirements
+from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
+
+ARM_313 = Platform(RUNTIMES["python3.13"], Architecture.ARM64)
+X86_311 = Platform(RUNTIMES["python3.11"], Architecture.X86_64)
+PLACE = Place("requirements.in", 4)
+
+
+def listed(*filenames, requires_python=None, yanked=False):
+    return tuple(
+        IndexFile(
+            filename=filename,
+            url=f"https://index.example/{filename}",
+            sha256=f"{number:064x}",
+            requires_python=requires_python,
+            yanked=yanked,
+        )
+        for number, filename in enumerate(filenames)
+    )
+
+
+def pinned(text, *hashes):
+    name, version = text.split("==")
+    return Pin(name=name, version=version, hashes=frozenset(hashes), place=PLACE)
+
+
+def chosen(files, platform, text="thing==1.0", *hashes):
+    file = choose(pinned(text, *hashes), files, platform)
+    return file and file.filename
+
+
+@pytest.mark.parametrize(
+    ("platform", "best_first"),
+    [
+        (
+            ARM_313,
+            [
+                "thing-1.0-cp313-cp313-manylinux_2_34_aarch64.whl",
+                "thing-1.0-cp313-cp313-manylinux_2_28_aarch64.whl",
+                "thing-1.0-cp313-cp313-manylinux2014_aarch64.manylinux_2_17_aarch64.whl",
+                "thing-1.0-cp313-cp313-linux_aarch64.whl",
+                "thing-1.0-cp313-abi3-manylinux_2_17_aarch64.whl",
+                "thing-1.0-cp39-abi3-manylinux_2_28_aarch64.whl",
+                "thing-1.0-py3-none-manylinux_2_17_aarch64.whl",
+                "thing-1.0-py3-none-any.whl",
+            ],
+        ),
+        (
+            X86_311,
+            [
+                "thing-1.0-cp311-cp311-manylinux_2_26_x86_64.whl",
+                "thing-1.0-cp311-cp311-manylinux2010_x86_64.whl",
+                "thing-1.0-cp311-cp311-manylinux_2_5_x86_64.manylinux1_x86_64.whl",
+                "thing-1.0-py2.py3-none-any.whl",
+            ],
+        ),
+    ],
+)
+def test_the_best_tag_wins_whatever_the_order_of_the_listing(platform, best_first):
+    for position, best in enumerate(best_first):
+        assert chosen(listed(*reversed(best_first[position:])), platform) == best
+
+
+@pytest.mark.parametrize(
+    "filename",
+    [
+        "thing-1.0-cp313-cp313-manylinux_2_35_aarch64.whl",
+        "thing-1.0-cp313-cp313-musllinux_1_2_aarch64.whl",
+        "thing-1.0-cp313-cp313-manylinux_2_28_x86_64.whl",
+        "thing-1.0-cp313-cp313-macosx_11_0_arm64.whl",
+        "thing-1.0-cp313-cp313t-manylinux_2_28_aarch64.whl",
+        "thing-1.0-cp312-cp312-manylinux_2_28_aarch64.whl",
+        "thing-1.0-cp314-abi3-manylinux_2_28_aarch64.whl",
+        "thing-1.0-py2-none-any.whl",
+        "thing-1.0.tar.gz",
+        "thing-2.0-py3-none-any.whl",
+        "not a package",
+    ],
+)
+def test_what_does_not_fit_is_not_chosen(filename):
+    assert chosen(listed(filename), ARM_313) is None
+
+
+def test_a_higher_build_number_is_a_tie_break_below_the_tag():
+    files = listed(
+        "thing-1.0-py3-none-any.whl",
+        "thing-1.0-2-py3-none-any.whl",
+        "thing-1.0-10-py3-none-any.whl",
+        "thing-1.0-cp39-abi3-linux_aarch64.whl",
+    )
+    assert chosen(files, ARM_313) == "thing-1.0-cp39-abi3-linux_aarch64.whl"
+    assert chosen(files[:3], ARM_313) == "thing-1.0-10-py3-none-any.whl"
+
+
+def test_only_hashes_of_the_lock_are_chosen():
+    files = listed("thing-1.0-cp313-cp313-linux_aarch64.whl", "thing-1.0-py3-none-any.whl")
+    allowed = f"sha256:{1:064x}"
+    assert chosen(files, ARM_313, "thing==1.0", allowed) == "thing-1.0-py3-none-any.whl"
+
+
+def test_versions_are_compared_as_versions():
+    assert chosen(listed("thing-1.0.0-py3-none-any.whl"), ARM_313, "thing==1.0")
+    assert chosen(listed("thing-1.0+cpu-py3-none-any.whl"), ARM_313, "thing==1.0+cpu")
+    assert not chosen(listed("thing-1.0+cpu-py3-none-any.whl"), ARM_313, "thing==1.0")
+
+
+@pytest.mark.parametrize(
+    ("requires_python", "fits"),
+    [(">=3.13", True), (">=3.9,<4", True), ("<3.13", False), ("3.13 or so", True), (None, True)],
+)
+def test_requires_python_is_that_of_the_platform(requires_python, fits):
+    files = listed("thing-1.0-py3-none-any.whl", requires_python=requires_python)
+    assert bool(chosen(files, ARM_313)) is fits
+
+
+def test_a_yanked_file_serves_a_pin():
+    assert chosen(listed("thing-1.0-py3-none-any.whl", yanked=True), ARM_313)
+
+
+def test_versions_of_filenames():
+    assert str(version_of("thing-1.0-py3-none-any.whl")) == "1.0"
+    assert str(version_of("thing-1.0.tar.gz")) == "1.0"
+    assert version_of("thing-1.0.exe") is None
+
+
+@pytest.mark.parametrize(
+    ("tag", "reasons"),
+    [
+        ("cp311-cp311-manylinux_2_28_x86_64", "needs glibc 2.28 while python3.11 has 2.26"),
+        ("cp312-cp312-manylinux_2_17_x86_64", "is for Python 3.12"),
+        ("cp312-abi3-manylinux_2_17_x86_64", "is for Python 3.12 or newer"),
+        ("py2-none-any", "is for Python 2"),
+        ("cp311-cp311-manylinux_2_17_aarch64", "is for aarch64"),
+        ("cp311-cp311-musllinux_1_2_x86_64", "is for musl (Alpine)"),
+        ("cp311-cp311-macosx_11_0_arm64", "is for macOS"),
+        ("cp311-cp311-macosx_10_9_x86_64", "is for macOS"),
+        ("cp311-cp311-win_amd64", "is for Windows"),
+        ("cp311-cp311-win32", "is for Windows"),
+        ("pp311-pypy311_pp73-manylinux_2_17_x86_64", "is for PyPy"),
+        ("cp313-cp313t-manylinux_2_17_x86_64", "is for free-threaded Python"),
+        ("graalpy311-graalpy240_311_native-linux_x86_64", "is for graalpy311"),
+        (
+            "cp312-cp312-manylinux_2_28_aarch64",
+            "is for aarch64, needs glibc 2.28 while python3.11 has 2.26, is for Python 3.12",
+        ),
+        ("cp311-cp311-manylinux_2_17_x86_64", ""),
+    ],
+)
+def test_why_a_wheel_does_not_fit(tag, reasons):
+    (file,) = listed(f"thing-1.0-{tag}.whl")
+    assert ", ".join(misfits(file, X86_311)) == reasons
+    assert (fit(file.filename, X86_311) is None) == bool(reasons)
+
+
+def test_why_a_wheel_does_not_fit_when_only_its_python_is_too_old_or_new():
+    (file,) = listed("thing-1.0-py3-none-any.whl", requires_python=">=3.12")
+    assert misfits(file, X86_311) == ("needs Python >=3.12",)
+
+
+def test_the_wheels_that_exist_are_told_nearest_first():
+    files = listed(
+        "thing-1.0-cp311-cp311-win_amd64.whl",
+        "thing-1.0-cp311-cp311-manylinux_2_17_aarch64.whl",
+        "thing-1.0-cp311-cp311-manylinux_2_28_x86_64.whl",
+        "thing-1.0-cp312-cp312-manylinux_2_17_x86_64.whl",
+        "thing-1.0.tar.gz",
+        "thing-0.9-py3-none-any.whl",
+    )
+    assert str(nothing_fits(pinned("thing==1.0"), files, X86_311)) == (
+        "requirements.in:4: thing==1.0 has no wheel that fits python3.11-x86_64: "
+        "thing-1.0-cp312-cp312-manylinux_2_17_x86_64.whl (is for Python 3.12), "
+        "thing-1.0-cp311-cp311-manylinux_2_28_x86_64.whl (needs glibc 2.28 while python3.11 has 2.26), "
+        "thing-1.0-cp311-cp311-manylinux_2_17_aarch64.whl (is for aarch64), "
+        "thing-1.0-cp311-cp311-win_amd64.whl (is for Windows); "
+        "pin a version that has one, or leave this platform out; "
+        "its source is compiled where the lock says so, unless an option or Requires-Python forbids it"
+    )
+
+
+def test_many_wheels_are_counted_rather_than_named():
+    files = listed(*(f"thing-1.0-cp3{minor}-cp3{minor}-win_amd64.whl" for minor in range(10, 30)))
+    message = nothing_fits(pinned("thing==1.0"), files, X86_311).message
+    assert message.count(".whl") == 8
+    assert message.endswith("and 12 more that are no closer")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ((), "no index knows a package thing"),
+        (listed("thing-0.9-py3-none-any.whl"), "the index has no version 1.0 of thing"),
+        (listed("thing-1.0.tar.gz"), "thing==1.0 has no wheels at all, only its source"),
+    ],
+)
+def test_other_reasons_for_having_no_wheel(files, message):
+    assert nothing_fits(pinned("thing==1.0"), files, X86_311).message == message
+
+
+def test_a_wheel_with_another_hash_is_told_as_such():
+    files = listed("thing-1.0-py3-none-any.whl")
+    problem = nothing_fits(pinned("thing==1.0", "sha256:abc"), files, X86_311)
+    assert "is not what the lock allows: expected one of sha256:abc, got sha256:000" in problem.message
+
+
+def requirement(text):
+    return read_requirements(Requirements(lines=((text, PLACE),), place=PLACE)).requirements[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("thing", None),
+        ("thing<2", None),
+        ("thing>=2", "thing 3.0 has no wheel that fits python3.11-x86_64"),
+        ("thing>=9", "no version of thing satisfies `thing>=9`"),
+    ],
+)
+def test_a_requirement_is_explained_only_when_no_version_of_it_fits(text, message):
+    files = listed(
+        "thing-1.0-py3-none-any.whl",
+        "thing-2.0-cp311-cp311-win32.whl",
+        "thing-3.0-cp312-cp312-linux_x86_64.whl",
+        "thing-4.0a1-py3-none-any.whl",
+    )
+    problem = no_fitting_version(requirement(text), files, X86_311, IndexOptions())
+    assert (problem and problem.message.split(":")[0]) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("thing", IndexOptions(), None),
+        ("thing", IndexOptions(only_binary=(":all:",)), "thing 2.0 has no wheels at all, only its source"),
+        ("thing", IndexOptions(only_binary=("Thing",)), "thing 2.0 has no wheels at all, only its source"),
+        ("thing", IndexOptions(only_binary=("thing", ":none:")), None),
+        ("wheels", IndexOptions(), None),
+        (
+            "wheels",
+            IndexOptions(no_binary=("wheels",)),
+            "wheels==1.0 is to be compiled, and the index has no source of it that python3.11-x86_64 can use",
+        ),
+    ],
+)
+def test_a_source_serves_where_it_may(text, options, message):
+    files = (
+        listed("thing-1.0.tar.gz", "thing-2.0.zip")
+        if text == "thing"
+        else listed("wheels-1.0-py3-none-any.whl")
+    )
+    problem = no_fitting_version(requirement(text), files, X86_311, options)
+    assert (problem and problem.message) == message
+
+
+def test_a_source_is_chosen_by_its_format_and_its_python():
+    files = listed("thing-1.0.zip", "thing-1.0.tar.gz", "thing-2.0.tar.gz", "thing-1.0-py3-none-any.whl")
+    assert choose_sdist(pinned("thing==1.0"), files, X86_311).filename == "thing-1.0.tar.gz"
+    assert choose_sdist(pinned("thing==1.0", f"sha256:{0:064x}"), files, X86_311).filename == "thing-1.0.zip"
+    assert choose_sdist(pinned("thing==3.0"), files, X86_311) is None
+    newer = listed("thing-1.0.tar.gz", requires_python=">=3.12")
+    assert choose_sdist(pinned("thing==1.0"), newer, X86_311) is None
+
+
+def test_why_something_is_compiled():
+    files = listed("thing-1.0-cp311-cp311-win32.whl", "thing-2.0-py3-none-any.whl", "thing-3.0.tar.gz")
+    assert why_no_wheel("thing", "1.0", files, X86_311) == "thing-1.0-cp311-cp311-win32.whl (is for Windows)"
+    assert why_no_wheel("thing", "2.0", files, X86_311) == ""
+    assert why_no_wheel("thing", "3.0", files, X86_311) == "thing 3.0 has no wheels at all"

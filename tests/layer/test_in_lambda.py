@@ -1,0 +1,185 @@
+"""The proof: handlers that use a built layer, invoked as Lambda invokes them."""
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from lambda_emulator import LambdaEmulator, downloaded, wheels_for
+from layers import assembled, target, unzipped
+
+from entrypoint.layer import elf
+from entrypoint.layer.verify import verify
+from entrypoint.manifest.runtimes import RUNTIMES, Platform
+
+pytestmark = [pytest.mark.engine, pytest.mark.network]
+
+COMMAND = Path(sys.executable).with_name("lambda-layers")
+HANDLER = """
+import importlib.metadata, sys
+
+def may_write(path):
+    try:
+        open(path, "w").close()
+    except OSError:
+        return False
+    return True
+
+def handler(event, context):
+    return {
+        "used": use(event["input"]),
+        "versions": {name: importlib.metadata.version(name) for name in event["packages"]},
+        "files": [sys.modules[name].__file__ for name in event["modules"]],
+        "writable": [path for path in ("/opt/python/x", "/var/task/x", "/tmp/x") if may_write(path)],
+    }
+"""
+VALIDATE = """
+import orjson, pydantic
+
+class Order(pydantic.BaseModel):
+    number: int
+    items: list[str] = []
+
+def use(text):
+    return orjson.loads(orjson.dumps(Order.model_validate_json(text).model_dump()))
+"""
+CALCULATE = """
+import numpy, pandas
+
+def use(sold):
+    frame = pandas.DataFrame({"day": ["mon", "tue", "mon"], "sold": numpy.array(sold)})
+    solved = numpy.linalg.solve(numpy.array([[2.0, 0.0], [0.0, 4.0]]), numpy.array([2.0, 8.0]))
+    return [frame.groupby("day")["sold"].sum().to_dict(), solved.tolist()]
+"""
+ENCRYPT = """
+import psycopg2, psycopg2.extensions
+from cryptography.fernet import Fernet
+
+def use(secret):
+    box = Fernet(Fernet.generate_key())
+    dsn = psycopg2.extensions.parse_dsn("host=db port=1")
+    return [box.decrypt(box.encrypt(secret.encode())).decode(), dsn]
+"""
+SETS = {
+    "pydantic-orjson": (
+        ("pydantic", "orjson"),
+        ("pydantic", "pydantic_core._pydantic_core", "orjson.orjson"),
+        VALIDATE,
+        ('{"number": "7"}', {"number": 7, "items": []}),
+    ),
+    "numpy-pandas": (
+        ("numpy", "pandas"),
+        ("numpy", "numpy._core._multiarray_umath", "pandas", "pandas._libs.lib"),
+        CALCULATE,
+        ([1, 2, 3], [{"mon": 4, "tue": 2}, [1.0, 2.0]]),
+    ),
+    "cryptography-psycopg2": (
+        ("cryptography", "psycopg2-binary"),
+        ("cryptography.hazmat.bindings._rust", "_cffi_backend", "psycopg2._psycopg"),
+        ENCRYPT,
+        ("secret", ["secret", {"host": "db", "port": "1"}]),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def cache(pytestconfig):
+    return pytestconfig.cache.mkdir("lambda-emulator")
+
+
+@pytest.fixture(scope="module")
+def emulator(engine, cache):
+    return LambdaEmulator(engine, cache)
+
+
+@pytest.fixture
+def build(emulator, cache, tmp_path):
+    def build(runtime, packages, **options):
+        """Build a layer; returns its archive, and what was put into it."""
+        layer = {"requirements": packages, "runtimes": [runtime], "architectures": [emulator.architecture]}
+        manifest = {"version": 1, "layers": {"proof": {**layer, **options}}}
+        (tmp_path / "lambda-layers.yml").write_text(json.dumps(manifest))
+        command = [COMMAND, "build", "--cache", cache / "layers"]
+        made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+        assert made.returncode == 0, made.stderr
+        archive = tmp_path / f".lambda-layers/build/proof-{runtime}-{emulator.architecture}.zip"
+        return archive, json.loads(archive.with_suffix(".json").read_text())
+
+    return build
+
+
+@pytest.fixture
+def prove(emulator):
+    def prove(runtime, chosen, archive, described):
+        """Let a handler use the layer, and compare what it tells of it with what was built."""
+        packages, modules, code, (given, wanted) = SETS[chosen]
+        event = {"input": given, "packages": packages, "modules": modules}
+        answer = emulator.invoke(runtime, archive, code + HANDLER, event)
+        assert answer.get("used") == wanted, answer
+        locked = {package["name"]: package["version"] for package in described["packages"]}
+        assert answer["versions"] == {name: locked[name] for name in packages}
+        assert all(file.startswith("/opt/python/") for file in answer["files"])
+        assert answer["writable"] == ["/tmp/x"]  # as in Lambda
+
+    return prove
+
+
+@pytest.mark.parametrize(
+    ("runtime", "chosen"), [*(("python3.13", name) for name in SETS), ("python3.12", "cryptography-psycopg2")]
+)
+def test_a_handler_uses_what_was_built(build, prove, runtime, chosen):
+    packages, *_ = SETS[chosen]
+    prove(runtime, chosen, *build(runtime, packages))
+
+
+@pytest.mark.parametrize("chosen", ["numpy-pandas", "cryptography-psycopg2"])
+def test_stripped_libraries_load(build, prove, chosen):
+    packages, *_ = SETS[chosen]
+    archive, described = build("python3.13", packages, strip=True, bytecode=False)
+    libraries = [content for content in unzipped(archive).values() if content.startswith(elf.MAGIC)]
+    assert (
+        max(elf.read(io.BytesIO(library)).symbols for library in libraries) < 65536
+    )  # alignment takes up the rest
+    prove("python3.13", chosen, archive, described)
+
+
+def test_the_bytecode_is_what_runs(build, prove, emulator, tmp_path):
+    runtime, chosen = "python3.13", "pydantic-orjson"
+    packages, *_ = SETS[chosen]
+    archive, described = build(runtime, packages, bytecode=True)
+    prove(runtime, chosen, tampered(archive, tmp_path / "tampered.zip"), described)
+
+    sources_only = tampered(archive, tmp_path / "sources.zip", left_out=".pyc")
+    answer = emulator.invoke(runtime, sources_only, "import orjson")
+    assert answer["errorMessage"] == "Unable to import module 'handler': the source was read"
+
+
+def tampered(archive, path, left_out=None):
+    """The same archive, whose modules raise an error where their source is read."""
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(path, "w") as new:
+        for info in old.infolist():
+            if Path(info.filename).suffix != left_out:
+                is_source = info.filename.endswith(".py")
+                new.writestr(
+                    info, "raise ImportError('the source was read')" if is_source else old.read(info)
+                )
+    return path
+
+
+def test_a_layer_for_another_python_fails_as_we_say(emulator, cache, tmp_path):
+    other = Platform(RUNTIMES["python3.13"], emulator.architecture)
+    options = ("--no-deps", *wheels_for("python3.12", emulator.architecture))
+    [wheel] = downloaded(cache, "orjson==3.11.4", *options)
+    archive = assembled(tmp_path, wheel, platform=other)
+
+    answer = emulator.invoke("python3.13", archive.path, "import orjson")
+    assert answer["errorType"] == "Runtime.ImportModuleError"
+    assert "No module named 'orjson.orjson'" in answer["errorMessage"]
+
+    [finding] = verify(archive, target(other))
+    assert finding.rule == "cpython-suffix"
+    assert "python/orjson/orjson of orjson-3.11.4-cp312" in finding.message
+    assert "is compiled for Python 3.12 only" in finding.message

@@ -1,0 +1,162 @@
+import os
+
+import pytest
+from layers import PYTHON313, assembled, laid_out, target, unzipped
+from package_index import make_wheel
+
+from entrypoint.errors import ArchiveError
+from entrypoint.layer.assemble import assemble
+from entrypoint.layer.dependency_hash import dependency_hash
+from entrypoint.layer.exclude import Exclusion
+from entrypoint.layer.repository_files import repository_files
+from entrypoint.layer.repository_part import repository_part
+from entrypoint.layer.verify import verify
+from entrypoint.lock.lock_file import Lock
+from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
+
+
+@pytest.fixture
+def repository(tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("*.log\n/secrets/\n")
+    package = tmp_path / "src" / "common"
+    (package / "deep").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "deep" / "mod.py").write_text("x = 1\n")
+    (package / "deep" / "debug.log").write_text("ignored by git\n")
+    (package / "deep" / ".gitignore").write_text("*.dat\n!keep.dat\n")
+    (package / "deep" / "big.dat").write_text("ignored below")
+    (package / "deep" / "keep.dat").write_text("kept")
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__" / "mod.cpython-311.pyc").write_bytes(b"stale")
+    (tmp_path / "src" / "single.py").write_text("y = 2\n")
+    return tmp_path
+
+
+def layer(**options):
+    return target(**options).layer
+
+
+def paths(layer):
+    return [file.path for file in repository_files(layer)]
+
+
+def test_packages_and_modules_go_under_python(repository):
+    found = paths(layer(include=(repository / "src" / "common", repository / "src" / "single.py")))
+    assert found == [
+        "python/common/__init__.py",
+        "python/common/deep/.gitignore",
+        "python/common/deep/keep.dat",
+        "python/common/deep/mod.py",
+        "python/single.py",
+    ]
+
+
+def test_content_goes_into_opt_as_it_is(tmp_path):
+    tools = tmp_path / "tools"
+    (tools / "bin").mkdir(parents=True)
+    (tools / "bootstrap").write_text("#!/bin/sh\n")
+    (tools / "bootstrap").chmod(0o700)
+    (tools / "bin" / "tool").write_bytes(b"tool")
+    (tools / "bin" / "link").symlink_to("tool")
+    (tools / "config.pyc").write_text("kept: it is not ours to judge")
+    files = repository_files(layer(content=tools))
+    assert [(file.path, file.executable) for file in files] == [
+        ("bin/link", False),
+        ("bin/tool", False),
+        ("bootstrap", True),
+        ("config.pyc", False),
+    ]
+    archive = assemble([repository_part(layer(content=tools), files)], tmp_path / "layer.zip")
+    content = unzipped(archive.path)
+    assert content["bin/link"] == b"tool"
+    assert content["bootstrap"] == b"#!/bin/sh\n"
+
+
+def test_content_for_a_runtime_without_a_python_is_verified(tmp_path):
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "bootstrap").write_text("#!/bin/sh\n")
+    tools = target(Platform(RUNTIMES["provided.al2023"], Architecture.ARM64), content=tmp_path / "tools")
+    part = repository_part(tools.layer, repository_files(tools.layer))
+    assert verify(assemble([part], tmp_path / "layer.zip"), tools) == ()
+
+
+@pytest.mark.parametrize("goal", ["/etc/passwd", "../outside", "nowhere"])
+def test_links_that_lead_out_are_refused(tmp_path, goal):
+    (tmp_path / "outside").write_text("")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "link").symlink_to(goal)
+    with pytest.raises(ArchiveError, match="is a link to nothing, or out of tools"):
+        repository_files(layer(content=tools))
+
+
+def test_a_link_to_its_own_folder_is_refused(tmp_path):
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "loop").symlink_to(".")
+    with pytest.raises(ArchiveError, match="is a link to its own folder"):
+        repository_files(layer(content=tools))
+
+
+def hash_of(repository, **options):
+    made = target(include=(repository / "src",), **options)
+    return dependency_hash(made, Lock(platform=PYTHON313, pins=()), repository_files(made.layer))
+
+
+def test_content_path_mode_and_options_shape_the_hash_and_nothing_else_does(repository):
+    before = hash_of(repository)
+    os.utime(repository / "src" / "single.py", (0, 0))
+    assert hash_of(repository) == before
+    assert hash_of(repository, exclude=("*.nothing",)) != before
+    (repository / "src" / "single.py").chmod(0o755)
+    after_mode = hash_of(repository)
+    assert after_mode != before
+    (repository / "src" / "single.py").write_text("y = 3\n")
+    assert hash_of(repository) not in {before, after_mode}
+
+
+FILES = {
+    "pkg/__init__.py": "",
+    "pkg/tests/test_a.py": "",
+    "pkg/sub/test/data.bin": b"x" * 100,
+    "pkg/testing.py": "",
+    "pkg/api.pyi": "",
+    "pkg/docs/index.rst": "",
+    "tests/__init__.py": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("patterns", "gone"),
+    [
+        ((), set()),
+        (("tests",), {"pkg/tests/test_a.py", "pkg/sub/test/data.bin"}),
+        (("stubs", "docs"), {"pkg/api.pyi", "pkg/docs/index.rst"}),
+        (("pkg/sub/", "*.pyi"), {"pkg/sub/test/data.bin", "pkg/api.pyi"}),
+        (
+            ("pkg/**", "!pkg/testing.py"),
+            {name for name in FILES if name.startswith("pkg/")} - {"pkg/testing.py"},
+        ),
+        (("*",), set(FILES)),
+    ],
+)
+def test_what_is_excluded(tmp_path, patterns, gone):
+    part = laid_out(make_wheel(tmp_path, "pkg", "1.0", files=FILES), tmp_path / "cache")
+    kept = {entry.path.removeprefix("python/") for entry in Exclusion(patterns).applied(part).entries}
+    metadata = {f"pkg-1.0.dist-info/{name}" for name in ("METADATA", "WHEEL", "RECORD")}
+    assert kept == set(FILES) - gone | metadata
+
+
+def test_the_whole_is_as_reproducible_as_wheels_are(repository, tmp_path):
+    made = layer(include=(repository / "src" / "common",))
+    wheel = make_wheel(tmp_path / "w", "pkg", "1.0")
+    first, second = (
+        assemble(
+            [laid_out(wheel, tmp_path / "cache"), repository_part(made, repository_files(made))],
+            tmp_path / name / "layer.zip",
+        )
+        for name in ("one", "two")
+    )
+    assert first.sha256 == second.sha256
+    assert set(unzipped(assembled(tmp_path, wheel).path)) < set(unzipped(first.path))

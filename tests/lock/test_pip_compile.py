@@ -1,0 +1,165 @@
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from package_index import IndexServer, make_sdist, make_wheel, pip_environment, undescribed
+
+from entrypoint.errors import LockError
+from entrypoint.lock.pip_compile import PipCompile, _target
+from entrypoint.lock.pip_compile_for_platform import CHANGED
+from entrypoint.lock.resolve import Question, UnresolvableError
+from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
+
+ARM_313 = Platform(RUNTIMES["python3.13"], Architecture.ARM64)
+COMMAND = "from pip._internal.cli.req_command import RequirementCommand as C"
+PREPARE = "import pip._internal.operations.prepare as p"
+FINDER = (
+    "from pip._internal.index.package_finder import PackageFinder as F; "
+    "from pip._internal.models.target_python import TargetPython as T"
+)
+
+
+@pytest.fixture
+def server(tmp_path):
+    make_wheel(tmp_path / "shelf", "thing", "1.0")
+    with IndexServer(tmp_path / "shelf") as running:
+        yield running
+
+
+def test_credentials_stay_out_of_messages(tmp_path, server):
+    server.credentials = "user:s3cret"
+    compiler = PipCompile(environment=pip_environment(tmp_path, PIP_RETRIES="0"))
+    index = f"--index-url {server.url_with('user:wr0ng')}"
+    with pytest.raises(LockError) as caught:
+        compiler(Question(requirements=(index, "thing")), ARM_313, undescribed)
+    assert "thing" in str(caught.value)
+    assert "wr0ng" not in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_variables_in_urls_are_filled_in_by_pip(tmp_path, server):
+    server.credentials = "user:s3cret"
+    environment = pip_environment(tmp_path, INDEX_PASSWORD="s3cret")
+    index = f"--index-url {server.url_with('user:${INDEX_PASSWORD}')}"
+    answer = PipCompile(environment=environment)(
+        Question(requirements=(index, "thing")), ARM_313, undescribed
+    )
+    assert answer.startswith("thing==1.0")
+    assert "s3cret" not in answer
+
+
+def test_the_requirements_that_pip_found_nothing_for_are_named(tmp_path, server):
+    compiler = PipCompile(environment=pip_environment(tmp_path, PIP_INDEX_URL=server.url))
+    with pytest.raises(UnresolvableError) as caught:
+        compiler(Question(requirements=("thing>=2",)), ARM_313, undescribed)
+    assert caught.value.missing == ("thing>=2",)
+
+
+def test_what_a_source_needs_is_asked_and_what_is_answered_counts(tmp_path, server):
+    make_sdist(tmp_path / "shelf", "source", "1.0")
+    compiler = PipCompile(environment=pip_environment(tmp_path, PIP_INDEX_URL=server.url))
+    asked = []
+
+    def ask(name, version):
+        asked.append((name, version))
+        return b"Metadata-Version: 2.1\nName: source\nVersion: 1.0\nRequires-Dist: thing\n"
+
+    answer = compiler(Question(requirements=("source",)), ARM_313, ask)
+    assert [line for line in answer.splitlines() if "==" in line] == ["source==1.0", "thing==1.0"]
+    assert asked == [("source", "1.0")]
+    assert server.asked_for(".tar.gz") == 0
+
+
+def test_what_goes_wrong_with_the_answer_is_raised_as_it_is(tmp_path, server):
+    make_sdist(tmp_path / "shelf", "source", "1.0")
+    compiler = PipCompile(environment=pip_environment(tmp_path, PIP_INDEX_URL=server.url))
+    error = ZeroDivisionError("of the one who answers")
+
+    def ask(*_):
+        raise error
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        compiler(Question(requirements=("source",)), ARM_313, ask)
+    assert caught.value is error
+
+
+def test_a_process_that_dies_at_once_is_told(tmp_path, monkeypatch):
+    dies = tmp_path / "python"
+    dies.write_text("#!/bin/sh\nexit 3\n")
+    dies.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(dies))
+    question = Question(requirements=tuple(f"package-{number}" for number in range(10_000)))
+    with pytest.raises(LockError, match="pip-compile ended with 3 and said nothing"):
+        PipCompile(environment=pip_environment(tmp_path))(question, ARM_313, undescribed)
+
+
+def test_what_is_printed_is_no_part_of_the_conversation(tmp_path):
+    answer = run_script("import entrypoint.lock.pip_compile_for_platform as script; script.main()", tmp_path)
+    assert (answer.returncode, answer.stdout) == (0, "")
+    assert answer.stderr.startswith("pip-compile, version ")
+
+
+def test_credentials_of_aws_and_github_are_not_handed_on(tmp_path):
+    secrets = {
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_SESSION_TOKEN": "x",
+        "GITHUB_TOKEN": "x",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "x",
+    }
+    compiler = PipCompile(environment={**pip_environment(tmp_path), **secrets})
+    assert compiler._environment == pip_environment(tmp_path)  # noqa: SLF001 - what a process gets, nobody tells
+
+
+def test_a_checkout_shadows_no_module(tmp_path, server, monkeypatch):
+    for name in ("pip", "piptools", "entrypoint", "json"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('shadowed')", "utf-8")
+    (tmp_path / "pyproject.toml").write_text("[tool.pip-tools]\ngenerate-hashes = true\n", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    environment = {
+        **pip_environment(tmp_path / "home", PIP_INDEX_URL=server.url),
+        "PYTHONPATH": str(tmp_path),
+    }
+    answer = PipCompile(environment=environment)(Question(requirements=("thing",)), ARM_313, undescribed)
+    assert answer.splitlines()[0] == "thing==1.0"
+
+
+def run_script(script, tmp_path):
+    return subprocess.run(
+        [sys.executable, "-I", "-c", script],
+        input=json.dumps(_target(ARM_313, ["--version"])) + "\n",
+        env=pip_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("import pip._vendor.packaging.markers as m; del m.default_environment", "default_environment"),
+        ("import pip._vendor.packaging.markers as m; m.Marker.evaluate = lambda self: False", "marker"),
+        (f"{COMMAND}; del C.make_resolver", "make_resolver"),
+        (f"{COMMAND}; C.make_resolver = classmethod(lambda cls: None)", "takes no py_version_info"),
+        (f"{COMMAND}; C._build_package_finder = lambda self: None", "takes no target_python"),
+        (f"{FINDER}; F.target_python = T()", "the finder looks for other tags"),
+        (f"{PREPARE}; del p.RequirementPreparer._fetch_metadata_only", "_fetch_metadata_only"),
+        (f"{PREPARE}; p.RequirementPreparer._fetch_metadata_only = lambda self: None", "takes no req"),
+        (
+            f"{PREPARE}; del p.RequirementPreparer.prepare_linked_requirements_more",
+            "prepare_linked_requirements",
+        ),
+        (f"{PREPARE}; del p.make_distribution_for_install_requirement", "make_distribution_for"),
+    ],
+)
+def test_a_pip_that_has_changed_is_told_before_anything_is_resolved(tmp_path, change, message):
+    """The change is made in the process of the script, ahead of it, as a new release of pip would."""
+    script = f"{change}; import entrypoint.lock.pip_compile_for_platform as script; script.main()"
+    answer = run_script(script, tmp_path)
+    assert answer.returncode == CHANGED, answer.stderr
+    assert re.match(r"ERROR: pip [\d.]+ with pip-tools [\d.]+ cannot resolve for another", answer.stderr)
+    assert message in answer.stderr
+    assert answer.stdout == ""

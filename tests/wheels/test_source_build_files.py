@@ -1,0 +1,255 @@
+"""The decisions of compiling, with a builder that leaves what the test wants."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from package_index import make_sdist, make_wheel, sha256
+
+from entrypoint.errors import CompileError, Place
+from entrypoint.index.options import IndexOptions
+from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
+from entrypoint.wheels.fetch import Sdist
+from entrypoint.wheels.source_builds import Compiler, Outcome, Workplace
+
+ARM_313 = Platform(RUNTIMES["python3.13"], Architecture.ARM64)
+HERE = Workplace(platform=ARM_313, image="builder")
+
+
+class Workshop:
+    """Offers one builder, and is that builder too."""
+
+    name = "builder"
+    session = "1"
+    python = "python3.13"
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.identity_now = "sha256:1"
+        self.can_tell = True
+        self.closed = False
+        self.version = "Python 3.13.1"
+        self.jobs = []
+        self.working = self.most = 0
+        self.leaves = lambda name, version: make_wheel(
+            folder / "out", name, version, tag="cp313-cp313-linux_aarch64"
+        )
+        self.fails_with = None
+        self._guard = threading.Lock()
+
+    def identity_of(self, _):
+        return self.identity_now if self.can_tell else None
+
+    def open(self, *_):
+        if self.closed:
+            raise CompileError.of("there is no Docker engine", "start one")
+        return self
+
+    @property
+    def identity(self):
+        return self.identity_now
+
+    def run(self, files, command, *, said):
+        if command[1:] == ["--version"]:
+            return Outcome(code=int(not self.version), output=self.version, files={})
+        with self._guard:
+            self.working += 1
+            self.most = max(self.most, self.working)
+        job = json.loads(files["job.json"])
+        with self._guard:
+            self.jobs.append(job.get("sdist") or job["system_packages"])
+        said("lambda-layers: building the wheel")
+        said("noise")
+        try:
+            return self._outcome(job)
+        finally:
+            with self._guard:
+                self.working -= 1
+
+    def _outcome(self, job):
+        if self.fails_with:
+            return Outcome(code=1, output=self.fails_with, files={})
+        if "sdist" not in job:
+            return Outcome(code=0, output="", files={})
+        name, version = job["sdist"].removesuffix(".tar.gz").split("-")
+        wheel = self.leaves(name, version)
+        record = {"wheel": wheel.name if wheel else "", "requires": [{"name": "setuptools"}]}
+        files = {"record.json": json.dumps(record).encode()}
+        return Outcome(code=0, output="", files=files | ({wheel.name: wheel.read_bytes()} if wheel else {}))
+
+
+class Builders:
+    def __init__(self, workshop):
+        self.identity = workshop.identity_of
+        self.open = workshop.open
+
+
+@pytest.fixture
+def workshop(tmp_path):
+    return Workshop(tmp_path)
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def build(workshop, tmp_path, said):
+    def build(name="thing", workplace=HERE, **options):
+        compiler = Compiler(Builders(workshop), cache=tmp_path / "cache", say=said.append)
+        options = {"options": IndexOptions(), "wanted_by": "web", **options}
+        return compiler.wheel(source(tmp_path, name), workplace, **options)
+
+    return build
+
+
+def source(folder, name, version="1.0"):
+    path = make_sdist(folder / "sdists", name, version)
+    return Sdist(
+        name=name,
+        version=version,
+        filename=path.name,
+        sha256=sha256(path),
+        path=path,
+        place=Place("lock.txt", 7),
+    )
+
+
+def test_it_is_compiled_once_and_kept_with_its_record(build, workshop, said):
+    first, again = build(), build()
+    assert first == again
+    assert first.filename == "thing-1.0-cp313-cp313-linux_aarch64.whl"
+    assert first.sha256 == sha256(first.path)
+    assert first.built_from["builder"] == {"name": "builder", "id": "sha256:1"}
+    assert first.built_from["buildRequirements"] == [{"name": "setuptools"}]
+    assert workshop.jobs == ["thing-1.0.tar.gz"]
+    assert said == [
+        "compiling thing 1.0 for web in builder",
+        "thing 1.0: building the wheel",
+        f"compiled thing-1.0-cp313-cp313-linux_aarch64.whl, {first.path.stat().st_size / 1e3:,.0f} kB",
+    ]
+
+
+def test_another_builder_compiles_anew_and_none_takes_what_was_compiled_last(build, workshop):
+    build()
+    workshop.identity_now = "sha256:2"
+    second = build()
+    assert second.built_from["builder"]["id"] == "sha256:2"
+    assert len(workshop.jobs) == 2
+    workshop.can_tell, workshop.closed = False, True
+    assert build() == second
+    workshop.can_tell, workshop.identity_now = True, "sha256:1"
+    assert build().built_from["builder"]["id"] == "sha256:1"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Workplace(platform=Platform(RUNTIMES["python3.14"], Architecture.ARM64), image="builder"),
+        Workplace(platform=ARM_313, image="other"),
+        Workplace(platform=ARM_313, image="builder", system_packages=("libyaml",)),
+    ],
+)
+def test_another_workplace_compiles_anew(build, workshop, other):
+    build()
+    workshop.version = f"Python {other.platform.runtime.python}"
+    workshop.leaves = lambda name, version: make_wheel(workshop.folder / "out", name, version)
+    build(workplace=other)
+    assert workshop.jobs.count("thing-1.0.tar.gz") == 2
+
+
+def test_system_packages_are_installed_once_for_each_container(build, workshop, tmp_path):
+    workplace = Workplace(platform=ARM_313, image="builder", system_packages=("libyaml", "zlib"))
+    compiler = Compiler(Builders(workshop), cache=tmp_path / "cache", say=lambda _: None)
+    for name in ("one", "two"):
+        compiler.wheel(source(tmp_path, name), workplace, options=IndexOptions(), wanted_by="web")
+    assert workshop.jobs == [["libyaml", "zlib"], "one-1.0.tar.gz", "two-1.0.tar.gz"]
+    workshop.fails_with, workshop.session = "No package libyaml", "2"
+    with pytest.raises(CompileError, match=r"libyaml, zlib cannot be installed in builder:\n    No package"):
+        compiler.wheel(source(tmp_path, "three"), workplace, options=IndexOptions(), wanted_by="web")
+
+
+def test_a_kept_wheel_that_is_damaged_is_compiled_anew(build, workshop):
+    wheel = build()
+    data = wheel.path.read_bytes()
+    wheel.path.write_bytes(data[:-1])
+    assert build().path.read_bytes() == data
+    wheel.path.with_name("record.json").write_text("{")
+    build()
+    assert len(workshop.jobs) == 3
+
+
+@pytest.mark.parametrize(
+    ("leaves", "message"),
+    [
+        (None, "the build of thing 1.0 left no wheel"),
+        (("other", "1.0"), "left other-1.0-cp313-cp313-linux_aarch64.whl, another package"),
+        (("thing", "1.1"), "left thing-1.1-cp313-cp313-linux_aarch64.whl, another package"),
+        (("thing", "1.0", "cp312-cp312-linux_aarch64"), "which is not for python3.13-arm64"),
+        (("thing", "1.0", "cp313-cp313-linux_x86_64"), "which is not for python3.13-arm64"),
+    ],
+)
+def test_what_comes_out_must_be_what_was_asked_for(build, workshop, leaves, message):
+    def left(*_):
+        name, version, tag = (*leaves, "cp313-cp313-linux_aarch64")[:3]
+        return make_wheel(workshop.folder / "wrong", name, version, tag=tag)
+
+    workshop.leaves = left if leaves else lambda *_: None
+    with pytest.raises(CompileError) as caught:
+        build()
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("lock.txt:7: ")
+
+
+def test_a_failed_build_shows_its_last_lines(build, workshop):
+    workshop.fails_with = "\n".join(f"line {number}" for number in range(100))
+    with pytest.raises(CompileError) as caught:
+        build()
+    (problem,) = caught.value.problems
+    assert problem.message.startswith("thing 1.0 cannot be compiled for python3.13-arm64 in builder:\n")
+    assert "line 79" not in problem.message
+    assert problem.message.endswith("    line 98\n    line 99")
+    assert problem.remedy.startswith("name what it lacks under system_packages")
+
+
+def test_without_a_builder_it_is_told_why_it_takes_one(build, workshop):
+    workshop.closed = True
+    with pytest.raises(CompileError) as caught:
+        build(why=lambda: "thing.whl (is for macOS)")
+    assert str(caught.value) == (
+        "lock.txt:7: thing 1.0 has to be compiled for python3.13-arm64 (thing.whl (is for macOS)), "
+        "and there is no Docker engine; start one"
+    )
+
+
+@pytest.mark.parametrize("version", ["Python 3.12.7", "Python 3.130.1", "", "bash: what?"])
+def test_a_builder_with_another_interpreter_is_refused(build, workshop, version):
+    workshop.version = version
+    with pytest.raises(CompileError, match=r"is no builder for python3\.13, which takes Python 3\.13"):
+        build()
+    assert workshop.jobs == []
+
+
+def test_two_at_once_and_the_same_only_once(workshop, tmp_path):
+    compiler = Compiler(Builders(workshop), cache=tmp_path / "cache", say=lambda _: None)
+    names = ["a", "b", "c", "d", "a", "b"]
+    sources = {name: source(tmp_path, name) for name in names}
+    both = threading.Barrier(2)
+    leaves = workshop.leaves
+
+    def together(name, version):
+        both.wait(timeout=30)
+        return leaves(name, version)
+
+    workshop.leaves = together
+    with ThreadPoolExecutor(6) as pool:
+        list(
+            pool.map(
+                lambda name: compiler.wheel(sources[name], HERE, options=IndexOptions(), wanted_by="web"),
+                names,
+            )
+        )
+    assert sorted(workshop.jobs) == [f"{name}-1.0.tar.gz" for name in "abcd"]
+    assert workshop.most == 2
