@@ -29,7 +29,7 @@ from entrypoint.aws.calls import LambdaCalls
 from entrypoint.aws.functions import Functions
 from entrypoint.aws.model import Function
 from entrypoint.local_aws.server import LocalAws
-from entrypoint.manifest.model import AT_ONCE, Destination, Portion, Rollout
+from entrypoint.manifest.model import AT_ONCE, CountOrPercent, Destination, Rollout
 from entrypoint.release.function_change import FunctionChange, Wanted
 from entrypoint.release.rollout import roll_out, waves
 from entrypoint.release.update import Status
@@ -248,8 +248,8 @@ def main():
             flush=True,
         )
     in_waves = Rollout(
-        waves=(Portion(1, is_percentage=False), Portion(10, is_percentage=True)),
-        failure_threshold=Portion(0, is_percentage=False),
+        waves=(CountOrPercent(1, is_percentage=False), CountOrPercent(10, is_percentage=True)),
+        failure_threshold=CountOrPercent(0, is_percentage=False),
     )
     for name, rollout in (("at once", AT_ONCE), ("in waves of 1, 10 %, 100 %", in_waves)):
         start = time.monotonic()

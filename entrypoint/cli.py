@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from entrypoint.commands import options as command_line
-from entrypoint.errors import LayersError, MachineError, Place, UsageError
+from entrypoint.errors import LayersError, Location, MachineError, UsageError
 
 _INTERRUPTED = 130
 _GRACE = 2.0
@@ -103,14 +103,14 @@ def _missing_extra(error: ModuleNotFoundError) -> LayersError:
     library = (error.name or "").partition(".")[0]
     if library not in _EXTRAS:
         raise error
-    remedy = f"pip install 'lambda-layer-pipeline[{_EXTRAS[library]}]'"
-    return UsageError.of(f"this installation lacks {library}", remedy)
+    hint = f"pip install 'lambda-layer-pipeline[{_EXTRAS[library]}]'"
+    return UsageError.of(f"this installation lacks {library}", hint)
 
 
 def _machine_error(error: OSError) -> MachineError:
-    place = Place(str(error.filename)) if error.filename else None
+    location = Location(str(error.filename)) if error.filename else None
     return MachineError.of(
-        error.strerror or str(error), "mend the permissions or the disk, and run again", place
+        error.strerror or str(error), "mend the permissions or the disk, and run again", location
     )
 
 
@@ -138,7 +138,7 @@ def _annotate(
 
 
 def _write_sarif(error: LayersError | None, arguments: argparse.Namespace) -> None:
-    judged = error is None or any(problem.place for problem in error.problems)
+    judged = error is None or any(problem.location for problem in error.problems)
     if arguments.sarif and judged:  # else what was found before would count as mended
         from entrypoint.files import write_text  # noqa: PLC0415
         from entrypoint.report.sarif import sarif  # noqa: PLC0415

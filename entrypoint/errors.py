@@ -14,7 +14,7 @@
     ├── CompileError     14  a package that cannot be compiled from its source, or to bytecode
     └── AuditError       15  a locked package with a known vulnerability that counts
 
-An error carries *all* the problems of its stage, each with a place and a remedy. Beside these exit
+An error carries *all* the problems of its stage, each with a location and a hint. Beside these exit
 codes stand 0 (done), 1 (a bug: a traceback goes with it), 2 (`status` found drift, or `plan
 --detailed-exitcode` something to do) and 130 (Ctrl-C).
 """
@@ -22,7 +22,7 @@ codes stand 0 (done), 1 (a bug: a traceback goes with it), 2 (`status` found dri
 from typing import ClassVar, NamedTuple, Self
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """A place in a user's file; `line` and `column` count from 1, as editors do."""
 
     file: str
@@ -33,17 +33,17 @@ class Place(NamedTuple):
         return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
 
 
-class Problem(NamedTuple):
+class Diagnostic(NamedTuple):
     """One thing that is wrong: what, what to do about it, and where; the rule that found it, if one did."""
 
     message: str
-    remedy: str
-    place: Place | None = None
+    hint: str
+    location: Location | None = None
     rule: str | None = None
 
     def __str__(self) -> str:
-        text = f"{self.message}; {self.remedy}" if self.remedy else self.message
-        return f"{self.place}: {text}" if self.place else text
+        text = f"{self.message}; {self.hint}" if self.hint else self.message
+        return f"{self.location}: {text}" if self.location else text
 
 
 class LayersError(Exception):
@@ -51,14 +51,14 @@ class LayersError(Exception):
 
     exit_code: ClassVar[int]
 
-    def __init__(self, *problems: Problem) -> None:
+    def __init__(self, *problems: Diagnostic) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
 
     @classmethod
-    def of(cls, message: str, remedy: str, place: Place | None = None) -> Self:
+    def of(cls, message: str, hint: str, location: Location | None = None) -> Self:
         """Make the error of a single problem."""
-        return cls(Problem(message, remedy, place))
+        return cls(Diagnostic(message, hint, location))
 
 
 class UsageError(LayersError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from entrypoint.commands import compare as comparing
 from entrypoint.commands.gather import gather
 from entrypoint.commands.run import Run
-from entrypoint.errors import Problem, VerifyError
+from entrypoint.errors import Diagnostic, VerifyError
 from entrypoint.index import check_wheels as wheels
 from entrypoint.layer.archives import build_archives, files_of, read_archives
 from entrypoint.layer.describe import BuiltArchive
@@ -134,6 +134,8 @@ def _refuse_too_large(run: Run, archives: Mapping[Target, BuiltArchive]) -> None
         if archive.compressed_size > DIRECT_UPLOAD_BYTES and run.project.manifest.bucket is None:
             size = f"{archive.compressed_size:,} bytes zipped"
             message = f"{target} has {size}; over {DIRECT_UPLOAD_BYTES:,} it has to go through S3"
-            problems.append(Problem(message, "write 's3: {bucket: ...}' in the manifest", target.layer.place))
+            problems.append(
+                Diagnostic(message, "write 's3: {bucket: ...}' in the manifest", target.layer.location)
+            )
     if problems:
         raise VerifyError(*problems)

@@ -75,7 +75,7 @@ def damaged_wheels(draw) -> Written:
     data, files = draw(wheels())
     headers = [match.start() for match in re.finditer(rb"PK[\1-\7]", data)]
     for _ in range(draw(st.integers(1, 4))):
-        place = draw(
+        location = draw(
             st.one_of(
                 st.integers(0, len(data)),
                 st.builds(lambda start, step: start + step, st.sampled_from(headers), st.integers(0, 60)),
@@ -89,5 +89,5 @@ def damaged_wheels(draw) -> Written:
             )
         )
         replaced = draw(st.sampled_from([wide, wide, wide, 0, len(data)]))
-        data = data[:place] + new + data[place + replaced :]
+        data = data[:location] + new + data[location + replaced :]
     return Written(data, files)

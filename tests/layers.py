@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from entrypoint.errors import Place
+from entrypoint.errors import Location
 from entrypoint.layer.assemble import Archive, assemble
 from entrypoint.layer.inspect import Contents, inspect
 from entrypoint.layer.layout import Part, lay_out
@@ -22,12 +22,12 @@ PYTHON313 = Platform(RUNTIMES["python3.13"], Architecture.X86_64)
 
 
 def target(platform: Platform = PYTHON313, **options: Any) -> Target:
-    place = Place("lambda-layers.yml", 4, 3)
+    location = Location("lambda-layers.yml", 4, 3)
     return Target(
         Layer(
             name="web",
-            place=place,
-            requirements=Requirements(place=place),
+            location=location,
+            requirements=Requirements(location=location),
             platforms=(platform,),
             name_template="{layer}",
             own_locks={},

@@ -9,7 +9,7 @@ import yaml
 from snippets import snippets
 
 from entrypoint import errors
-from entrypoint.aws.reasons import REMEDIES
+from entrypoint.aws.reasons import HINTS
 from entrypoint.commands.action_inputs import DEFAULTS
 from entrypoint.commands.options import options_by_command
 from entrypoint.errors import LayersError
@@ -78,7 +78,7 @@ def test_the_targets_of_the_how_to_are_those_of_its_example(tmp_path):
 
 def test_the_reason_codes_of_vpcs_are_told_as_they_are_documented():
     shown = table("reason codes", (ROOT / "docs" / "vpc.md").read_text())
-    assert shown == [[code, REMEDIES[code]] for code, _ in shown]
+    assert shown == [[code, HINTS[code]] for code, _ in shown]
 
 
 def test_the_table_of_inputs_is_that_of_the_action():

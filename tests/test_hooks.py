@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from layers import PYTHON313
 
-from entrypoint.errors import Place
+from entrypoint.errors import Location
 from entrypoint.lock.header import inputs_hash
 from entrypoint.lock.lock_file import Lock, write_lock
 from entrypoint.lock.requirement_lines import read_lines
@@ -43,7 +43,7 @@ def repository(tmp_path):
 
 def write_locks(folder):
     """An empty lock, in step with what web.in asks for."""
-    asked = read_lines(Requirements(files=(folder / "web.in",), place=Place("web.in")))
+    asked = read_lines(Requirements(files=(folder / "web.in",), location=Location("web.in")))
     lock = Lock(platform=PYTHON313, pins=(), inputs=inputs_hash(asked, PYTHON313))
     write_lock(folder / LOCK, lock, made_from=["web.in"])
 
@@ -78,10 +78,10 @@ def test_every_problem_of_every_manifest(repository, monkeypatch, capsys):
 
 def test_a_repository_without_a_manifest(tmp_path, monkeypatch, capsys):
     (tmp_path / "README.md").touch()
-    remedy = "write one with: lambda-layers init, or name it with --manifest"
+    hint = "write one with: lambda-layers init, or name it with --manifest"
     assert check(tmp_path, monkeypatch, capsys) == (
         1,
-        [f"lambda-layers.yml: there is no such file; {remedy}"],
+        [f"lambda-layers.yml: there is no such file; {hint}"],
     )
 
 
@@ -100,6 +100,6 @@ def test_the_repository_files_against_the_budget(repository, monkeypatch, capsys
     layer = f"include: common, runtimes: [python3.13], size_budget: {budget}"
     (repository / "lambda-layers.yml").write_text(f"version: 1\nlayers:\n  web: {{{layer}}}\n")
     message = "the repository's files alone take 2,000 of the 1,000 bytes that the layer may have"
-    remedy = "take some of them out, with 'exclude' say, or raise it"
-    lines = [f"lambda-layers.yml:3:3: {message}; {remedy}"] if budget == "1 kB" else []
+    hint = "take some of them out, with 'exclude' say, or raise it"
+    lines = [f"lambda-layers.yml:3:3: {message}; {hint}"] if budget == "1 kB" else []
     assert check(repository, monkeypatch, capsys) == (len(lines), lines)

@@ -109,7 +109,9 @@ def desk(engine, image, tmp_path, variables, fill):
     fill(folder)
 
     def run(*arguments, volumes=(), env=variables, **settings):
-        mounts = {str(path): {"bind": place, "mode": "rw"} for path, place in [(folder, "/work"), *volumes]}
+        mounts = {
+            str(path): {"bind": location, "mode": "rw"} for path, location in [(folder, "/work"), *volumes]
+        }
         settings = {"working_dir": "/work", "volumes": mounts, "network_mode": "host"} | settings
         container = engine.containers.create(image, list(arguments), environment=env, **settings)
         try:

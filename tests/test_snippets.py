@@ -155,9 +155,9 @@ def _ours(command):
     lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     words = list(lexer)
-    for place, word in enumerate(words):
-        if word == "lambda-layers" and (place == 0 or words[place - 1] in {"&&", "|", ";"}):
-            yield list(takewhile(lambda word: word[0] not in "|;&><", words[place + 1 :]))
+    for location, word in enumerate(words):
+        if word == "lambda-layers" and (location == 0 or words[location - 1] in {"&&", "|", ";"}):
+            yield list(takewhile(lambda word: word[0] not in "|;&><", words[location + 1 :]))
 
 
 def test_workflows_to_paste_are_valid_and_give_inputs_that_exist(tmp_path):

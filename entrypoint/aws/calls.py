@@ -191,10 +191,10 @@ def _retry_after(error: Exception) -> float:
 def unreachable(error: Exception) -> AwsError:
     """Return what to tell of a call that could not even be sent."""
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        remedy = (
+        hint = (
             "set AWS_PROFILE or the AWS_* variables; in a workflow use aws-actions/configure-aws-credentials"
         )
-        return AwsError.of("there are no AWS credentials", remedy)
+        return AwsError.of("there are no AWS credentials", hint)
     if isinstance(error, ResponseParserError):
         message = "AWS cannot be reached: what answers is not AWS"
         return AwsError.of(message, "check the proxy on the way, and AWS_ENDPOINT_URL")
@@ -214,10 +214,10 @@ def refusal(error: ClientError, parameters: dict[str, object], *, service: str =
     message = f"AWS refuses {error.operation_name}{about}: {text} ({code})"
     kinds = dict.fromkeys(_ABSENT, AbsentError) | {"ResourceConflictException": ConflictError}
     kind = RolloutError if is_update or error.operation_name == "Invoke" else kinds.get(code, AwsError)
-    return kind.of(message, _remedy(code, text, f"{_PREFIXES.get(service, service)}:{error.operation_name}"))
+    return kind.of(message, _hint(code, text, f"{_PREFIXES.get(service, service)}:{error.operation_name}"))
 
 
-def _remedy(code: str, text: str, action: str) -> str:
+def _hint(code: str, text: str, action: str) -> str:
     if code in {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "403"}:
         # The action that lacks may be another one than the call's: GetLayerVersion on each layer, say.
         denied = _DENIED.search(text)

@@ -5,7 +5,7 @@ from typing import Any
 
 from entrypoint.aws.client import Region
 from entrypoint.aws.model import Function
-from entrypoint.aws.reasons import remedy_for
+from entrypoint.aws.reasons import hint_for
 from entrypoint.errors import RolloutError
 from entrypoint.manifest.model import Vpc
 
@@ -46,7 +46,7 @@ class Functions(Region):
             reason = configuration.get("LastUpdateStatusReason", "AWS gives no reason")
             code = configuration.get("LastUpdateStatusReasonCode", "no code")
             message = f"the update of {function.name} failed: {reason} ({code})"
-            raise RolloutError.of(message, f"it goes on as it was before; {remedy_for(code)}")
+            raise RolloutError.of(message, f"it goes on as it was before; {hint_for(code)}")
 
     def _settled(self, name: str, qualifier: str | None = None) -> dict[str, Any]:
         """Return a function's configuration when it is neither being created nor being updated."""

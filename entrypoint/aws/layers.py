@@ -97,8 +97,8 @@ class Layers(Region):
                 s3.upload_file(str(archive), bucket, key)
         except (BotoCoreError, ClientError, Boto3Error) as error:
             message = f"{archive.name} could not be put into the bucket {bucket}: {error}"
-            remedy = f"see that it stands in {self.destination.region}, and that s3:PutObject is allowed"
-            raise AwsError.of(message, remedy) from None
+            hint = f"see that it stands in {self.destination.region}, and that s3:PutObject is allowed"
+            raise AwsError.of(message, hint) from None
         return {"S3Bucket": bucket, "S3Key": key}
 
 

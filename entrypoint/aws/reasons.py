@@ -13,7 +13,7 @@ _CODE = "the new layers may be why: run it on the layer in the runtime's image, 
 _AGAIN = "run again later; if that does not help, ask AWS"
 _CAPACITY = "run again later, or use other zones or instance types in its capacity provider"
 
-REMEDIES = {
+HINTS = {
     "EniLimitExceeded": "raise the VPC's quota of network interfaces, or attach fewer functions to it",
     "InsufficientRolePermissions": _ROLE,
     "InvalidConfiguration": "mend its configuration: AWS's sentence says what is wrong",
@@ -54,6 +54,6 @@ REMEDIES = {
 }
 
 
-def remedy_for(code: str) -> str:
+def hint_for(code: str) -> str:
     """Return what to do about a reason code."""
-    return REMEDIES.get(code, "mend this and run again")
+    return HINTS.get(code, "mend this and run again")

@@ -7,7 +7,7 @@ https://docs.github.com/en/actions/reference/workflows-and-actions/metadata-synt
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
-from entrypoint.errors import Problem, UsageError
+from entrypoint.errors import Diagnostic, UsageError
 
 DEFAULTS = {
     "command": "deploy",
@@ -45,7 +45,7 @@ def arguments(environment: Mapping[str, str], options: Mapping[str, Collection[s
     if command in options:
         problems += _idle(command, given, options)
     else:
-        problems.append(Problem(f"there is no command {command!r}", _instead(command, options)))
+        problems.append(Diagnostic(f"there is no command {command!r}", _instead(command, options)))
     if problems:
         raise UsageError(*problems)
     return [command, *(word for name in DEFAULTS if name in given for word in _words(name, given[name]))]
@@ -60,7 +60,7 @@ def check_beside_args(environment: Mapping[str, str]) -> None:
     values = _values(environment)
     if values.get("args"):
         problems = [
-            Problem(f"the input {name!r} is not read beside 'args'", "write into 'args' what it is to say")
+            Diagnostic(f"the input {name!r} is not read beside 'args'", "write into 'args' what it is to say")
             for name, value in values.items()
             if name not in _OF_EVERY_CONTAINER and value and value != DEFAULTS.get(name)
         ]
@@ -77,30 +77,32 @@ def _values(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _unknown(names: Iterable[str]) -> Iterator[Problem]:
+def _unknown(names: Iterable[str]) -> Iterator[Diagnostic]:
     for name in names:
         if name not in DEFAULTS and name not in _OF_EVERY_CONTAINER:
-            yield Problem(f"there is no input {name!r}", _instead(name, DEFAULTS))
+            yield Diagnostic(f"there is no input {name!r}", _instead(name, DEFAULTS))
 
 
-def _wrong(given: Mapping[str, str]) -> Iterator[Problem]:
+def _wrong(given: Mapping[str, str]) -> Iterator[Diagnostic]:
     for name in _SWITCHES:
         if name in given and given[name].lower() not in {"true", "false"}:
-            yield Problem(f"the input {name!r} is {given[name]!r}", "write 'true' or 'false'")
+            yield Diagnostic(f"the input {name!r} is {given[name]!r}", "write 'true' or 'false'")
     for line in _lines(given.get("set", "")):
         name, equals, _ = line.partition("=")
         if not equals or not name.isidentifier():
-            yield Problem(f"the input 'set' has {line!r}, which is no NAME=VALUE", "write it as STAGE=prod")
+            yield Diagnostic(
+                f"the input 'set' has {line!r}, which is no NAME=VALUE", "write it as STAGE=prod"
+            )
 
 
 def _idle(
     command: str, given: Mapping[str, str], options: Mapping[str, Collection[str]]
-) -> Iterator[Problem]:
+) -> Iterator[Diagnostic]:
     for name in DEFAULTS:
         if name in given and f"--{name}" not in options[command]:
             readers = ", ".join(reader for reader in options if f"--{name}" in options[reader])
             message = f"the command {command!r} does not read the input {name!r}"
-            yield Problem(message, f"leave it out; it is for {readers}")
+            yield Diagnostic(message, f"leave it out; it is for {readers}")
 
 
 def _words(name: str, value: str) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from entrypoint.commands.arguments import layers_named, project_of, started, targets_named, variables_of
-from entrypoint.errors import AwsError, LayersError, PlanError, Problem, RolloutError, UsageError
+from entrypoint.errors import AwsError, Diagnostic, LayersError, PlanError, RolloutError, UsageError
 from entrypoint.lock.project import Project, check_project, load_project
 from entrypoint.manifest.schema import DEFAULT_PATH, MANIFEST
 from entrypoint.report.figures import count
@@ -107,8 +107,8 @@ def _packages(texts: Sequence[str]) -> Sequence[str]:
         try:
             Requirement(text)
         except InvalidRequirement:
-            remedy = "write NAME or NAME==VERSION"
-            raise UsageError.of(f"--upgrade-package {text!r} is no package", remedy) from None
+            hint = "write NAME or NAME==VERSION"
+            raise UsageError.of(f"--upgrade-package {text!r} is no package", hint) from None
     return texts
 
 
@@ -280,7 +280,7 @@ def _tell_workflow(environment: Mapping[str, str], outputs: Mapping[str, str], s
     github.add_summary(environment, summary)
 
 
-def _raise_all(kind: type[LayersError], problems: Sequence[Problem]) -> None:
+def _raise_all(kind: type[LayersError], problems: Sequence[Diagnostic]) -> None:
     """Let a command fail that did what it could."""
     if problems:
         raise kind(*problems)

@@ -77,8 +77,8 @@ def targets_named(project: Project, names: Sequence[str]) -> tuple[Target, ...]:
         from difflib import get_close_matches  # noqa: PLC0415
 
         close = get_close_matches(unknown[0], by_name, n=1)
-        remedy = f"did you mean {close[0]}?" if close else f"choose from {', '.join(by_name)}"
-        raise UsageError.of(f"there is no target {', '.join(unknown)}", remedy)
+        hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(by_name)}"
+        raise UsageError.of(f"there is no target {', '.join(unknown)}", hint)
     return tuple(by_name[name] for name in names) or project.targets
 
 
@@ -90,8 +90,8 @@ def layers_named(project: Project, names: Sequence[str]) -> tuple[AwsLayer, ...]
     """
     known = {layer.name for layer in project.layers} | set(project.manifest.layers)
     if unknown := sorted(set(names) - known):
-        remedy = f"choose from {', '.join(sorted(known))}"
-        raise UsageError.of(f"there is no layer {', '.join(unknown)}", remedy)
+        hint = f"choose from {', '.join(sorted(known))}"
+        raise UsageError.of(f"there is no layer {', '.join(unknown)}", hint)
     return tuple(
         layer
         for layer in project.layers

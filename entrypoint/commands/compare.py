@@ -10,7 +10,7 @@ from pathlib import Path
 from entrypoint.aws.model import LayerVersion
 from entrypoint.commands.git import Repository
 from entrypoint.commands.run import Run
-from entrypoint.errors import FetchError, LayersError, Problem
+from entrypoint.errors import Diagnostic, FetchError, LayersError
 from entrypoint.index.candidates import choose
 from entrypoint.lock.lock_file import Lock, Pin
 from entrypoint.lock.project import Project
@@ -120,9 +120,10 @@ def _at_revision(
             raise type(error)(*(_in_revision(problem, revision) for problem in error.problems)) from None
 
 
-def _in_revision(problem: Problem, revision: str) -> Problem:
-    place = problem.place
-    return problem._replace(place=place._replace(file=f"{revision}:{place.file}")) if place else problem
+def _in_revision(problem: Diagnostic, revision: str) -> Diagnostic:
+    if problem.location is None:
+        return problem
+    return problem._replace(location=problem.location._replace(file=f"{revision}:{problem.location.file}"))
 
 
 def _of_locks(project: Project, origin: str, wheels: "_WheelSizes") -> Sides:

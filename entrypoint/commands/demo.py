@@ -20,7 +20,7 @@ _OLD_PIN, _NEW_PIN = "orjson==3.11.0", "orjson==3.11.4"
 def demo(run: Callable[[list[str]], int]) -> int:
     """Deploy, deploy again, raise one pin and deploy once more; return the first exit code that is not 0."""
     with tempfile.TemporaryDirectory(prefix="lambda-layers-demo-") as folder:
-        example = next(place for place in _PLACES if place.is_dir())
+        example = next(location for location in _PLACES if location.is_dir())
         shutil.copytree(example, folder, dirs_exist_ok=True)
         with chdir(folder):
             return (

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from entrypoint.commands.run import Run
-from entrypoint.errors import LayersError, Problem
+from entrypoint.errors import Diagnostic, LayersError
 from entrypoint.layer.archives import Files, files_of
 from entrypoint.layer.dependency_hash import dependency_hash
 from entrypoint.layer.describe import read_described
@@ -28,7 +28,7 @@ _NOTHING = Statuses(regions=())
 
 def gather(run: Run) -> Overview:
     """Find out all that the report tells; nothing is changed, here or in AWS."""
-    missing: list[Problem] = []
+    missing: list[Diagnostic] = []
     targets = run.project.targets
     locks: Mapping[Target, Lock] = {}
     files: Files = {}
@@ -42,7 +42,7 @@ def gather(run: Run) -> Overview:
     except LayersError as error:
         missing += error.problems
 
-    def look(layer: AwsLayer) -> Inventory | Problem:
+    def look(layer: AwsLayer) -> Inventory | Diagnostic:
         try:
             return _inventory(run, layer, locks, files, statuses.regions)
         except LayersError as error:
@@ -50,7 +50,7 @@ def gather(run: Run) -> Overview:
 
     found = for_each(run.project.layers, look)
     inventories = tuple(each for each in found if isinstance(each, Inventory))
-    missing += [each for each in found if isinstance(each, Problem)]
+    missing += [each for each in found if isinstance(each, Diagnostic)]
     known = {inventory.layer: inventory for inventory in inventories}
     return Overview(
         project=run.project.folder.resolve().name,
@@ -69,7 +69,7 @@ def _inventory(
     locks: Mapping[Target, Lock],
     files: Files,
     regions: Sequence[RegionStatus],
-) -> Inventory | Problem:
+) -> Inventory | Diagnostic:
     """Read the archive that was built here, or else the one that AWS has."""
     target = layer.targets[0]
     built = run.project.folder / BY_PRODUCTS / "build" / f"{target}.zip"
@@ -86,7 +86,7 @@ def _inventory(
                     archive = ArchivePackages(file, name=where)
                     return _read(layer, archive, f"{where} in {region.destination}", file.seek(0, 2))
     message = f"the archive of {layer.name} is {'neither here nor in AWS' if regions else 'not here'}"
-    return Problem(message, f"build it: lambda-layers build --target {target}")
+    return Diagnostic(message, f"build it: lambda-layers build --target {target}")
 
 
 def _built_here(layer: AwsLayer, path: Path, wanted: str | None) -> Inventory:

@@ -19,8 +19,8 @@ class Repository:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        remedy = "stand in a git repository to name a revision"
-        shown = self._run(["rev-parse", "--show-prefix"], f"{folder} is in no git repository", remedy)
+        hint = "stand in a git repository to name a revision"
+        shown = self._run(["rev-parse", "--show-prefix"], f"{folder} is in no git repository", hint)
         #: The folder's path from the top of the repository.
         self.below_top = Path(shown.decode().removesuffix("\n"))
 
@@ -33,20 +33,20 @@ class Repository:
             UsageError: where there is no such revision.
         """
         message = f"there is no revision {revision!r} here"
-        remedy = "see: git log; a workflow's checkout has one commit, unless it is told `fetch-depth: 0`"
+        hint = "see: git log; a workflow's checkout has one commit, unless it is told `fetch-depth: 0`"
         if revision.startswith("-"):  # git would take it for an option
-            raise UsageError.of(message, remedy)
-        found = self._run(["rev-parse", "--verify", "--quiet", f"{revision}^{{tree}}"], message, remedy)
+            raise UsageError.of(message, hint)
+        found = self._run(["rev-parse", "--verify", "--quiet", f"{revision}^{{tree}}"], message, hint)
         tree = found.decode().strip()
-        top = self._run(["rev-parse", "--show-toplevel"], message, remedy).decode().removesuffix("\n")
+        top = self._run(["rev-parse", "--show-toplevel"], message, hint).decode().removesuffix("\n")
         with tempfile.TemporaryFile() as file:
-            self._run(["-C", top, "archive", "--format=tar", tree], message, remedy, output=file)
+            self._run(["-C", top, "archive", "--format=tar", tree], message, hint, output=file)
             file.seek(0)
             with tarfile.open(fileobj=file) as tar:
                 tar.extractall(into, filter=_inside)  # noqa: S202 - the filter keeps it inside
 
     def _run(
-        self, arguments: Sequence[str], message: str, remedy: str, output: IO[bytes] | None = None
+        self, arguments: Sequence[str], message: str, hint: str, output: IO[bytes] | None = None
     ) -> bytes:
         try:
             answer = subprocess.run(  # noqa: S603 - no shell in between
@@ -62,7 +62,7 @@ class Repository:
         if answer.returncode == 0:
             return answer.stdout or b""
         said = answer.stderr.decode("utf-8", "replace").strip().replace("\n", " ")
-        raise UsageError.of(f"{message}: {said}" if said else message, remedy)
+        raise UsageError.of(f"{message}: {said}" if said else message, hint)
 
 
 def _inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:

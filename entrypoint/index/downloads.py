@@ -14,7 +14,7 @@ import httpx2
 from unearth.auth import MultiDomainBasicAuth
 from unearth.fetchers.sync import PyPIClient
 
-from entrypoint.errors import FetchError, Problem
+from entrypoint.errors import Diagnostic, FetchError
 from entrypoint.index.options import IndexOptions, without_credentials
 from entrypoint.index.pip_settings import PipSettings
 
@@ -29,7 +29,7 @@ _Result = TypeVar("_Result")
 class ServerRefusedError(FetchError):
     """A server answered, and the answer is no."""
 
-    def __init__(self, status: int, problem: Problem) -> None:
+    def __init__(self, status: int, problem: Diagnostic) -> None:
         super().__init__(problem)
         self.status = status
 
@@ -121,7 +121,9 @@ def _tls(settings: PipSettings) -> ssl.SSLContext | bool:
             context.load_cert_chain(settings.client_cert)
     except OSError as error:  # ssl.SSLError is one
         message = f"the certificates of pip's configuration cannot be loaded: {error}"
-        raise FetchError(Problem(message, "correct `cert` or `client-cert`; see: pip config list")) from error
+        raise FetchError(
+            Diagnostic(message, "correct `cert` or `client-cert`; see: pip config list")
+        ) from error
     return context
 
 
@@ -185,21 +187,21 @@ def _told(error: Exception, url: str) -> FetchError:
     reason = without_credentials(str(error)) or type(error).__name__
     match error:
         case _ if any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
-            message, remedy = (
+            message, hint = (
                 f"no trusted connection to {host}: {reason}",
                 "set `cert` in pip's configuration",
             )
         case httpx2.TimeoutException():
-            message, remedy = f"{shown} did not answer in time", "run it again, or raise pip's `timeout`"
+            message, hint = f"{shown} did not answer in time", "run it again, or raise pip's `timeout`"
         case httpx2.ProxyError():
-            message, remedy = f"the proxy on the way to {host} failed: {reason}", "check pip's `proxy`"
+            message, hint = f"the proxy on the way to {host} failed: {reason}", "check pip's `proxy`"
         case httpx2.ConnectError():
-            message, remedy = f"{host} cannot be reached: {reason}", "check the network and the index URL"
+            message, hint = f"{host} cannot be reached: {reason}", "check the network and the index URL"
         case httpx2.InvalidURL() | httpx2.UnsupportedProtocol():
-            message, remedy = f"{shown} is no URL that can be fetched: {reason}", "correct the index URL"
+            message, hint = f"{shown} is no URL that can be fetched: {reason}", "correct the index URL"
         case _:
-            message, remedy = f"the connection for {shown} broke: {reason}", "run it again"
-    return FetchError(Problem(message, remedy))
+            message, hint = f"the connection for {shown} broke: {reason}", "run it again"
+    return FetchError(Diagnostic(message, hint))
 
 
 def _told_status(status: int, url: str) -> ServerRefusedError:
@@ -208,15 +210,15 @@ def _told_status(status: int, url: str) -> ServerRefusedError:
         phrase = HTTPStatus(status).phrase.lower()
     except ValueError:
         phrase = "not a standard answer"
-    remedies = {
+    hints = {
         401: "give credentials in the URL, in ~/.netrc or in the keyring",
         403: "check that the credentials may read this index",
         407: "give the proxy's credentials in pip's `proxy`",
         404: "list the index again; the file is gone",
         410: "list the index again; the file is gone",
     }
-    remedy = remedies.get(status, "run it again later, or look at the status page of the index")
-    return ServerRefusedError(status, Problem(f"{shown} answered {status} ({phrase})", remedy))
+    hint = hints.get(status, "run it again later, or look at the status page of the index")
+    return ServerRefusedError(status, Diagnostic(f"{shown} answered {status} ({phrase})", hint))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from packaging.tags import Tag
 from packaging.version import Version
 
-from entrypoint.errors import Problem
+from entrypoint.errors import Diagnostic
 from entrypoint.index.candidates import (
     IndexFile,
     accepts_python,
@@ -45,35 +45,35 @@ _SYSTEMS = {
 }
 
 
-def nothing_fits(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> Problem:
+def nothing_fits(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> Diagnostic:
     """Explain why a pinned version has no file, neither wheel nor source, that may be used."""
     files = tuple(files)
     other = None if pin.from_source else choose(replace(pin, hashes=frozenset()), files, platform)
     if other:
-        return Problem(
+        return Diagnostic(
             f"{other.filename} is not what the lock allows: expected one of {', '.join(sorted(pin.hashes))}, "
             f"got sha256:{other.sha256}",
             "if the index rightly has new files for this version, lock again; else find out who replaced it",
-            pin.place,
+            pin.location,
         )
     if not files:
         return _unknown(pin.name, pin)
     of_version = [file for file in files if version_of(file.filename) == Version(pin.version)]
     if not of_version:
-        remedy = f"lock again, or pin one of {_newest_versions(files)}"
-        return Problem(f"the index has no version {pin.version} of {pin.name}", remedy, pin.place)
+        hint = f"lock again, or pin one of {_newest_versions(files)}"
+        return Diagnostic(f"the index has no version {pin.version} of {pin.name}", hint, pin.location)
     if pin.from_source:
         if other := choose_sdist(replace(pin, hashes=frozenset()), files, platform):
             message = f"{pin} is to be compiled, and its source {other.filename} is not what the lock allows"
-            return Problem(message, "lock again, with the hash of its source", pin.place)
+            return Diagnostic(message, "lock again, with the hash of its source", pin.location)
         message = f"{pin} is to be compiled, and the index has no source of it that {platform} can use"
-        return Problem(message, "pin a version that has one, or do not ask for its source", pin.place)
+        return Diagnostic(message, "pin a version that has one, or do not ask for its source", pin.location)
     return _explained(str(pin), of_version, platform, pin)
 
 
 def no_fitting_version(
     line: RequirementLine, files: Iterable[IndexFile], platform: Platform, options: IndexOptions
-) -> Problem | None:
+) -> Diagnostic | None:
     """Explain why no version that a requirement admits has a file to use; None when one does."""
     files = tuple(files)
     if not files:
@@ -82,9 +82,9 @@ def no_fitting_version(
     versions = {version for file in files if (version := version_of(file.filename))}
     admitted = sorted(specifier.filter(versions))
     if not admitted:
-        remedy = f"ask for one of {_newest_versions(files)}"
-        return Problem(f"no version of {line.name} satisfies `{line}`", remedy, line.place)
-    pins = [Pin(name=line.name, version=str(version), place=line.place) for version in admitted]
+        hint = f"ask for one of {_newest_versions(files)}"
+        return Diagnostic(f"no version of {line.name} satisfies `{line}`", hint, line.location)
+    pins = [Pin(name=line.name, version=str(version), location=line.location) for version in admitted]
     if any(usable(pin, files, platform, options) for pin in pins):
         return None
     if options.wants_source(line.name):
@@ -113,19 +113,19 @@ def misfits(file: IndexFile, platform: Platform) -> tuple[str, ...]:
 
 def _explained(
     package: str, files: Sequence[IndexFile], platform: Platform, asked: Pin | RequirementLine
-) -> Problem:
+) -> Diagnostic:
     wheels = [file for file in files if is_wheel_of(file.filename, str(version_of(file.filename)))]
     if not wheels:
-        return Problem(
+        return Diagnostic(
             f"{package} has no wheels at all, only its source",
             f"pin a version that has a wheel; {_NOT_COMPILED[True]}",
-            asked.place,
+            asked.location,
         )
     has_source = len(wheels) < len(files)
-    return Problem(
+    return Diagnostic(
         f"{package} has no wheel that fits {platform}: {_named(wheels, platform)}",
         f"pin a version that has one, or leave this platform out; {_NOT_COMPILED[has_source]}",
-        asked.place,
+        asked.location,
     )
 
 
@@ -191,9 +191,9 @@ def _distance(reasons: tuple[str, ...]) -> tuple[int, int]:
     return max(ranks, default=0), len(reasons)
 
 
-def _unknown(name: str, asked: Pin | RequirementLine) -> Problem:
-    remedy = "check the spelling, and that --index-url, --extra-index-url or --find-links lead to it"
-    return Problem(f"no index knows a package {name}", remedy, asked.place)
+def _unknown(name: str, asked: Pin | RequirementLine) -> Diagnostic:
+    hint = "check the spelling, and that --index-url, --extra-index-url or --find-links lead to it"
+    return Diagnostic(f"no index knows a package {name}", hint, asked.location)
 
 
 def _newest_versions(files: Iterable[IndexFile]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from entrypoint.errors import Place, Problem
+from entrypoint.errors import Diagnostic, Location
 
 #: The options that include another file, and what its lines then are.
 INCLUDES: dict[str, Literal["requirement", "constraint"]] = {
@@ -76,7 +76,7 @@ class OptionsReader:
         self.values: dict[str, list[str]] = {}
 
     def read(
-        self, words: list[str], *, place: Place, folder: Path, problems: list[Problem]
+        self, words: list[str], *, location: Location, folder: Path, problems: list[Diagnostic]
     ) -> Iterator[tuple[str, str]]:
         """Take one line's words; hand back each file that it includes, as (option, path)."""
         remaining = iter(words)
@@ -84,7 +84,7 @@ class OptionsReader:
             option, value = _option_and_value(word)
             if option in _WITH_VALUE:
                 value = value or next(remaining, "")
-            if problem := _problem_with(option, value, place):
+            if problem := _problem_with(option, value, location):
                 problems.append(problem)
                 return
             if option in INCLUDES:
@@ -138,16 +138,18 @@ def _option_and_value(word: str) -> tuple[str, str]:
     return _SHORT.get(option, option), value
 
 
-def _problem_with(option: str, value: str, place: Place) -> Problem | None:
+def _problem_with(option: str, value: str, location: Location) -> Diagnostic | None:
     if option == "--editable":
-        remedy = "list first-party code under `include:` of the layer"
-        return Problem(f"`-e {without_credentials(value)}` is a source folder, not a release", remedy, place)
+        hint = "list first-party code under `include:` of the layer"
+        return Diagnostic(
+            f"`-e {without_credentials(value)}` is a source folder, not a release", hint, location
+        )
     if option not in _WITH_VALUE | _SWITCHES:
-        remedy = "remove it, or set it in pip's configuration"
-        return Problem(f"the option `{option}` is not known here", remedy, place)
+        hint = "remove it, or set it in pip's configuration"
+        return Diagnostic(f"the option `{option}` is not known here", hint, location)
     if (option in _WITH_VALUE) != bool(value):
         what = "lacks its value" if option in _WITH_VALUE else "takes no value"
-        return Problem(f"the option `{option}` {what}", "correct it", place)
+        return Diagnostic(f"the option `{option}` {what}", "correct it", location)
     return None
 
 

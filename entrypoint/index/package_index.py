@@ -34,7 +34,7 @@ from unearth.fetchers import Fetcher
 from unearth.link import Link
 from unearth.utils import is_archive_file
 
-from entrypoint.errors import FetchError, Problem
+from entrypoint.errors import Diagnostic, FetchError
 from entrypoint.index.candidates import IndexFile
 from entrypoint.index.downloads import PatientClient, ServerRefusedError, open_client, save
 from entrypoint.index.options import IndexOptions, without_credentials
@@ -110,15 +110,15 @@ class PackageIndex:
             f"{file.filename} is not what the index lists: expected {' and '.join(listed)}, "
             f"got sha256:{sha256} and {size} bytes"
         )
-        remedy = "run it again; if that does not help, a proxy or the index itself serves broken files"
-        raise FetchError(Problem(message, remedy))
+        hint = "run it again; if that does not help, a proxy or the index itself serves broken files"
+        raise FetchError(Diagnostic(message, hint))
 
     def metadata(self, file: IndexFile) -> bytes:
         """Read the METADATA that the index keeps beside a file (PEP 658)."""
         response = self._client.get(f"{file.url}.metadata", headers={"Accept": "*/*"})
         if response.status_code in _NOT_FOUND:
             message = f"the index lists metadata of {file.filename} and does not have it"
-            raise FetchError(Problem(message, "report it to whoever runs the index"))
+            raise FetchError(Diagnostic(message, "report it to whoever runs the index"))
         return bytes(response.content)
 
     def mask(self, text: str) -> str:
@@ -131,7 +131,7 @@ class PackageIndex:
 
     def _listing(self, name: str) -> Iterator[IndexFile]:
         seen: set[str] = set()
-        refused: list[Problem] = []
+        refused: list[Diagnostic] = []
         for source in self._sources(name):
             try:
                 for file in source:
@@ -170,7 +170,7 @@ class PackageIndex:
             return
         if not is_secure_origin(self._fetcher, location):
             message = f"{location.redacted} is not encrypted, and its host is not trusted"
-            raise FetchError(Problem(message, "use https, or set trusted-host in pip's configuration"))
+            raise FetchError(Diagnostic(message, "use https, or set trusted-host in pip's configuration"))
         if is_archive_file(location.filename):
             yield _index_file(location)
             return
@@ -222,7 +222,7 @@ def _files_of(page: IndexPage) -> Iterator[IndexFile]:
             yield from map(_index_file, parse_html_page(page))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"{page.link.redacted} is not a listing of packages: {error}"
-        raise FetchError(Problem(message, "check that the URL is that of a package index")) from error
+        raise FetchError(Diagnostic(message, "check that the URL is that of a package index")) from error
 
 
 def _listed_file(listed: Mapping[str, Any], base: str) -> IndexFile:

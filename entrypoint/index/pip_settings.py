@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from entrypoint.errors import FetchError, Problem
+from entrypoint.errors import Diagnostic, FetchError
 from entrypoint.index.options import IndexOptions
 
 _LINE = re.compile(r"^(?P<section>[^.]+)\.(?P<key>[^=]+)=(?P<value>['\"].*)$")
@@ -50,7 +50,7 @@ def _pip_settings(variables: frozenset[tuple[str, str]]) -> PipSettings:
     )
     if answer.returncode:
         reason = next(reversed(answer.stderr.strip().splitlines()), "pip says nothing more")
-        raise FetchError(Problem(f"pip cannot read its configuration: {reason}", "run: pip config debug"))
+        raise FetchError(Diagnostic(f"pip cannot read its configuration: {reason}", "run: pip config debug"))
     return parse_pip_settings(answer.stdout, environment)
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 
-from entrypoint.errors import ManifestError, Problem
+from entrypoint.errors import Diagnostic, ManifestError
 from entrypoint.manifest.runtimes import Architecture, Platform
 
 # The oldest glibc that a manylinux tag names for each machine (PEP 513 and PEP 599).
@@ -75,7 +75,7 @@ def _python_version(platform: Platform) -> tuple[int, int]:
     version = platform.runtime.python_version
     if version is None:
         raise ManifestError(
-            Problem(
+            Diagnostic(
                 f"{platform.runtime} has no Python of its own, so no wheels can be chosen for it",
                 "use `content` for its layers, or a python runtime for `requirements`",
             )

@@ -6,7 +6,7 @@ CloudFormation template (`sam`), from requirements files (`folder`), or from wha
 
 from pathlib import Path
 
-from entrypoint.errors import ManifestError, Place
+from entrypoint.errors import Location, ManifestError
 from entrypoint.files import write_text
 from entrypoint.init.draft import Draft, written
 from entrypoint.init.folder import found_in_folder
@@ -34,7 +34,7 @@ def write_starter(path: Path, draft: Draft) -> None:
 def refuse_standing(path: Path) -> None:
     """Raise a ManifestError where there is a manifest already."""
     if path.exists():
-        raise ManifestError.of("it exists already", "edit it, or move it away first", Place(str(path)))
+        raise ManifestError.of("it exists already", "edit it, or move it away first", Location(str(path)))
 
 
 def draft_of(folder: Path) -> Draft:

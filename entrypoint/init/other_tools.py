@@ -31,7 +31,7 @@ class FoundLayer:
 
     name: str
     #: A folder, or a requirements file.
-    place: str
+    location: str
     runtimes: tuple[object, ...] = ()
     architectures: tuple[object, ...] = ()
 
@@ -71,7 +71,7 @@ def drafted(folder: Path, found: FoundTemplate) -> Draft | None:
             layers.append(made)
         else:
             notes.append(
-                f"Left out: the layer {layer.name}, as nothing is at {layer.place or 'its place'} here."
+                f"Left out: the layer {layer.name}, as nothing is at {layer.location or 'its place'} here."
             )
     using = tuple(DraftFunction(name=each.name, layers=names) for each, names in functions if names)
     if not layers and not using:
@@ -91,7 +91,7 @@ def _runs_here(function: FoundFunction) -> bool:
 
 
 def _layer(folder: Path, name: str, layer: FoundLayer, users: Sequence[FoundFunction]) -> DraftLayer | None:
-    source = source_of(folder, layer.place)
+    source = source_of(folder, layer.location)
     if source is None:
         return None
     kind, path = source

@@ -39,7 +39,7 @@ def _layer(key: str, resource: Json, parameters: Json) -> FoundLayer:
     named = globbed(text(properties.get("LayerName"))).strip("*-_")
     return FoundLayer(
         name=named or key,
-        place=text(properties.get("ContentUri")) or text(properties.get("Content")),
+        location=text(properties.get("ContentUri")) or text(properties.get("Content")),
         runtimes=tuple(_given(listed(properties.get("CompatibleRuntimes")), parameters))
         or (text(metadata.get("BuildMethod")),),
         architectures=tuple(_given(listed(properties.get("CompatibleArchitectures")), parameters))

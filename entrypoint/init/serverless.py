@@ -35,7 +35,7 @@ def _layers(found: Json) -> Iterator[tuple[str, FoundLayer]]:
             f"{_logical(key)}LambdaLayer",
             FoundLayer(
                 name=key,
-                place=text(layer.get("path")),
+                location=text(layer.get("path")),
                 runtimes=tuple(listed(layer.get("compatibleRuntimes"))),
                 architectures=tuple(listed(layer.get("compatibleArchitectures"))),
             ),
@@ -50,7 +50,7 @@ def _of_the_plugin(found: Json, provider: Json) -> Iterator[tuple[str, FoundLaye
             _OF_THE_PLUGIN,
             FoundLayer(
                 name="python-requirements",
-                place=text(settings.get("fileName")) or "requirements.txt",
+                location=text(settings.get("fileName")) or "requirements.txt",
                 runtimes=(*listed(layer.get("compatibleRuntimes")), provider.get("runtime")),
                 architectures=(*listed(layer.get("compatibleArchitectures")), provider.get("architecture")),
             ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from entrypoint.errors import ManifestError, Place
+from entrypoint.errors import Location, ManifestError
 
 Json = Mapping[str, Any]
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
@@ -35,15 +35,15 @@ def read_template(path: Path) -> Json:
     Raises:
         ManifestError: where it is no YAML, or cannot be read.
     """
-    remedy = "mend it, or move it away while init runs"
+    hint = "mend it, or move it away while init runs"
     try:
         found = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # noqa: S506 - a safe loader it is
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        place = Place(path.name, mark.line + 1, mark.column + 1) if mark else Place(path.name)
-        raise ManifestError.of(f"this is not YAML: {error.problem}", remedy, place) from None
+        location = Location(path.name, mark.line + 1, mark.column + 1) if mark else Location(path.name)
+        raise ManifestError.of(f"this is not YAML: {error.problem}", hint, location) from None
     except (yaml.YAMLError, OSError, ValueError, TypeError, RecursionError) as error:
-        raise ManifestError.of(f"this cannot be read: {error}", remedy, Place(path.name)) from None
+        raise ManifestError.of(f"this cannot be read: {error}", hint, Location(path.name)) from None
     return table(found)
 
 
@@ -87,9 +87,9 @@ def globbed(value: str) -> str:
     return re.sub(r"\*+", "*", _PLACEHOLDER.sub("*", value))
 
 
-def source_of(folder: Path, place: str) -> tuple[str, str] | None:
+def source_of(folder: Path, location: str) -> tuple[str, str] | None:
     """Return what a place that a template names is for: ("requirements", file) or ("content", folder)."""
-    path = folder / place
+    path = folder / location
     try:
         if not path.resolve().is_relative_to(folder.resolve()) or path.resolve() == folder.resolve():
             return None

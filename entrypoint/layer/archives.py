@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from entrypoint.commands.run import Run
-from entrypoint.errors import Problem, VerifyError
+from entrypoint.errors import Diagnostic, VerifyError
 from entrypoint.files import write_text
 from entrypoint.layer.assemble import Archive, assemble
 from entrypoint.layer.bytecode import Bytecode, Interpreter
@@ -207,7 +207,7 @@ def _same_bytes(layers: Iterable[AwsLayer], archives: Mapping[Target, BuiltArchi
             different = sorted(set[str]().union(*sets) - sets[0].intersection(*sets[1:]))
             names = ", ".join(map(str, built))
             message = f"{names} share the name {layer.name} and differ in {', '.join(different)}"
-            remedy = "put {runtime} and {architecture} into the layer's 'name'"
-            problems.append(Problem(message, remedy, layer.targets[0].layer.place))
+            hint = "put {runtime} and {architecture} into the layer's 'name'"
+            problems.append(Diagnostic(message, hint, layer.targets[0].layer.location))
     if problems:
         raise VerifyError(*problems)

@@ -37,7 +37,7 @@ _PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contested:
+class Conflict:
     """A path that several parts hold with different content, and where the file that is used came from."""
 
     path: str
@@ -51,7 +51,7 @@ class Archive:
     path: Path
     parts: tuple[Part, ...]
     entries: tuple[Entry, ...]
-    contested: tuple[Contested, ...]
+    conflicts: tuple[Conflict, ...]
     compressed_size: int
 
     @cached_property
@@ -80,12 +80,12 @@ def assemble(parts: Sequence[Part], path: Path) -> Archive:
         ArchiveError: where two parts cannot stand in one folder tree.
     """
     by_path: dict[str, Entry] = {}
-    contested: list[Contested] = []
+    conflicts: list[Conflict] = []
     for part in parts:
         for entry in part.entries:
             other = by_path.get(entry.path)
             if other and (other.crc, other.size) != (entry.crc, entry.size):
-                contested.append(Contested(path=entry.path, origin=part.origin))
+                conflicts.append(Conflict(path=entry.path, origin=part.origin))
             by_path[entry.path] = entry
     entries = tuple(by_path[path] for path in sorted(by_path))
     _refuse_files_as_folders(entries)
@@ -93,7 +93,7 @@ def assemble(parts: Sequence[Part], path: Path) -> Archive:
         path=path,
         parts=tuple(parts),
         entries=entries,
-        contested=tuple(contested),
+        conflicts=tuple(conflicts),
         compressed_size=_write(path, entries),
     )
 
@@ -147,14 +147,14 @@ def _chunks(entries: Sequence[Entry], sources: Mapping[Path, int]) -> Iterator[b
 
 
 def _read(entry: Entry, source: int) -> Iterator[bytes]:
-    place, end = entry.offset, entry.offset + entry.compressed_size
-    while place < end:
-        data = os.pread(source, min(end - place, _PIECE), place)
+    location, end = entry.offset, entry.offset + entry.compressed_size
+    while location < end:
+        data = os.pread(source, min(end - location, _PIECE), location)
         if not data:
             message = f"{entry.source} ended within {entry.path}"
             raise ArchiveError.of(message, "another process changed it; run again")
         yield data
-        place += len(data)
+        location += len(data)
 
 
 def _end(count: int, offset: int, size: int) -> Iterator[bytes]:

@@ -82,8 +82,8 @@ class ImageInterpreter:
 
 def _failure(interpreter: str, said: str) -> CompileError:
     last = (said.strip().splitlines() or ["it says nothing"])[-1]
-    remedy = "write 'bytecode: false', or mend that interpreter"
-    return CompileError.of(f"{interpreter} could not compile the modules: {last}", remedy)
+    hint = "write 'bytecode: false', or mend that interpreter"
+    return CompileError.of(f"{interpreter} could not compile the modules: {last}", hint)
 
 
 def find_interpreter(runtime: Runtime, candidates: Sequence[Path]) -> InstalledInterpreter | None:

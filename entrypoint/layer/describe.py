@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from entrypoint.errors import Problem, VerifyError
+from entrypoint.errors import Diagnostic, VerifyError
 from entrypoint.files import write_text
 from entrypoint.layer.assemble import Archive
 from entrypoint.layer.layout import Part
@@ -39,7 +39,7 @@ class BuiltArchive:
     unzipped_size: int
     packages: tuple[BuiltPackage, ...]
     #: What the rules warned of.
-    findings: tuple[Problem, ...] = ()
+    findings: tuple[Diagnostic, ...] = ()
 
 
 def describe(
@@ -62,8 +62,7 @@ def describe(
         "files": len(archive.entries),
         "packages": [_package(part) for part in archive.parts],
         "findings": [
-            {"rule": finding.rule, "message": finding.message, "remedy": finding.remedy}
-            for finding in findings
+            {"rule": finding.rule, "message": finding.message, "hint": finding.hint} for finding in findings
         ],
     }
     path = archive.path.with_suffix(".json")
@@ -77,10 +76,10 @@ def read_described(folder: Path, target: Target, dependency_hash: str) -> BuiltA
     Raises:
         VerifyError: where there is none, or it is another, or was made for something else.
     """
-    remedy = f"build it from this very commit: lambda-layers build --target {target}"
+    hint = f"build it from this very commit: lambda-layers build --target {target}"
     paths = sorted(folder.rglob(f"{target}.json"))
     if not paths:
-        raise VerifyError.of(f"there is no archive of {target} below {folder}", remedy)
+        raise VerifyError.of(f"there is no archive of {target} below {folder}", hint)
     path = paths[0]
     try:
         description = json.loads(path.read_text("utf-8"))
@@ -89,11 +88,11 @@ def read_described(folder: Path, target: Target, dependency_hash: str) -> BuiltA
         with built.path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise VerifyError(Problem(f"{path} does not describe an archive: {error}", remedy)) from None
+        raise VerifyError(Diagnostic(f"{path} does not describe an archive: {error}", hint)) from None
     if made_for != (str(target), f"sha256:{dependency_hash}"):
-        raise VerifyError.of(f"{built.path} was built of other packages, files or options", remedy)
+        raise VerifyError.of(f"{built.path} was built of other packages, files or options", hint)
     if sha256 != built.sha256:
-        raise VerifyError.of(f"{built.path} is not the archive that {path.name} describes", remedy)
+        raise VerifyError.of(f"{built.path} is not the archive that {path.name} describes", hint)
     return built
 
 
@@ -116,7 +115,7 @@ def _built(path: Path, description: dict[str, object]) -> BuiltArchive:
             for each in packages
         ),
         findings=tuple(
-            Problem(str(each["message"]), str(each["remedy"]), rule=str(each["rule"])) for each in findings
+            Diagnostic(str(each["message"]), str(each["hint"]), rule=str(each["rule"])) for each in findings
         ),
     )
 

@@ -113,7 +113,7 @@ def _digest(file: IO[bytes], start: int, end: int, without: tuple[tuple[int, int
     """Return the hash of a part of the file, but for the headers in it: their fields are compared."""
     digest = hashlib.sha256()
     for hidden in sorted(without):
-        first, last = (min(max(place, start), end) for place in hidden)
+        first, last = (min(max(location, start), end) for location in hidden)
         for piece in pieces(file, start, first):
             digest.update(piece)
         start = last

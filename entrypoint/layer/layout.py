@@ -138,8 +138,8 @@ def _moved(contents: Contents) -> Iterator[tuple[str, str]]:
         if scheme not in _SCHEMES or not name:
             message = f"{contents.wheel.filename}: {member.path} names the scheme {scheme!r}, "
             message += "which no installer knows"
-            remedy = f"a wheel may hold {', '.join(_SCHEMES)} there; report it to its maintainers"
-            raise ArchiveError.of(message, remedy)
+            hint = f"a wheel may hold {', '.join(_SCHEMES)} there; report it to its maintainers"
+            raise ArchiveError.of(message, hint)
         package = folder.partition("-")[0] + "/" if scheme == "headers" else ""
         yield member.path, _SCHEMES[scheme] + package + name
 

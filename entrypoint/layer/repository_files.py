@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
-from entrypoint.errors import ArchiveError, Problem
+from entrypoint.errors import ArchiveError, Diagnostic
 from entrypoint.layer.exclude import Exclusion
 from entrypoint.manifest.model import Layer
 from entrypoint.manifest.runtimes import ROOT
@@ -41,7 +41,7 @@ def repository_files(layer: Layer) -> tuple[RepositoryFile, ...]:
     Raises:
         ArchiveError: where a link leads out of the folder that is taken, or to nothing.
     """
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     found = [file for place in layer.include for file in _included(place, layer, problems)]
     if layer.content:
         found += _files(layer.content, layer.content, "", layer, problems)
@@ -51,7 +51,7 @@ def repository_files(layer: Layer) -> tuple[RepositoryFile, ...]:
     return tuple(sorted((f for f in found if not excluded(f.path)), key=lambda file: file.path))
 
 
-def _included(place: Path, layer: Layer, problems: list[Problem]) -> Iterator[RepositoryFile]:
+def _included(place: Path, layer: Layer, problems: list[Diagnostic]) -> Iterator[RepositoryFile]:
     """Yield a module, or the files of a package or folder under its own name."""
     if place.is_file():
         yield _file(place, ROOT + place.name)
@@ -62,16 +62,17 @@ def _included(place: Path, layer: Layer, problems: list[Problem]) -> Iterator[Re
 
 
 def _files(
-    folder: Path, top: Path, prefix: str, layer: Layer, problems: list[Problem]
+    folder: Path, top: Path, prefix: str, layer: Layer, problems: list[Diagnostic]
 ) -> Iterator[RepositoryFile]:
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         path = Path(entry.path)
         if entry.is_symlink() and not (path.exists() and path.resolve().is_relative_to(top.resolve())):
             message = f"{path} is a link to nothing, or out of {top.name}"
-            problems.append(Problem(message, "put the file itself there", layer.place))
+            problems.append(Diagnostic(message, "put the file itself there", layer.location))
         elif entry.is_dir():
             if entry.is_symlink() and top.resolve().is_relative_to(path.resolve()):
-                problems.append(Problem(f"{path} is a link to its own folder", "remove it", layer.place))
+                message = f"{path} is a link to its own folder"
+                problems.append(Diagnostic(message, "remove it", layer.location))
             else:
                 yield from _files(path, top, f"{prefix}{entry.name}/", layer, problems)
         elif entry.is_file():

@@ -23,5 +23,5 @@ def repository_part(layer: Layer, files: Sequence[RepositoryFile]) -> Part:
                 facts[file.path] = elf.read(BytesIO(content))
             except ValueError as error:
                 damaged[file.path] = str(error)
-    name = ", ".join(place.name for place in (*layer.include, *filter(None, [layer.content])))
+    name = ", ".join(location.name for location in (*layer.include, *filter(None, [layer.content])))
     return Part(name=name, origin=name, entries=tuple(entries), elf=facts, damaged=damaged)

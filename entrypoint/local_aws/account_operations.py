@@ -9,7 +9,7 @@ from entrypoint.local_aws.archive import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from entrypoint.local_aws.arns import LATEST, Scope
 from entrypoint.local_aws.paging import page
 from entrypoint.local_aws.refusals import Refusal, invalid_parameter
-from entrypoint.local_aws.state import Cloud, Function, ProvisionedConcurrency, Region
+from entrypoint.local_aws.state import Cloud, ProvisionedConcurrency, StoredFunction, StoredRegion
 
 Json = dict[str, Any]
 
@@ -33,11 +33,11 @@ def get_account_settings(cloud: Cloud, caller: Scope, _given: Json) -> Json:
     }
 
 
-def _reserved(region: Region) -> int:
+def _reserved(region: StoredRegion) -> int:
     return sum(function.reserved or 0 for function in region.functions.values())
 
 
-def _stored(region: Region) -> int:
+def _stored(region: StoredRegion) -> int:
     layers = sum(v.archive.size for layer in region.layers.values() for v in layer.versions.values())
     code = sum(v.code.size for f in region.functions.values() for v in (f.latest, *f.versions.values()))
     return layers + code
@@ -114,7 +114,7 @@ def _progress(config: ProvisionedConcurrency, *, ready: bool) -> Json:
     }
 
 
-def _version_or_alias(cloud: Cloud, caller: Scope, given: Json) -> tuple[Function, str]:
+def _version_or_alias(cloud: Cloud, caller: Scope, given: Json) -> tuple[StoredFunction, str]:
     function, qualifier = rules.find_function(cloud, caller, given)
     if qualifier in {None, LATEST}:
         raise invalid_parameter(
@@ -156,5 +156,5 @@ def untag_resource(cloud: Cloud, caller: Scope, given: Json) -> None:
         function.tags.pop(key, None)
 
 
-def _tagged(cloud: Cloud, caller: Scope, given: Json) -> Function:
+def _tagged(cloud: Cloud, caller: Scope, given: Json) -> StoredFunction:
     return rules.find_unqualified(cloud, caller, {"FunctionName": given["Resource"]})

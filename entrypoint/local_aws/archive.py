@@ -22,7 +22,7 @@ ReadObject = Callable[[Scope, str, str, str | None], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Archive:
+class LayerArchive:
     """What is kept of an uploaded zip."""
 
     sha256: str
@@ -30,7 +30,7 @@ class Archive:
     unzipped_size: int
 
     @classmethod
-    def of(cls, content: bytes) -> Archive:
+    def of(cls, content: bytes) -> LayerArchive:
         """Look into the zip as Lambda does by unpacking it; refuse what it could not unpack."""
         return cls(
             sha256=base64.b64encode(hashlib.sha256(content).digest()).decode(),
@@ -39,7 +39,7 @@ class Archive:
         )
 
     @classmethod
-    def declared(cls, *, name: str, size: int, unzipped_size: int) -> Archive:
+    def declared(cls, *, name: str, size: int, unzipped_size: int) -> LayerArchive:
         """An archive that was never uploaded: of a function or layer that a test says exists."""
         digest = hashlib.sha256(f"{name} {size} {unzipped_size}".encode()).digest()
         return cls(sha256=base64.b64encode(digest).decode(), size=size, unzipped_size=unzipped_size)

@@ -108,10 +108,10 @@ class CallLog:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Name the call, hand it on, and note the status of its answer."""
         call = environ[CALL] = self._name(environ)
-        place = self._note(call)
+        location = self._note(call)
 
         def noted(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], object]:  # noqa: ANN401
-            self.calls[place] = replace(call, status=int(status.split(maxsplit=1)[0]))
+            self.calls[location] = replace(call, status=int(status.split(maxsplit=1)[0]))
             return start_response(status, headers, *rest)
 
         return self._inner(environ, noted)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from entrypoint.local_aws.archive import Archive
+from entrypoint.local_aws.archive import LayerArchive
 from entrypoint.local_aws.arns import LayerVersionName, Scope
 from entrypoint.local_aws.function_rules import attach_layers
 from entrypoint.local_aws.state import (
-    Alias,
     Cloud,
-    Function,
     FunctionVersion,
-    Layer,
-    LayerVersion,
+    StoredAlias,
+    StoredFunction,
+    StoredLayer,
+    StoredLayerVersion,
     new_revision,
 )
 from entrypoint.local_aws.version_operations import publish
@@ -45,7 +45,7 @@ def declare_function(
     settings |= {"VpcConfig": dict(vpc)} if vpc is not None else {}
     latest = FunctionVersion(
         settings=settings,
-        code=Archive.declared(name=name, size=code_size_unzipped // 3, unzipped_size=code_size_unzipped),
+        code=LayerArchive.declared(name=name, size=code_size_unzipped // 3, unzipped_size=code_size_unzipped),
         architecture=architecture,
         package_type=package_type,
         layers=attach_layers(cloud, scope, list(layers)),
@@ -56,7 +56,7 @@ def declare_function(
         if package_type == "Zip"
         else f"{scope.account}.dkr.ecr.{scope.region}.amazonaws.com/{name}:1",
     )
-    functions[name] = Function(name=name, latest=latest, tags=dict(tags or {}))
+    functions[name] = StoredFunction(name=name, latest=latest, tags=dict(tags or {}))
 
 
 def declare_alias(cloud: Cloud, scope: Scope, function: str, name: str) -> None:
@@ -64,7 +64,7 @@ def declare_alias(cloud: Cloud, scope: Scope, function: str, name: str) -> None:
     known = cloud.region(scope).functions[function]
     if name not in known.aliases:
         version = publish(cloud, known).version
-        known.aliases[name] = Alias(
+        known.aliases[name] = StoredAlias(
             name=name, version=version, description="", weights={}, revision_id=new_revision()
         )
 
@@ -83,13 +83,13 @@ def declare_layer_version(
 ) -> str:
     """A layer version that accounts (or `*`) may read; gives its ARN. One that exists is left as it is."""
     named = LayerVersionName(scope, name, number)
-    layer = cloud.region(scope).layers.setdefault(name, Layer(name=name))
+    layer = cloud.region(scope).layers.setdefault(name, StoredLayer(name=name))
     if number in layer.versions:
         return named.arn
     layer.last_number = max(layer.last_number, number)
-    layer.versions[number] = LayerVersion(
+    layer.versions[number] = StoredLayerVersion(
         number=number,
-        archive=Archive.declared(name=named.arn, size=size_unzipped // 3, unzipped_size=size_unzipped),
+        archive=LayerArchive.declared(name=named.arn, size=size_unzipped // 3, unzipped_size=size_unzipped),
         created=cloud.now(),
         description=description,
         runtimes=None if runtimes is None else tuple(runtimes),

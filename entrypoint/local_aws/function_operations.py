@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from entrypoint.local_aws import function_rules as rules
-from entrypoint.local_aws.archive import Archive, uploaded
+from entrypoint.local_aws.archive import LayerArchive, uploaded
 from entrypoint.local_aws.arns import LATEST, Scope, function_name
 from entrypoint.local_aws.function_view import configuration, listed
 from entrypoint.local_aws.paging import page
 from entrypoint.local_aws.refusals import conflict, invalid_parameter
-from entrypoint.local_aws.state import Cloud, Function, FunctionVersion, new_revision
+from entrypoint.local_aws.state import Cloud, FunctionVersion, StoredFunction, new_revision
 from entrypoint.local_aws.version_operations import publish
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def create_function(cloud: Cloud, caller: Scope, given: Json) -> Json:
         revision_id=new_revision(),
         active_from=cloud.clock() + cloud.update_seconds,
     )
-    function = Function(name=name, latest=latest, tags=dict(given.get("Tags", {})))
+    function = StoredFunction(name=name, latest=latest, tags=dict(given.get("Tags", {})))
     region.functions[name] = function
     return _answer(cloud, caller, function, given)
 
@@ -156,7 +156,7 @@ def delete_function(cloud: Cloud, caller: Scope, given: Json) -> Json:
     return {}
 
 
-def _answer(cloud: Cloud, caller: Scope, function: Function, given: Json) -> Json:
+def _answer(cloud: Cloud, caller: Scope, function: StoredFunction, given: Json) -> Json:
     if not given.get("Publish"):
         return configuration(cloud, caller, function, function.latest)
     version = publish(cloud, function)
@@ -183,11 +183,11 @@ def _settings(given: Json) -> Json:
 
 def _code(
     cloud: Cloud, caller: Scope, package_type: str, given: Json, operation: str
-) -> tuple[Archive, str | None]:
+) -> tuple[LayerArchive, str | None]:
     """The code of a request: an unpacked zip, or an image's address."""
     if package_type == "Zip":
-        return Archive.of(uploaded(caller, given, cloud.read_object, operation)), None
+        return LayerArchive.of(uploaded(caller, given, cloud.read_object, operation)), None
     if "ImageUri" not in given:
         raise invalid_parameter("Please provide ImageUri when the packageType is Image")
     uri = given["ImageUri"]
-    return Archive(sha256=hashlib.sha256(uri.encode()).hexdigest(), size=0, unzipped_size=0), uri
+    return LayerArchive(sha256=hashlib.sha256(uri.encode()).hexdigest(), size=0, unzipped_size=0), uri

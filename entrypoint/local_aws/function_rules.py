@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from entrypoint.local_aws.archive import UNZIPPED_LIMIT, Archive
+from entrypoint.local_aws.archive import UNZIPPED_LIMIT, LayerArchive
 from entrypoint.local_aws.arns import LATEST, LayerVersionName, Scope, function_name
 from entrypoint.local_aws.layer_operations import find_version, readable_version
 from entrypoint.local_aws.refusals import conflict, function_not_found, invalid_parameter, stale_revision
 from entrypoint.local_aws.state import (
     AttachedLayer,
     Cloud,
-    Function,
     FunctionVersion,
+    StoredFunction,
     Update,
     UpdateStatus,
     new_revision,
@@ -24,7 +24,7 @@ Json = dict[str, Any]
 LAYER_LIMIT = 5  # docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 
 
-def find_function(cloud: Cloud, caller: Scope, given: Json) -> tuple[Function, str | None]:
+def find_function(cloud: Cloud, caller: Scope, given: Json) -> tuple[StoredFunction, str | None]:
     """The function of a request, its state brought up to the clock, and the qualifier if there is one."""
     name, in_name = function_name(caller, given["FunctionName"])
     qualifier = given.get("Qualifier") or in_name
@@ -40,7 +40,7 @@ def find_function(cloud: Cloud, caller: Scope, given: Json) -> tuple[Function, s
     return function, qualifier
 
 
-def find_unqualified(cloud: Cloud, caller: Scope, given: Json) -> Function:
+def find_unqualified(cloud: Cloud, caller: Scope, given: Json) -> StoredFunction:
     """The function of a request that works on the whole function, or on `$LATEST` only."""
     function, qualifier = find_function(cloud, caller, given)
     if qualifier not in {None, LATEST}:
@@ -51,7 +51,7 @@ def find_unqualified(cloud: Cloud, caller: Scope, given: Json) -> Function:
     return function
 
 
-def find_version_of(caller: Scope, function: Function, qualifier: str | None) -> FunctionVersion:
+def find_version_of(caller: Scope, function: StoredFunction, qualifier: str | None) -> FunctionVersion:
     """`$LATEST`, a published version, or the version that an alias points to."""
     if qualifier in {None, LATEST}:
         return function.latest
@@ -62,7 +62,7 @@ def find_version_of(caller: Scope, function: Function, qualifier: str | None) ->
     return version or function.latest
 
 
-def settle(cloud: Cloud, function: Function) -> None:
+def settle(cloud: Cloud, function: StoredFunction) -> None:
     """End an update whose time has come: it takes effect, or what was there before goes on.
 
     The RevisionId changes once more when the status does, so one taken from the update's answer is stale.
@@ -75,7 +75,7 @@ def settle(cloud: Cloud, function: Function) -> None:
     function.latest = replace(kept, last_update=update.outcome, revision_id=new_revision())
 
 
-def refuse_when_busy(cloud: Cloud, caller: Scope, function: Function) -> None:
+def refuse_when_busy(cloud: Cloud, caller: Scope, function: StoredFunction) -> None:
     """One thing at a time: not while it is being created, nor while an update is in progress."""
     cannot = "The operation cannot be performed at this time."
     arn = caller.arn("function", function.name)
@@ -85,13 +85,13 @@ def refuse_when_busy(cloud: Cloud, caller: Scope, function: Function) -> None:
         raise conflict(f"{cannot} An update is in progress for resource: {arn}")
 
 
-def refuse_when_stale(function: Function, given: Json) -> None:
+def refuse_when_stale(function: StoredFunction, given: Json) -> None:
     """The optimistic lock on `$LATEST`."""
     if given.get("RevisionId", function.latest.revision_id) != function.latest.revision_id:
         raise stale_revision("GetFunction/GetAlias")
 
 
-def begin_update(cloud: Cloud, function: Function, changed: FunctionVersion) -> None:
+def begin_update(cloud: Cloud, function: StoredFunction, changed: FunctionVersion) -> None:
     """Put the new version in sight as InProgress; `settle` ends it."""
     outcome, function.next_outcome = function.next_outcome, UpdateStatus()
     function.update = Update(
@@ -133,7 +133,7 @@ def _attach(cloud: Cloud, caller: Scope, name: LayerVersionName) -> AttachedLaye
     return AttachedLayer(arn=name.arn, size=archive.size, unzipped_size=archive.unzipped_size)
 
 
-def refuse_oversize(code: Archive, layers: tuple[AttachedLayer, ...]) -> None:
+def refuse_oversize(code: LayerArchive, layers: tuple[AttachedLayer, ...]) -> None:
     """Code and layers share /var/task and /opt under one limit."""
     total = code.unzipped_size + sum(layer.unzipped_size for layer in layers)
     if total > UNZIPPED_LIMIT:

@@ -6,19 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from entrypoint.local_aws.arns import Scope
-    from entrypoint.local_aws.state import Cloud, Function, FunctionVersion
+    from entrypoint.local_aws.state import Cloud, FunctionVersion, StoredFunction
 
 Json = dict[str, Any]
 
 
 def configuration(
-    cloud: Cloud, scope: Scope, function: Function, version: FunctionVersion, qualifier: str | None = None
+    cloud: Cloud,
+    scope: Scope,
+    function: StoredFunction,
+    version: FunctionVersion,
+    qualifier: str | None = None,
 ) -> Json:
     """The full configuration, with states; `qualifier` is how the caller named the version."""
     return {**listed(scope, function, version, qualifier), **_states(cloud, version)}
 
 
-def listed(scope: Scope, function: Function, version: FunctionVersion, qualifier: str | None = None) -> Json:
+def listed(
+    scope: Scope, function: StoredFunction, version: FunctionVersion, qualifier: str | None = None
+) -> Json:
     """The configuration as lists have it: without State and LastUpdateStatus."""
     suffix = () if qualifier is None else (qualifier,)
     shown: Json = {

@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
+class InvocationRequest:
     """What a handler gets: which version is asked, with which layers, and the payload."""
 
     kind: str
@@ -28,7 +28,7 @@ class Invocation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class InvocationOutcome:
     """What the caller gets: `error` is Lambda's word for whose fault a failure is."""
 
     status: int
@@ -36,7 +36,7 @@ class Outcome:
     error: str | None = None
 
 
-def begin(cloud: Cloud, caller: Scope, given: Json) -> Invocation:
+def begin(cloud: Cloud, caller: Scope, given: Json) -> InvocationRequest:
     """The version that answers; an alias's second version never gets its share here."""
     function, qualifier = rules.find_function(cloud, caller, given)
     version = rules.find_version_of(caller, function, qualifier)
@@ -47,7 +47,7 @@ def begin(cloud: Cloud, caller: Scope, given: Json) -> Invocation:
         )
     if function.update is not None and version is function.latest:
         version = function.update.before  # what was there serves until the update has ended
-    return Invocation(
+    return InvocationRequest(
         kind=given.get("InvocationType", "RequestResponse"),
         function_arn=caller.arn("function", function.name),
         version=version.version,
@@ -56,17 +56,19 @@ def begin(cloud: Cloud, caller: Scope, given: Json) -> Invocation:
     )
 
 
-def run(cloud: Cloud, invocation: Invocation) -> Outcome:
+def run(cloud: Cloud, invocation: InvocationRequest) -> InvocationOutcome:
     """Let the function's handler answer, if a test gave it one; else the answer is null."""
     if invocation.kind == "DryRun":
-        return Outcome(status=204)
+        return InvocationOutcome(status=204)
     handler = cloud.handlers.get(invocation.function_arn)
     try:
         payload = b"null" if handler is None else handler(invocation)
     except Exception as error:  # noqa: BLE001 - whatever a function raises is its answer
         content = {"errorMessage": str(error), "errorType": type(error).__name__}
-        failed = Outcome(status=200, payload=json.dumps(content).encode(), error="Unhandled")
-        return failed if invocation.kind == "RequestResponse" else Outcome(status=202)
+        failed = InvocationOutcome(status=200, payload=json.dumps(content).encode(), error="Unhandled")
+        return failed if invocation.kind == "RequestResponse" else InvocationOutcome(status=202)
     return (
-        Outcome(status=200, payload=payload) if invocation.kind == "RequestResponse" else Outcome(status=202)
+        InvocationOutcome(status=200, payload=payload)
+        if invocation.kind == "RequestResponse"
+        else InvocationOutcome(status=202)
     )

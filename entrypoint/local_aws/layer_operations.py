@@ -9,7 +9,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from entrypoint.local_aws.archive import Archive, uploaded
+from entrypoint.local_aws.archive import LayerArchive, uploaded
 from entrypoint.local_aws.arns import LayerVersionName, Scope, layer_name
 from entrypoint.local_aws.paging import page
 from entrypoint.local_aws.refusals import (
@@ -20,7 +20,7 @@ from entrypoint.local_aws.refusals import (
     not_found,
     stale_revision,
 )
-from entrypoint.local_aws.state import Cloud, Layer, LayerVersion, new_revision
+from entrypoint.local_aws.state import Cloud, StoredLayer, StoredLayerVersion, new_revision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,11 +37,11 @@ def publish_layer_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
     owner, name = layer_name(caller, given["LayerName"])
     _only_owner(caller, owner, "lambda:PublishLayerVersion", name)
     content = uploaded(caller, given["Content"], cloud.read_object, "PublishLayerVersion")
-    archive = Archive.of(content)
+    archive = LayerArchive.of(content)
     cloud.archives.keep(archive.sha256, content)
-    layer = cloud.region(owner).layers.setdefault(name, Layer(name=name))
+    layer = cloud.region(owner).layers.setdefault(name, StoredLayer(name=name))
     layer.last_number += 1
-    version = LayerVersion(
+    version = StoredLayerVersion(
         number=layer.last_number,
         archive=archive,
         created=cloud.now(),
@@ -73,7 +73,7 @@ def list_layer_versions(cloud: Cloud, caller: Scope, given: Json) -> Json:
     """Newest first and without content; a layer that never was has no versions."""
     owner, name = layer_name(caller, given["LayerName"])
     _only_owner(caller, owner, "lambda:ListLayerVersions", name)
-    layer = cloud.region(owner).layers.get(name, Layer(name=name))
+    layer = cloud.region(owner).layers.get(name, StoredLayer(name=name))
     items = [
         _item(LayerVersionName(owner, name, version.number), version) for version in _matching(layer, given)
     ]
@@ -141,7 +141,7 @@ def get_layer_version_policy(cloud: Cloud, caller: Scope, given: Json) -> Json:
     return {"Policy": _policy_text(version), "RevisionId": version.policy_revision}
 
 
-def readable_version(cloud: Cloud, caller: Scope, wanted: LayerVersionName) -> LayerVersion:
+def readable_version(cloud: Cloud, caller: Scope, wanted: LayerVersionName) -> StoredLayerVersion:
     """The version, if it is there and its owner lets the caller read it."""
     if wanted.scope.region != caller.region:
         raise not_found("The resource you requested does not exist.")
@@ -153,13 +153,13 @@ def readable_version(cloud: Cloud, caller: Scope, wanted: LayerVersionName) -> L
     return version
 
 
-def find_version(cloud: Cloud, wanted: LayerVersionName) -> LayerVersion | None:
+def find_version(cloud: Cloud, wanted: LayerVersionName) -> StoredLayerVersion | None:
     """The version, whoever asks."""
     layer = cloud.region(wanted.scope).layers.get(wanted.name)
     return None if layer is None else layer.versions.get(wanted.version)
 
 
-def _granted(version: LayerVersion, account: str) -> bool:
+def _granted(version: StoredLayerVersion, account: str) -> bool:
     for statement in version.policy:
         organization = (
             statement.get("Condition", {}).get("StringEquals", {}).get("aws:PrincipalOrgID", ORGANIZATION)
@@ -186,16 +186,18 @@ def _statement(given: Json, arn: str) -> Json:
     return statement
 
 
-def _policy_text(version: LayerVersion) -> str:
+def _policy_text(version: StoredLayerVersion) -> str:
     return json.dumps({"Version": "2012-10-17", "Id": "default", "Statement": list(version.policy)})
 
 
-def _check_policy_revision(version: LayerVersion, given: Json) -> None:
+def _check_policy_revision(version: StoredLayerVersion, given: Json) -> None:
     if given.get("RevisionId", version.policy_revision) != version.policy_revision:
         raise stale_revision("GetLayerVersionPolicy")
 
 
-def _own_version(cloud: Cloud, caller: Scope, given: Json, action: str) -> tuple[Layer, LayerVersion, str]:
+def _own_version(
+    cloud: Cloud, caller: Scope, given: Json, action: str
+) -> tuple[StoredLayer, StoredLayerVersion, str]:
     owner, name = layer_name(caller, given["LayerName"])
     _only_owner(caller, owner, action, name)
     wanted = LayerVersionName(owner, name, given["VersionNumber"])
@@ -212,7 +214,7 @@ def _only_owner(caller: Scope, owner: Scope, action: str, name: str) -> None:
         raise not_found("The resource you requested does not exist.")
 
 
-def _matching(layer: Layer, given: Json) -> list[LayerVersion]:
+def _matching(layer: StoredLayer, given: Json) -> list[StoredLayerVersion]:
     """Newest first; a version that names no runtime matches no runtime filter, likewise architectures."""
     runtime, architecture = given.get("CompatibleRuntime"), given.get("CompatibleArchitecture")
     return [
@@ -223,7 +225,7 @@ def _matching(layer: Layer, given: Json) -> list[LayerVersion]:
     ]
 
 
-def _full(cloud: Cloud, name: LayerVersionName, version: LayerVersion) -> Json:
+def _full(cloud: Cloud, name: LayerVersionName, version: StoredLayerVersion) -> Json:
     content = {
         "Location": cloud.endpoint_url + cloud.archives.path_of(version.archive.sha256),
         "CodeSha256": version.archive.sha256,
@@ -232,7 +234,7 @@ def _full(cloud: Cloud, name: LayerVersionName, version: LayerVersion) -> Json:
     return {"Content": content, "LayerArn": name.layer_arn, **_item(name, version)}
 
 
-def _item(name: LayerVersionName, version: LayerVersion) -> Json:
+def _item(name: LayerVersionName, version: StoredLayerVersion) -> Json:
     optional: Mapping[str, Any] = {
         "CompatibleRuntimes": None if version.runtimes is None else list(version.runtimes),
         "CompatibleArchitectures": None if version.architectures is None else list(version.architectures),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
     from werkzeug.serving import BaseWSGIServer
 
-    from entrypoint.local_aws.invocations import Invocation
+    from entrypoint.local_aws.invocations import InvocationRequest
 
 REGION = "eu-west-1"
 _POLL_SECONDS = 0.02  # how often the server looks whether it should stop
@@ -210,7 +210,7 @@ class LocalAws:
     def answer_invocations(
         self,
         name: str,
-        handler: Callable[[Invocation], bytes],
+        handler: Callable[[InvocationRequest], bytes],
         *,
         region: str | None = None,
         account: str = ACCOUNT,

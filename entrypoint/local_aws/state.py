@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
 
-from entrypoint.local_aws.archive import Archive, ReadObject
+from entrypoint.local_aws.archive import LayerArchive, ReadObject
 from entrypoint.local_aws.archive_store import ArchiveStore
 from entrypoint.local_aws.arns import LATEST, Scope
 
@@ -31,11 +31,11 @@ def timestamp(clock: float) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LayerVersion:
+class StoredLayerVersion:
     """One published version of a layer; nothing about it changes but its policy."""
 
     number: int
-    archive: Archive
+    archive: LayerArchive
     created: str
     description: str | None = None
     license_info: str | None = None
@@ -46,12 +46,12 @@ class LayerVersion:
 
 
 @dataclass(slots=True, kw_only=True)
-class Layer:
+class StoredLayer:
     """A layer's versions by number; `last_number` outlives deleted versions."""
 
     name: str
     last_number: int = 0
-    versions: dict[int, LayerVersion] = field(default_factory=dict)
+    versions: dict[int, StoredLayerVersion] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class FunctionVersion:
 
     version: str = LATEST
     settings: Mapping[str, Any]
-    code: Archive
+    code: LayerArchive
     architecture: str
     package_type: str
     layers: tuple[AttachedLayer, ...]
@@ -102,7 +102,7 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alias:
+class StoredAlias:
     """A name for a version, with a second version's share of the traffic."""
 
     name: str
@@ -122,7 +122,7 @@ class ProvisionedConcurrency:
 
 
 @dataclass(slots=True, kw_only=True)
-class Function:
+class StoredFunction:
     """A function with everything that hangs on it."""
 
     name: str
@@ -130,7 +130,7 @@ class Function:
     update: Update | None = None
     last_number: int = 0
     versions: dict[str, FunctionVersion] = field(default_factory=dict)
-    aliases: dict[str, Alias] = field(default_factory=dict)
+    aliases: dict[str, StoredAlias] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     reserved: int | None = None
     provisioned: dict[str, ProvisionedConcurrency] = field(default_factory=dict)
@@ -140,11 +140,11 @@ class Function:
 
 
 @dataclass(slots=True, kw_only=True)
-class Region:
+class StoredRegion:
     """One account in one region."""
 
-    layers: dict[str, Layer] = field(default_factory=dict)
-    functions: dict[str, Function] = field(default_factory=dict)
+    layers: dict[str, StoredLayer] = field(default_factory=dict)
+    functions: dict[str, StoredFunction] = field(default_factory=dict)
 
 
 def _no_object(_scope: Scope, bucket: str, _key: str, _version: str | None) -> bytes:
@@ -160,13 +160,13 @@ class Cloud:
     read_object: ReadObject = _no_object
     archives: ArchiveStore = field(default_factory=ArchiveStore)
     endpoint_url: str = ""
-    regions: dict[Scope, Region] = field(default_factory=dict)
+    regions: dict[Scope, StoredRegion] = field(default_factory=dict)
     handlers: dict[str, Callable[[Any], bytes]] = field(default_factory=dict)
     lock: RLock = field(default_factory=RLock)
 
-    def region(self, scope: Scope) -> Region:
+    def region(self, scope: Scope) -> StoredRegion:
         """What one account has in one region; empty at first sight."""
-        return self.regions.setdefault(scope, Region())
+        return self.regions.setdefault(scope, StoredRegion())
 
     def layer_hashes(self) -> set[str]:
         """The hashes of all archives that a layer version holds."""

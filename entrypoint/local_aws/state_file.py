@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from entrypoint.errors import MachineError, Place
+from entrypoint.errors import Location, MachineError
 from entrypoint.files import write_text
 from entrypoint.local_aws.arns import Scope
-from entrypoint.local_aws.state import Region
+from entrypoint.local_aws.state import StoredRegion
 
 SCHEMA = 1
 
 
-def load(path: Path) -> dict[Scope, Region]:
+def load(path: Path) -> dict[Scope, StoredRegion]:
     """The state that `save` wrote; empty when there is no file."""
     if not path.exists():
         return {}
@@ -26,15 +26,15 @@ def load(path: Path) -> dict[Scope, Region]:
         if written["schema"] != SCHEMA:
             raise ValueError("it is of another version")  # noqa: TRY301 - told like all else
         return {
-            Scope(entry["account"], entry["region"]): _restore(Region, entry["holds"])
+            Scope(entry["account"], entry["region"]): _restore(StoredRegion, entry["holds"])
             for entry in written["regions"]
         }
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         message = f"the embedded AWS cannot be read: {error}"
-        raise MachineError.of(message, "delete the file, to start afresh", Place(str(path))) from None
+        raise MachineError.of(message, "delete the file, to start afresh", Location(str(path))) from None
 
 
-def save(path: Path, regions: Mapping[Scope, Region]) -> None:
+def save(path: Path, regions: Mapping[Scope, StoredRegion]) -> None:
     """Write all of it, then put it in place at once."""
     content = {
         "schema": SCHEMA,

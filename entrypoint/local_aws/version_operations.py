@@ -16,7 +16,14 @@ from entrypoint.local_aws.refusals import (
     not_found,
     stale_revision,
 )
-from entrypoint.local_aws.state import Alias, Cloud, Function, FunctionVersion, UpdateStatus, new_revision
+from entrypoint.local_aws.state import (
+    Cloud,
+    FunctionVersion,
+    StoredAlias,
+    StoredFunction,
+    UpdateStatus,
+    new_revision,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +46,7 @@ def publish_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
     return configuration(cloud, caller, function, version, version.version)
 
 
-def publish(cloud: Cloud, function: Function, description: str | None = None) -> FunctionVersion:
+def publish(cloud: Cloud, function: StoredFunction, description: str | None = None) -> FunctionVersion:
     """The version that stands for `$LATEST` as it is now: the last one if equal, else a new one."""
     settings: Mapping[str, Any] = function.latest.settings
     if description is not None:
@@ -84,7 +91,7 @@ def create_alias(cloud: Cloud, caller: Scope, given: Json) -> Json:
     name = given["Name"]
     if name in function.aliases:
         raise conflict(f"Alias already exists: {caller.arn('function', function.name, name)}")
-    function.aliases[name] = alias = Alias(
+    function.aliases[name] = alias = StoredAlias(
         name=name,
         version=_existing(caller, function, given["FunctionVersion"]),
         description=given.get("Description", ""),
@@ -137,7 +144,7 @@ def list_aliases(cloud: Cloud, caller: Scope, given: Json) -> Json:
     return {"Aliases": shown, **rest}
 
 
-def _find_alias(cloud: Cloud, caller: Scope, given: Json) -> tuple[Function, Alias]:
+def _find_alias(cloud: Cloud, caller: Scope, given: Json) -> tuple[StoredFunction, StoredAlias]:
     function = rules.find_unqualified(cloud, caller, given)
     alias = function.aliases.get(given["Name"])
     if alias is None:
@@ -145,13 +152,13 @@ def _find_alias(cloud: Cloud, caller: Scope, given: Json) -> tuple[Function, Ali
     return function, alias
 
 
-def _existing(caller: Scope, function: Function, version: str) -> str:
+def _existing(caller: Scope, function: StoredFunction, version: str) -> str:
     if version != LATEST and version not in function.versions:
         raise function_not_found(caller.arn("function", function.name, version))
     return version
 
 
-def _weights(caller: Scope, function: Function, given: Json, version: str) -> Mapping[str, float]:
+def _weights(caller: Scope, function: StoredFunction, given: Json, version: str) -> Mapping[str, float]:
     weights: Mapping[str, float] = given.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
     if len(weights) > 1:
         raise invalid_parameter("Number of items in AdditionalVersionWeights cannot be greater than 1")
@@ -166,7 +173,7 @@ def _weights(caller: Scope, function: Function, given: Json, version: str) -> Ma
     return dict(weights)
 
 
-def _shown(caller: Scope, function: Function, alias: Alias) -> Json:
+def _shown(caller: Scope, function: StoredFunction, alias: StoredAlias) -> Json:
     shown: Json = {
         "AliasArn": caller.arn("function", function.name, alias.name),
         "Name": alias.name,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from entrypoint.errors import Problem
+from entrypoint.errors import Diagnostic
 from entrypoint.lock.lock_file import Pin
 from entrypoint.manifest.model import Audit
 from entrypoint.manifest.schema import SEVERITIES
@@ -51,15 +51,15 @@ def read_advisories(name: str, records: Iterable[Mapping[str, object]]) -> tuple
 
 def vulnerable(
     pins: Mapping[Pin, Sequence[Pin]], advisories: Mapping[tuple[str, str], Sequence[Advisory]], audit: Audit
-) -> Iterator[tuple[Advisory, Problem]]:
+) -> Iterator[tuple[Advisory, Diagnostic]]:
     """Yield each vulnerability that is not ignored; `pins` have one of each version, and all like it."""
     for pin, alike in pins.items():
         for advisory in advisories.get((pin.name, pin.version), ()):
             if not audit.ignored & set(advisory.ids):
-                yield advisory, _problem(pin, len({each.place.file for each in alike}), advisory)
+                yield advisory, _problem(pin, len({each.location.file for each in alike}), advisory)
 
 
-def _problem(pin: Pin, locks: int, advisory: Advisory) -> Problem:
+def _problem(pin: Pin, locks: int, advisory: Advisory) -> Diagnostic:
     rated = advisory.severity or "of no known severity"
     others = f", as {locks - 1} other lock{'s have' if locks > 2 else ' has'} it" if locks > 1 else ""  # noqa: PLR2004
     message = f"{pin} has {advisory.ids[0]}, {rated}{others}: {advisory.summary}"
@@ -67,12 +67,12 @@ def _problem(pin: Pin, locks: int, advisory: Advisory) -> Problem:
     if newer:
         first = min(newer, key=Version)
         pinned = f"{pin.name}=={first}"
-        remedy = f"pin {pinned} or newer; in a lock of ours: lambda-layers lock --upgrade-package '{pinned}'"
+        hint = f"pin {pinned} or newer; in a lock of ours: lambda-layers lock --upgrade-package '{pinned}'"
     else:
-        remedy = (
+        hint = (
             "no version is known to be without it; give a reason under 'audit: {ignore: ...}', or replace it"
         )
-    return Problem(message, remedy, pin.place, RULE)
+    return Diagnostic(message, hint, pin.location, RULE)
 
 
 def _advisory(name: str, record: Mapping[str, object]) -> Advisory:
@@ -121,7 +121,9 @@ def _merged(found: tuple[Advisory, ...], advisory: Advisory) -> tuple[Advisory, 
 
 def _known_first(name: str) -> tuple[int, str]:
     order = ("GHSA-", "CVE-", "PYSEC-")
-    return next((place for place, start in enumerate(order) if name.startswith(start)), len(order)), name
+    return next(
+        (location for location, start in enumerate(order) if name.startswith(start)), len(order)
+    ), name
 
 
 def _is_newer(version: str, other: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from entrypoint.errors import FetchError, Place
+from entrypoint.errors import FetchError, Location
 from entrypoint.index.candidates import Index, IndexFile, choose_sdist, is_wheel_of
 from entrypoint.index.incompatible import distance, nothing_fits
 from entrypoint.lock.lock_file import Pin
@@ -29,7 +29,7 @@ class Describing:
     cache: Path
     compile: Callable[[Sdist], Wheel]
 
-    def __call__(self, name: str, version: str, *, place: Place) -> bytes:
+    def __call__(self, name: str, version: str, *, location: Location) -> bytes:
         """Return the METADATA of a version; problems get the place where it was asked for."""
         files = self.index.files(name)
         wheels = sorted(
@@ -39,7 +39,7 @@ class Describing:
         for wheel in wheels:
             if wheel.has_metadata:
                 return self.index.metadata(wheel)
-        pin = Pin(name=name, version=version, from_source=True, place=place)
+        pin = Pin(name=name, version=version, from_source=True, location=location)
         file = choose_sdist(pin, files, self.platform)
         if file is None:
             raise FetchError(nothing_fits(pin, files, self.platform))

@@ -14,7 +14,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from entrypoint.errors import LockError, ManifestError, Place, Problem
+from entrypoint.errors import Diagnostic, Location, LockError, ManifestError
 from entrypoint.files import write_text
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.tags import marker_environment
@@ -41,7 +41,7 @@ class Pin:
     hashes: frozenset[str] = frozenset()
     #: It is to be compiled: the manifest asks for that, or no wheel fitted when the lock was made.
     from_source: bool = False
-    place: Place
+    location: Location
     #: What asked for it: package names and input files.
     via: tuple[str, ...] = ()
 
@@ -69,18 +69,20 @@ def read_lock(
     root: Path | None = None,
 ) -> Lock:
     """Read a lock of ours. Given its inputs, it must be in step with them, and gets their index options."""
-    place = Place(shown(path, root))
+    location = Location(shown(path, root))
     if not path.is_file():
-        raise LockError(Problem(f"there is no lock for {platform}", LOCK_COMMAND, place))
+        raise LockError(Diagnostic(f"there is no lock for {platform}", LOCK_COMMAND, location))
     lock = _read(path, platform, root)
     text = path.read_text(encoding="utf-8-sig")
     made_for, inputs = MADE_FOR.search(text), INPUTS.search(text)
-    problems = [Problem(f"{pin} has no hash", LOCK_COMMAND, pin.place) for pin in lock.pins if not pin.hashes]
+    problems = [
+        Diagnostic(f"{pin} has no hash", LOCK_COMMAND, pin.location) for pin in lock.pins if not pin.hashes
+    ]
     if made_for is None or inputs is None:
         message = "the header of `lambda-layers lock` is missing, so this may be no lock of ours"
-        problems.append(Problem(message, f"{LOCK_COMMAND}, or name the file under `lock:`", place))
+        problems.append(Diagnostic(message, f"{LOCK_COMMAND}, or name the file under `lock:`", location))
     elif made_for[1] != str(platform):
-        problems.append(Problem(f"this lock is for {made_for[1]}, not {platform}", LOCK_COMMAND, place))
+        problems.append(Diagnostic(f"this lock is for {made_for[1]}, not {platform}", LOCK_COMMAND, location))
     if problems:
         raise LockError(*problems)
     compiled = frozenset(name for names in _FROM_SOURCE.findall(text) for name in names.split(", "))
@@ -90,8 +92,8 @@ def read_lock(
         return lock
     asked = read_requirements(requirements, root=root, from_source=from_source)
     if inputs_hash(asked.written, platform) != lock.inputs:
-        names = ", ".join(shown(path, root) for path in requirements.files) or str(requirements.place)
-        raise LockError(Problem(f"this lock is out of step with {names}", LOCK_COMMAND, place))
+        names = ", ".join(shown(path, root) for path in requirements.files) or str(requirements.location)
+        raise LockError(Diagnostic(f"this lock is out of step with {names}", LOCK_COMMAND, location))
     return replace(lock, options=asked.options)
 
 
@@ -102,8 +104,8 @@ def read_pinned(
     lock = _read(path, platform, root, from_source)
     bare = [pin for pin in lock.pins if not pin.hashes]
     if len(bare) < len(lock.pins):  # as for pip, one hash means that all are wanted
-        remedy = "export the lock with hashes for all packages, or for none"
-        raise_all(Problem(f"{pin} has no hash, but other packages do", remedy, pin.place) for pin in bare)
+        hint = "export the lock with hashes for all packages, or for none"
+        raise_all(Diagnostic(f"{pin} has no hash, but other packages do", hint, pin.location) for pin in bare)
     return lock
 
 
@@ -146,7 +148,7 @@ def read_via(text: str) -> Mapping[str, tuple[str, ...]]:
     return {name: tuple(dict.fromkeys(sources)) for name, sources in via.items()}
 
 
-def raise_all(problems: Iterable[Problem]) -> None:
+def raise_all(problems: Iterable[Diagnostic]) -> None:
     """Raise one LockError of all the problems, if there are any."""
     collected = tuple(problems)
     if collected:
@@ -159,7 +161,7 @@ def _read(
     if path.suffix == ".toml":
         from entrypoint.lock.pylock import read_pylock  # noqa: PLC0415 - it takes Pin from here
 
-        found = read_pylock(path.read_text(encoding="utf-8-sig"), platform, Place(shown(path, root)))
+        found = read_pylock(path.read_text(encoding="utf-8-sig"), platform, Location(shown(path, root)))
         compiled = (replace(pin, from_source=pin.name in from_source) for pin in found)
         return Lock(platform=platform, pins=tuple(compiled))
     try:
@@ -179,7 +181,7 @@ def _read(
     return Lock(platform=platform, pins=ordered, options=asked.options)
 
 
-def _not_pinned(line: RequirementLine) -> Problem | None:
+def _not_pinned(line: RequirementLine) -> Diagnostic | None:
     specifiers = list(line.requirement.specifier)
     if len(specifiers) == 1 and specifiers[0].operator in {"==", "==="}:
         try:
@@ -188,31 +190,31 @@ def _not_pinned(line: RequirementLine) -> Problem | None:
             pass
         else:
             return None
-    remedy = f"a lock needs `{line.name}==<version>`; compile or export it anew"
-    return Problem(f"`{line}` is not pinned to one version", remedy, line.place)
+    hint = f"a lock needs `{line.name}==<version>`; compile or export it anew"
+    return Diagnostic(f"`{line}` is not pinned to one version", hint, line.location)
 
 
 def _merged(
     lines: Iterable[RequirementLine], via: Mapping[str, tuple[str, ...]]
-) -> tuple[dict[str, Pin], list[Problem]]:
+) -> tuple[dict[str, Pin], list[Diagnostic]]:
     pins: dict[str, Pin] = {}
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     for line in lines:
         version = next(iter(line.requirement.specifier)).version
         sources = via.get(line.name, ())
-        pin = Pin(name=line.name, version=version, hashes=line.hashes, place=line.place, via=sources)
+        pin = Pin(name=line.name, version=version, hashes=line.hashes, location=line.location, via=sources)
         earlier = pins.setdefault(line.name, pin)
         if Version(earlier.version) == Version(version):
             pins[line.name] = replace(earlier, hashes=earlier.hashes | line.hashes)
         else:
-            message = f"{pin} contradicts {earlier} of {earlier.place}, and both apply"
-            problems.append(Problem(message, "keep one of them", line.place))
+            message = f"{pin} contradicts {earlier} of {earlier.location}, and both apply"
+            problems.append(Diagnostic(message, "keep one of them", line.location))
     return pins, problems
 
 
-def _contradictions(pins: Mapping[str, Pin], constraints: Iterable[RequirementLine]) -> Iterable[Problem]:
+def _contradictions(pins: Mapping[str, Pin], constraints: Iterable[RequirementLine]) -> Iterable[Diagnostic]:
     for line in constraints:
         pin = pins.get(line.name)
         if pin and not line.requirement.specifier.contains(pin.version, prereleases=True):
-            message = f"{pin} contradicts the constraint `{line}` of {line.place}"
-            yield Problem(message, "compile the lock anew with that constraint", pin.place)
+            message = f"{pin} contradicts the constraint `{line}` of {line.location}"
+            yield Diagnostic(message, "compile the lock anew with that constraint", pin.location)

@@ -7,7 +7,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from entrypoint.commands.run import Run
-from entrypoint.errors import LockError, Place, Problem
+from entrypoint.errors import Diagnostic, Location, LockError
 from entrypoint.lock.changes import changes
 from entrypoint.lock.dependencies import Describing
 from entrypoint.lock.lock_file import LOCK_COMMAND, Lock, lock_text, read_lock, write_lock
@@ -34,8 +34,8 @@ def locks_of(run: Run, targets: Sequence[Target]) -> dict[Target, Lock]:
             return standing
         if run.locked:
             message = f"the layer {target.layer.name!r} has no lock for {target.platform}"
-            remedy = f"{LOCK_COMMAND}, and commit what it writes"
-            raise LockError.of(message, remedy, target.layer.place)
+            hint = f"{LOCK_COMMAND}, and commit what it writes"
+            raise LockError.of(message, hint, target.layer.location)
         run.console.say(f"{target} has no lock, so it is resolved afresh; pin it with: lambda-layers lock")
         return _resolve(run, target)
 
@@ -60,7 +60,8 @@ def write_locks(run: Run, targets: Sequence[Target], *, upgrade: bool, packages:
     locked = {pin.name for lock in locks for pin in lock.pins}
     unknown = [name for name in packages if canonicalize_name(Requirement(name).name) not in locked]
     run.console.warn(
-        Problem(f"no lock has the package {name}", "--upgrade-package did nothing for it") for name in unknown
+        Diagnostic(f"no lock has the package {name}", "--upgrade-package did nothing for it")
+        for name in unknown
     )
 
 
@@ -80,7 +81,7 @@ def compare_locks(run: Run, targets: Sequence[Target], *, upgrade: bool, package
             return
         changed = ", ".join(changes(standing, fresh)) or "its comments alone"
         message = f"this lock of {target} would change: {changed}"
-        raise LockError.of(message, LOCK_COMMAND, Place(shown(path, project.root)))
+        raise LockError.of(message, LOCK_COMMAND, Location(shown(path, project.root)))
 
     compared = _one_for_each_lock(project, targets)
     for_each(compared, compare)

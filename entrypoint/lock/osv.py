@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from urllib.parse import quote
 
-from entrypoint.errors import FetchError, Problem
+from entrypoint.errors import Diagnostic, FetchError
 from entrypoint.index.downloads import PatientClient, open_client
 from entrypoint.index.options import IndexOptions, without_credentials
 from entrypoint.index.pip_settings import read_pip_settings
@@ -50,7 +50,7 @@ class Osv:
                 for package, found in ids.items()
             }
         except FetchError as error:
-            raise FetchError(*(Problem(each.message, _NOT_OURS) for each in error.problems)) from None
+            raise FetchError(*(Diagnostic(each.message, _NOT_OURS) for each in error.problems)) from None
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise FetchError.of(f"{shown} does not answer as OSV does: {error!r}", _NOT_OURS) from None
 

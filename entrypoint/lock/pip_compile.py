@@ -19,10 +19,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from entrypoint.errors import LockError, Problem
+from entrypoint.errors import Diagnostic, LockError
 from entrypoint.index.options import IndexOptions, without_credentials
 from entrypoint.index.tags import marker_environment, supported_tags
-from entrypoint.lock.pip_compile_for_platform import CHANGED, Target
+from entrypoint.lock.pip_compile_for_platform import CHANGED, TargetPlatform
 from entrypoint.lock.resolve import Ask, Question, UnresolvableError
 from entrypoint.manifest.runtimes import Platform
 
@@ -108,7 +108,7 @@ class PipCompile:
                 raise self._failure(code, output)
             return (Path(folder) / "pins.txt").read_text("utf-8")
 
-    def _run(self, target: Target, ask: Ask, said: BinaryIO) -> int:
+    def _run(self, target: TargetPlatform, ask: Ask, said: BinaryIO) -> int:
         """Start the process and answer its questions until it ends; return its exit code.
 
         What `ask` raises closes the pipes, at which the process ends by itself.
@@ -132,10 +132,10 @@ class PipCompile:
         output = self._mask(output)
         message = _essence(output) or f"pip-compile ended with {code} and said nothing"
         if code == CHANGED:
-            remedy = "install the versions of pip and pip-tools that this release names"
-            return LockError(Problem(message, remedy))
-        remedy = "loosen or correct the requirements that are named"
-        return UnresolvableError(Problem(message, remedy), missing=tuple(_NO_MATCH.findall(output)))
+            hint = "install the versions of pip and pip-tools that this release names"
+            return LockError(Diagnostic(message, hint))
+        hint = "loosen or correct the requirements that are named"
+        return UnresolvableError(Diagnostic(message, hint), missing=tuple(_NO_MATCH.findall(output)))
 
 
 def _write_files(folder: Path, question: Question) -> Sequence[str]:
@@ -164,7 +164,7 @@ def _option_lines(options: IndexOptions) -> Iterable[str]:
     if options.index_url:
         yield f"--index-url {options.index_url}"
     yield from (f"--extra-index-url {url}" for url in options.extra_index_urls)
-    yield from (f"--find-links {place}" for place in options.find_links)
+    yield from (f"--find-links {location}" for location in options.find_links)
     yield from (f"--trusted-host {host}" for host in options.trusted_hosts)
     yield from (f"--no-binary {names}" for names in options.no_binary)
     yield from (f"--only-binary {names}" for names in options.only_binary)
@@ -175,9 +175,9 @@ def _option_lines(options: IndexOptions) -> Iterable[str]:
     yield from (switch for switch, is_on in switches.items() if is_on)
 
 
-def _target(platform: Platform, arguments: Sequence[str]) -> Target:
+def _target(platform: Platform, arguments: Sequence[str]) -> TargetPlatform:
     environment = marker_environment(platform)
-    return Target(
+    return TargetPlatform(
         environment=environment,
         tags=[[tag.interpreter, tag.abi, tag.platform] for tag in supported_tags(platform)],
         python=[int(part) for part in environment["python_full_version"].split(".")],

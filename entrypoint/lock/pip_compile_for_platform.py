@@ -27,7 +27,7 @@ CHANGED = 70
 NO_RESOLUTION = 2
 
 
-class Target(TypedDict):
+class TargetPlatform(TypedDict):
     """The platform to resolve for, and what to say to pip-compile."""
 
     environment: dict[str, str]
@@ -40,7 +40,7 @@ class Target(TypedDict):
 def main() -> None:
     """Resolve; ends the process with pip-compile's own exit code."""
     parent = _Parent()
-    target: Target = parent.hear()
+    target: TargetPlatform = parent.hear()
     try:
         _see_markers_of(target["environment"])
         _see_files_of(target["python"], target["tags"])

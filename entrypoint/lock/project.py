@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from entrypoint.errors import ArchiveError, LockError, ManifestError, Place, Problem, VerifyError
+from entrypoint.errors import ArchiveError, Diagnostic, Location, LockError, ManifestError, VerifyError
 from entrypoint.files import write_text
 from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.lock.header import lock_path, stands
@@ -105,13 +105,13 @@ def load_project(path: Path, *, root: Path, variables: Mapping[str, str]) -> Pro
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        remedy = "write one with: lambda-layers init, or name it with --manifest"
+        hint = "write one with: lambda-layers init, or name it with --manifest"
         if not any(root.iterdir()):
-            remedy += f"; the folder is empty: {_HOW_TO_FILL}"
-        raise ManifestError.of("there is no such file", remedy, Place(shown)) from None
+            hint += f"; the folder is empty: {_HOW_TO_FILL}"
+        raise ManifestError.of("there is no such file", hint, Location(shown)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError.of(
-            f"cannot be read: {error}", "make it a readable UTF-8 file", Place(shown)
+            f"cannot be read: {error}", "make it a readable UTF-8 file", Location(shown)
         ) from None
     manifest = manifest_file.load(path, text=text, shown=shown, variables=variables)
     project = Project(manifest=manifest, layers=expand(manifest), root=root)
@@ -127,8 +127,8 @@ def _refuse_shared_locks(project: Project) -> None:
         other = first.setdefault(project.lock_path(target), target).layer
         if _asked(other) != _asked(target.layer):
             message = f"the layers {other.name!r} and {target.layer.name!r} would share their locks"
-            remedy = "let their lists of requirements begin with different files"
-            problems.append(Problem(message, remedy, target.layer.requirements.place))
+            hint = "let their lists of requirements begin with different files"
+            problems.append(Diagnostic(message, hint, target.layer.requirements.location))
     if problems:
         raise ManifestError(*dict.fromkeys(problems))
 
@@ -152,14 +152,14 @@ def check_project(project: Project) -> None:
         raise VerifyError(*files)
 
 
-def _problems_of_lock(project: Project, target: Target) -> Sequence[Problem]:
+def _problems_of_lock(project: Project, target: Target) -> Sequence[Diagnostic]:
     try:
         if _stands(project, target) or project.standing_lock(target):
             return ()
     except LockError as error:
         return error.problems
     message = f"the layer {target.layer.name!r} has no lock for {target.platform}"
-    return (Problem(message, "run: lambda-layers lock", target.layer.place),)
+    return (Diagnostic(message, "run: lambda-layers lock", target.layer.location),)
 
 
 def out_of_step(project: Project) -> tuple[Target, ...]:
@@ -182,7 +182,7 @@ def _stands(project: Project, target: Target) -> bool:
     )
 
 
-def _problems_of_files(layer: Layer) -> Sequence[Problem]:
+def _problems_of_files(layer: Layer) -> Sequence[Diagnostic]:
     if not layer.include and not layer.content:
         return ()
     from entrypoint.layer.repository_files import repository_files  # noqa: PLC0415 - slow, and rarely needed
@@ -195,5 +195,5 @@ def _problems_of_files(layer: Layer) -> Sequence[Problem]:
     if size <= most:
         return ()
     message = f"the repository's files alone take {size:,} of the {most:,} bytes that the layer may have"
-    remedy = "take some of them out, with 'exclude' say" + ("" if most == UNZIPPED_BYTES else ", or raise it")
-    return (Problem(message, remedy, layer.place),)
+    hint = "take some of them out, with 'exclude' say" + ("" if most == UNZIPPED_BYTES else ", or raise it")
+    return (Diagnostic(message, hint, layer.location),)

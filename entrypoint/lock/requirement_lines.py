@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from entrypoint.errors import Place, Problem
+from entrypoint.errors import Diagnostic, Location
 from entrypoint.index.options import INCLUDES, IndexOptions, OptionsReader, without_credentials
 from entrypoint.manifest.model import Requirements
 
@@ -24,7 +24,7 @@ class Line(NamedTuple):
     """A requirement as it is written, its hashes with it, or a constraint."""
 
     text: str
-    place: Place
+    location: Location
     is_constraint: bool
 
 
@@ -36,7 +36,7 @@ class RequirementLines(NamedTuple):
     #: The options as written, without credentials: what a hash of the inputs may look at.
     option_lines: tuple[str, ...]
     #: What could not be read.
-    problems: tuple[Problem, ...]
+    problems: tuple[Diagnostic, ...]
 
 
 def read_lines(
@@ -49,11 +49,15 @@ def read_lines(
     reader = _Reader(requirements, root)
     for name in sorted(from_source):
         words = ["--no-binary", name]
-        list(reader.options.read(words, place=requirements.place, folder=Path(), problems=reader.problems))
+        list(
+            reader.options.read(
+                words, location=requirements.location, folder=Path(), problems=reader.problems
+            )
+        )
     for path in requirements.files:
-        reader.read_file(path, asked_at=requirements.place)
-    for text, place in requirements.lines:
-        reader.read_line(text, place=place, folder=root or Path())
+        reader.read_file(path, asked_at=requirements.location)
+    for text, location in requirements.lines:
+        reader.read_line(text, location=location, folder=root or Path())
     return reader.result()
 
 
@@ -65,7 +69,7 @@ class _Reader:
         self.root = root
         self.lines: list[Line] = []
         self.options = OptionsReader()
-        self.problems: list[Problem] = []
+        self.problems: list[Diagnostic] = []
         self.including: list[Path] = []
         self.seen: set[tuple[Path, bool]] = set()
 
@@ -77,7 +81,7 @@ class _Reader:
             problems=tuple(self.problems),
         )
 
-    def read_file(self, path: Path, *, asked_at: Place, constraint: bool = False) -> None:
+    def read_file(self, path: Path, *, asked_at: Location, constraint: bool = False) -> None:
         try:
             identity = path.resolve()
         except (OSError, RuntimeError, ValueError) as error:  # links in a ring, or a NUL in the name
@@ -92,18 +96,18 @@ class _Reader:
         lines = self._lines_of(path, asked_at)
         self.including.append(identity)
         for text, line in lines:
-            place = Place(shown(path, self.root), line)
-            self.read_line(text, place=place, folder=path.parent, constraint=constraint)
+            location = Location(shown(path, self.root), line)
+            self.read_line(text, location=location, folder=path.parent, constraint=constraint)
         self.including.pop()
 
-    def read_line(self, text: str, *, place: Place, folder: Path, constraint: bool = False) -> None:
+    def read_line(self, text: str, *, location: Location, folder: Path, constraint: bool = False) -> None:
         text = _COMMENT.sub("", text).strip()
         if text.startswith("-"):
-            self._read_options(text, place, folder, constraint)
+            self._read_options(text, location, folder, constraint)
         elif text:
-            self.lines.append(Line(text=text, place=place, is_constraint=constraint))
+            self.lines.append(Line(text=text, location=location, is_constraint=constraint))
 
-    def _lines_of(self, path: Path, asked_at: Place) -> Iterable[tuple[str, int]]:
+    def _lines_of(self, path: Path, asked_at: Location) -> Iterable[tuple[str, int]]:
         try:
             text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError:
@@ -114,11 +118,11 @@ class _Reader:
             self._problem(message, "correct the path, or add the file", asked_at)
         else:
             if path.name == "pyproject.toml":
-                return self._project_dependencies(text, Place(shown(path, self.root)))
+                return self._project_dependencies(text, Location(shown(path, self.root)))
             return logical_lines(text)
         return ()
 
-    def _project_dependencies(self, text: str, place: Place) -> Iterable[tuple[str, int]]:
+    def _project_dependencies(self, text: str, location: Location) -> Iterable[tuple[str, int]]:
         """Take what a project lists statically; nothing is built to learn more."""
         import tomllib  # noqa: PLC0415 - for those who have such a file
 
@@ -128,33 +132,37 @@ class _Reader:
             table = tomllib.loads(text)
             asked = project_requirements(table, self.requirements.extras, self.requirements.groups)
         except tomllib.TOMLDecodeError as error:
-            self._problem(f"this is not valid TOML: {error}", "correct it", place)
+            self._problem(f"this is not valid TOML: {error}", "correct it", location)
             return ()
         except ValueError as error:
-            self._problem(str(error), "correct it, or name a requirements file instead", place)
+            self._problem(str(error), "correct it, or name a requirements file instead", location)
             return ()
         lines = text.split("\n")
         return [(item, _line_with(item, lines)) for item in asked]
 
-    def _read_options(self, text: str, place: Place, folder: Path, constraint: bool) -> None:
+    def _read_options(self, text: str, location: Location, folder: Path, constraint: bool) -> None:
         try:
             words = shlex.split(text)
         except ValueError as error:
-            self._problem(f"`{without_credentials(text)}` cannot be split: {error}", "close the quote", place)
+            self._problem(
+                f"`{without_credentials(text)}` cannot be split: {error}", "close the quote", location
+            )
             return
-        for option, value in self.options.read(words, place=place, folder=folder, problems=self.problems):
-            self._include(option, value, place, folder, constraint)
+        for option, value in self.options.read(
+            words, location=location, folder=folder, problems=self.problems
+        ):
+            self._include(option, value, location, folder, constraint)
 
-    def _include(self, option: str, value: str, place: Place, folder: Path, constraint: bool) -> None:
+    def _include(self, option: str, value: str, location: Location, folder: Path, constraint: bool) -> None:
         if URL.search(value):
             message = f"`{option} {without_credentials(value)}` would read requirements from the network"
-            self._problem(message, "put the file into the repository", place)
+            self._problem(message, "put the file into the repository", location)
             return
         is_constraint = constraint or INCLUDES[option] == "constraint"
-        self.read_file(folder / value, asked_at=place, constraint=is_constraint)
+        self.read_file(folder / value, asked_at=location, constraint=is_constraint)
 
-    def _problem(self, message: str, remedy: str, place: Place) -> None:
-        self.problems.append(Problem(message, remedy, place))
+    def _problem(self, message: str, hint: str, location: Location) -> None:
+        self.problems.append(Diagnostic(message, hint, location))
 
 
 def logical_lines(text: str) -> Iterator[tuple[str, int]]:

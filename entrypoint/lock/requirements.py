@@ -13,7 +13,7 @@ from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from entrypoint.errors import ManifestError, Place, Problem
+from entrypoint.errors import Diagnostic, Location, ManifestError
 from entrypoint.index.options import IndexOptions, without_credentials
 from entrypoint.lock.requirement_lines import URL, Line, RequirementLines, read_lines, shown
 from entrypoint.manifest.model import Requirements
@@ -29,7 +29,7 @@ class RequirementLine:
 
     requirement: Requirement
     hashes: frozenset[str]
-    place: Place
+    location: Location
 
     @property
     def name(self) -> str:
@@ -44,7 +44,9 @@ class RequirementLine:
         try:
             return marker.evaluate(dict(environment))
         except (UndefinedComparison, UndefinedEnvironmentName) as error:
-            problem = Problem(f"the marker `{marker}` cannot be judged: {error}", "correct it", self.place)
+            problem = Diagnostic(
+                f"the marker `{marker}` cannot be judged: {error}", "correct it", self.location
+            )
             raise ManifestError(problem) from error
 
     def __str__(self) -> str:
@@ -85,38 +87,38 @@ def read_requirements(
 
 def read_requirements_file(path: Path, *, root: Path | None = None) -> RequirementSet:
     """Read a single file, and what it includes."""
-    return read_requirements(Requirements(files=(path,), place=Place(shown(path, root))), root=root)
+    return read_requirements(Requirements(files=(path,), location=Location(shown(path, root))), root=root)
 
 
-def _position(problem: Problem) -> tuple[str, int]:
-    return (problem.place.file, problem.place.line or 0) if problem.place else ("", 0)
+def _position(problem: Diagnostic) -> tuple[str, int]:
+    return (problem.location.file, problem.location.line or 0) if problem.location else ("", 0)
 
 
-def _understood(line: Line, problems: list[Problem]) -> RequirementLine | None:
+def _understood(line: Line, problems: list[Diagnostic]) -> RequirementLine | None:
     text, *options = _OPTIONS_OF_A_REQUIREMENT.split(line.text, maxsplit=1)
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        problems.append(_unreadable(text, error, line.place))
+        problems.append(_unreadable(text, error, line.location))
         return None
     if requirement.url or _PATH.search(requirement.name):
-        problems.append(_direct_reference(text, line.place))
+        problems.append(_direct_reference(text, line.location))
         return None
-    hashes = frozenset(_hashes(" ".join(options), line.place, problems))
-    return RequirementLine(requirement=requirement, hashes=hashes, place=line.place)
+    hashes = frozenset(_hashes(" ".join(options), line.location, problems))
+    return RequirementLine(requirement=requirement, hashes=hashes, location=line.location)
 
 
-def _hashes(options: str, place: Place, problems: list[Problem]) -> Iterator[str]:
+def _hashes(options: str, location: Location, problems: list[Diagnostic]) -> Iterator[str]:
     words = iter(_spread(options))
     for option in words:
         value = next(words, "").lower()
         if option != "--hash":
             message = f"`{option}` is not supported after a requirement"
-            problems.append(Problem(message, "remove it", place))
+            problems.append(Diagnostic(message, "remove it", location))
             return
         if not _SHA256.fullmatch(value):
             message = f"`--hash={value}` is not a SHA-256"
-            problems.append(Problem(message, "use --hash=sha256:<64 digits>", place))
+            problems.append(Diagnostic(message, "use --hash=sha256:<64 digits>", location))
             return
         yield value
 
@@ -126,16 +128,16 @@ def _spread(options: str) -> list[str]:
     return [part for word in options.split() for part in word.split("=", 1)]
 
 
-def _unreadable(text: str, error: InvalidRequirement, place: Place) -> Problem:
+def _unreadable(text: str, error: InvalidRequirement, location: Location) -> Diagnostic:
     if URL.search(text) or _PATH.search(text):
-        return _direct_reference(text, place)
+        return _direct_reference(text, location)
     reason = str(error).split("\n", 1)[0]
-    return Problem(f"`{text}` is not a requirement: {reason}", "write it like `name==1.2`", place)
+    return Diagnostic(f"`{text}` is not a requirement: {reason}", "write it like `name==1.2`", location)
 
 
-def _direct_reference(text: str, place: Place) -> Problem:
-    return Problem(
+def _direct_reference(text: str, location: Location) -> Diagnostic:
+    return Diagnostic(
         f"`{without_credentials(text)}` names a file, a folder or a URL, which a lock cannot pin",
         "build a wheel of it, put it where --find-links looks, and write `name==version`",
-        place,
+        location,
     )

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from entrypoint.errors import CompileError, FetchError, LockError, Place, Problem
+from entrypoint.errors import CompileError, Diagnostic, FetchError, Location, LockError
 from entrypoint.index.candidates import Index, IndexFile, choose, choose_sdist, usable, version_of
 from entrypoint.index.incompatible import no_fitting_version, nothing_fits
 from entrypoint.index.options import IndexOptions
@@ -51,7 +51,7 @@ Ask = Callable[[str, str], bytes]
 class Describe(Protocol):
     """Whoever knows what a package needs that has to be compiled, without running its code here."""
 
-    def __call__(self, name: str, version: str, *, place: Place) -> bytes:
+    def __call__(self, name: str, version: str, *, location: Location) -> bytes:
         """Return the METADATA of a version; problems get the place where it was asked for."""
         ...
 
@@ -75,7 +75,7 @@ class Compile(Protocol):
 class UnresolvableError(LockError):
     """There is no set of versions; `missing` are the requirements for which no file was found."""
 
-    def __init__(self, *problems: Problem, missing: tuple[str, ...] = ()) -> None:
+    def __init__(self, *problems: Diagnostic, missing: tuple[str, ...] = ()) -> None:
         super().__init__(*problems)
         self.missing = missing
 
@@ -108,10 +108,10 @@ def resolve(
         pins=() if existing is None or upgrade else _kept(existing, platform),
         upgrade_packages=upgrade_packages,
     )
-    places = {line.name: line.place for line in reversed(asked.requirements)}
+    places = {line.name: line.location for line in reversed(asked.requirements)}
 
     def ask(name: str, version: str) -> bytes:
-        return describe(name, version, place=places.get(name, requirements.place))
+        return describe(name, version, location=places.get(name, requirements.location))
 
     def found(question: Question) -> tuple[Pin, ...]:
         try:
@@ -200,14 +200,14 @@ def _pins(
     for line in (*asked.requirements, *asked.constraints):
         if line.applies(environment):
             top_level.setdefault(line.name, []).append(line)
-    lines = tuple((text, requirements.place) for text, _ in logical_lines(answer))
-    found = read_requirements(Requirements(lines=lines, place=requirements.place))
+    lines = tuple((text, requirements.location) for text, _ in logical_lines(answer))
+    found = read_requirements(Requirements(lines=lines, location=requirements.location))
     via = read_via(answer)
     return tuple(
         Pin(
             name=line.name,
             version=next(iter(line.requirement.specifier)).version,
-            place=top_level[line.name][0].place if line.name in top_level else requirements.place,
+            location=top_level[line.name][0].location if line.name in top_level else requirements.location,
             via=_via(via.get(line.name, ()), top_level.get(line.name, ()), asked, requirements),
         )
         for line in sorted(found.requirements, key=lambda line: line.name)
@@ -223,7 +223,9 @@ def _via(
     """Name the user's own files where pip-compile names the ones it was handed."""
     packages = {source for source in sources if not source.startswith("-")}
     flag = {True: "-c ", False: "-r " if requirements.files else ""}
-    return tuple(sorted(packages | {f"{flag[line in asked.constraints]}{line.place.file}" for line in lines}))
+    return tuple(
+        sorted(packages | {f"{flag[line in asked.constraints]}{line.location.file}" for line in lines})
+    )
 
 
 def _renamed(via: Iterable[str], root: Path, folder: Path) -> Iterable[str]:
@@ -237,19 +239,19 @@ def _renamed(via: Iterable[str], root: Path, folder: Path) -> Iterable[str]:
 def _with_hashes(
     pins: Iterable[Pin], platform: Platform, index: Index, options: IndexOptions
 ) -> tuple[Pin, ...]:
-    def hashed(pin: Pin) -> Pin | Problem:
+    def hashed(pin: Pin) -> Pin | Diagnostic:
         try:
             return _with_hashes_of(pin, platform, index, options)
         except FetchError as error:
-            return error.problems[0]._replace(place=pin.place)
+            return error.problems[0]._replace(location=pin.location)
 
     with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="list") as pool:
         results = list(pool.map(hashed, pins))
-    raise_all(dict.fromkeys(result for result in results if isinstance(result, Problem)))
+    raise_all(dict.fromkeys(result for result in results if isinstance(result, Diagnostic)))
     return tuple(result for result in results if isinstance(result, Pin))
 
 
-def _with_hashes_of(pin: Pin, platform: Platform, index: Index, options: IndexOptions) -> Pin | Problem:
+def _with_hashes_of(pin: Pin, platform: Platform, index: Index, options: IndexOptions) -> Pin | Diagnostic:
     pin = replace(pin, from_source=options.wants_source(pin.name))
     files = index.files(pin.name)
     wheel = None if pin.from_source else choose(pin, files, platform)
@@ -274,7 +276,7 @@ def _explained(
     requirements: Requirements,
     platform: Platform,
     index: Index,
-) -> Iterable[Problem]:
+) -> Iterable[Diagnostic]:
     """Find the requirements for which the platform has no file at all; pip tells less about them."""
     environment: Mapping[str, str] = marker_environment(platform)
     lines = {line.name: line for line in asked.requirements if line.applies(environment)}
@@ -283,7 +285,7 @@ def _explained(
             requirement = Requirement(text)
         except InvalidRequirement:
             continue
-        line = RequirementLine(requirement=requirement, hashes=frozenset(), place=requirements.place)
+        line = RequirementLine(requirement=requirement, hashes=frozenset(), location=requirements.location)
         lines.setdefault(line.name, line)
     for line in lines.values():
         if problem := no_fitting_version(line, index.files(line.name), platform, asked.options):

@@ -17,7 +17,7 @@ from shutil import which
 
 from packaging.metadata import parse_email
 
-from entrypoint.errors import LockError, Problem, UsageError
+from entrypoint.errors import Diagnostic, LockError, UsageError
 from entrypoint.index.options import IndexOptions, without_credentials
 from entrypoint.index.pip_settings import PipSettings, combined, read_pip_settings
 from entrypoint.lock.pip_compile import versions, without_secrets
@@ -116,10 +116,10 @@ class UvCompile:
         output = self._mask(answer.stderr)
         if names := dict.fromkeys(_NEEDS_BUILD.findall(output)):
             message = f"{', '.join(names)} would have to be built for uv to learn what it needs"
-            return UnresolvableError(Problem(message, f"name it under from_source, or {_OTHER_ENGINE}"))
+            return UnresolvableError(Diagnostic(message, f"name it under from_source, or {_OTHER_ENGINE}"))
         message = _essence(output) or f"uv ended with {answer.returncode} and said nothing"
-        remedy = "loosen or correct the requirements that are named"
-        return UnresolvableError(Problem(message, remedy), missing=tuple(_NOT_FOUND.findall(output)))
+        hint = "loosen or correct the requirements that are named"
+        return UnresolvableError(Diagnostic(message, hint), missing=tuple(_NOT_FOUND.findall(output)))
 
 
 def _configuration(options: IndexOptions, platform: Platform) -> Iterator[str]:

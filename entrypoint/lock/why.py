@@ -29,16 +29,16 @@ def why(project: Project, target: Target, package: str) -> str:
     lock = project.standing_lock(target)
     if lock is None:
         message = f"the layer {target.layer.name!r} has no lock for {target.platform}"
-        raise LockError.of(message, LOCK_COMMAND, target.layer.place)
+        raise LockError.of(message, LOCK_COMMAND, target.layer.location)
     pins = {pin.name: pin for pin in lock.pins}
     name = canonicalize_name(package)
     if name not in pins:
         close = get_close_matches(name, pins, n=1)
-        remedy = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(pins) or 'none'}"
-        raise UsageError.of(f"the lock of {target} has no package {package!r}", remedy)
+        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(pins) or 'none'}"
+        raise UsageError.of(f"the lock of {target} has no package {package!r}", hint)
     if not pins[name].via:
         message = f"there is no `# via` comment at {pins[name]}, so the lock does not say who needs it"
-        raise LockError.of(message, f"export it with such comments, or {LOCK_COMMAND}", pins[name].place)
+        raise LockError.of(message, f"export it with such comments, or {LOCK_COMMAND}", pins[name].location)
     environment = marker_environment(lock.platform)
     asked = read_requirements(target.layer.requirements, root=project.root)
     tree = _Tree(
@@ -89,7 +89,7 @@ class _Tree:
         """Write it, two spaces for each step."""
         asked: dict[str, str] = {}
         for source, name in self._sources:
-            lines = [f"{line.place}: {line}" for line in self._requirements if line.name == name]
+            lines = [f"{line.location}: {line}" for line in self._requirements if line.name == name]
             if not source.startswith("-c "):
                 asked |= dict.fromkeys(lines or [source.removeprefix("-r ")], name)
         for line, name in sorted(asked.items()):
@@ -98,7 +98,7 @@ class _Tree:
 
     def _below(self, name: str, *, depth: int) -> Iterator[str]:
         again = name in self._shown and self._needs[name]
-        bounds = [f"{line.place}: {line}" for line in self._constraints if line.name == name]
+        bounds = [f"{line.location}: {line}" for line in self._constraints if line.name == name]
         notes = "; ".join([*(f"constraint {bound}" for bound in bounds), *(["see above"] if again else [])])
         pin = self._pins[name]
         yield f"{'  ' * depth}{pin.name} {pin.version}{f' ({notes})' if notes else ''}"

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from entrypoint.errors import Place, Problem
+from entrypoint.errors import Diagnostic, Location
 from entrypoint.limits import LAYERS_PER_FUNCTION
 from entrypoint.manifest.layer_schema import REQUIREMENTS_ENDINGS
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 from entrypoint.manifest.yaml_nodes import Table
 
-NOTHING = Table({}, {}, Place(""))
+NOTHING = Table({}, {}, Location(""))
 _PARTS_OF_A_FUNCTION_ARN = 7
 _EXPORTS = {
     "uv.lock": "uv export --format pylock.toml -o pylock.toml",
@@ -21,7 +21,7 @@ _EXPORTS = {
 """How to get a lock that every tool reads out of one that only its own does."""
 
 
-def problems_of(table: Table, folder: Path) -> Iterator[Problem]:
+def problems_of(table: Table, folder: Path) -> Iterator[Diagnostic]:
     """Yield all that is wrong; paths are taken from the manifest's folder."""
     layers, functions = table.get("layers", NOTHING), table.get("functions", NOTHING)
     for layer in layers.values.values():
@@ -34,49 +34,49 @@ def problems_of(table: Table, folder: Path) -> Iterator[Problem]:
     yield from _ambiguous_export(table, table.get("export", NOTHING))
 
 
-def _missing_files(folder: Path, layer: Table) -> Iterator[Problem]:
+def _missing_files(folder: Path, layer: Table) -> Iterator[Diagnostic]:
     for text in layer.get("requirements", ()):
         if text.endswith(".toml") and Path(text).name != "pyproject.toml":
-            remedy = "name a pyproject.toml or a requirements file; a pylock.toml goes under 'lock'"
-            yield Problem(f"{text} is no input", remedy, text.place)
+            hint = "name a pyproject.toml or a requirements file; a pylock.toml goes under 'lock'"
+            yield Diagnostic(f"{text} is no input", hint, text.location)
         elif is_file_name(text) and not (folder / text).is_file():
-            yield Problem(f"there is no file {text}", "create it, or mend its name", text.place)
+            yield Diagnostic(f"there is no file {text}", "create it, or mend its name", text.location)
     for text in (*layer.get("include", ()), *filter(None, [layer.get("content")])):
         if not (folder / text).exists() or (text is layer.get("content") and not (folder / text).is_dir()):
             kind = "folder" if text is layer.get("content") else "file or folder"
-            yield Problem(f"there is no {kind} {text}", "create it, or mend its name", text.place)
+            yield Diagnostic(f"there is no {kind} {text}", "create it, or mend its name", text.location)
     lock = layer.get("lock")
     if lock and (export := _EXPORTS.get(Path(lock).name)):
-        remedy = f"export it ({export}), and name the exported file"
-        yield Problem(f"{lock} is in a format of its tool's own", remedy, lock.place)
+        hint = f"export it ({export}), and name the exported file"
+        yield Diagnostic(f"{lock} is in a format of its tool's own", hint, lock.location)
     elif lock:
         platforms = platforms_of(layer)
         missing = dict.fromkeys(name for p in platforms if not (folder / (name := filled(lock, p))).is_file())
         for name in missing:
-            yield Problem(f"there is no file {name}", "create it, or mend its name", lock.place)
+            yield Diagnostic(f"there is no file {name}", "create it, or mend its name", lock.location)
 
 
-def _python_without_python(layer: Table) -> Iterator[Problem]:
+def _python_without_python(layer: Table) -> Iterator[Diagnostic]:
     for runtime in layer.get("runtimes", ()):
         if RUNTIMES[runtime].python is None and (keys := layer.keys.keys() & {"requirements", "include"}):
             message = f"{runtime} has no Python for {' and '.join(sorted(keys))}"
-            yield Problem(message, "give it 'content:' only, or another runtime", runtime.place)
+            yield Diagnostic(message, "give it 'content:' only, or another runtime", runtime.location)
 
 
-def _wrong_references(layers: Table, functions: Table) -> Iterator[Problem]:
+def _wrong_references(layers: Table, functions: Table) -> Iterator[Diagnostic]:
     for pattern, function in functions.values.items():
         references = function.get("layers", ())
         for layer in references:
             if not layer.startswith("arn:") and layer not in layers.keys:
-                remedy = f"choose one of {', '.join(layers.keys)}" if layers.keys else "add it under 'layers'"
-                yield Problem(f"there is no layer {str(layer)!r} in this manifest", remedy, layer.place)
+                hint = f"choose one of {', '.join(layers.keys)}" if layers.keys else "add it under 'layers'"
+                yield Diagnostic(f"there is no layer {str(layer)!r} in this manifest", hint, layer.location)
         if len(references) > LAYERS_PER_FUNCTION:
             message = f"{len(references)} layers are too many for a function"
-            remedy = f"AWS takes at most {LAYERS_PER_FUNCTION}; merge some of them"
-            yield Problem(message, remedy, functions.keys[pattern])
+            hint = f"AWS takes at most {LAYERS_PER_FUNCTION}; merge some of them"
+            yield Diagnostic(message, hint, functions.keys[pattern])
 
 
-def _shadowed_entries(functions: Table) -> Iterator[Problem]:
+def _shadowed_entries(functions: Table) -> Iterator[Diagnostic]:
     globs: list[str] = []
     for pattern, entry in functions.values.items():
         if entry.keys.keys() & {"tag", "using"}:
@@ -85,25 +85,25 @@ def _shadowed_entries(functions: Table) -> Iterator[Problem]:
             globs.append(pattern)
         elif glob := next((glob for glob in globs if fnmatchcase(pattern, glob)), None):
             message = f"{pattern!r} never counts: {glob!r} above matches it first"
-            yield Problem(message, "move it above that entry", functions.keys[pattern])
+            yield Diagnostic(message, "move it above that entry", functions.keys[pattern])
 
 
-def _wrong_entries(layers: Table, functions: Table) -> Iterator[Problem]:
+def _wrong_entries(layers: Table, functions: Table) -> Iterator[Diagnostic]:
     for pattern, entry in functions.values.items():
-        using, place = entry.get("using"), functions.keys[pattern]
+        using, location = entry.get("using"), functions.keys[pattern]
         if using and "tag" in entry.keys:
             message = "'tag' and 'using' both say which functions are meant"
-            yield Problem(message, "leave one of them out", place)
+            yield Diagnostic(message, "leave one of them out", location)
         if using and using not in layers.keys:
-            remedy = f"choose one of {', '.join(layers.keys)}"
-            yield Problem(f"there is no layer {str(using)!r} in this manifest", remedy, using.place)
+            hint = f"choose one of {', '.join(layers.keys)}"
+            yield Diagnostic(f"there is no layer {str(using)!r} in this manifest", hint, using.location)
         aliases = entry.get("aliases", ()) or unqualified(pattern)[1]
         if entry.get("concurrency", NOTHING).get("provisioned") and not aliases:
             message = "provisioned concurrency is kept on aliases, and none is named"
-            yield Problem(message, "write 'aliases: [...]'", entry.keys["concurrency"])
+            yield Diagnostic(message, "write 'aliases: [...]'", entry.keys["concurrency"])
 
 
-def _missing_payloads(folder: Path, rollout: Table) -> Iterator[Problem]:
+def _missing_payloads(folder: Path, rollout: Table) -> Iterator[Diagnostic]:
     invoke = rollout.get("check", NOTHING).get("invoke", NOTHING)
     for text in filter(None, [invoke.get("payload"), invoke.get("expect")]):
         import json  # noqa: PLC0415 - for those who have such files
@@ -111,23 +111,23 @@ def _missing_payloads(folder: Path, rollout: Table) -> Iterator[Problem]:
         try:
             json.loads((folder / text).read_text("utf-8"))
         except OSError:
-            yield Problem(f"there is no file {text}", "create it, or mend its name", text.place)
+            yield Diagnostic(f"there is no file {text}", "create it, or mend its name", text.location)
         except ValueError as error:
-            yield Problem(f"{text} is no JSON: {error}", "mend it", text.place)
+            yield Diagnostic(f"{text} is no JSON: {error}", "mend it", text.location)
 
 
-def _ambiguous_export(table: Table, export: Table) -> Iterator[Problem]:
+def _ambiguous_export(table: Table, export: Table) -> Iterator[Diagnostic]:
     """Tell of templates that would put several ARNs into one place."""
     ssm, file = export.get("ssm"), export.get("file")
     targets = sum(len(platforms_of(layer)) for layer in table.get("layers", NOTHING).values.values())
     if ssm and targets > 1 and "{target}" not in ssm:
         message = f"all {targets} targets would be exported to the one parameter {ssm}"
-        yield Problem(message, "put {target} into its name", ssm.place)
+        yield Diagnostic(message, "put {target} into its name", ssm.location)
     for key in ("region", "account"):
         number = len(table.get(f"{key}s", ()))
         if file and number > 1 and f"{{{key}}}" not in file:
             message = f"{number} {key}s would be exported to the one file {file}"
-            yield Problem(message, f"put {{{key}}} into its name", file.place)
+            yield Diagnostic(message, f"put {{{key}}} into its name", file.location)
 
 
 def is_file_name(text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import yaml
 
-from entrypoint.errors import Place
+from entrypoint.errors import Location
 from entrypoint.manifest.yaml_nodes import Reader, Table, Text, entries, kind
 
 _WHOLE = 100
@@ -57,7 +57,7 @@ class String(NamedTuple):
         elif self.longest and len(value) > self.longest:
             reader.problem(node, f"{len(value)} characters are too many", f"AWS takes at most {self.longest}")
         else:
-            return Text.at(value, reader.place(node))
+            return Text.at(value, reader.location(node))
         return None
 
     def schema(self) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class FlagOr(NamedTuple):
     def read(self, node: yaml.Node, reader: Reader) -> bool | Text | None:
         """Return the flag or the word."""
         if node.value == self.word:
-            return Text.at(self.word, reader.place(node))
+            return Text.at(self.word, reader.location(node))
         return Flag().read(node, reader)
 
     def schema(self) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Number(NamedTuple):
         return {"anyOf": [{"type": "integer", **limits}, {"type": "string", "pattern": r"\$"}]}
 
 
-class Portion(NamedTuple):
+class CountOrPercent(NamedTuple):
     """A number of things, or a percentage of all that there are."""
 
     amount: int
@@ -144,14 +144,14 @@ class PortionOf(NamedTuple):
 
     meaning: str
 
-    def read(self, node: yaml.Node, reader: Reader) -> Portion | None:
+    def read(self, node: yaml.Node, reader: Reader) -> CountOrPercent | None:
         """Return the portion."""
         text = reader.expand(node) if isinstance(node, yaml.ScalarNode) else ""
         match = re.fullmatch(r"([0-9]{1,6})(%?)", text)
         if not match or (match[2] and int(match[1]) > _WHOLE):
             reader.problem(node, f"{text or kind(node)} is not {self.meaning}", "write it as 5 or as 10%")
             return None
-        return Portion(int(match[1]), bool(match[2]))
+        return CountOrPercent(int(match[1]), bool(match[2]))
 
     def schema(self) -> dict[str, Any]:
         """Return a schema of both; a value with variables in it is left to the parser."""
@@ -227,11 +227,11 @@ class Record(NamedTuple):
     def read(self, node: yaml.Node, reader: Reader) -> Table | None:
         """Return the values of the keys that are written and could be read."""
         values: dict[str, Any] = {}
-        keys: dict[str, Place] = {}
+        keys: dict[str, Location] = {}
         for key, key_node, value_node in entries(node, reader):
             if self.extensions and key.startswith("x-"):
                 continue
-            keys[key] = reader.place(key_node)
+            keys[key] = reader.location(key_node)
             if key not in self.fields:
                 reader.problem(key_node, f"the key {key!r} is unknown", self._suggest(key))
                 continue
@@ -244,7 +244,7 @@ class Record(NamedTuple):
                     reader.problem(node, f"the key {name!r} is missing", f"write '{name}:' ({known.help})")
             if self.any_of and keys.keys().isdisjoint(self.any_of):
                 reader.problem(node, "there is nothing in it", f"write one of {', '.join(self.any_of)}")
-        return Table(values, keys, reader.place(node)) if isinstance(node, yaml.MappingNode) else None
+        return Table(values, keys, reader.location(node)) if isinstance(node, yaml.MappingNode) else None
 
     def _suggest(self, key: str) -> str:
         from difflib import get_close_matches  # noqa: PLC0415 - slow to import, and only for this message
@@ -281,15 +281,15 @@ class MapOf(NamedTuple):
     def read(self, node: yaml.Node, reader: Reader) -> Table | None:
         """Return the values by key, in the order of the file."""
         values: dict[str, Any] = {}
-        keys: dict[str, Place] = {}
+        keys: dict[str, Location] = {}
         for key, key_node, value_node in entries(node, reader):
-            keys[key] = reader.place(key_node)
+            keys[key] = reader.location(key_node)
             if not re.fullmatch(self.key, key):
                 reader.problem(key_node, f"{key!r} is not {self.meaning}", f"it has to match {self.key}")
             value = self.item.read(value_node, reader)
             if value is not None:
                 values[key] = value
-        return Table(values, keys, reader.place(node)) if isinstance(node, yaml.MappingNode) else None
+        return Table(values, keys, reader.location(node)) if isinstance(node, yaml.MappingNode) else None
 
     def schema(self) -> dict[str, Any]:
         """Return an object schema for free keys."""

@@ -5,8 +5,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-from entrypoint.errors import Place
-from entrypoint.manifest.fields import Portion
+from entrypoint.errors import Location
+from entrypoint.manifest.fields import CountOrPercent
 from entrypoint.manifest.layer_schema import DEFAULT_BUILDER
 from entrypoint.manifest.runtimes import Platform
 from entrypoint.manifest.yaml_nodes import Text
@@ -15,9 +15,9 @@ from entrypoint.manifest.yaml_nodes import Text
 class Requirements(NamedTuple):
     """What a layer asks for: requirements files, or lines written into the manifest itself."""
 
-    place: Place
+    location: Location
     files: tuple[Path, ...] = ()
-    lines: tuple[tuple[str, Place], ...] = ()
+    lines: tuple[tuple[str, Location], ...] = ()
     #: Of each pyproject.toml among the files.
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class Layer(NamedTuple):
     """A layer of the manifest, before it is spread over platforms."""
 
     name: str
-    place: Place
+    location: Location
     requirements: Requirements
     platforms: tuple[Platform, ...]
     #: The template of the layer's name in AWS.
@@ -99,7 +99,7 @@ class FunctionEntry(NamedTuple):
 
     #: A name, an ARN or a glob; a mere label where `tag` or `using` says which functions are meant.
     pattern: str
-    place: Place
+    location: Location
     layers: tuple[Text, ...]
     tag: tuple[tuple[str, str], ...] = ()
     using: str | None = None
@@ -137,10 +137,10 @@ class Rollout(NamedTuple):
     """How functions are updated."""
 
     #: How far each wave reaches; the last one reaches all functions, whatever is written.
-    waves: tuple[Portion, ...] = ()
+    waves: tuple[CountOrPercent, ...] = ()
     max_parallel: int = 48
     #: How many functions of a wave may fail before it is put back; None where waves are never put back.
-    failure_threshold: Portion | None = None
+    failure_threshold: CountOrPercent | None = None
     #: The percentage of an alias's traffic that goes to the new version until the check passed.
     canary: int | None = None
     alarms: tuple[str, ...] = ()

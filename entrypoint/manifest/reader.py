@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from entrypoint.errors import ManifestError, Problem
+from entrypoint.errors import Diagnostic, ManifestError
 from entrypoint.manifest.checks import (
     NOTHING,
     filled,
@@ -17,7 +17,7 @@ from entrypoint.manifest.checks import (
     problems_of,
     unqualified,
 )
-from entrypoint.manifest.fields import Portion
+from entrypoint.manifest.fields import CountOrPercent
 from entrypoint.manifest.layer_schema import DEFAULT_BUILDER, DEFAULT_NAME
 from entrypoint.manifest.model import (
     AT_ONCE,
@@ -53,8 +53,8 @@ def load(path: Path, *, text: str, shown: str, variables: Mapping[str, str]) -> 
     raise ManifestError(*sorted(reader.problems, key=_position))
 
 
-def _position(problem: Problem) -> tuple[int, int]:
-    return (problem.place.line or 0, problem.place.column or 0) if problem.place else (0, 0)
+def _position(problem: Diagnostic) -> tuple[int, int]:
+    return (problem.location.line or 0, problem.location.column or 0) if problem.location else (0, 0)
 
 
 def _manifest(path: Path, table: Table) -> Manifest:
@@ -88,13 +88,13 @@ def _layer(folder: Path, name: str, layers: Table) -> Layer:
     lock = table.get("lock")
     return Layer(
         name=name,
-        place=layers.keys[name],
+        location=layers.keys[name],
         requirements=Requirements(
             files=tuple(folder / text for text in texts if is_file_name(text)),
-            lines=tuple((str(text), text.place) for text in texts if not is_file_name(text)),
+            lines=tuple((str(text), text.location) for text in texts if not is_file_name(text)),
             extras=tuple(map(str, table.get("extras", ()))),
             groups=tuple(map(str, table.get("groups", ()))),
-            place=table.keys.get("requirements", layers.keys[name]),
+            location=table.keys.get("requirements", layers.keys[name]),
         ),
         platforms=platforms,
         own_locks={platform: folder / filled(lock, platform) for platform in platforms} if lock else {},
@@ -138,7 +138,7 @@ def _function(pattern: str, functions: Table) -> FunctionEntry:
     concurrency, vpc = table.get("concurrency", NOTHING), table.get("vpc")
     return FunctionEntry(
         pattern=function,
-        place=functions.keys[pattern],
+        location=functions.keys[pattern],
         layers=table.get("layers"),
         tag=tuple(sorted((key, str(value)) for key, value in table.get("tag", NOTHING).values.items())),
         using=table.get("using"),
@@ -165,7 +165,7 @@ def _rollout(folder: Path, table: Table | None) -> Rollout:
     return Rollout(
         waves=table.get("waves", ()),
         max_parallel=table.get("max_parallel", AT_ONCE.max_parallel),
-        failure_threshold=table.get("failure_threshold", Portion(0, is_percentage=False)),
+        failure_threshold=table.get("failure_threshold", CountOrPercent(0, is_percentage=False)),
         canary=table.get("canary"),
         alarms=tuple(map(str, check.get("alarms", ()))),
         invoke=_invocation(folder, invoke) if invoke else None,

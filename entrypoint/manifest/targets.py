@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
 
-from entrypoint.errors import ManifestError, Problem
+from entrypoint.errors import Diagnostic, ManifestError
 from entrypoint.limits import LAYER_NAME_CHARACTERS
 from entrypoint.manifest.model import Layer, Manifest
 from entrypoint.manifest.runtimes import Platform
@@ -47,19 +47,21 @@ def expand(manifest: Manifest) -> tuple[AwsLayer, ...]:
     Raises:
         ManifestError: where a name is too long for AWS, or two layers would share one.
     """
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     grouped: dict[str, list[Target]] = {}
     for layer in manifest.layers.values():
         for platform in layer.platforms:
             name = _aws_name(layer, platform)
             if len(name) > LAYER_NAME_CHARACTERS:
                 message = f"the layer name {name} has {len(name)} characters"
-                problems.append(Problem(message, f"AWS takes at most {LAYER_NAME_CHARACTERS}", layer.place))
+                problems.append(
+                    Diagnostic(message, f"AWS takes at most {LAYER_NAME_CHARACTERS}", layer.location)
+                )
             others = grouped.setdefault(name, [])
             if others and others[0].layer is not layer:
                 first = others[0].layer.name
                 message = f"the layers {first!r} and {layer.name!r} would both be named {name} in AWS"
-                problems.append(Problem(message, "give one of them another 'name'", layer.place))
+                problems.append(Diagnostic(message, "give one of them another 'name'", layer.location))
             others.append(Target(layer, platform))
     if problems:
         raise ManifestError(*dict.fromkeys(problems))
@@ -75,16 +77,16 @@ def _aws_name(layer: Layer, platform: Platform) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], layer.name_template)
 
 
-def aging(manifest: Manifest, today: date) -> Iterator[Problem]:
+def aging(manifest: Manifest, today: date) -> Iterator[Diagnostic]:
     """Yield a warning for each runtime of the manifest that AWS is phasing out or has not released."""
     for layer in manifest.layers.values():
         for runtime in dict.fromkeys(platform.runtime for platform in layer.platforms):
             if runtime.preview:
                 message = f"{runtime} is a preview: AWS may change it, and functions on it have no SLA"
-                yield Problem(message, "keep production functions on a released runtime", layer.place)
+                yield Diagnostic(message, "keep production functions on a released runtime", layer.location)
             elif runtime.deprecated and runtime.updates_blocked and runtime.deprecated <= today:
                 message = f"{runtime} is deprecated since {runtime.deprecated}"
-                remedy = (
+                hint = (
                     f"move its functions on before {runtime.updates_blocked}, when AWS blocks updates to them"
                 )
-                yield Problem(message, remedy, layer.place)
+                yield Diagnostic(message, hint, layer.location)

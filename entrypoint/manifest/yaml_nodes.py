@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from entrypoint.errors import ManifestError, Place, Problem
+from entrypoint.errors import Diagnostic, Location, ManifestError
 
 _VARIABLE = re.compile(
     r"\$(?:\$|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|(?P<stray>\{))"
@@ -23,14 +23,14 @@ _TAG_NAMES = {
 class Text(str):
     """A text of the file that remembers where it stood."""
 
-    __slots__ = ("place",)
-    place: Place
+    __slots__ = ("location",)
+    location: Location
 
     @classmethod
-    def at(cls, value: str, place: Place) -> "Text":
+    def at(cls, value: str, location: Location) -> "Text":
         """Attach the place to the text."""
         text = cls(value)
-        text.place = place
+        text.location = location
         return text
 
 
@@ -38,8 +38,8 @@ class Table(NamedTuple):
     """A mapping of the file: its values by key, the keys' own places, and where it began."""
 
     values: Mapping[str, Any]
-    keys: Mapping[str, Place]
-    place: Place
+    keys: Mapping[str, Location]
+    location: Location
 
     def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - the shape decides the type
         """Return the value under `key`, or the default where it is not written."""
@@ -52,15 +52,15 @@ class Reader:
     def __init__(self, file: str, variables: Mapping[str, str]) -> None:
         self.file = file
         self.variables = variables
-        self.problems: list[Problem] = []
+        self.problems: list[Diagnostic] = []
 
-    def place(self, node: yaml.Node) -> Place:
+    def location(self, node: yaml.Node) -> Location:
         """Return where a node begins."""
-        return Place(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
+        return Location(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
 
-    def problem(self, node: yaml.Node, message: str, remedy: str) -> None:
+    def problem(self, node: yaml.Node, message: str, hint: str) -> None:
         """Note something that is wrong at a node."""
-        self.problems.append(Problem(message, remedy, self.place(node)))
+        self.problems.append(Diagnostic(message, hint, self.location(node)))
 
     def expand(self, node: yaml.ScalarNode) -> str:
         """Return the scalar with `${NAME}` and `${NAME:-default}` filled in; `$$` stands for one dollar."""
@@ -76,10 +76,8 @@ class Reader:
             value = self.variables.get(match["name"]) or match["default"]
             if value is None:
                 name = match["name"]
-                remedy = (
-                    f"give it with --set {name}=value or in the environment, or write ${{{name}:-default}}"
-                )
-                self.problem(node, f"the variable {name} is not set", remedy)
+                hint = f"give it with --set {name}=value or in the environment, or write ${{{name}:-default}}"
+                self.problem(node, f"the variable {name} is not set", hint)
             return value or ""
 
         return _VARIABLE.sub(fill, node.value) if "$" in node.value else str(node.value)
@@ -126,15 +124,15 @@ def compose(text: str, file: str) -> yaml.Node:
         node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
+        location = Location(file, mark.line + 1, mark.column + 1) if mark else Location(file)
         message = " ".join(filter(None, (error.context, error.problem)))
         raise ManifestError.of(
-            f"this is not YAML: {message}", "mend the syntax here or just above", place
+            f"this is not YAML: {message}", "mend the syntax here or just above", location
         ) from None
     except yaml.YAMLError as error:
-        remedy = "save it as UTF-8 text without control characters"
-        raise ManifestError.of(f"this is not YAML: {error}", remedy, Place(file)) from None
+        hint = "save it as UTF-8 text without control characters"
+        raise ManifestError.of(f"this is not YAML: {error}", hint, Location(file)) from None
     if node is None:
-        remedy = "write one with: lambda-layers init"
-        raise ManifestError.of("the file is empty", remedy, Place(file, 1, 1))
+        hint = "write one with: lambda-layers init"
+        raise ManifestError.of("the file is empty", hint, Location(file, 1, 1))
     return node

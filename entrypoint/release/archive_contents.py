@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from entrypoint.errors import Problem
-from entrypoint.release.archive_packages import ArchivePackages, Member
+from entrypoint.errors import Diagnostic
+from entrypoint.release.archive_packages import ArchiveMember, ArchivePackages
 
 _NATIVE = re.compile(r"\.so(?:\.\d+)*$")
 _BYTECODE = re.compile(r"(?P<folder>.*/)__pycache__/(?P<module>[^/.]+)\.[^/]*\.pyc$")
@@ -53,7 +53,7 @@ class Inventory:
     #: What else is to be said of it.
     note: str = ""
     #: What the rules warned of when it was built.
-    findings: tuple[Problem, ...] = ()
+    findings: tuple[Diagnostic, ...] = ()
 
     @property
     def sizes(self) -> Mapping[FileKind, int]:
@@ -72,7 +72,7 @@ def contents_of(archive: ArchivePackages) -> tuple[Content, ...]:
     for name in archive.versions:
         for path in archive.listed(name):
             owners.setdefault(path, name)
-    grouped: dict[tuple[str, str | None], list[Member]] = {}
+    grouped: dict[tuple[str, str | None], list[ArchiveMember]] = {}
     for member in archive.members:
         if not member.path.endswith("/"):
             owner = owners.get(member.path) or owners.get(_source(member.path))
@@ -82,7 +82,7 @@ def contents_of(archive: ArchivePackages) -> tuple[Content, ...]:
     return tuple(sorted(found, key=lambda content: (-content.size, content.name)))
 
 
-def _content(name: str, version: str | None, members: Sequence[Member]) -> Content:
+def _content(name: str, version: str | None, members: Sequence[ArchiveMember]) -> Content:
     sizes: dict[FileKind, int] = {}
     for member in members:
         kind = _kind(member.path)

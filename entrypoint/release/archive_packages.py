@@ -24,7 +24,7 @@ _HEADERS = 30 + 46
 """Bytes of a member's two headers, without its name, which stands in both (APPNOTE.TXT 4.3.7 and 4.3.12)."""
 
 
-class Member(NamedTuple):
+class ArchiveMember(NamedTuple):
     """A file of an archive; sizes in bytes, the zipped one with its headers."""
 
     path: str
@@ -57,10 +57,10 @@ class ArchivePackages:
         return {name: found["version"] for name, found in self._records.items()}
 
     @property
-    def members(self) -> tuple[Member, ...]:
+    def members(self) -> tuple[ArchiveMember, ...]:
         """All that is in the archive."""
         return tuple(
-            Member(
+            ArchiveMember(
                 path=member.filename,
                 size=member.file_size,
                 zipped=member.compress_size + _HEADERS + 2 * len(member.filename.encode()),

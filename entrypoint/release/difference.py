@@ -10,7 +10,7 @@ Sizes = Callable[[str], int | None]
 """Tells a package's zipped bytes, bytecode left out; None where they are not known."""
 
 
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """What happened to a package."""
 
     ADDED = "added"
@@ -36,13 +36,17 @@ class PackageChange:
     after: Package | None
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ChangeKind:
         """What happened to it."""
         if self.before is None:
-            return Kind.ADDED
+            return ChangeKind.ADDED
         if self.after is None:
-            return Kind.REMOVED
-        return Kind.UPGRADED if _is_newer(self.after.version, self.before.version) else Kind.DOWNGRADED
+            return ChangeKind.REMOVED
+        return (
+            ChangeKind.UPGRADED
+            if _is_newer(self.after.version, self.before.version)
+            else ChangeKind.DOWNGRADED
+        )
 
     @property
     def growth(self) -> int | None:

@@ -192,8 +192,8 @@ class _Doctor:
             if denied:
                 who = named(tuple(function.name for function in functions if function.role == role))
                 message = f"the role of {who}, {role}, is not allowed {', '.join(denied)}"
-                remedy = "attach the managed policy AWSLambdaVPCAccessExecutionRole to it"
-                self.findings.append(error(message, remedy))
+                hint = "attach the managed policy AWSLambdaVPCAccessExecutionRole to it"
+                self.findings.append(error(message, hint))
 
     def _reserved(self, functions: Sequence[Function]) -> dict[str, int | None]:
         def read(function: Function) -> int | None:
@@ -214,5 +214,5 @@ class _Doctor:
         try:
             return read()
         except AwsError as refused:
-            self.findings += [told(f"not examined: {each.message}", each.remedy) for each in refused.problems]
+            self.findings += [told(f"not examined: {each.message}", each.hint) for each in refused.problems]
             return None

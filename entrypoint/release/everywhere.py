@@ -30,7 +30,7 @@ from entrypoint.release.result import RegionResult
 from entrypoint.release.rollback import plan_rollback
 from entrypoint.release.rollout import roll_out
 
-_PLACES_AT_ONCE = 64
+_DESTINATIONS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,9 @@ def release_everywhere(
 ) -> tuple[RegionResult, ...]:
     """Carry the plans out; what could not be done is in the results."""
     with run.console.releasing(plans.plans):
-        released = for_each(plans.plans, lambda plan: _release(run, plan, archives), at_once=_PLACES_AT_ONCE)
+        released = for_each(
+            plans.plans, lambda plan: _release(run, plan, archives), at_once=_DESTINATIONS_AT_ONCE
+        )
     return (*released, *plans.failures)
 
 
@@ -103,7 +105,7 @@ def prune_everywhere(
             return RegionResult(destination=destination, error=error)
         return RegionResult(destination=destination, deleted=deleted)
 
-    return for_each(_destinations(run), clear, at_once=_PLACES_AT_ONCE)
+    return for_each(_destinations(run), clear, at_once=_DESTINATIONS_AT_ONCE)
 
 
 def _everywhere(run: Run, plan: Callable[[Destination], RegionPlan]) -> Plans:
@@ -115,7 +117,7 @@ def _everywhere(run: Run, plan: Callable[[Destination], RegionPlan]) -> Plans:
         except LayersError as error:
             return RegionResult(destination=destination, error=error)
 
-    found = for_each(_destinations(run), attempt, at_once=_PLACES_AT_ONCE)
+    found = for_each(_destinations(run), attempt, at_once=_DESTINATIONS_AT_ONCE)
     plans = tuple(each for each in found if isinstance(each, RegionPlan))
     failures = tuple(each for each in found if isinstance(each, RegionResult))
     if not plans and failures[0].error:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple, Self
 
-from entrypoint.errors import Problem
+from entrypoint.errors import Diagnostic
 from entrypoint.manifest.model import Destination
 
 _NAMED = 3
@@ -26,10 +26,10 @@ class Finding(NamedTuple):
 
     severity: Severity
     message: str
-    remedy: str = ""
+    hint: str = ""
 
     def __str__(self) -> str:
-        return str(Problem(self.message, self.remedy))
+        return str(Diagnostic(self.message, self.hint))
 
 
 class Diagnosis(NamedTuple):
@@ -51,19 +51,19 @@ class Diagnosis(NamedTuple):
         return all(finding.severity is not Severity.ERROR for finding in self.findings)
 
 
-def error(message: str, remedy: str) -> Finding:
+def error(message: str, hint: str) -> Finding:
     """Make a finding about what cannot work."""
-    return Finding(Severity.ERROR, message, remedy)
+    return Finding(Severity.ERROR, message, hint)
 
 
-def warning(message: str, remedy: str) -> Finding:
+def warning(message: str, hint: str) -> Finding:
     """Make a finding about what should be better."""
-    return Finding(Severity.WARNING, message, remedy)
+    return Finding(Severity.WARNING, message, hint)
 
 
-def info(message: str, remedy: str = "") -> Finding:
+def info(message: str, hint: str = "") -> Finding:
     """Make a finding that is good to know."""
-    return Finding(Severity.INFO, message, remedy)
+    return Finding(Severity.INFO, message, hint)
 
 
 def named(names: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ from datetime import date
 from enum import StrEnum
 
 from entrypoint.aws.model import Details, Function
-from entrypoint.errors import Problem
+from entrypoint.errors import Diagnostic
 from entrypoint.limits import LAYERS_PER_FUNCTION
 from entrypoint.manifest.model import NO_CONCURRENCY, Concurrency, FunctionEntry, Vpc
 from entrypoint.manifest.runtimes import RUNTIMES
@@ -101,7 +101,7 @@ class FunctionChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Pairing:
+class FunctionPlan:
     """A function, the entry that decides about it, and the layers of the manifest."""
 
     entry: FunctionEntry
@@ -122,40 +122,41 @@ class Pairing:
             details=self.details,
         )
 
-    def problems(self, today: date) -> Iterator[Problem]:
+    def problems(self, today: date) -> Iterator[Diagnostic]:
         """Yield what AWS would refuse, or what would fail in the function."""
-        function, place = self.function, self.entry.place
+        function, place = self.function, self.entry.location
         runtime = RUNTIMES.get(function.runtime)
         if runtime and runtime.updates_blocked and runtime.updates_blocked <= today:
             since = f"AWS blocks updates to functions on {runtime} since {runtime.updates_blocked}"
             message = f"{function.name} cannot be updated: {since}"
-            yield Problem(message, "move it to a newer runtime", place)
+            yield Diagnostic(message, "move it to a newer runtime", place)
         for reference in self.entry.layers:
             if not reference.startswith("arn:"):
                 if not self._fitting(reference):
                     yield self._no_fit(reference)
             elif region_of(reference) != region_of(function.arn):
                 message = f"{function.name} is in {region_of(function.arn)}, {reference} is not"
-                yield Problem(message, "write an entry for each region, with the functions' ARNs", place)
+                yield Diagnostic(message, "write an entry for each region, with the functions' ARNs", place)
         after = self.change().layers_after(function.layers, {})
         if len(after) > LAYERS_PER_FUNCTION:
             message = f"{function.name} would have {len(after)} layers ({', '.join(after)})"
-            yield Problem(message, f"AWS takes at most {LAYERS_PER_FUNCTION}; take one off", place)
+            yield Diagnostic(message, f"AWS takes at most {LAYERS_PER_FUNCTION}; take one off", place)
         for alias in self.entry.aliases if self.details else ():
             if self.details and alias not in self.details.aliases:
                 message = f"{function.name} has no alias {alias!r}"
-                yield Problem(message, "create it first, or take it out of the manifest", place)
+                yield Diagnostic(message, "create it first, or take it out of the manifest", place)
 
-    def warnings(self) -> Iterator[Problem]:
+    def warnings(self) -> Iterator[Diagnostic]:
         """Yield what the user should know: layers that are too many, code that an alias does not have yet."""
         for arn in () if self.entry.exclusive else self.unlisted():
             name = arn.rpartition(":")[2]
             message = f"{self.function.name} has {name}, which the manifest does not list for it"
-            yield Problem(message, "list it, or write 'exclusive: true' to take it off", self.entry.place)
+            hint = "list it, or set 'exclusive: true' to remove it"
+            yield Diagnostic(message, hint, self.entry.location)
         for alias in self.details.aliases.values() if self.details else ():
             if alias.code_sha256 != self.function.code_sha256:
                 message = f"the code of {self.function.name} is not what its alias {alias.name} serves"
-                yield Problem(message, "the alias stays until that code is published", self.entry.place)
+                yield Diagnostic(message, "the alias stays until that code is published", self.entry.location)
 
     def _wanted(self) -> Iterator[Wanted]:
         for reference in self.entry.layers:
@@ -174,14 +175,14 @@ class Pairing:
                     return layer
         return None
 
-    def _no_fit(self, name: str) -> Problem:
+    def _no_fit(self, name: str) -> Diagnostic:
         function = self.function
         targets = (target for layer in self.layers for target in layer.targets)
         built = ", ".join(str(target.platform) for target in targets if target.layer.name == name)
         runs_on = f"{function.runtime}-{function.architecture}"
         message = f"{function.name} runs on {runs_on}; {name!r} is built for {built}"
-        remedy = f"add that runtime and architecture to the layer {name!r}"
-        return Problem(message, remedy, self.entry.place)
+        hint = f"add that runtime and architecture to the layer {name!r}"
+        return Diagnostic(message, hint, self.entry.location)
 
     def unlisted(self) -> Iterator[str]:
         """Yield the ARNs of the manifest's layers that are on the function without being listed for it."""

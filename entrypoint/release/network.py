@@ -103,8 +103,8 @@ def examine_network(attachments: Iterable[Attachment], network: Network) -> Iter
     for name, users in _by_subnet(attachments).items():
         subnet = (network.subnets or {}).get(name)
         if network.subnets is not None and subnet is None:
-            remedy = "name another in 'vpc:', or create it"
-            yield error(f"there is no subnet {name}, for {_functions(users)}", remedy)
+            hint = "name another in 'vpc:', or create it"
+            yield error(f"there is no subnet {name}, for {_functions(users)}", hint)
         if subnet:
             yield from _subnet(subnet, users)
             yield from _way_out(subnet, users, network)
@@ -115,11 +115,11 @@ def examine_network(attachments: Iterable[Attachment], network: Network) -> Iter
     for vpc, count in (network.interfaces or {}).items():
         if count >= _NEAR * network.interface_quota:
             message = f"{vpc} has {count} of Lambda's network interfaces, of {network.interface_quota}"
-            remedy = (
+            hint = (
                 "let functions share subnets and security groups: each pair has its own interfaces; "
                 "or raise 'Elastic network interfaces per VPC' in Service Quotas"
             )
-            yield warning(message, remedy)
+            yield warning(message, hint)
 
 
 def _attachment(attachment: Attachment, network: Network) -> Iterator[Finding]:
@@ -160,8 +160,8 @@ def _subnet(subnet: Subnet, users: tuple[Attachment, ...]) -> Iterator[Finding]:
             f"the subnet {subnet.id} of {who} has {subnet.free_addresses} free addresses; "
             f"{wanted} are wanted{for_what}"
         )
-        remedy = "free addresses there, or name a larger subnet in 'vpc:'"
-        yield (warning if subnet.free_addresses else error)(message, remedy)
+        hint = "free addresses there, or name a larger subnet in 'vpc:'"
+        yield (warning if subnet.free_addresses else error)(message, hint)
 
 
 def _way_out(subnet: Subnet, users: tuple[Attachment, ...], network: Network) -> Iterator[Finding]:
@@ -185,8 +185,8 @@ def _way_out(subnet: Subnet, users: tuple[Attachment, ...], network: Network) ->
         message = (
             f"{who} is public, and gives functions no internet: Lambda's interfaces get no public address"
         )
-        remedy = "name private subnets in 'vpc:', whose default route leads to a NAT gateway"
-        yield warning(message, remedy)
+        hint = "name private subnets in 'vpc:', whose default route leads to a NAT gateway"
+        yield warning(message, hint)
     elif target.startswith("nat-") and network.nat_gateways is not None:
         state = network.nat_gateways.get(target, "gone")
         if state != "available":

@@ -20,7 +20,7 @@ from entrypoint.release.selection import Selection, select
 from entrypoint.release.state import RegionState, read_details, read_state
 from entrypoint.release.status import RegionStatus, status_of
 
-_PLACES_AT_ONCE = 64
+_DESTINATIONS_AT_ONCE = 64
 
 
 class Observed(NamedTuple):
@@ -66,7 +66,7 @@ def statuses_everywhere(run: Run, locks: Mapping[Target, Lock], files: Files) ->
         return status_of(layers, hashes, state, selection, details, alarms=alarms, today=today)
 
     destinations = run.project.manifest.destinations(run.default_region)
-    found = for_each(destinations, look, at_once=_PLACES_AT_ONCE)
+    found = for_each(destinations, look, at_once=_DESTINATIONS_AT_ONCE)
     return Statuses(
         regions=tuple(each for each in found if isinstance(each, RegionStatus)),
         failures=tuple(each for each in found if isinstance(each, RegionResult)),

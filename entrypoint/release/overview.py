@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
 
-from entrypoint.errors import Problem
+from entrypoint.errors import Diagnostic
 from entrypoint.release.archive_contents import Inventory
 from entrypoint.release.findings import Diagnosis
 from entrypoint.release.status import Drift, RegionStatus
@@ -32,7 +32,7 @@ class Overview:
     project: str
     made: datetime
     #: What could not be found out, and is missing here.
-    missing: tuple[Problem, ...]
+    missing: tuple[Diagnostic, ...]
     inventories: tuple[Inventory, ...]
     duplicates: tuple[Duplicate, ...]
     regions: tuple[RegionStatus, ...]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from entrypoint.errors import Problem
+from entrypoint.errors import Diagnostic
 from entrypoint.release.plan import RegionPlan
 
 _STACK = "aws:cloudformation:stack-name"
@@ -12,7 +12,7 @@ _BY_HAND = {"terraform", "managedby", "createdby", "provisioner", "iac"}
 _NAMED = 5
 
 
-def warn_of_owners(plan: RegionPlan, tags: Mapping[str, Mapping[str, str]]) -> Iterator[Problem]:
+def warn_of_owners(plan: RegionPlan, tags: Mapping[str, Mapping[str, str]]) -> Iterator[Diagnostic]:
     """Yield a warning for each tool whose functions the plan updates; `tags` are by ARN."""
     owned: dict[str, list[str]] = {}
     for change in plan.to_update:
@@ -21,8 +21,8 @@ def warn_of_owners(plan: RegionPlan, tags: Mapping[str, Mapping[str, str]]) -> I
     for owner, names in owned.items():
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         message = f"{owner} deploys {', '.join(names[:_NAMED])}{more}, and would put the old layers back"
-        remedy = "let it take the ARNs that 'export:' leaves (docs/export.md), or stop setting layers there"
-        yield Problem(message, remedy)
+        hint = "let it take the ARNs that 'export:' leaves (docs/export.md), or stop setting layers there"
+        yield Diagnostic(message, hint)
 
 
 def _owner(tags: Mapping[str, str]) -> str | None:

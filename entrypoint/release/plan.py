@@ -6,11 +6,11 @@ from datetime import date
 from enum import StrEnum
 
 from entrypoint.aws.model import Details, LayerVersion
-from entrypoint.errors import PlanError, Problem
+from entrypoint.errors import Diagnostic, PlanError
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.alarms import Alarm
-from entrypoint.release.function_change import FunctionChange, Pairing
+from entrypoint.release.function_change import FunctionChange, FunctionPlan
 from entrypoint.release.selection import Selection
 from entrypoint.release.state import RegionState
 
@@ -45,7 +45,7 @@ class RegionPlan:
     destination: Destination
     layers: tuple[LayerChange, ...]
     functions: tuple[FunctionChange, ...]
-    warnings: tuple[Problem, ...]
+    warnings: tuple[Diagnostic, ...]
     #: Those that do not stand as the manifest asks.
     alarms: tuple[Alarm, ...] = ()
 
@@ -84,18 +84,21 @@ def make_plan(
     Raises:
         PlanError: with every reason why it cannot be done, before anything is.
     """
-    pairings = [
-        Pairing(entry, function, layers, details.get(function.name))
+    function_plans = [
+        FunctionPlan(entry, function, layers, details.get(function.name))
         for entry, function in selection.functions
     ]
-    problems = [*selection.problems, *(problem for each in pairings for problem in each.problems(today))]
+    problems = [
+        *selection.problems,
+        *(problem for each in function_plans for problem in each.problems(today)),
+    ]
     if problems:
         raise PlanError(*problems)
     return RegionPlan(
         destination=state.destination,
         layers=tuple(plan_layer(layer, hashes[layer.name], state) for layer in layers),
-        functions=tuple(pairing.change() for pairing in pairings),
-        warnings=(*selection.warnings, *(warning for each in pairings for warning in each.warnings())),
+        functions=tuple(function_plan.change() for function_plan in function_plans),
+        warnings=(*selection.warnings, *(warning for each in function_plans for warning in each.warnings())),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from entrypoint.errors import LayersError, Problem
+from entrypoint.errors import Diagnostic, LayersError
 from entrypoint.layer.describe import BuiltArchive
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import Target
@@ -36,13 +36,13 @@ class RegionResult:
         return tuple(outcome for outcome in self.functions if outcome.changed)
 
     @property
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[Diagnostic, ...]:
         """What could not be done here."""
         errors = [self.error, *(outcome.error for outcome in self.functions)]
         return tuple(problem for error in errors if error for problem in error.problems)
 
     @property
-    def located(self) -> tuple[Problem, ...]:
+    def located(self) -> tuple[Diagnostic, ...]:
         """The problems, each with the account and region where it is one."""
         return tuple(
             problem._replace(message=f"{self.destination}: {problem.message}") for problem in self.problems
@@ -69,6 +69,6 @@ class Deployment:
         return any(region.published or region.updated or region.alarms for region in self.regions)
 
     @property
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[Diagnostic, ...]:
         """What could not be done, anywhere."""
         return tuple(dict.fromkeys(problem for region in self.regions for problem in region.problems))

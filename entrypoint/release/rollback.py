@@ -7,7 +7,7 @@ later deployment goes forward again, for what the manifest asks for has not chan
 from collections.abc import Mapping, Sequence
 
 from entrypoint.aws.model import Details, Function, LayerVersion
-from entrypoint.errors import PlanError, Problem
+from entrypoint.errors import Diagnostic, PlanError
 from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.function_change import FunctionChange, Wanted
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
@@ -38,7 +38,7 @@ def plan_rollback(
         PlanError: where a layer has no such version.
     """
     functions = [function for _, function in selection.functions]
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     changes: list[LayerChange] = []
     for layer in layers:
         used = _newest_used(layer, functions)
@@ -48,7 +48,7 @@ def plan_rollback(
         if earlier is None:
             message = f"{layer.name} has no version {version or f'before {used}'} in {state.destination}"
             existing = ", ".join(str(each.version) for each in versions[layer.name]) or "none"
-            problems.append(Problem(message, f"its versions are {existing}"))
+            problems.append(Diagnostic(message, f"its versions are {existing}"))
         else:
             newest = versions[layer.name][0]
             changes.append(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from entrypoint.aws.model import Function
-from entrypoint.errors import Problem
+from entrypoint.errors import Diagnostic
 from entrypoint.manifest.layer_schema import DEFAULT_NAME
 from entrypoint.manifest.model import Destination, FunctionEntry, Layer, Manifest
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture
@@ -24,15 +24,15 @@ class Selection:
 
     functions: tuple[tuple[FunctionEntry, Function], ...]
     #: Entries that mean nothing that could be given layers here, and why.
-    unmet: tuple[tuple[FunctionEntry, Problem], ...]
+    unmet: tuple[tuple[FunctionEntry, Diagnostic], ...]
 
     @property
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[Diagnostic, ...]:
         """What is wrong with entries that name one function."""
         return tuple(problem for entry, problem in self.unmet if not entry.is_glob)
 
     @property
-    def warnings(self) -> tuple[Problem, ...]:
+    def warnings(self) -> tuple[Diagnostic, ...]:
         """What is odd about those that may mean several, or none."""
         return tuple(problem for entry, problem in self.unmet if entry.is_glob)
 
@@ -47,7 +47,7 @@ def select(
     """Find the functions of each entry; `tags` are those of functions by ARN."""
     functions = tuple(functions)
     selected: dict[str, tuple[FunctionEntry, Function]] = {}
-    unmet: list[tuple[FunctionEntry, Problem]] = []
+    unmet: list[tuple[FunctionEntry, Diagnostic]] = []
     for entry in manifest.functions:
         if not _is_in(entry, destination):
             unmet.extend((entry, problem) for problem in _nowhere(entry, manifest))
@@ -119,29 +119,33 @@ def _is_in(entry: FunctionEntry, destination: Destination) -> bool:
     return region_of(entry.pattern) == destination.region and destination.account in {None, account}
 
 
-def _nowhere(entry: FunctionEntry, manifest: Manifest) -> Iterator[Problem]:
+def _nowhere(entry: FunctionEntry, manifest: Manifest) -> Iterator[Diagnostic]:
     region = region_of(entry.pattern)
     if manifest.regions and region not in manifest.regions:
         message = f"{entry.pattern} is in {region}, where this manifest publishes nothing"
-        yield Problem(message, "add the region to 'regions', or take the function out", entry.place)
+        yield Diagnostic(message, "add the region to 'regions', or take the function out", entry.location)
 
 
-def _unmatched(entry: FunctionEntry, functions: Iterable[Function], destination: Destination) -> Problem:
+def _unmatched(entry: FunctionEntry, functions: Iterable[Function], destination: Destination) -> Diagnostic:
     where = f"in {destination}"
     if entry.tag:
         tags = ", ".join(f"{key}={value}" for key, value in entry.tag)
-        return Problem(f"no function {where} has the tags {tags}", "tag one, or mend the entry", entry.place)
+        return Diagnostic(
+            f"no function {where} has the tags {tags}", "tag one, or mend the entry", entry.location
+        )
     if entry.using:
         message = f"no function {where} uses the layer {entry.using!r} yet"
-        return Problem(message, "name under 'functions' those that are to", entry.place)
+        return Diagnostic(message, "name under 'functions' those that are to", entry.location)
     if entry.is_glob:
-        return Problem(f"no function {where} matches {entry.pattern!r}", "mend the pattern", entry.place)
+        return Diagnostic(
+            f"no function {where} matches {entry.pattern!r}", "mend the pattern", entry.location
+        )
     close = get_close_matches(entry.pattern, [function.name for function in functions], n=1)
-    remedy = f"did you mean {close[0]!r}?" if close else "create it first, or take it out of the manifest"
-    return Problem(f"there is no function {entry.pattern!r} {where}", remedy, entry.place)
+    hint = f"did you mean {close[0]!r}?" if close else "create it first, or take it out of the manifest"
+    return Diagnostic(f"there is no function {entry.pattern!r} {where}", hint, entry.location)
 
 
-def _image(entry: FunctionEntry, function: Function) -> Problem:
+def _image(entry: FunctionEntry, function: Function) -> Diagnostic:
     message = f"{function.name} is made of a container image, which takes no layers"
-    remedy = "it is left alone" if entry.is_glob else "take it out of the manifest"
-    return Problem(message, remedy, entry.place)
+    hint = "it is left alone" if entry.is_glob else "take it out of the manifest"
+    return Diagnostic(message, hint, entry.location)

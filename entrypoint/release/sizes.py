@@ -6,7 +6,7 @@ what is known, unzipped where we built it and zipped elsewhere, is a lower limit
 
 from collections.abc import Iterable, Mapping
 
-from entrypoint.errors import PlanError, Problem
+from entrypoint.errors import Diagnostic, PlanError
 from entrypoint.layer.describe import BuiltArchive
 from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.manifest.targets import Target
@@ -28,7 +28,7 @@ def refuse_overweight(plans: Iterable[RegionPlan], archives: Mapping[Target, Bui
                 name = change.function.name
                 message = f"{name} in {plan.destination} would have at least {size:,} bytes with its layers"
                 problems.append(
-                    Problem(message, f"AWS takes {UNZIPPED_BYTES:,}; take a layer off, or slim one")
+                    Diagnostic(message, f"AWS takes {UNZIPPED_BYTES:,}; take a layer off, or slim one")
                 )
     if problems:
         raise PlanError(*problems)

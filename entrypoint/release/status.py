@@ -10,17 +10,17 @@ from datetime import date
 from enum import StrEnum
 
 from entrypoint.aws.model import Details, Function, LayerVersion
-from entrypoint.errors import Problem
+from entrypoint.errors import Diagnostic
 from entrypoint.manifest.model import Destination, FunctionEntry, Vpc
 from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.alarms import Alarm
-from entrypoint.release.function_change import Aspect, FunctionChange, Pairing, Wanted
+from entrypoint.release.function_change import Aspect, FunctionChange, FunctionPlan, Wanted
 from entrypoint.release.plan import LayerChange, plan_layer
 from entrypoint.release.selection import Selection, without_version
 from entrypoint.release.state import RegionState
 
 
-class Kind(StrEnum):
+class DriftKind(StrEnum):
     """How AWS differs from the manifest."""
 
     NOT_DEPLOYED = "not deployed"
@@ -45,7 +45,7 @@ class Kind(StrEnum):
 class Drift:
     """One way in which AWS does not stand as the manifest asks."""
 
-    kind: Kind
+    kind: DriftKind
     #: The name of a layer, function or alarm, or an entry of the manifest.
     subject: str
     has: str
@@ -77,8 +77,8 @@ def status_of(
 ) -> RegionStatus:
     """Compare; `state` has every version of the layers, `alarms` are those that do not stand as asked."""
     changes = tuple(plan_layer(layer, hashes[layer.name], state) for layer in layers)
-    pairings = [
-        Pairing(entry, function, tuple(layers), details.get(function.name))
+    function_plans = [
+        FunctionPlan(entry, function, tuple(layers), details.get(function.name))
         for entry, function in selection.functions
     ]
     versions = {name: layer.versions for name, layer in state.layers.items()}
@@ -88,12 +88,16 @@ def status_of(
         destination=state.destination,
         layers=changes,
         versions=versions,
-        functions=tuple(pairing.change() for pairing in pairings),
+        functions=tuple(function_plan.change() for function_plan in function_plans),
         drift=(
             *(drift for change in changes for drift in _of_layer(change)),
             *(_missing(entry.pattern, problem) for entry, problem in _named(selection)),
-            *(drift for pairing in pairings for drift in _of_function(pairing, standing, gone, today)),
-            *_of_others(state.functions, {each.function.name for each in pairings}, gone),
+            *(
+                drift
+                for function_plan in function_plans
+                for drift in _of_function(function_plan, standing, gone, today)
+            ),
+            *_of_others(state.functions, {each.function.name for each in function_plans}, gone),
             *(_setting(alarm.name, "not as it should be", "the recommended alarm") for alarm in alarms),
         ),
     )
@@ -119,35 +123,40 @@ def _of_layer(change: LayerChange) -> Iterator[Drift]:
     latest = f"version {change.latest.version}" if change.latest else "no version"
     if change.version is None:
         yield Drift(
-            kind=Kind.NOT_DEPLOYED, subject=change.layer.name, has=latest, wanted="what the locks here say"
+            kind=DriftKind.NOT_DEPLOYED,
+            subject=change.layer.name,
+            has=latest,
+            wanted="what the locks here say",
         )
     if change.latest and change.latest.dependency_hash is None:
         ours = f"version {change.version.version}" if change.version else "a version of ours"
         has = f"{latest}, by another hand"
-        yield Drift(kind=Kind.NOT_OURS, subject=change.layer.name, has=has, wanted=ours)
+        yield Drift(kind=DriftKind.NOT_OURS, subject=change.layer.name, has=has, wanted=ours)
 
 
-def _named(selection: Selection) -> Iterator[tuple[FunctionEntry, Problem]]:
+def _named(selection: Selection) -> Iterator[tuple[FunctionEntry, Diagnostic]]:
     return ((entry, problem) for entry, problem in selection.unmet if not entry.is_glob)
 
 
-def _missing(entry: str, problem: Problem) -> Drift:
-    return Drift(kind=Kind.MISSING, subject=entry, has=problem.message, wanted=problem.remedy)
+def _missing(entry: str, problem: Diagnostic) -> Drift:
+    return Drift(kind=DriftKind.MISSING, subject=entry, has=problem.message, wanted=problem.hint)
 
 
-def _of_function(pairing: Pairing, standing: Mapping[str, str], gone: _Gone, today: date) -> Iterator[Drift]:
-    change, name = pairing.change(), pairing.function.name
-    for problem in pairing.problems(today):
-        yield Drift(kind=Kind.UNFIT, subject=name, has=problem.message, wanted=problem.remedy)
-    deleted = gone.among(pairing.function)
+def _of_function(
+    function_plan: FunctionPlan, standing: Mapping[str, str], gone: _Gone, today: date
+) -> Iterator[Drift]:
+    change, name = function_plan.change(), function_plan.function.name
+    for problem in function_plan.problems(today):
+        yield Drift(kind=DriftKind.UNFIT, subject=name, has=problem.message, wanted=problem.hint)
+    deleted = gone.among(function_plan.function)
     for wanted in change.wanted:
-        if drift := _off_version(pairing.function, wanted, standing, deleted):
+        if drift := _off_version(function_plan.function, wanted, standing, deleted):
             yield drift
-    unlisted = set(pairing.unlisted())
-    for arn in pairing.function.layers:
+    unlisted = set(function_plan.unlisted())
+    for arn in function_plan.function.layers:
         if without_version(arn) in unlisted:
             has = _told(arn, deleted)
-            yield Drift(kind=Kind.UNLISTED, subject=name, has=has, wanted="it is not listed here")
+            yield Drift(kind=DriftKind.UNLISTED, subject=name, has=has, wanted="it is not listed here")
     yield from (_aspect(change, aspect) for aspect in change.aspects(standing) if aspect != Aspect.LAYERS)
 
 
@@ -164,7 +173,7 @@ def _off_version(
     if has == [arn]:
         return None
     told = ", ".join(_told(each, deleted) for each in has)
-    kind = Kind.DELETED if set(has) & set(deleted) else Kind.OFF_VERSION
+    kind = DriftKind.DELETED if set(has) & set(deleted) else DriftKind.OFF_VERSION
     return Drift(kind=kind, subject=function.name, has=told or "none", wanted=text)
 
 
@@ -174,7 +183,9 @@ def _of_others(functions: Sequence[Function], known: set[str], gone: _Gone) -> I
         if function.name not in known:
             for arn in gone.among(function):
                 has = _told(arn, (arn,))
-                yield Drift(kind=Kind.DELETED, subject=function.name, has=has, wanted="a version that stands")
+                yield Drift(
+                    kind=DriftKind.DELETED, subject=function.name, has=has, wanted="a version that stands"
+                )
 
 
 def _told(arn: str, deleted: Sequence[str]) -> str:
@@ -196,7 +207,7 @@ def _aspect(change: FunctionChange, aspect: Aspect) -> Drift:
 
 
 def _setting(subject: str, has: str, wanted: str) -> Drift:
-    return Drift(kind=Kind.SETTINGS, subject=subject, has=has, wanted=wanted)
+    return Drift(kind=DriftKind.SETTINGS, subject=subject, has=has, wanted=wanted)
 
 
 def _network(vpc: Vpc | None) -> str:

@@ -74,8 +74,8 @@ def examine_account(account: Account) -> Iterator[Finding]:
         )
         yield warning(message, "raise 'Concurrent executions' in Service Quotas, or reserve less")
     if account.code_used > _NEAR * account.code_limit:
-        remedy = "delete layer versions that nothing uses ('keep:', 'prune'), and old versions of functions"
-        yield warning(f"{used} are used", remedy)
+        hint = "delete layer versions that nothing uses ('keep:', 'prune'), and old versions of functions"
+        yield warning(f"{used} are used", hint)
 
 
 def examine_loads(loads: Iterable[Load], account: Account | None) -> Iterator[Finding]:

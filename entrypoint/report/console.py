@@ -15,11 +15,11 @@ from contextlib import ExitStack, contextmanager
 from rich.console import Console as RichConsole
 from rich.markup import escape
 
-from entrypoint.errors import Problem
+from entrypoint.errors import Diagnostic
 from entrypoint.layer.describe import BuiltArchive
 from entrypoint.manifest.model import Destination, Vpc
 from entrypoint.manifest.targets import Target
-from entrypoint.release.difference import Difference, Kind, PackageChange
+from entrypoint.release.difference import ChangeKind, Difference, PackageChange
 from entrypoint.release.findings import Diagnosis, Severity
 from entrypoint.release.function_change import Aspect, FunctionChange
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
@@ -32,7 +32,12 @@ from entrypoint.report.progress import Bars, Count, Downloads
 _SHOWN = {Status.UPDATED: "green", Status.PUT_BACK: "yellow"}
 _SEVERITIES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 _STYLES = {LayerAction.KEEP: "dim", LayerAction.REUSE: "cyan", LayerAction.PUBLISH: "green"}
-_CHANGES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.UPGRADED: "cyan", Kind.DOWNGRADED: "yellow"}
+_CHANGES = {
+    ChangeKind.ADDED: "green",
+    ChangeKind.REMOVED: "red",
+    ChangeKind.UPGRADED: "cyan",
+    ChangeKind.DOWNGRADED: "yellow",
+}
 
 
 class _Stream(RichConsole):
@@ -50,7 +55,7 @@ class Console:
         self,
         *,
         quiet: bool = False,
-        warnings: list[Problem] | None = None,
+        warnings: list[Diagnostic] | None = None,
         disarm: Callable[[str], str] | None = None,
     ) -> None:
         """Open the terminal, or the log.
@@ -76,7 +81,7 @@ class Console:
         """Print what the command was asked for, as it is."""
         sys.stdout.write(text + "\n")
 
-    def warn(self, problems: Iterable[Problem]) -> None:
+    def warn(self, problems: Iterable[Diagnostic]) -> None:
         """Print warnings; they stop nothing."""
         for problem in problems:
             self._warnings.append(problem)

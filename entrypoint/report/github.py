@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from entrypoint.errors import Problem
+from entrypoint.errors import Diagnostic
 
 _COMMANDS = re.compile(r"^\s*::|##\[", re.MULTILINE)
 _MOST_ANNOTATIONS = 10
@@ -30,21 +30,23 @@ def without_commands(text: str) -> str:
     return _COMMANDS.sub(lambda found: f"{found[0][:-1]} {found[0][-1]}", text)
 
 
-def annotations(kind: str, problems: Iterable[Problem]) -> Iterator[str]:
+def annotations(kind: str, problems: Iterable[Diagnostic]) -> Iterator[str]:
     """Yield the workflow commands that show problems at their lines; `kind` is error or warning."""
     problems = tuple(problems)
     shown = problems if len(problems) <= _MOST_ANNOTATIONS else problems[: _MOST_ANNOTATIONS - 1]
     for problem in shown:
-        place = problem.place
-        properties = {"file": place.file, "line": place.line, "col": place.column} if place else {}
+        location = problem.location
+        properties = (
+            {"file": location.file, "line": location.line, "col": location.column} if location else {}
+        )
         written = ",".join(f"{key}={_property(str(value))}" for key, value in properties.items() if value)
-        text = f"{problem.message}; {problem.remedy}" if problem.remedy else problem.message
+        text = f"{problem.message}; {problem.hint}" if problem.hint else problem.message
         yield f"::{kind} {written}::{_data(text)}"
     if len(shown) < len(problems):
         yield f"::{kind}::and {len(problems) - len(shown)} more; the log of this step has them all"
 
 
-def set_outputs(environment: Mapping[str, str], outputs: Mapping[str, str]) -> tuple[Problem, ...]:
+def set_outputs(environment: Mapping[str, str], outputs: Mapping[str, str]) -> tuple[Diagnostic, ...]:
     """Append the step's outputs to GITHUB_OUTPUT; without the variable nothing is written.
 
     Returns:
@@ -60,7 +62,7 @@ def set_outputs(environment: Mapping[str, str], outputs: Mapping[str, str]) -> t
             if sizes[name] <= _OUTPUT_BYTES:
                 file.write(f"{name}<<{delimiter}\n{value}\n{delimiter}\n")
     return tuple(
-        Problem(f"the output {name!r} is left out: it has {size:,} bytes", "GitHub takes 1 MiB of a job")
+        Diagnostic(f"the output {name!r} is left out: it has {size:,} bytes", "GitHub takes 1 MiB of a job")
         for name, size in sizes.items()
         if size > _OUTPUT_BYTES
     )

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from entrypoint import __version__
-from entrypoint.errors import AuditError, LayersError, Place, Problem
+from entrypoint.errors import AuditError, Diagnostic, LayersError, Location
 from entrypoint.layer.verify import RULES, imports
 from entrypoint.lock.advisories import RULE as VULNERABILITY
 
@@ -20,7 +20,7 @@ _HOME = "https://github.com/lambda-layer-pipeline/lambda-layer-pipeline"
 _NOTICE = "notice"
 
 
-def sarif(error: LayersError | None, warnings: Sequence[Problem], *, manifest: str) -> str:
+def sarif(error: LayersError | None, warnings: Sequence[Diagnostic], *, manifest: str) -> str:
     """Return what went wrong in a run, and what it warned of; what has no place is shown at the manifest."""
     kind = _kind(type(error)) if error else ""
     told = [(_rule(problem, kind), "error", problem) for problem in (error.problems if error else ())]
@@ -37,24 +37,24 @@ def sarif(error: LayersError | None, warnings: Sequence[Problem], *, manifest: s
     return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
-def _result(rule: str, level: str, problem: Problem, manifest: str) -> dict[str, Any]:
-    text = f"{problem.message}; {problem.remedy}" if problem.remedy else problem.message
-    place = problem.place or Place(manifest)
-    lasting = f"{rule} {place.file} {problem.message}"  # its line may move
+def _result(rule: str, level: str, problem: Diagnostic, manifest: str) -> dict[str, Any]:
+    text = f"{problem.message}; {problem.hint}" if problem.hint else problem.message
+    location = problem.location or Location(manifest)
+    lasting = f"{rule} {location.file} {problem.message}"  # its line may move
     return {
         "ruleId": rule,
         "level": level,
         "message": {"text": text},
-        "locations": [{"physicalLocation": _location(place)}],
+        "locations": [{"physicalLocation": _location(location)}],
         "partialFingerprints": {"problem/v1": hashlib.sha256(lasting.encode()).hexdigest()},
     }
 
 
-def _location(place: Place) -> dict[str, Any]:
-    path = Path(place.file)
+def _location(location: Location) -> dict[str, Any]:
+    path = Path(location.file)
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())
-    region = {"startLine": place.line or 1} | ({"startColumn": place.column} if place.column else {})
+    region = {"startLine": location.line or 1} | ({"startColumn": location.column} if location.column else {})
     return {"artifactLocation": {"uri": quote(path.as_posix())}, "region": region}
 
 
@@ -69,7 +69,7 @@ def _rules(used: set[str]) -> Iterator[dict[str, Any]]:
         yield {"id": rule, "shortDescription": {"text": text}, "helpUri": page}
 
 
-def _rule(problem: Problem, otherwise: str) -> str:
+def _rule(problem: Diagnostic, otherwise: str) -> str:
     return problem.rule or otherwise
 
 

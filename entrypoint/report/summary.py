@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from entrypoint.aws.model import LayerVersion
-from entrypoint.errors import Problem
+from entrypoint.errors import Diagnostic
 from entrypoint.layer.describe import BuiltArchive
 from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.manifest.model import Destination
@@ -66,7 +66,7 @@ def status_summary(regions: Iterable[RegionStatus]) -> str:
     return _page(f"Lambda layers: {len(rows)} drifted", [_table(head, rows)])
 
 
-def deployment_summary(deployment: Deployment, warnings: Sequence[Problem] = ()) -> str:
+def deployment_summary(deployment: Deployment, warnings: Sequence[Diagnostic] = ()) -> str:
     """Return what was done, everywhere, what the new archives are made of, and what was warned of."""
     layers = sum(len(region.published) for region in deployment.regions)
     functions = sum(len(region.updated) for region in deployment.regions)
@@ -212,7 +212,7 @@ def _contents(target: Target, archive: BuiltArchive) -> str:
     return f"<details><summary>{summary}</summary>\n\n{chart}\n\n</details>" if slices else ""
 
 
-def _list(title: str, problems: Sequence[Problem]) -> str:
+def _list(title: str, problems: Sequence[Diagnostic]) -> str:
     lines = [f"- {_plain(str(problem))}" for problem in problems[:_ROWS]]
     return "\n".join([f"### {title}", "", *lines, *_more(len(problems))]) if lines else ""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from entrypoint.index.network_settings import NetworkSettings, network_settings
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.pip_settings import PipSettings, combined, read_pip_settings
-from entrypoint.wheels.source_builds import Builder, Outcome, Workplace
+from entrypoint.wheels.source_builds import BuildEnvironment, Builder, BuildResult
 from entrypoint.wheels.this_machine import ThisMachine, is_runtime
 
 if TYPE_CHECKING:
@@ -39,16 +39,16 @@ class SystemBuilders:
         self._containers: Containers | None = None
         self._settings: PipSettings | None = None
 
-    def identity(self, workplace: Workplace) -> str | None:
+    def identity(self, build_environment: BuildEnvironment) -> str | None:
         """Say what a builder would be made of, if that can be told without fetching anything."""
-        if is_runtime(workplace, self._environment, self._os_release):
+        if is_runtime(build_environment, self._environment, self._os_release):
             return self._here().identity
-        return self._engine().identity(workplace)
+        return self._engine().identity(build_environment)
 
-    def open(self, workplace: Workplace, options: IndexOptions) -> Builder:
+    def open(self, build_environment: BuildEnvironment, options: IndexOptions) -> Builder:
         """Give a builder that sees these indexes."""
-        is_here = is_runtime(workplace, self._environment, self._os_release)
-        builder: Builder = self._here() if is_here else self._engine().open(workplace)
+        is_here = is_runtime(build_environment, self._environment, self._os_release)
+        builder: Builder = self._here() if is_here else self._engine().open(build_environment)
         return _Furnished(builder, self._network(options))
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ class _Furnished:
 
     def run(
         self, files: Mapping[str, bytes], command: Sequence[str], *, said: Callable[[str], None]
-    ) -> Outcome:
+    ) -> BuildResult:
         def masked(line: str) -> None:
             said(self._network.mask(line))
 

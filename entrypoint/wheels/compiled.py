@@ -11,7 +11,7 @@ from entrypoint.manifest.layer_schema import DEFAULT_BUILDER
 from entrypoint.manifest.targets import Target
 from entrypoint.parallel import for_each
 from entrypoint.wheels.fetch import Sdist, Wheel
-from entrypoint.wheels.source_builds import Workplace
+from entrypoint.wheels.source_builds import BuildEnvironment
 
 
 def compiled(
@@ -39,18 +39,18 @@ def compile_for(run: Run, target: Target, sdist: Sdist, options: IndexOptions) -
     platform = target.platform
     return run.compiler.wheel(
         sdist,
-        workplace_of(target),
+        build_environment_of(target),
         options=options,
         wanted_by=str(target),
         why=lambda: why_no_wheel(sdist.name, sdist.version, run.index(options).files(sdist.name), platform),
     )
 
 
-def workplace_of(target: Target) -> Workplace:
+def build_environment_of(target: Target) -> BuildEnvironment:
     """Say where the packages of a target are compiled."""
     layer, platform = target.layer, target.platform
     image = layer.builder_image.replace("{runtime}", str(platform.runtime))
-    return Workplace(
+    return BuildEnvironment(
         platform=platform,
         image=image.replace("{architecture}", platform.architecture),
         system_packages=layer.system_packages,

@@ -22,7 +22,7 @@ from entrypoint.errors import CompileError
 from entrypoint.index.network_settings import FOLDER
 from entrypoint.manifest.runtimes import Architecture
 from entrypoint.wheels.engine_streams import lines, packed, pulled_layers, unpacked
-from entrypoint.wheels.source_builds import Outcome, Workplace
+from entrypoint.wheels.source_builds import BuildEnvironment, BuildResult
 
 LABEL = "lambda-layer-pipeline.compiles-for"
 _NAMES = {Architecture.X86_64: "amd64", Architecture.ARM64: "arm64"}
@@ -53,28 +53,28 @@ class Containers:
         self._guard = threading.RLock()
         self._client: docker.DockerClient | None = None
         self._no_engine: CompileError | None = None
-        self._open: dict[Workplace, BuilderContainer] = {}
-        self._opening: dict[Workplace, threading.Lock] = {}
+        self._open: dict[BuildEnvironment, BuilderContainer] = {}
+        self._opening: dict[BuildEnvironment, threading.Lock] = {}
         self._closed = False
 
-    def identity(self, workplace: Workplace) -> str | None:
+    def identity(self, environment: BuildEnvironment) -> str | None:
         """Return the image's id where an engine has it already; nothing is fetched, nothing fails."""
         try:
-            image = self._engine().images.get(workplace.image)
+            image = self._engine().images.get(environment.image)
         except (CompileError, DockerException, OSError):
             return None
-        return str(image.id) if _is_for(image, workplace) else None
+        return str(image.id) if _is_for(image, environment) else None
 
-    def open(self, workplace: Workplace) -> "BuilderContainer":
+    def open(self, environment: BuildEnvironment) -> "BuilderContainer":
         """Give the container of a workplace, started where it does not run yet."""
         with self._guard:
-            opening = self._opening.setdefault(workplace, threading.Lock())
+            opening = self._opening.setdefault(environment, threading.Lock())
         with opening:
-            standing = self._open.get(workplace)
+            standing = self._open.get(environment)
             if standing is not None and not standing.ended:
                 return standing
-            with _told(f"a container of {workplace.image} cannot be started", "see the engine's log"):
-                return self._start(workplace)
+            with _told(f"a container of {environment.image} cannot be started", "see the engine's log"):
+                return self._start(environment)
 
     def close(self) -> None:
         """Remove every container, whatever still runs in it."""
@@ -101,11 +101,11 @@ class Containers:
                 self._client = client
             return self._client
 
-    def _start(self, workplace: Workplace) -> "BuilderContainer":
-        engine, image = self._engine(), self._image(workplace)
+    def _start(self, environment: BuildEnvironment) -> "BuilderContainer":
+        engine, image = self._engine(), self._image(environment)
         machine = engine.info()
-        if machine["Architecture"] != workplace.platform.architecture.machine:
-            _try_emulation(engine, image, workplace, str(machine["Architecture"]))
+        if machine["Architecture"] != environment.platform.architecture.machine:
+            _try_emulation(engine, image, environment, str(machine["Architecture"]))
         with self._guard:  # so that what is created is known to `close`
             if self._closed:
                 raise CompileError.of("the run is being stopped", "run it again")
@@ -114,54 +114,56 @@ class Containers:
                 entrypoint=["cat"],
                 command=[],
                 stdin_open=True,
-                platform=f"linux/{_NAMES[workplace.platform.architecture]}",
+                platform=f"linux/{_NAMES[environment.platform.architecture]}",
                 user="0",  # an image may prefer another, which could not install anything
-                labels={LABEL: str(workplace.platform)},
+                labels={LABEL: str(environment.platform)},
                 auto_remove=True,
                 mem_limit=round(machine["MemTotal"] * _SHARE),
                 memswap_limit=round(machine["MemTotal"] * _SHARE),
                 nano_cpus=round(max(1.0, machine["NCPU"] * _SHARE) * 1e9),
                 pids_limit=_PROCESSES,
             )
-            opened = BuilderContainer(container, image, workplace, seconds=self._seconds)
-            self._open[workplace] = opened
+            opened = BuilderContainer(container, image, environment, seconds=self._seconds)
+            self._open[environment] = opened
             opened.start()
         return opened
 
-    def _image(self, workplace: Workplace) -> Image:
+    def _image(self, environment: BuildEnvironment) -> Image:
         images = self._engine().images
         with suppress(ImageNotFound):
-            image = images.get(workplace.image)
-            if _is_for(image, workplace):
+            image = images.get(environment.image)
+            if _is_for(image, environment):
                 return image
-        self._pull(workplace)
-        image = images.get(workplace.image)
-        if not _is_for(image, workplace):
-            message = f"the image {workplace.image} is not for {workplace.platform.architecture}"
+        self._pull(environment)
+        image = images.get(environment.image)
+        if not _is_for(image, environment):
+            message = f"the image {environment.image} is not for {environment.platform.architecture}"
             raise CompileError.of(message, "name one with {architecture} in it under builder_image")
         return image
 
-    def _pull(self, workplace: Workplace) -> None:
-        repository, tag = parse_repository_tag(workplace.image)
-        platform = f"linux/{_NAMES[workplace.platform.architecture]}"
-        self._say(f"pulling {workplace.image}")
-        remedy = "check builder_image, and that this machine may read its registry"
-        with _told(f"the image {workplace.image} cannot be pulled", remedy):
+    def _pull(self, environment: BuildEnvironment) -> None:
+        repository, tag = parse_repository_tag(environment.image)
+        platform = f"linux/{_NAMES[environment.platform.architecture]}"
+        self._say(f"pulling {environment.image}")
+        hint = "check builder_image, and that this machine may read its registry"
+        with _told(f"the image {environment.image} cannot be pulled", hint):
             events = self._engine().api.pull(
                 repository, tag=tag or "latest", platform=platform, stream=True, decode=True
             )
             for text in pulled_layers(events):
-                self._say(f"pulling {workplace.image}: {text}")
+                self._say(f"pulling {environment.image}: {text}")
 
 
 class BuilderContainer:
     """A running container of a builder image; several commands may run in it at once."""
 
-    def __init__(self, container: Container, image: Image, workplace: Workplace, *, seconds: float) -> None:
-        self.name = workplace.image
+    def __init__(
+        self, container: Container, image: Image, environment: BuildEnvironment, *, seconds: float
+    ) -> None:
+        self.name = environment.image
         self.identity = str(image.id)
         self.session = str(container.id)
-        self.python = f"python{'.'.join(map(str, workplace.platform.runtime.python_version or ()))}"
+        self.python = f"python{'.'.join(map(str, environment.platform.runtime.python_version or ()))}"
         self.ended = False
         self._lifeline: Any = None
         self._container = container
@@ -171,7 +173,7 @@ class BuilderContainer:
 
     def run(
         self, files: Mapping[str, bytes], command: Sequence[str], *, said: Callable[[str], None]
-    ) -> Outcome:
+    ) -> BuildResult:
         """Run a command in a folder of its own, whose path depends on nothing but the files."""
         digest = hashlib.sha256()
         for name, data in sorted(files.items()):
@@ -183,7 +185,7 @@ class BuilderContainer:
             self._container.put_archive("/", packed(folder, files))
             try:
                 code, output = self._execute(command, f"/{folder}", said)
-                return Outcome(code=code, output=output, files=self._left(f"/{folder}/out"))
+                return BuildResult(code=code, output=output, files=self._left(f"/{folder}/out"))
             finally:
                 with suppress(APIError, OSError):
                     self._execute(["rm", "-rf", f"/{folder}"], "/", lambda _: None)
@@ -246,25 +248,27 @@ class BuilderContainer:
             raise CompileError.of(message, "pin a version that has a wheel")
 
 
-def _is_for(image: Image, workplace: Workplace) -> bool:
-    return bool(image.attrs.get("Architecture") == _NAMES[workplace.platform.architecture])
+def _is_for(image: Image, environment: BuildEnvironment) -> bool:
+    return bool(image.attrs.get("Architecture") == _NAMES[environment.platform.architecture])
 
 
-def _try_emulation(engine: docker.DockerClient, image: Image, workplace: Workplace, machine: str) -> None:
+def _try_emulation(
+    engine: docker.DockerClient, image: Image, environment: BuildEnvironment, machine: str
+) -> None:
     """Find out whether the engine runs a foreign architecture, which takes QEMU in its kernel."""
-    architecture = workplace.platform.architecture
+    architecture = environment.platform.architecture
     try:
         engine.containers.run(
             image, entrypoint=["true"], command=[], platform=f"linux/{_NAMES[architecture]}", remove=True
         )
     except (ContainerError, APIError) as error:
         message = f"the Docker engine is {machine} and cannot run {architecture} ({_reason(error)})"
-        remedy = (
+        hint = (
             "add docker/setup-qemu-action before this step, or run this target on a native runner"
             f" ({'ubuntu-24.04-arm' if architecture is Architecture.ARM64 else 'ubuntu-24.04'}),"
             " or pin a version that has a wheel"
         )
-        raise CompileError.of(message, remedy) from error
+        raise CompileError.of(message, hint) from error
 
 
 def _chunks(stream: Any) -> Iterator[bytes]:  # noqa: ANN401 - a socket of one kind or another
@@ -281,12 +285,12 @@ def _hang_up(stream: Any) -> None:  # noqa: ANN401
 
 
 @contextmanager
-def _told(message: str, remedy: str) -> Iterator[None]:
+def _told(message: str, hint: str) -> Iterator[None]:
     """Tell what an engine says when it fails."""
     try:
         yield
     except (DockerException, OSError) as error:
-        raise CompileError.of(f"{message}: {_reason(error)}", remedy) from error
+        raise CompileError.of(f"{message}: {_reason(error)}", hint) from error
 
 
 def _reason(error: Exception) -> str:

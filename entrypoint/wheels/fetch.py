@@ -15,7 +15,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from entrypoint.errors import FetchError, Place, Problem
+from entrypoint.errors import Diagnostic, FetchError, Location
 from entrypoint.index.candidates import (
     Index,
     IndexFile,
@@ -57,7 +57,7 @@ class Sdist:
     filename: str
     sha256: str
     path: Path
-    place: Place
+    location: Location
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -258,14 +258,19 @@ def _fetched(pin: Pin, path: Path) -> Wheel | Sdist:
 def _sdist(pin: Pin, path: Path) -> Sdist:
     sha256 = path.parent.name
     return Sdist(
-        name=pin.name, version=pin.version, filename=path.name, sha256=sha256, path=path, place=pin.place
+        name=pin.name,
+        version=pin.version,
+        filename=path.name,
+        sha256=sha256,
+        path=path,
+        location=pin.location,
     )
 
 
-def _not_allowed(pin: Pin, file: IndexFile, sha256: str) -> Problem:
+def _not_allowed(pin: Pin, file: IndexFile, sha256: str) -> Diagnostic:
     allowed = ", ".join(sorted(pin.hashes))
-    return Problem(
+    return Diagnostic(
         f"{file.filename} is not the file that was locked: expected {allowed}, got sha256:{sha256}",
         "find out why the index serves another file; if that is right, run: lambda-layers lock",
-        pin.place,
+        pin.location,
     )

@@ -36,7 +36,7 @@ _ENVIRONMENT = {"SOURCE_DATE_EPOCH": "315532800", "PYTHONHASHSEED": "0", "LC_ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workplace:
+class BuildEnvironment:
     """Where packages are to be compiled."""
 
     platform: Platform
@@ -47,7 +47,7 @@ class Workplace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class BuildResult:
     """How a command in a builder ended: what it printed, and what it left in `out/`."""
 
     code: int
@@ -80,7 +80,7 @@ class Builder(Protocol):
 
     def run(
         self, files: Mapping[str, bytes], command: Sequence[str], *, said: Callable[[str], None]
-    ) -> Outcome:
+    ) -> BuildResult:
         """Run a command in a fresh folder with these files; `said` hears each line that it prints.
 
         Raises:
@@ -92,11 +92,11 @@ class Builder(Protocol):
 class Builders(Protocol):
     """Whoever has builders to offer."""
 
-    def identity(self, workplace: Workplace) -> str | None:
+    def identity(self, environment: BuildEnvironment) -> str | None:
         """Say what a builder would be made of, if that can be told without fetching anything."""
         ...
 
-    def open(self, workplace: Workplace, options: IndexOptions) -> Builder:
+    def open(self, environment: BuildEnvironment, options: IndexOptions) -> Builder:
         """Give a builder that sees these indexes.
 
         Raises:
@@ -120,7 +120,7 @@ class Compiler:
     def wheel(
         self,
         sdist: Sdist,
-        workplace: Workplace,
+        environment: BuildEnvironment,
         *,
         options: IndexOptions,
         wanted_by: str,
@@ -134,20 +134,20 @@ class Compiler:
         Raises:
             CompileError: where it cannot be compiled, or what comes out is not what was asked for.
         """
-        key = built_key(sdist, workplace.platform, workplace.image, workplace.system_packages)
+        key = built_key(sdist, environment.platform, environment.image, environment.system_packages)
         with self._lock_of(key):
-            if known := self._built.find(key, sdist, self._builders.identity(workplace)):
+            if known := self._built.find(key, sdist, self._builders.identity(environment)):
                 return known
             with self._at_once, _placed(sdist):
-                builder = self._open(workplace, options, sdist, why)
+                builder = self._open(environment, options, sdist, why)
                 self._say(f"compiling {sdist} for {wanted_by} in {builder.name}")
-                outcome = self._build(builder, sdist, workplace)
-                filename, data, requires = _checked(outcome, sdist, workplace.platform)
+                outcome = self._build(builder, sdist, environment)
+                filename, data, requires = _checked(outcome, sdist, environment.platform)
             used = {
                 "sdist": sdist.filename,
                 "sha256": sdist.sha256,
                 "builder": {"name": builder.name, "id": builder.identity},
-                "systemPackages": list(workplace.system_packages),
+                "systemPackages": list(environment.system_packages),
                 "buildRequirements": requires,
             }
             self._say(f"compiled {filename}, {len(data) / 1e3:,.0f} kB")
@@ -158,19 +158,19 @@ class Compiler:
             return self._locks.setdefault(key, threading.Lock())
 
     def _open(
-        self, workplace: Workplace, options: IndexOptions, sdist: Sdist, why: Callable[[], str]
+        self, environment: BuildEnvironment, options: IndexOptions, sdist: Sdist, why: Callable[[], str]
     ) -> Builder:
-        with self._lock_of(repr(workplace)):
+        with self._lock_of(repr(environment)):
             try:
-                builder = self._builders.open(workplace, options)
+                builder = self._builders.open(environment, options)
             except CompileError as error:
                 reason = f" ({text})" if (text := why()) else ""
-                wanted = f"{sdist} has to be compiled for {workplace.platform}{reason}"
+                wanted = f"{sdist} has to be compiled for {environment.platform}{reason}"
                 problems = [p._replace(message=f"{wanted}, and {p.message}") for p in error.problems]
                 raise CompileError(*problems) from error
             if builder.session not in self._prepared:
-                _check_interpreter(builder, workplace.platform)
-                self._install(builder, workplace.system_packages)
+                _check_interpreter(builder, environment.platform)
+                self._install(builder, environment.system_packages)
                 self._prepared.add(builder.session)
             return builder
 
@@ -182,7 +182,7 @@ class Compiler:
             message = f"{', '.join(packages)} cannot be installed in {builder.name}:\n{_tail(outcome)}"
             raise CompileError.of(message, "correct system_packages; they are names of its package manager")
 
-    def _build(self, builder: Builder, sdist: Sdist, workplace: Workplace) -> Outcome:
+    def _build(self, builder: Builder, sdist: Sdist, environment: BuildEnvironment) -> BuildResult:
         system = build_system(sdist.path)
         job = {
             "sdist": sdist.filename,
@@ -193,15 +193,15 @@ class Compiler:
         outcome = self._run(builder, job, {sdist.filename: sdist.path.read_bytes()}, str(sdist))
         if outcome.code:
             message = (
-                f"{sdist} cannot be compiled for {workplace.platform} in {builder.name}:\n{_tail(outcome)}"
+                f"{sdist} cannot be compiled for {environment.platform} in {builder.name}:\n{_tail(outcome)}"
             )
-            remedy = f"name what it lacks under system_packages, or {_PIN_ANOTHER}"
-            raise CompileError.of(message, remedy)
+            hint = f"name what it lacks under system_packages, or {_PIN_ANOTHER}"
+            raise CompileError.of(message, hint)
         return outcome
 
     def _run(
         self, builder: Builder, job: Mapping[str, object], files: Mapping[str, bytes], subject: str
-    ) -> Outcome:
+    ) -> BuildResult:
         def said(line: str) -> None:
             if line.startswith(NOTE):
                 self._say(f"{subject}: {line.removeprefix(NOTE)}")
@@ -223,7 +223,7 @@ def _check_interpreter(builder: Builder, platform: Platform) -> None:
         raise CompileError.of(message, "name an image of that runtime under builder_image")
 
 
-def _checked(outcome: Outcome, sdist: Sdist, platform: Platform) -> tuple[str, bytes, object]:
+def _checked(outcome: BuildResult, sdist: Sdist, platform: Platform) -> tuple[str, bytes, object]:
     """Take the wheel out of what a build left, with its requirements; it must be what the layer needs."""
     record = json.loads(outcome.files.get("record.json", b"{}"))
     filename = record.get("wheel", "")
@@ -237,12 +237,12 @@ def _checked(outcome: Outcome, sdist: Sdist, platform: Platform) -> tuple[str, b
     if (name, version) != (canonicalize_name(sdist.name), Version(sdist.version)):
         raise CompileError.of(f"the build of {sdist} left {filename}, another package", _PIN_ANOTHER)
     if fit(filename, platform) is None:
-        remedy = "name an image of the runtime under builder_image"
-        raise CompileError.of(f"the build of {sdist} left {filename}, which is not for {platform}", remedy)
+        hint = "name an image of the runtime under builder_image"
+        raise CompileError.of(f"the build of {sdist} left {filename}, which is not for {platform}", hint)
     return filename, data, record["requires"]
 
 
-def _tail(outcome: Outcome) -> str:
+def _tail(outcome: BuildResult) -> str:
     lines = [line.rstrip() for line in outcome.output.splitlines() if line.strip()]
     shown = "\n".join(f"    {line}" for line in lines[-_SHOWN_LINES:])
     return shown or f"    exit code {outcome.code}, and no output"
@@ -254,5 +254,5 @@ def _placed(sdist: Sdist) -> Iterator[None]:
     try:
         yield
     except CompileError as error:
-        placed = (problem._replace(place=problem.place or sdist.place) for problem in error.problems)
+        placed = (problem._replace(location=problem.location or sdist.location) for problem in error.problems)
         raise CompileError(*placed) from error

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from entrypoint.errors import CompileError
 from entrypoint.manifest.runtimes import AL2, AL2023
-from entrypoint.wheels.source_builds import Outcome, Workplace
+from entrypoint.wheels.source_builds import BuildEnvironment, BuildResult
 
 _GENERATIONS = {"2": AL2, "2023": AL2023}
 #: The variables a build keeps; LD_LIBRARY_PATH leads Lambda's interpreter to its own library.
@@ -33,21 +33,21 @@ _SECRETS = (
 )
 
 
-def is_runtime(workplace: Workplace, environment: Mapping[str, str], os_release: Path) -> bool:
+def is_runtime(build_environment: BuildEnvironment, environment: Mapping[str, str], os_release: Path) -> bool:
     """Tell whether a workplace may as well be this machine.
 
     Not when the user chose another place or wants packages installed, nor without a compiler. And not
     while credentials are in our environment: on Linux, a build that runs as the same user can read it.
     """
-    if workplace.chosen or workplace.system_packages or any(map(environment.get, _SECRETS)):
+    if build_environment.chosen or build_environment.system_packages or any(map(environment.get, _SECRETS)):
         return False
     words = _os_release(os_release)
-    runtime = workplace.platform.runtime
+    runtime = build_environment.platform.runtime
     return (
         words.get("ID") == "amzn"
         and _GENERATIONS.get(words.get("VERSION_ID", "")) == runtime.system
         and sys.version_info[:2] == runtime.python_version
-        and machine.machine() == workplace.platform.architecture.machine
+        and machine.machine() == build_environment.platform.architecture.machine
         and any(shutil.which(name, path=environment.get("PATH")) for name in ("cc", "gcc"))
     )
 
@@ -67,7 +67,7 @@ class ThisMachine:
 
     def run(
         self, files: Mapping[str, bytes], command: Sequence[str], *, said: Callable[[str], None]
-    ) -> Outcome:
+    ) -> BuildResult:
         """Run a command; it ends with all that it started when it takes too long."""
         with tempfile.TemporaryDirectory(prefix="lambda-layers-build-") as name:
             folder = Path(name)
@@ -76,7 +76,9 @@ class ThisMachine:
                 (folder / path).write_bytes(data)
             code, output = self._execute(command, folder, said)
             left = (path for path in sorted((folder / "out").glob("*")) if path.is_file())
-            return Outcome(code=code, output=output, files={path.name: path.read_bytes() for path in left})
+            return BuildResult(
+                code=code, output=output, files={path.name: path.read_bytes() for path in left}
+            )
 
     def _execute(self, command: Sequence[str], folder: Path, said: Callable[[str], None]) -> tuple[int, str]:
         kept = {name: self._environment[name] for name in _KEPT if name in self._environment}

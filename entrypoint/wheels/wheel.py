@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
-from entrypoint.errors import ArchiveError, Problem
+from entrypoint.errors import ArchiveError, Diagnostic
 from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.wheels.pieces import PIECE, pieces
 
@@ -52,7 +52,7 @@ def read_members(wheel: Path) -> tuple[Member, ...]:
     try:
         with zipfile.ZipFile(wheel) as archive, wheel.open("rb") as file:
             infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
-            problems = [Problem(f"{wheel.name}: {text}", _SOUGHT_AFTER) for text in _faults(infos)]
+            problems = [Diagnostic(f"{wheel.name}: {text}", _SOUGHT_AFTER) for text in _faults(infos)]
             if problems:
                 raise ArchiveError(*problems)
             members = tuple(_member(info, file) for info in infos)

@@ -11,7 +11,7 @@ from faults import Faults
 from virtual_time import VirtualTime
 
 from entrypoint.aws import Access, AwsRegion
-from entrypoint.aws.reasons import REMEDIES, remedy_for
+from entrypoint.aws.reasons import HINTS, hint_for
 from entrypoint.errors import AwsError
 from entrypoint.local_aws.server import LocalAws
 from entrypoint.manifest.model import Destination
@@ -73,12 +73,12 @@ def test_the_environment_alone_leads_to_aws(aws, environment, connect):
     assert [function.name for function in connect().functions()] == ["api"]
 
 
-def test_every_reason_that_the_service_model_knows_has_its_remedy():
+def test_every_reason_that_the_service_model_knows_has_a_hint():
     model = botocore.session.get_session().get_service_model("lambda")
     codes = model.shape_for("LastUpdateStatusReasonCode").enum
-    assert [code for code in codes if code not in REMEDIES] == []
-    assert all(remedy_for(code) for code in codes)
-    assert remedy_for("SomethingNew") == "mend this and run again"
+    assert [code for code in codes if code not in HINTS] == []
+    assert all(hint_for(code) for code in codes)
+    assert hint_for("SomethingNew") == "mend this and run again"
 
 
 def test_without_credentials_it_says_how_to_give_them(aws, environment, connect):
@@ -168,15 +168,15 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize(("refusal", "remedy"), REFUSALS.items())
-def test_a_refusal_names_the_call_and_what_to_do(faults, local, connect, refusal, remedy):
+@pytest.mark.parametrize(("refusal", "hint"), REFUSALS.items())
+def test_a_refusal_names_the_call_and_what_to_do(faults, local, connect, refusal, hint):
     _, code, text = refusal
     faults.script("ListLayerVersions", fault.error(*refusal))
     with pytest.raises(AwsError) as caught:
         list(connect(local).layer_versions("web"))
     (problem,) = caught.value.problems
     assert problem.message == f"AWS refuses ListLayerVersions for web: {text} ({code})"
-    assert problem.remedy == remedy
+    assert problem.hint == hint
 
 
 def test_a_refused_call_is_not_made_again(faults, aws, local, connect):

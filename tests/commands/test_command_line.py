@@ -334,8 +334,8 @@ def sarif(path):
     fingerprints = [result["partialFingerprints"]["problem/v1"] for result in found["results"]]
     assert len(set(fingerprints)) == len(fingerprints)
     for result in found["results"]:
-        place = result["locations"][0]["physicalLocation"]
-        where = (place["artifactLocation"]["uri"], place["region"]["startLine"])
+        location = result["locations"][0]["physicalLocation"]
+        where = (location["artifactLocation"]["uri"], location["region"]["startLine"])
         yield result["level"], result["ruleId"], *where, result["message"]["text"]
 
 

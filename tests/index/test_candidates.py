@@ -1,6 +1,6 @@
 import pytest
 
-from entrypoint.errors import Place
+from entrypoint.errors import Location
 from entrypoint.index.candidates import IndexFile, choose, choose_sdist, fit, version_of
 from entrypoint.index.incompatible import misfits, no_fitting_version, nothing_fits, why_no_wheel
 from entrypoint.index.options import IndexOptions
@@ -11,7 +11,7 @@ from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 
 ARM_313 = Platform(RUNTIMES["python3.13"], Architecture.ARM64)
 X86_311 = Platform(RUNTIMES["python3.11"], Architecture.X86_64)
-PLACE = Place("requirements.in", 4)
+PLACE = Location("requirements.in", 4)
 
 
 def listed(*filenames, requires_python=None, yanked=False):
@@ -29,7 +29,7 @@ def listed(*filenames, requires_python=None, yanked=False):
 
 def pinned(text, *hashes):
     name, version = text.split("==")
-    return Pin(name=name, version=version, hashes=frozenset(hashes), place=PLACE)
+    return Pin(name=name, version=version, hashes=frozenset(hashes), location=PLACE)
 
 
 def chosen(files, platform, text="thing==1.0", *hashes):
@@ -211,7 +211,7 @@ def test_a_wheel_with_another_hash_is_told_as_such():
 
 
 def requirement(text):
-    return read_requirements(Requirements(lines=((text, PLACE),), place=PLACE)).requirements[0]
+    return read_requirements(Requirements(lines=((text, PLACE),), location=PLACE)).requirements[0]
 
 
 @pytest.mark.parametrize(

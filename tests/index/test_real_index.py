@@ -7,7 +7,7 @@ from package_index import undescribed
 from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
-from entrypoint.errors import LockError, Place
+from entrypoint.errors import Location, LockError
 from entrypoint.index.package_index import PackageIndex
 from entrypoint.index.tags import tag_ranks
 from entrypoint.lock.pip_compile import PipCompile
@@ -26,8 +26,8 @@ def index():
 
 
 def locked(index, platform, *lines):
-    place = Place("lambda-layers.yml", 1)
-    requirements = Requirements(lines=tuple((line, place) for line in lines), place=place)
+    location = Location("lambda-layers.yml", 1)
+    requirements = Requirements(lines=tuple((line, location) for line in lines), location=location)
     compiler = PipCompile(environment=os.environ, mask=index.mask)
     return resolve(requirements, platform, compile=compiler, index=index, describe=undescribed)
 

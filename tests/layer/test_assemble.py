@@ -14,7 +14,7 @@ from layers import assembled, laid_out, raw_wheel, unzipped
 from package_index import make_wheel
 
 from entrypoint.errors import ArchiveError
-from entrypoint.layer.assemble import Contested, assemble
+from entrypoint.layer.assemble import Conflict, assemble
 from entrypoint.wheels.wheel import folders
 
 SCHEMES = {
@@ -157,10 +157,10 @@ def test_packages_that_share_a_file(tmp_path):
         make_wheel(tmp_path, name, "1.0", files={"google/__init__.py": b"# namespace\n"})
         for name in ("a", "b")
     ]
-    assert assembled(tmp_path, *same).contested == ()
+    assert assembled(tmp_path, *same).conflicts == ()
     unlike = [make_wheel(tmp_path, name, "1.0", files={"tests/__init__.py": name}) for name in ("c", "d")]
     archive = assembled(tmp_path, *unlike)
-    assert archive.contested == (Contested(path="python/tests/__init__.py", origin=unlike[1].name),)
+    assert archive.conflicts == (Conflict(path="python/tests/__init__.py", origin=unlike[1].name),)
     assert unzipped(archive.path)["python/tests/__init__.py"] == b"d"
 
 

@@ -81,10 +81,10 @@ def moved_to_the_end(library):
         if start <= segment[2] < start + length:
             struct.pack_into("<Q", data, table + number * size + 8, segment[2] + by)
     sections, count = struct.unpack_from("<Q", data, 40)[0], struct.unpack_from("<H", data, 60)[0]
-    for place in range(sections, sections + count * 64, 64):
-        flags, _, offset = struct.unpack_from("<3Q", data, place + 8)
+    for location in range(sections, sections + count * 64, 64):
+        flags, _, offset = struct.unpack_from("<3Q", data, location + 8)
         if flags & 2 and start <= offset < start + length:
-            struct.pack_into("<Q", data, place + 24, offset + by)
+            struct.pack_into("<Q", data, location + 24, offset + by)
     return bytes(data)
 
 
@@ -146,8 +146,8 @@ def test_zeros_that_the_headers_place_behind_the_end(library):
     """As in Go's programs: .bss has no bytes in the file, wherever its header says that it is."""
     table, count = struct.unpack_from("<Q", library, 40)[0], struct.unpack_from("<H", library, 60)[0]
     kinds = {n: struct.unpack_from("<I", library, table + n * 64 + 4)[0] for n in range(count)}
-    place = next(table + number * 64 + 24 for number, kind in kinds.items() if kind == SHT_NOBITS)
-    moved = library[:place] + struct.pack("<Q", len(library) + 1) + library[place + 8 :]
+    location = next(table + number * 64 + 24 for number, kind in kinds.items() if kind == SHT_NOBITS)
+    moved = library[:location] + struct.pack("<Q", len(library) + 1) + library[location + 8 :]
     assert image(without_symbols(moved)) == image(library)
 
 
@@ -192,11 +192,13 @@ def test_the_image_tells_what_would_be_loaded_differently(library):
 
     table = struct.unpack_from("<Q", library, 32)[0]
     segments = {table + n * 56: struct.unpack_from("<2I6Q", library, table + n * 56) for n in range(8)}
-    place, code = next((place, part) for place, part in segments.items() if part[:2] == (PT_LOAD, 5))  # r-x
+    location, code = next(
+        (location, part) for location, part in segments.items() if part[:2] == (PT_LOAD, 5)
+    )  # r-x
     inside = code[2] + code[5] // 2
     assert image(library[:inside] + b"\xf4" + library[inside + 1 :]) != image(library)
     with pytest.raises(ValueError, match="not aligned"):
-        image(library[: place + 8] + struct.pack("<Q", 8) + library[place + 16 :])
+        image(library[: location + 8] + struct.pack("<Q", 8) + library[location + 16 :])
 
 
 def test_a_wheel_s_libraries_and_what_record_says_of_them(library, tmp_path):
@@ -292,12 +294,12 @@ def test_a_layer_that_is_too_large_is_told_of_it(tmp_path):
     archive = assembled(tmp_path, wheel)
     [finding] = [each for each in verify(archive, target(size_budget=1000)) if each.rule == "size-budget"]
     symbols = f"{symbols_in(library) / 1e6:.1f}"
-    assert f", or write 'strip: true', which takes off {symbols} MB; the largest are pkg" in finding.remedy
+    assert f", or write 'strip: true', which takes off {symbols} MB; the largest are pkg" in finding.hint
 
     smaller, _ = Strip(tmp_path / "cache").applied(archive.parts[0])
     archive = assemble([smaller], tmp_path / "smaller.zip")
     [finding] = [each for each in verify(archive, target(size_budget=1000)) if each.rule == "size-budget"]
-    assert "strip" not in finding.remedy
+    assert "strip" not in finding.hint
 
 
 def test_the_manifest_asks_for_it(library, tmp_path):

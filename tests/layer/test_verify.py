@@ -132,16 +132,16 @@ def test_what_is_not_known_of_a_system_is_a_warning(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rpath", "place"),
+    ("rpath", "location"),
     [
         ("$ORIGIN/pkg.libs", "pkg.libs/libhelp.so.1"),
         ("${ORIGIN}/other", "other/libhelp.so.1"),
         (None, "libhelp.so.1"),
     ],
 )
-def test_a_library_that_the_package_brings_along(tmp_path, rpath, place):
+def test_a_library_that_the_package_brings_along(tmp_path, rpath, location):
     user, helper = linked(tmp_path, "libhelp.so.1", rpath=rpath)
-    assert rules_of(tmp_path, {"a.so": user, place: helper}) == []
+    assert rules_of(tmp_path, {"a.so": user, location: helper}) == []
 
 
 def test_libraries_of_the_runtime(tmp_path):

@@ -16,7 +16,7 @@ from shutil import which
 import pytest
 from package_index import IndexServer, make_wheel, pip_environment, undescribed
 
-from entrypoint.errors import Place
+from entrypoint.errors import Location
 from entrypoint.index.package_index import PackageIndex
 from entrypoint.lock.lock_file import lock_text
 from entrypoint.lock.pip_compile import PipCompile
@@ -93,8 +93,8 @@ def compiled_natively(python, folder, lines, environment):
 
 
 def locked(target, lines, environment, engine=PipCompile):
-    place = Place("lambda-layers.yml", 1)
-    requirements = Requirements(lines=tuple((line, place) for line in lines), place=place)
+    location = Location("lambda-layers.yml", 1)
+    requirements = Requirements(lines=tuple((line, location) for line in lines), location=location)
     with PackageIndex(environment=environment) as index:
         compiler = engine(environment=environment, mask=index.mask)
         return resolve(requirements, target, compile=compiler, index=index, describe=undescribed)

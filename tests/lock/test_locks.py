@@ -4,7 +4,7 @@ import sys
 import pytest
 from package_index import make_sdist, make_wheel, pip_environment, sha256
 
-from entrypoint.errors import LockError, Place
+from entrypoint.errors import Location, LockError
 from entrypoint.lock.header import inputs_hash, lock_path
 from entrypoint.lock.lock_file import (
     Lock,
@@ -21,18 +21,18 @@ from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 
 ARM_313 = Platform(RUNTIMES["python3.13"], Architecture.ARM64)
 X86_39 = Platform(RUNTIMES["python3.9"], Architecture.X86_64)
-NOWHERE = Place("lambda-layers.yml", 3)
+NOWHERE = Location("lambda-layers.yml", 3)
 DIGESTS = tuple(f"sha256:{letter * 64}" for letter in "abcdef")
 
 
 def pin(name, version, *letters, via=()):
     hashes = frozenset(f"sha256:{letter * 64}" for letter in letters)
-    return Pin(name=name, version=version, hashes=hashes, place=NOWHERE, via=via)
+    return Pin(name=name, version=version, hashes=hashes, location=NOWHERE, via=via)
 
 
 def inputs(tmp_path, text="requests\n"):
     (tmp_path / "requirements.in").write_text(text, "utf-8")
-    return Requirements(files=(tmp_path / "requirements.in",), place=NOWHERE)
+    return Requirements(files=(tmp_path / "requirements.in",), location=NOWHERE)
 
 
 def hash_of(tmp_path, text, platform=ARM_313):
@@ -53,11 +53,11 @@ def user_lock(tmp_path, text):
 class TestWhereALockStands:
     def test_beside_the_first_input(self, tmp_path):
         files = (tmp_path / "web" / "requirements.in", tmp_path / "more.in")
-        path = lock_path(Requirements(files=files, place=NOWHERE), ARM_313, "web", tmp_path)
+        path = lock_path(Requirements(files=files, location=NOWHERE), ARM_313, "web", tmp_path)
         assert path == tmp_path / "web" / "requirements-python3.13-arm64.txt"
 
     def test_beside_the_manifest_for_inline_lines(self, tmp_path):
-        requirements = Requirements(lines=(("six", NOWHERE),), place=NOWHERE)
+        requirements = Requirements(lines=(("six", NOWHERE),), location=NOWHERE)
         assert lock_path(requirements, X86_39, "web", tmp_path) == tmp_path / "web-python3.9-x86_64.txt"
 
 
@@ -130,7 +130,7 @@ class TestOurLock:
         assert [(each.name, each.version, each.hashes, each.via) for each in lock.pins] == [
             (each.name, each.version, each.hashes, each.via) for each in pins
         ]
-        assert str(lock.pins[1].place) == "requirements-python3.13-arm64.txt:7"
+        assert str(lock.pins[1].location) == "requirements-python3.13-arm64.txt:7"
         assert lock.inputs == hash_of(tmp_path, "requests\n")
 
     def test_gets_the_index_options_of_its_inputs(self, tmp_path):
@@ -185,7 +185,7 @@ class TestOurLock:
         ]
         make_sdist(wheels, "top", "1.0")
         pins = [
-            Pin(name=name, version=version, hashes=frozenset({f"sha256:{sha256(path)}"}), place=NOWHERE)
+            Pin(name=name, version=version, hashes=frozenset({f"sha256:{sha256(path)}"}), location=NOWHERE)
             for name, version, path in zip(
                 ("top", "below", "deep"), ("1.0", "2.0", "3.0"), built, strict=True
             )
@@ -214,7 +214,7 @@ class TestALockOfTheUsersOwn:
         assert [str(each) for each in new.pins] == ["audioop-lts==0.2.1", "numpy==2.5.5"]
         assert [str(each) for each in old.pins] == ["numpy==2.0.2", "uvloop==0.21"]
         assert new.pins[1].hashes == {DIGESTS[2], DIGESTS[3]}
-        assert (new.pins[1].via, str(new.pins[1].place)) == (("pandas", "app"), "lock.txt:8")
+        assert (new.pins[1].via, str(new.pins[1].location)) == (("pandas", "app"), "lock.txt:8")
         assert new.options.index_url == "https://index.example/simple"
         assert new.inputs is None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from layers import PYTHON313
 
-from entrypoint.errors import LockError, ManifestError, Place
+from entrypoint.errors import Location, LockError, ManifestError
 from entrypoint.lock.lock_file import read_pinned
 from entrypoint.lock.project_table import project_requirements
 from entrypoint.lock.requirements import read_requirements
@@ -71,10 +71,10 @@ def test_what_is_missing(options, message):
 def test_a_pyproject_is_read_with_its_lines(tmp_path):
     (tmp_path / "pyproject.toml").write_text(PROJECT)
     requirements = Requirements(
-        files=(tmp_path / "pyproject.toml",), groups=("prod",), place=Place("lambda-layers.yml", 4)
+        files=(tmp_path / "pyproject.toml",), groups=("prod",), location=Location("lambda-layers.yml", 4)
     )
     found = read_requirements(requirements, root=tmp_path)
-    assert [(line.name, line.place.line) for line in found.requirements] == [
+    assert [(line.name, line.location.line) for line in found.requirements] == [
         ("requests", 3),
         ("boto3", 7),
         ("six", 8),

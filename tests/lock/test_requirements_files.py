@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.markers import Marker
 
-from entrypoint.errors import ManifestError, Place
+from entrypoint.errors import Location, ManifestError
 from entrypoint.index.tags import marker_environment
 from entrypoint.lock.requirement_lines import logical_lines
 from entrypoint.lock.requirements import read_requirements, read_requirements_file
@@ -39,7 +39,7 @@ def test_requirements_come_with_their_places(tmp_path):
         "idna\n"
     )
     found = read(tmp_path, text).requirements
-    assert [(str(line), str(line.place)) for line in found] == [
+    assert [(str(line), str(line.location)) for line in found] == [
         ('requests[security,socks]<3,>=2 ; python_version > "3.8"', "requirements.in:3"),
         ("six==1.16", "requirements.in:4"),
         ("idna", "requirements.in:8"),
@@ -53,7 +53,7 @@ def test_included_files_are_relative_to_the_file_that_includes_them(tmp_path):
     (tmp_path / "shared" / "deep" / "more.in").write_text("six\n", "utf-8")
     (tmp_path / "constraints.txt").write_text("urllib3<3\n-r shared/deep/more.in\n", "utf-8")
     found = read(tmp_path, "-r shared/base.in\n--constraint=constraints.txt\nrequests\n")
-    assert [str(line.place) for line in found.requirements] == [
+    assert [str(line.location) for line in found.requirements] == [
         "shared/deep/more.in:1",
         "shared/base.in:2",
         "requirements.in:3",
@@ -147,15 +147,15 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path):
 
 
 def test_lines_of_the_manifest_keep_their_places():
-    place = Place("lambda-layers.yml", 7)
-    found = read_requirements(Requirements(lines=(("six >= 1", place),), place=place))
-    assert [(str(line), line.place) for line in found.requirements] == [("six>=1", place)]
+    location = Location("lambda-layers.yml", 7)
+    found = read_requirements(Requirements(lines=(("six >= 1", location),), location=location))
+    assert [(str(line), line.location) for line in found.requirements] == [("six>=1", location)]
 
 
 def test_the_dependencies_of_a_pyproject(tmp_path):
     text = '[project]\nname = "app"\ndependencies = [\n  "six>=1",\n  "idna; sys_platform == \'linux\'",\n]\n'
     found = read(tmp_path, text, "pyproject.toml").requirements
-    assert [str(line.place) for line in found] == ["pyproject.toml:4", "pyproject.toml:5"]
+    assert [str(line.location) for line in found] == ["pyproject.toml:4", "pyproject.toml:5"]
 
 
 @pytest.mark.parametrize(
@@ -230,4 +230,4 @@ def test_no_text_is_met_with_anything_but_problems(tmp_path_factory, text):
     (folder / "any.in").write_text(text.encode("utf-8", "replace").decode("utf-8"), "utf-8")
     with suppress(ManifestError):
         found = read_requirements_file(folder / "any.in", root=folder)
-        assert all(line.place.line for line in found.requirements)
+        assert all(line.location.line for line in found.requirements)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from package_index import IndexServer, make_sdist, make_wheel, pip_environment, sha256
 
-from entrypoint.errors import CompileError, LockError, Place
+from entrypoint.errors import CompileError, Location, LockError
 from entrypoint.index.package_index import PackageIndex
 from entrypoint.lock.dependencies import Describing
 from entrypoint.lock.lock_file import lock_text, read_lock, write_lock
@@ -41,7 +41,7 @@ class Bench:
 
     def requirements(self, text, name="requirements.in"):
         (self.folder / name).write_text(text, "utf-8")
-        return Requirements(files=(self.folder / name,), place=Place("lambda-layers.yml", 5))
+        return Requirements(files=(self.folder / name,), location=Location("lambda-layers.yml", 5))
 
     def lock(self, requirements, platform=ARM_313, **options):
         if isinstance(requirements, str):
@@ -160,7 +160,7 @@ def test_a_lock_says_who_asked_for_what_and_where(bench):
     bench.wheel("deep", "1.0")
     (bench.folder / "bounds.txt").write_text("deep<2\n", "utf-8")
     lock = bench.lock("# the app\napp\nbelow\n-c bounds.txt\n")
-    assert [(pin.name, pin.via, str(pin.place)) for pin in lock.pins] == [
+    assert [(pin.name, pin.via, str(pin.location)) for pin in lock.pins] == [
         ("app", ("-r requirements.in",), "requirements.in:2"),
         ("below", ("-r requirements.in", "app"), "requirements.in:3"),
         ("deep", ("-c bounds.txt", "app", "below"), "bounds.txt:1"),
@@ -170,8 +170,8 @@ def test_a_lock_says_who_asked_for_what_and_where(bench):
 def test_lines_of_the_manifest(bench):
     bench.wheel("app", "1.0", requires=("extra-thing; extra == 'more'",), extras=("more",))
     bench.wheel("extra-thing", "1.0")
-    place = Place("lambda-layers.yml", 5)
-    lock = bench.lock(Requirements(lines=(("app[more]>=1", place),), place=place))
+    location = Location("lambda-layers.yml", 5)
+    lock = bench.lock(Requirements(lines=(("app[more]>=1", location),), location=location))
     assert [(str(pin), pin.via) for pin in lock.pins] == [
         ("app==1.0", ("lambda-layers.yml",)),
         ("extra-thing==1.0", ("app",)),

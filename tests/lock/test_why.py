@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from layers import PYTHON313
 
-from entrypoint.errors import Place
+from entrypoint.errors import Location
 from entrypoint.lock.header import inputs_hash
 from entrypoint.lock.lock_file import Lock, Pin, write_lock
 from entrypoint.lock.requirement_lines import read_lines
@@ -34,10 +34,10 @@ def project(tmp_path):
     )
     (tmp_path / "more.in").write_text("below\nbelow<9; sys_platform == 'win32'\n")
     (tmp_path / "bounds.txt").write_text("deep<2\n")
-    asked = read_lines(Requirements(files=(tmp_path / "web.in",), place=Place("lambda-layers.yml")))
+    asked = read_lines(Requirements(files=(tmp_path / "web.in",), location=Location("lambda-layers.yml")))
     hashes = frozenset({f"sha256:{'0' * 64}"})
     pins = tuple(
-        Pin(name=name, version="1.0", hashes=hashes, place=Place("web.in"), via=via)
+        Pin(name=name, version="1.0", hashes=hashes, location=Location("web.in"), via=via)
         for name, via in VIA.items()
     )
     lock = Lock(platform=PYTHON313, pins=pins, inputs=inputs_hash(asked, PYTHON313))
@@ -79,8 +79,8 @@ def test_packages_that_need_each_other(project):
 
 def test_lines_of_the_manifest(project):
     (project / "lambda-layers.yml").write_text(MANIFEST.replace("web.in", "[app, other]"))
-    inline = tuple((name, Place("lambda-layers.yml", 3)) for name in ("app", "other"))
-    asked = read_lines(Requirements(lines=inline, place=Place("lambda-layers.yml")))
+    inline = tuple((name, Location("lambda-layers.yml", 3)) for name in ("app", "other"))
+    asked = read_lines(Requirements(lines=inline, location=Location("lambda-layers.yml")))
     lock = project / f"{TARGET}.txt"
     header = (
         f"# Made by `lambda-layers lock` for python3.13-x86_64.\n# inputs: {inputs_hash(asked, PYTHON313)}\n"

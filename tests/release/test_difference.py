@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoint.release.difference import Kind, Side, compare
+from entrypoint.release.difference import ChangeKind, Side, compare
 
 SETS = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["1.0", "1", "2.0", "2.0rc1", "odd!"]))
 
@@ -16,12 +16,12 @@ def side(versions, sizes=lambda _: None):
 @pytest.mark.parametrize(
     ("before", "after", "kind"),
     [
-        ("9.0", "10.0", Kind.UPGRADED),
-        ("2.0", "2.0rc1", Kind.DOWNGRADED),
-        ("1.0", "1.0+local", Kind.UPGRADED),
-        ("what a stranger made", "1.0", Kind.UPGRADED),
-        (None, "1.0", Kind.ADDED),
-        ("1.0", None, Kind.REMOVED),
+        ("9.0", "10.0", ChangeKind.UPGRADED),
+        ("2.0", "2.0rc1", ChangeKind.DOWNGRADED),
+        ("1.0", "1.0+local", ChangeKind.UPGRADED),
+        ("what a stranger made", "1.0", ChangeKind.UPGRADED),
+        (None, "1.0", ChangeKind.ADDED),
+        ("1.0", None, ChangeKind.REMOVED),
     ],
 )
 def test_what_happened_to_a_package(before, after, kind):

@@ -6,7 +6,7 @@ from planning import arn, function, planned
 from rolling import LAYERS, NEW, OLD, rolling
 
 from entrypoint.aws.model import Details
-from entrypoint.aws.reasons import REMEDIES
+from entrypoint.aws.reasons import HINTS
 from entrypoint.errors import PlanError
 from entrypoint.layer.describe import BuiltArchive
 from entrypoint.release.sizes import refuse_overweight
@@ -48,13 +48,13 @@ def on_a_version(**changes):
     return fault.changed(change)
 
 
-@pytest.mark.parametrize("code", REMEDIES)
-def test_each_reason_code_is_told_with_its_remedy(aws, refused, code):
+@pytest.mark.parametrize("code", HINTS)
+def test_each_reason_code_is_told_with_a_hint(aws, refused, code):
     aws.declare_function("api", layers=[OLD])
     aws.fail_next_update("api", reason_code=code, reason="AWS says why")
     said = refused("layers: [web]")
     assert said == (
-        f"the update of api failed: AWS says why ({code}); it goes on as it was before; {REMEDIES[code]}"
+        f"the update of api failed: AWS says why ({code}); it goes on as it was before; {HINTS[code]}"
     )
 
 

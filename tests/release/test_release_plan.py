@@ -81,7 +81,7 @@ def test_a_layer_of_the_manifest_that_is_not_listed_is_drift_and_stays():
     assert after(plan, "api") == (arn("tools", 2), arn("web", 7))
     (warning,) = plan.warnings
     assert "api has tools, which the manifest does not list for it" in warning.message
-    assert "exclusive: true" in warning.remedy
+    assert "exclusive: true" in warning.hint
 
 
 def test_exclusive_takes_off_the_manifests_other_layers_and_no_foreign_ones():
@@ -152,7 +152,7 @@ def test_no_fit_names_both_sides_and_every_function_at_once():
     built = "'web' is built for python3.12-x86_64, python3.13-x86_64"
     assert first.message == f"a runs on nodejs22.x-x86_64; {built}"
     assert second.message == f"b runs on python3.13-arm64; {built}"
-    assert (first.place.file, first.place.line) == ("lambda-layers.yml", 5)
+    assert (first.location.file, first.location.line) == ("lambda-layers.yml", 5)
 
 
 def test_more_than_five_layers_are_refused_before_anything_is_done():
@@ -176,7 +176,7 @@ def test_a_function_that_does_not_exist_is_an_error_with_a_suggestion():
         planned(WEB + "functions: {report: {layers: [web]}, xyz: {layers: [web]}}", function("reports"))
     first, second = caught.value.problems
     assert str(first).endswith("there is no function 'report' in eu-west-1; did you mean 'reports'?")
-    assert "create it first" in second.remedy
+    assert "create it first" in second.hint
 
 
 def test_a_glob_that_matches_nothing_is_a_warning():

@@ -144,7 +144,7 @@ def test_a_refusal_says_what_to_allow(put, faults):
         put()
     (problem,) = caught.value.problems
     assert problem.message.startswith("AWS refuses PublishLayerVersion for web: User: x is not")
-    assert problem.remedy == "allow lambda:PublishLayerVersion to the role of this run, on arn:aws:lambda:y"
+    assert problem.hint == "allow lambda:PublishLayerVersion to the role of this run, on arn:aws:lambda:y"
 
 
 @pytest.fixture(scope="module")

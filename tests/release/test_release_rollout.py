@@ -199,7 +199,7 @@ def test_a_function_that_may_not_be_changed_stops_no_other(aws, faults, roll, la
     outcomes = roll()
     (problem,) = outcomes["a"].error.problems
     assert problem.message.startswith("AWS refuses UpdateFunctionConfiguration for a: User: x is not")
-    assert problem.remedy == "allow lambda:GetLayerVersion to the role of this run, on arn:y"
+    assert problem.hint == "allow lambda:GetLayerVersion to the role of this run, on arn:y"
     assert (layers_of("a"), layers_of("b")) == ([], [NEW])
 
 

@@ -13,7 +13,7 @@ from entrypoint.manifest.model import Destination, Vpc
 from entrypoint.release.alarms import Alarm
 from entrypoint.release.selection import select
 from entrypoint.release.state import LayerState, RegionState
-from entrypoint.release.status import Kind, status_of
+from entrypoint.release.status import DriftKind, status_of
 
 TODAY = date(2026, 11, 23)
 WEB = "layers:\n" + layer("web")
@@ -59,41 +59,41 @@ def test_nothing_drifts_where_all_is_as_the_manifest_asks():
 def test_a_lock_that_is_not_deployed():
     api = function("api", arn("web", 6))
     assert drift(ON_API, api, web=[version("web", 6, OTHER)]) == [
-        (Kind.NOT_DEPLOYED, "web", "version 6", "what the locks here say"),
-        (Kind.OFF_VERSION, "api", "web:6", "web, not deployed yet"),
+        (DriftKind.NOT_DEPLOYED, "web", "version 6", "what the locks here say"),
+        (DriftKind.OFF_VERSION, "api", "web:6", "web, not deployed yet"),
     ]
-    assert drift(WEB, web=[]) == [(Kind.NOT_DEPLOYED, "web", "no version", "what the locks here say")]
+    assert drift(WEB, web=[]) == [(DriftKind.NOT_DEPLOYED, "web", "no version", "what the locks here say")]
 
 
 def test_a_function_off_its_version_or_without_it():
     versions = [version("web", 7), version("web", 6, OTHER)]
     assert drift(ON_API, function("api", arn("web", 6)), web=versions) == [
-        (Kind.OFF_VERSION, "api", "web:6", "web:7")
+        (DriftKind.OFF_VERSION, "api", "web:6", "web:7")
     ]
-    assert drift(ON_API, function("api"), web=versions) == [(Kind.OFF_VERSION, "api", "none", "web:7")]
+    assert drift(ON_API, function("api"), web=versions) == [(DriftKind.OFF_VERSION, "api", "none", "web:7")]
 
 
 def test_a_foreign_layer_of_the_manifest_at_another_version():
     theirs = [arn("Powertools", number, account="210987654321") for number in (7, 8)]
     text = WEB + f'functions: {{api: {{layers: ["{theirs[1]}"]}}}}'
     assert drift(text, function("api", theirs[0]), web=[version("web", 7)]) == [
-        (Kind.OFF_VERSION, "api", "Powertools:7", "Powertools:8")
+        (DriftKind.OFF_VERSION, "api", "Powertools:7", "Powertools:8")
     ]
 
 
 def test_a_version_that_somebody_published_by_hand():
     api = function("api", arn("web", 8))
     assert drift(ON_API, api, web=[by_hand("web", 8), version("web", 7)]) == [
-        (Kind.NOT_OURS, "web", "version 8, by another hand", "version 7"),
-        (Kind.OFF_VERSION, "api", "web:8", "web:7"),
+        (DriftKind.NOT_OURS, "web", "version 8, by another hand", "version 7"),
+        (DriftKind.OFF_VERSION, "api", "web:8", "web:7"),
     ]
 
 
 def test_a_version_in_use_that_was_deleted():
     api, other = function("api", arn("web", 5)), function("other", arn("web", 4))
     assert drift(ON_API, api, other, web=[version("web", 7)]) == [
-        (Kind.DELETED, "api", "web:5, which was deleted", "web:7"),
-        (Kind.DELETED, "other", "web:4, which was deleted", "a version that stands"),
+        (DriftKind.DELETED, "api", "web:5, which was deleted", "web:7"),
+        (DriftKind.DELETED, "other", "web:4, which was deleted", "a version that stands"),
     ]
 
 
@@ -105,7 +105,7 @@ def test_another_accounts_layer_of_the_same_name_is_not_taken_for_deleted():
 def test_a_function_that_there_is_not():
     assert drift(ON_API, web=[version("web", 7)]) == [
         (
-            Kind.MISSING,
+            DriftKind.MISSING,
             "api",
             f"there is no function 'api' in {REGION}",
             "create it first, or take it out of the manifest",
@@ -117,7 +117,7 @@ def test_a_function_that_there_is_not():
 
 def test_a_function_of_another_runtime_than_the_layer_is_built_for():
     ((kind, subject, has, _),) = drift(ON_API, function("api", runtime="python3.12"), web=[version("web", 7)])
-    assert (kind, subject) == (Kind.UNFIT, "api")
+    assert (kind, subject) == (DriftKind.UNFIT, "api")
     assert has == "api runs on python3.12-x86_64; 'web' is built for python3.13-x86_64"
 
 
@@ -125,7 +125,7 @@ def test_a_layer_of_the_manifest_that_is_not_listed():
     text = WEB + layer("tools") + "functions: {api: {layers: [web]}}"
     api = function("api", arn("tools", 2), arn("web", 7))
     standing = {"web": [version("web", 7)], "tools": [version("tools", 2)]}
-    assert drift(text, api, **standing) == [(Kind.UNLISTED, "api", "tools:2", "it is not listed here")]
+    assert drift(text, api, **standing) == [(DriftKind.UNLISTED, "api", "tools:2", "it is not listed here")]
 
 
 def test_settings_and_alarms():
@@ -138,10 +138,10 @@ def test_settings_and_alarms():
         metric="Errors", function="api", statistic="Sum", comparison="", threshold=0, datapoints=3, actions=()
     )
     assert drift(text, api, details=details, alarms=[alarm], web=[version("web", 7)]) == [
-        (Kind.SETTINGS, "api", "vpc: subnet-2, sg-1", "subnet-1, sg-1"),
-        (Kind.SETTINGS, "api", "reserved concurrency: 0", "5"),
-        (Kind.SETTINGS, "api", "aliases: a version with other layers", "live"),
-        (Kind.SETTINGS, "lambda-layers-api-Errors", "not as it should be", "the recommended alarm"),
+        (DriftKind.SETTINGS, "api", "vpc: subnet-2, sg-1", "subnet-1, sg-1"),
+        (DriftKind.SETTINGS, "api", "reserved concurrency: 0", "5"),
+        (DriftKind.SETTINGS, "api", "aliases: a version with other layers", "live"),
+        (DriftKind.SETTINGS, "lambda-layers-api-Errors", "not as it should be", "the recommended alarm"),
     ]
 
 
@@ -172,20 +172,22 @@ def test_what_a_plan_would_change_is_drift(api, other, web, tools, exclusive):
         tools=versions("tools", tools),
     )
     found = status(text, state).drift
-    kinds = {Kind.NOT_DEPLOYED, Kind.OFF_VERSION, Kind.DELETED}
+    kinds = {DriftKind.NOT_DEPLOYED, DriftKind.OFF_VERSION, DriftKind.DELETED}
     try:
         plan = plan_of(text, state)
     except PlanError:
-        assert Kind.UNFIT in {each.kind for each in found}
+        assert DriftKind.UNFIT in {each.kind for each in found}
         return
     agreeing = not any(each.kind in kinds for each in found)
     assert agreeing == plan.is_empty
     updated = {change.function.name for change in plan.to_update}
-    assert updated == {each.subject for each in found if each.kind in {Kind.OFF_VERSION, Kind.DELETED}}
+    assert updated == {
+        each.subject for each in found if each.kind in {DriftKind.OFF_VERSION, DriftKind.DELETED}
+    }
 
 
 @pytest.mark.parametrize("entry", ['"o*"', "other"])
 def test_an_image_function_takes_no_layers(entry):
     text = WEB + f"functions: {{{entry}: {{layers: [web]}}}}"
     found = drift(text, function("other", package_type="Image"), web=[version("web", 7)])
-    assert [kind for kind, *_ in found] == ([] if "*" in entry else [Kind.MISSING])
+    assert [kind for kind, *_ in found] == ([] if "*" in entry else [DriftKind.MISSING])

@@ -1,6 +1,6 @@
 """What is said in a workflow's log."""
 
-from entrypoint.errors import Problem
+from entrypoint.errors import Diagnostic
 from entrypoint.report.console import Console
 from entrypoint.report.github import without_commands
 
@@ -8,7 +8,7 @@ from entrypoint.report.github import without_commands
 def test_strangers_give_a_runner_no_commands(capsys):
     console = Console(disarm=without_commands)
     console.say("::set-output name=changed::false")
-    console.warn([Problem("a build says: ##[add-path]/tmp/evil", "do not listen")])
+    console.warn([Diagnostic("a build says: ##[add-path]/tmp/evil", "do not listen")])
     said = capsys.readouterr().err
     assert "name=changed" in said
     assert "/tmp/evil" in said

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from entrypoint.errors import Place, Problem
+from entrypoint.errors import Diagnostic, Location
 from entrypoint.report import github
 
 
@@ -57,7 +57,7 @@ def test_two_summaries_of_a_step_share_its_room(step, tmp_path):
 
 
 def test_an_eleventh_annotation_would_be_dropped_so_the_tenth_counts_the_rest():
-    problems = [Problem(f"wrong: {number}", "mend", Place("a,b.yml", 3)) for number in range(12)]
+    problems = [Diagnostic(f"wrong: {number}", "mend", Location("a,b.yml", 3)) for number in range(12)]
     lines = [*github.annotations("error", problems)]
     assert len(lines) == 10
     assert lines[0] == "::error file=a%2Cb.yml,line=3::wrong: 0; mend"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from planning import arn, function, version
 
 from entrypoint.aws.model import LayerVersion
-from entrypoint.errors import Problem
+from entrypoint.errors import Diagnostic
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.archive_contents import Content, FileKind, Inventory
@@ -22,7 +22,7 @@ from entrypoint.release.findings import Diagnosis, warning
 from entrypoint.release.function_change import FunctionChange
 from entrypoint.release.overview import Duplicate, Overview
 from entrypoint.release.plan import LayerAction, LayerChange
-from entrypoint.release.status import Drift, Kind, RegionStatus
+from entrypoint.release.status import Drift, DriftKind, RegionStatus
 from entrypoint.report import page
 from entrypoint.report.treemap import WHOLE, boxes
 
@@ -88,7 +88,7 @@ def overview(name="web", text="text", *, contents=3):
         contents=made,
         paths=frozenset({f"python/{text}"}),
         note=text,
-        findings=(Problem(text, text, rule=name),),
+        findings=(Diagnostic(text, text, rule=name),),
     )
     stranger = LayerVersion(
         arn=arn("web", 2), version=2, description=text, created=datetime(2026, 1, 2, tzinfo=UTC)
@@ -105,12 +105,12 @@ def overview(name="web", text="text", *, contents=3):
         layers=(change,),
         versions={name: (stranger, version("web", 1))},
         functions=(FunctionChange(function=function(name, arn("web", 1), runtime=text), wanted=()),),
-        drift=(Drift(kind=Kind.OFF_VERSION, subject=name, has=text, wanted=text),),
+        drift=(Drift(kind=DriftKind.OFF_VERSION, subject=name, has=text, wanted=text),),
     )
     return Overview(
         project=name,
         made=datetime(2026, 11, 23, 12, tzinfo=UTC),
-        missing=(Problem(text, text),),
+        missing=(Diagnostic(text, text),),
         inventories=(layer, layer),
         duplicates=(
             Duplicate(layers=(name, text), packages={name: (text, "1")}, paths=(text,), functions=(name,)),
@@ -193,7 +193,7 @@ def test_where_nothing_is_known_it_says_so():
     empty = Overview(
         project="p",
         made=datetime(2026, 11, 23, tzinfo=UTC),
-        missing=(Problem("there are no AWS credentials", "set AWS_PROFILE"),),
+        missing=(Diagnostic("there are no AWS credentials", "set AWS_PROFILE"),),
         inventories=(),
         duplicates=(),
         regions=(),
@@ -228,7 +228,7 @@ def test_boxes_are_in_proportion_and_fill_the_whole(sizes):
 
 
 def luminance(colour):
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    parts = [int(colour[location : location + 2], 16) / 255 for location in (1, 3, 5)]
     red, green, blue = (
         part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
     )

@@ -7,7 +7,7 @@ from image_registry import ImageRegistry
 from entrypoint.errors import CompileError
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 from entrypoint.wheels.containers import LABEL, Containers
-from entrypoint.wheels.source_builds import Workplace
+from entrypoint.wheels.source_builds import BuildEnvironment
 
 pytestmark = pytest.mark.engine
 
@@ -36,18 +36,20 @@ def opened(engine, said):
 
 
 @pytest.fixture
-def workplace(engine):
+def build_environment(engine):
     """A workplace in an image of our own, so that its containers can be told from all others."""
     name = f"lambda-layers-tests:{uuid.uuid4().hex}"
     container = engine.containers.create(BUILDER)
     container.commit(*name.split(":"), changes=f"LABEL tests={name}")
     container.remove()
-    yield Workplace(platform=X86_313, image=name)
+    yield BuildEnvironment(platform=X86_313, image=name)
     engine.images.remove(name, force=True)
 
 
-def running(engine, workplace):
-    return engine.containers.list(all=True, filters={"ancestor": engine.images.get(workplace.image).id})
+def running(engine, build_environment):
+    return engine.containers.list(
+        all=True, filters={"ancestor": engine.images.get(build_environment.image).id}
+    )
 
 
 def shell(container, script, files=None):
@@ -57,8 +59,8 @@ def shell(container, script, files=None):
     return outcome
 
 
-def test_files_go_in_and_come_out(opened, workplace):
-    container = opened().open(workplace)
+def test_files_go_in_and_come_out(opened, build_environment):
+    container = opened().open(build_environment)
     files = {"in.txt": b"content", "settings/secret": b"s3cret"}
     script = "cat in.txt; stat -c '%a %n' settings settings/secret; mkdir out; cp in.txt out/copy; exit 3"
     outcome = shell(container, script, files)
@@ -68,8 +70,8 @@ def test_files_go_in_and_come_out(opened, workplace):
     assert len(shell(container, "ls /lambda-layers").output.splitlines()) == 1  # that of this very command
 
 
-def test_the_folder_depends_on_the_files_and_not_on_the_settings(opened, workplace):
-    container = opened().open(workplace)
+def test_the_folder_depends_on_the_files_and_not_on_the_settings(opened, build_environment):
+    container = opened().open(build_environment)
     folders = [
         shell(container, "pwd", {"a": content, "settings/b": secret}).output
         for content, secret in ((b"1", b"1"), (b"1", b"2"), (b"2", b"1"))
@@ -77,46 +79,46 @@ def test_the_folder_depends_on_the_files_and_not_on_the_settings(opened, workpla
     assert folders[0] == folders[1] != folders[2]
 
 
-def test_one_container_serves_until_the_end(opened, workplace, engine):
+def test_one_container_serves_until_the_end(opened, build_environment, engine):
     containers = opened()
-    assert containers.open(workplace).session == containers.open(workplace).session
-    (container,) = running(engine, workplace)
+    assert containers.open(build_environment).session == containers.open(build_environment).session
+    (container,) = running(engine, build_environment)
     assert container.labels[LABEL] == "python3.13-x86_64"
     containers.close()
-    assert running(engine, workplace) == []
+    assert running(engine, build_environment) == []
     with pytest.raises(CompileError, match="being stopped"):
-        containers.open(workplace)
+        containers.open(build_environment)
 
 
-def test_a_command_that_takes_too_long_ends_with_its_container(opened, workplace, engine):
+def test_a_command_that_takes_too_long_ends_with_its_container(opened, build_environment, engine):
     containers = opened(seconds=0.5)
-    container = containers.open(workplace)
+    container = containers.open(build_environment)
     with pytest.raises(CompileError, match="it took longer than"):
         shell(container, "sleep 600")
-    assert containers.open(workplace).session != container.session
+    assert containers.open(build_environment).session != container.session
     containers.close()
-    assert running(engine, workplace) == []
+    assert running(engine, build_environment) == []
 
 
-def test_a_container_that_somebody_else_removes(opened, workplace, engine):
-    container = opened().open(workplace)
-    for found in running(engine, workplace):
+def test_a_container_that_somebody_else_removes(opened, build_environment, engine):
+    container = opened().open(build_environment)
+    for found in running(engine, build_environment):
         found.remove(force=True)
     with pytest.raises(CompileError, match=r"the container of .* broke off"):
         shell(container, "true")
 
 
-def test_what_an_image_is_made_of_is_told_without_fetching_it(opened, workplace, engine, said):
+def test_what_an_image_is_made_of_is_told_without_fetching_it(opened, build_environment, engine, said):
     containers = opened()
-    assert containers.identity(workplace) == engine.images.get(workplace.image).id
-    assert containers.identity(Workplace(platform=ARM_313, image=workplace.image)) is None
-    assert containers.identity(Workplace(platform=X86_313, image="127.0.0.1:1/no:image")) is None
+    assert containers.identity(build_environment) == engine.images.get(build_environment.image).id
+    assert containers.identity(BuildEnvironment(platform=ARM_313, image=build_environment.image)) is None
+    assert containers.identity(BuildEnvironment(platform=X86_313, image="127.0.0.1:1/no:image")) is None
     assert said == []
 
 
 def test_an_image_is_pulled_once_and_only_where_it_is_missing(opened, said, engine):
     with ImageRegistry(layers=4) as registry:
-        missing = Workplace(platform=X86_313, image=registry.image)
+        missing = BuildEnvironment(platform=X86_313, image=registry.image)
         for _ in range(2):
             with pytest.raises(CompileError, match=r"cannot be started: .*cat"):
                 opened().open(missing)
@@ -128,7 +130,7 @@ def test_an_image_is_pulled_once_and_only_where_it_is_missing(opened, said, engi
 
 def test_an_image_of_another_architecture(opened, engine):
     with ImageRegistry(layers=1) as registry:
-        wrong = Workplace(platform=ARM_313, image=registry.image)
+        wrong = BuildEnvironment(platform=ARM_313, image=registry.image)
         with pytest.raises(CompileError) as caught:
             opened().open(wrong)
         assert "builder" in str(caught.value)

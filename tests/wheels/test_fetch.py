@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from package_index import make_sdist, make_wheel, sha256
 
-from entrypoint.errors import FetchError, Place, Problem
+from entrypoint.errors import Diagnostic, FetchError, Location
 from entrypoint.index.candidates import IndexFile
 from entrypoint.index.options import IndexOptions
 from entrypoint.lock.lock_file import Lock, Pin
@@ -15,7 +15,7 @@ from entrypoint.wheels.fetch import Sdist, fetch
 
 ARM_313 = Platform(RUNTIMES["python3.13"], Architecture.ARM64)
 X86_39 = Platform(RUNTIMES["python3.9"], Architecture.X86_64)
-PLACE = Place("lock.txt", 1)
+PLACE = Location("lock.txt", 1)
 
 
 class ShelfIndex:
@@ -33,7 +33,7 @@ class ShelfIndex:
     def files(self, name):
         self.asked[name] += 1
         if name in self.broken:
-            raise FetchError(Problem(f"{name} cannot be reached", "run it again"))
+            raise FetchError(Diagnostic(f"{name} cannot be reached", "run it again"))
         paths = sorted(self.folder.glob(f"{name}-*"))
         return tuple(
             IndexFile(
@@ -69,7 +69,7 @@ def shelf(tmp_path):
 
 def pin(name, *paths, version="1.0", hashes=()):
     allowed = {*hashes, *(f"sha256:{sha256(path)}" for path in paths)}
-    return Pin(name=name, version=version, hashes=frozenset(allowed), place=PLACE)
+    return Pin(name=name, version=version, hashes=frozenset(allowed), location=PLACE)
 
 
 def lock_of(*pins, ours=True):
@@ -198,7 +198,7 @@ class TestSources:
             filename="one-1.0.tar.gz",
             sha256=sha256(source),
             path=tmp_path / "cache" / "sdists" / sha256(source) / "one-1.0.tar.gz",
-            place=PLACE,
+            location=PLACE,
         )
         shelf.broken.add("one")
         assert fetch(lock, ARM_313, index=shelf, cache=tmp_path / "cache") == (first,)

@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from package_index import make_sdist, make_wheel, sha256
 
-from entrypoint.errors import CompileError, Place
+from entrypoint.errors import CompileError, Location
 from entrypoint.index.options import IndexOptions
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 from entrypoint.wheels.fetch import Sdist
-from entrypoint.wheels.source_builds import Compiler, Outcome, Workplace
+from entrypoint.wheels.source_builds import BuildEnvironment, BuildResult, Compiler
 
 ARM_313 = Platform(RUNTIMES["python3.13"], Architecture.ARM64)
-HERE = Workplace(platform=ARM_313, image="builder")
+HERE = BuildEnvironment(platform=ARM_313, image="builder")
 
 
 class Workshop:
@@ -52,7 +52,7 @@ class Workshop:
 
     def run(self, files, command, *, said):
         if command[1:] == ["--version"]:
-            return Outcome(code=int(not self.version), output=self.version, files={})
+            return BuildResult(code=int(not self.version), output=self.version, files={})
         with self._guard:
             self.working += 1
             self.most = max(self.most, self.working)
@@ -69,14 +69,16 @@ class Workshop:
 
     def _outcome(self, job):
         if self.fails_with:
-            return Outcome(code=1, output=self.fails_with, files={})
+            return BuildResult(code=1, output=self.fails_with, files={})
         if "sdist" not in job:
-            return Outcome(code=0, output="", files={})
+            return BuildResult(code=0, output="", files={})
         name, version = job["sdist"].removesuffix(".tar.gz").split("-")
         wheel = self.leaves(name, version)
         record = {"wheel": wheel.name if wheel else "", "requires": [{"name": "setuptools"}]}
         files = {"record.json": json.dumps(record).encode()}
-        return Outcome(code=0, output="", files=files | ({wheel.name: wheel.read_bytes()} if wheel else {}))
+        return BuildResult(
+            code=0, output="", files=files | ({wheel.name: wheel.read_bytes()} if wheel else {})
+        )
 
 
 class Builders:
@@ -97,10 +99,10 @@ def said():
 
 @pytest.fixture
 def build(workshop, tmp_path, said):
-    def build(name="thing", workplace=HERE, **options):
+    def build(name="thing", build_environment=HERE, **options):
         compiler = Compiler(Builders(workshop), cache=tmp_path / "cache", say=said.append)
         options = {"options": IndexOptions(), "wanted_by": "web", **options}
-        return compiler.wheel(source(tmp_path, name), workplace, **options)
+        return compiler.wheel(source(tmp_path, name), build_environment, **options)
 
     return build
 
@@ -113,7 +115,7 @@ def source(folder, name, version="1.0"):
         filename=path.name,
         sha256=sha256(path),
         path=path,
-        place=Place("lock.txt", 7),
+        location=Location("lock.txt", 7),
     )
 
 
@@ -147,28 +149,30 @@ def test_another_builder_compiles_anew_and_none_takes_what_was_compiled_last(bui
 @pytest.mark.parametrize(
     "other",
     [
-        Workplace(platform=Platform(RUNTIMES["python3.14"], Architecture.ARM64), image="builder"),
-        Workplace(platform=ARM_313, image="other"),
-        Workplace(platform=ARM_313, image="builder", system_packages=("libyaml",)),
+        BuildEnvironment(platform=Platform(RUNTIMES["python3.14"], Architecture.ARM64), image="builder"),
+        BuildEnvironment(platform=ARM_313, image="other"),
+        BuildEnvironment(platform=ARM_313, image="builder", system_packages=("libyaml",)),
     ],
 )
 def test_another_workplace_compiles_anew(build, workshop, other):
     build()
     workshop.version = f"Python {other.platform.runtime.python}"
     workshop.leaves = lambda name, version: make_wheel(workshop.folder / "out", name, version)
-    build(workplace=other)
+    build(build_environment=other)
     assert workshop.jobs.count("thing-1.0.tar.gz") == 2
 
 
 def test_system_packages_are_installed_once_for_each_container(build, workshop, tmp_path):
-    workplace = Workplace(platform=ARM_313, image="builder", system_packages=("libyaml", "zlib"))
+    build_environment = BuildEnvironment(
+        platform=ARM_313, image="builder", system_packages=("libyaml", "zlib")
+    )
     compiler = Compiler(Builders(workshop), cache=tmp_path / "cache", say=lambda _: None)
     for name in ("one", "two"):
-        compiler.wheel(source(tmp_path, name), workplace, options=IndexOptions(), wanted_by="web")
+        compiler.wheel(source(tmp_path, name), build_environment, options=IndexOptions(), wanted_by="web")
     assert workshop.jobs == [["libyaml", "zlib"], "one-1.0.tar.gz", "two-1.0.tar.gz"]
     workshop.fails_with, workshop.session = "No package libyaml", "2"
     with pytest.raises(CompileError, match=r"libyaml, zlib cannot be installed in builder:\n    No package"):
-        compiler.wheel(source(tmp_path, "three"), workplace, options=IndexOptions(), wanted_by="web")
+        compiler.wheel(source(tmp_path, "three"), build_environment, options=IndexOptions(), wanted_by="web")
 
 
 def test_a_kept_wheel_that_is_damaged_is_compiled_anew(build, workshop):
@@ -211,7 +215,7 @@ def test_a_failed_build_shows_its_last_lines(build, workshop):
     assert problem.message.startswith("thing 1.0 cannot be compiled for python3.13-arm64 in builder:\n")
     assert "line 79" not in problem.message
     assert problem.message.endswith("    line 98\n    line 99")
-    assert problem.remedy.startswith("name what it lacks under system_packages")
+    assert problem.hint.startswith("name what it lacks under system_packages")
 
 
 def test_without_a_builder_it_is_told_why_it_takes_one(build, workshop):

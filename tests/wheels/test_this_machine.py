@@ -7,12 +7,12 @@ import sys
 import pytest
 from sources import make_source
 
-from entrypoint.errors import CompileError, Place
+from entrypoint.errors import CompileError, Location
 from entrypoint.index.options import IndexOptions
 from entrypoint.manifest.runtimes import AL2, RUNTIMES, Architecture, Platform
 from entrypoint.wheels.builders import SystemBuilders
 from entrypoint.wheels.fetch import Sdist
-from entrypoint.wheels.source_builds import Compiler, Workplace
+from entrypoint.wheels.source_builds import BuildEnvironment, Compiler
 from entrypoint.wheels.this_machine import ThisMachine, is_runtime
 
 MINOR = f"python3.{sys.version_info[1]}"
@@ -35,24 +35,24 @@ def amazon_linux(tmp_path):
     return path
 
 
-def workplace(runtime=MINOR, architecture=HERE, **details):
-    return Workplace(platform=Platform(RUNTIMES[runtime], architecture), image="builder", **details)
+def build_environment(runtime=MINOR, architecture=HERE, **details):
+    return BuildEnvironment(platform=Platform(RUNTIMES[runtime], architecture), image="builder", **details)
 
 
 def test_it_serves_where_it_is_what_the_runtime_is_made_of(amazon_linux):
     environment = {"PATH": os.environ["PATH"]}
     other_runtime = next(name for name in RUNTIMES if name not in {MINOR, "provided.al2", "provided.al2023"})
     other_architecture = next(name for name in Architecture if name is not HERE)
-    assert is_runtime(workplace(), environment, amazon_linux)
-    assert not is_runtime(workplace(other_runtime), environment, amazon_linux)
-    assert not is_runtime(workplace(architecture=other_architecture), environment, amazon_linux)
-    assert not is_runtime(workplace(chosen=True), environment, amazon_linux)
-    assert not is_runtime(workplace(system_packages=("zlib",)), environment, amazon_linux)
-    assert not is_runtime(workplace(), {"PATH": "/nowhere"}, amazon_linux)
-    assert not is_runtime(workplace(), {**environment, "AWS_SESSION_TOKEN": "x"}, amazon_linux)
-    assert not is_runtime(workplace(), environment, amazon_linux.with_name("missing"))
+    assert is_runtime(build_environment(), environment, amazon_linux)
+    assert not is_runtime(build_environment(other_runtime), environment, amazon_linux)
+    assert not is_runtime(build_environment(architecture=other_architecture), environment, amazon_linux)
+    assert not is_runtime(build_environment(chosen=True), environment, amazon_linux)
+    assert not is_runtime(build_environment(system_packages=("zlib",)), environment, amazon_linux)
+    assert not is_runtime(build_environment(), {"PATH": "/nowhere"}, amazon_linux)
+    assert not is_runtime(build_environment(), {**environment, "AWS_SESSION_TOKEN": "x"}, amazon_linux)
+    assert not is_runtime(build_environment(), environment, amazon_linux.with_name("missing"))
     amazon_linux.write_text("ID=debian\nVERSION_ID=12\n")
-    assert not is_runtime(workplace(), environment, amazon_linux)
+    assert not is_runtime(build_environment(), environment, amazon_linux)
 
 
 def test_a_package_is_compiled_here_and_sees_nothing_of_ours(tmp_path, amazon_linux):
@@ -63,13 +63,18 @@ def test_a_package_is_compiled_here_and_sees_nothing_of_ours(tmp_path, amazon_li
     builders = SystemBuilders(environment=environment, say=said.append, os_release=amazon_linux)
     compiler = Compiler(builders, cache=tmp_path / "cache", say=said.append)
     sdist = Sdist(
-        name="tiny", version="1.0", filename=path.name, sha256="0" * 64, path=path, place=Place("lock.txt")
+        name="tiny",
+        version="1.0",
+        filename=path.name,
+        sha256="0" * 64,
+        path=path,
+        location=Location("lock.txt"),
     )
-    wheel = compiler.wheel(sdist, workplace(), options=IndexOptions(), wanted_by="web")
+    wheel = compiler.wheel(sdist, build_environment(), options=IndexOptions(), wanted_by="web")
     assert wheel.built_from["builder"]["name"] == "this machine"
     assert f"CPython {platform.python_version()}" in wheel.built_from["builder"]["id"]
     assert said[:2] == ["compiling tiny 1.0 for web in this machine", "tiny 1.0: building the wheel"]
-    assert compiler.wheel(sdist, workplace(), options=IndexOptions(), wanted_by="web") == wheel
+    assert compiler.wheel(sdist, build_environment(), options=IndexOptions(), wanted_by="web") == wheel
     builders.close()
 
 

@@ -103,8 +103,8 @@ def test_damage_in_other_compression_methods_is_told(tmp_path, method):
     with zipfile.ZipFile(path, "w", method) as archive:
         archive.writestr("pkg/a.py", b"hello " * 99)
     good = path.read_bytes()
-    for place in range(len(good)):
-        path.write_bytes(good[:place] + bytes([good[place] ^ 0x5A]) + good[place + 1 :])
+    for location in range(len(good)):
+        path.write_bytes(good[:location] + bytes([good[location] ^ 0x5A]) + good[location + 1 :])
         with suppress(ArchiveError):
             assert set(whole(path).values()) <= {b"hello " * 99}
 

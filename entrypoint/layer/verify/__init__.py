@@ -40,8 +40,8 @@ def verify(archive: Archive, target: Target) -> tuple[Finding, ...]:
             severity=claim.severity,
             target=target,
             message=claim.message,
-            remedy=claim.remedy,
-            place=target.layer.place,
+            hint=claim.hint,
+            location=target.layer.location,
         )
         for rule, check in RULES.items()
         if rule not in target.layer.ignored_rules

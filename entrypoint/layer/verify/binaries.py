@@ -53,8 +53,8 @@ def symbol_version(archive: Archive, target: Target) -> Iterator[Claim]:
             if prefix in have and need > have[prefix]:
                 message = f"{path} of {part.origin} needs {prefix}_{_dotted(need)}, and "
                 message += f"{target.platform.runtime} has {_dotted(have[prefix])}"
-                remedy = "use a version of the package with a wheel for an older system"
-                yield Claim(Severity.ERROR, message, remedy)
+                hint = "use a version of the package with a wheel for an older system"
+                yield Claim(Severity.ERROR, message, hint)
 
 
 def _dotted(version: tuple[int, ...]) -> str:
@@ -75,8 +75,8 @@ def needed_library(archive: Archive, target: Target) -> Iterator[Claim]:
             message = f"{path} of {part.origin} is linked to {library}, "
             message += f"which is neither in the layer nor in {runtime}"
             if runtime.system in COMPLETE:
-                remedy = "use a wheel that brings it along, or add it under lib/ with 'content'"
-                yield Claim(Severity.ERROR, message, remedy)
+                hint = "use a wheel that brings it along, or add it under lib/ with 'content'"
+                yield Claim(Severity.ERROR, message, hint)
             else:
                 message += ", as far as is known"
                 yield Claim(Severity.WARNING, message, "try the layer in the runtime")
@@ -85,8 +85,8 @@ def needed_library(archive: Archive, target: Target) -> Iterator[Claim]:
 def _is_found(library: str, path: str, facts: ElfFacts, paths: set[str]) -> bool:
     """Tell whether the loader finds the library in the layer: by the file's own search path, or in lib/."""
     folder = f"/opt/{dirname(path)}"
-    search = [_ORIGIN.sub(lambda _: folder, place) for place in facts.search_path] + ["/opt/lib"]
-    return any(normpath(f"{place}/{library}").removeprefix("/opt/") in paths for place in search)
+    search = [_ORIGIN.sub(lambda _: folder, location) for location in facts.search_path] + ["/opt/lib"]
+    return any(normpath(f"{location}/{library}").removeprefix("/opt/") in paths for location in search)
 
 
 def cpython_suffix(archive: Archive, target: Target) -> Iterator[Claim]:

@@ -51,8 +51,8 @@ def file_count(archive: Archive, _: Target) -> Iterator[Claim]:
 
 def contested_path(archive: Archive, _: Target) -> Iterator[Claim]:
     """Several packages hold different files under one path."""
-    for contested in archive.contested:
-        message = f"several packages hold a different {contested.path}; the one of {contested.origin} is used"
+    for conflicts in archive.conflicts:
+        message = f"several packages hold a different {conflicts.path}; the one of {conflicts.origin} is used"
         yield Claim(Severity.WARNING, message, "see whether both packages are needed in one layer")
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from entrypoint.errors import Place, Problem
+from entrypoint.errors import Diagnostic, Location
 from entrypoint.manifest.targets import Target
 
 
@@ -20,7 +20,7 @@ class Claim:
 
     severity: Severity
     message: str
-    remedy: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +31,10 @@ class Finding:
     severity: Severity
     target: Target
     message: str
-    remedy: str
-    place: Place
+    hint: str
+    location: Location
 
     @property
-    def problem(self) -> Problem:
+    def problem(self) -> Diagnostic:
         """The finding as errors print it."""
-        return Problem(f"{self.target}: {self.message} [{self.rule}]", self.remedy, self.place, self.rule)
+        return Diagnostic(f"{self.target}: {self.message} [{self.rule}]", self.hint, self.location, self.rule)

@@ -24,21 +24,23 @@ _SCRIPT = "import_modules.py"
 def check_imports(archive: Archive, target: Target, builders: Builders) -> tuple[Finding, ...]:
     """Return a finding for each module that cannot be imported; a warning alone where nothing can be run."""
     modules = top_level_modules(archive)
-    workplace = runtime_image(target.platform)
+    build_environment = runtime_image(target.platform)
     files = {
         "layer.zip": archive.path.read_bytes(),
         "modules.json": json.dumps(modules).encode(),
         _SCRIPT: (resources("entrypoint.layer") / _SCRIPT).read_bytes(),
     }
     try:
-        builder = builders.open(workplace, IndexOptions())
+        builder = builders.open(build_environment, IndexOptions())
         outcome = builder.run(files, [builder.python, "-I", _SCRIPT], said=lambda _: None)
         failures = json.loads(outcome.files["failures.json"])
     except (CompileError, KeyError) as error:
         reason = error.problems[0].message if isinstance(error, CompileError) else "the check itself failed"
         return (_finding(target, Severity.WARNING, f"its imports could not be tried: {reason}"),)
     return tuple(
-        _finding(target, Severity.ERROR, f"{module} cannot be imported in {workplace.image}: {reason}")
+        _finding(
+            target, Severity.ERROR, f"{module} cannot be imported in {build_environment.image}: {reason}"
+        )
         for module, reason in failures.items()
     )
 
@@ -49,10 +51,8 @@ def _finding(target: Target, severity: Severity, message: str) -> Finding:
         severity=severity,
         target=target,
         message=message,
-        remedy="mend what it lacks"
-        if severity is Severity.ERROR
-        else "start Docker, or leave the check to CI",
-        place=target.layer.place,
+        hint="mend what it lacks" if severity is Severity.ERROR else "start Docker, or leave the check to CI",
+        location=target.layer.location,
     )
 
 

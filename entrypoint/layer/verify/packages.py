@@ -41,8 +41,8 @@ def missing_dependency(archive: Archive, target: Target) -> Iterator[Claim]:
             needs = f"{contents.wheel.name} {contents.wheel.version} requires {requirement.name}"
             needs += str(requirement.specifier)
             if name not in versions and name not in RUNTIME_SDK:
-                remedy = f"add {name} to the lock; 'lambda-layers lock' finds all that is needed"
-                yield Claim(Severity.ERROR, f"{needs}, which is not in the layer", remedy)
+                hint = f"add {name} to the lock; 'lambda-layers lock' finds all that is needed"
+                yield Claim(Severity.ERROR, f"{needs}, which is not in the layer", hint)
             elif name in versions and not requirement.specifier.contains(versions[name], prereleases=True):
                 message = f"{needs}, and the layer has {versions[name]}"
                 yield Claim(Severity.ERROR, message, "lock versions that go together")

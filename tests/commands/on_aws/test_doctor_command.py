@@ -124,8 +124,8 @@ def test_a_sound_network_is_given_no_more_than_figures(aws, project, ec2, vpc, f
     page = (Path(__file__).parents[3] / "docs" / "vpc.md").read_text()
     documented = page.partition("<!-- doctor actions -->")[2].partition("\n\n")[0]
     assert called == set(re.findall(r"`(\w+:\w+)`", documented))
-    place, *lines = capsys.readouterr().out.splitlines()
-    assert place == "eu-west-1"
+    location, *lines = capsys.readouterr().out.splitlines()
+    assert location == "eu-west-1"
     (line,) = lines
     assert line.startswith(
         "  info     1,000 concurrent executions, 1,000 of them unreserved; at most 0 claimed"
