@@ -9,7 +9,7 @@ from entrypoint.layer.assemble import assemble
 from entrypoint.layer.inspect import inspect
 from entrypoint.layer.layout import lay_out
 from entrypoint.layer.verify import verify
-from entrypoint.lock.project import load_project
+from entrypoint.manifest.project import load_project
 from entrypoint.wheels.fetch import Wheel
 
 work, name, output = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])

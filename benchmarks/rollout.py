@@ -24,8 +24,9 @@ import faults as fault
 from botocore.exceptions import ClientError
 from faults import Faults
 
-from entrypoint.aws import Access, AwsRegion
+from entrypoint.aws.access import Access
 from entrypoint.aws.calls import LambdaCalls
+from entrypoint.aws.client import Aws
 from entrypoint.aws.functions import Functions
 from entrypoint.aws.model import Function
 from entrypoint.local_aws.server import LocalAws
@@ -61,8 +62,8 @@ def over_http(number, share):
         for index in range(number):
             aws.declare_function(f"f{index:05}", layers=[OLD])
         access = Access(endpoint_url=aws.endpoint_url, access_key=ACCOUNT, secret_key="local", region=REGION)
-        edge = AwsRegion(Destination(REGION), access=access)
-        plan = changes(edge.functions())
+        edge = Aws(Destination(REGION), access=access)
+        plan = changes(edge.functions.all())
         faults.limit(PER_SECOND)
         if share:
             faults.at_random(1, share, *ANYWHERE)

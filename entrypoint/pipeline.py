@@ -1,141 +1,188 @@
-"""The way through, one function per command.
+"""The whole way, one function for each main command.
 
-    manifest -> targets -> lock -> [state of AWS: unchanged? stop here]
-             -> fetch -> inspect -> lay out -> assemble -> verify -> publish -> roll out
+    manifest -> targets -> locks -> [state of AWS: unchanged? stop here]
+             -> wheels -> layer archives, verified -> publish -> roll out
 
-Each stage takes frozen values and gives frozen values; only the edges touch the outside world, and they
-are handed in. AWS itself is the only memory: a run that died is healed by running it again.
+Each room has one stage object that holds what it needs of the outside world (`lock.stage.Locks`,
+`wheels.stage.Wheels`, `layer.stage.Archives`, `release.stage.Release`). Frozen values travel between them.
+AWS is the only memory: a run that died is completed by running it again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from entrypoint.commands import compare as comparing
-from entrypoint.commands.gather import gather
-from entrypoint.commands.run import Run
-from entrypoint.errors import Diagnostic, VerifyError
-from entrypoint.index import check_wheels as wheels
-from entrypoint.layer.archives import build_archives, files_of, read_archives
+from entrypoint.aws.accounts import Accounts, Results
+from entrypoint.errors import Diagnostic, LayersError, VerifyError
+from entrypoint.files import write_text
+from entrypoint.layer.assemble import Archive
+from entrypoint.layer.dependency_hash import layer_hashes
 from entrypoint.layer.describe import BuiltArchive
+from entrypoint.layer.stage import Archives, Files, files_of
 from entrypoint.limits import DIRECT_UPLOAD_BYTES
-from entrypoint.lock import audit as auditing
-from entrypoint.lock.locks import compare_locks, locks_of, write_locks
+from entrypoint.lock.lock_file import Lock
+from entrypoint.lock.stage import Locks
+from entrypoint.manifest.project import Project
 from entrypoint.manifest.targets import AwsLayer, Target
-from entrypoint.release.diagnose import Diagnoses, diagnose_everywhere
+from entrypoint.release.comparison import Comparison
 from entrypoint.release.difference import Difference
-from entrypoint.release.everywhere import (
-    Plans,
-    plan_everywhere,
-    plan_rollbacks,
-    prune_everywhere,
-    release_everywhere,
-)
-from entrypoint.release.observe import Statuses, statuses_everywhere
+from entrypoint.release.findings import Diagnosis
+from entrypoint.release.gather import Gathering
 from entrypoint.release.overview import Overview
-from entrypoint.release.result import Deployment
+from entrypoint.release.plan import RegionPlan
+from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.sizes import refuse_overweight
+from entrypoint.release.stage import Hashes, Release
+from entrypoint.release.status import RegionStatus
+from entrypoint.report.console import Console
+from entrypoint.wheels.stage import Wheels
+
+Plans = Results[RegionPlan]
 
 
-def lock(run: Run, targets: Sequence[Target], *, upgrade: bool, packages: Sequence[str], check: bool) -> None:
-    """Pin and hash the packages of these targets; with `check`, only make sure that nothing would change."""
-    lock_all = compare_locks if check else write_locks
-    lock_all(run, targets, upgrade=upgrade, packages=packages)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """A project and the stages that it goes through."""
 
+    project: Project
+    console: Console
+    locks: Locks
+    wheels: Wheels
+    archives: Archives
+    accounts: Accounts
 
-def check_wheels(run: Run) -> None:
-    """Make sure that the index has a wheel for every package of every target, without fetching any."""
-    wheels.check_wheels(run, locks_of(run, run.project.targets))
+    def lock(self, targets: Sequence[Target], *, upgrade: bool, packages: Sequence[str], check: bool) -> None:
+        """Pin and hash the packages of these targets; with `check`, only make sure nothing would change."""
+        act = self.locks.compare if check else self.locks.write
+        act(targets, upgrade=upgrade, packages=packages)
 
+    def check_wheels(self) -> None:
+        """Make sure that the index has a wheel for every package of every target; downloads nothing."""
+        self.wheels.check_available(self.locks.of(self.project.targets))
 
-def audit(run: Run) -> int:
-    """Make sure that no locked package has a known vulnerability that counts; return how many there are."""
-    return auditing.audit(run, locks_of(run, run.project.targets))
+    def build(self, targets: Sequence[Target]) -> dict[Target, BuiltArchive]:
+        """Build and verify the archives of these targets."""
+        return self._build(self.locks.of(targets), files_of(targets))
 
+    def plan(self) -> Plans:
+        """Compare the manifest with AWS; changes nothing."""
+        return self._release.plan(self._hashes(*self._inputs()))
 
-def build(run: Run, targets: Sequence[Target]) -> dict[Target, BuiltArchive]:
-    """Build and verify the archives of these targets; return them by target."""
-    return build_archives(run, locks_of(run, targets), files_of(targets))
+    def status(self) -> Results[RegionStatus]:
+        """Find where AWS differs from the manifest; changes nothing."""
+        return self._release.status(self._hashes(*self._inputs()))
 
+    def doctor(self) -> Results[Diagnosis]:
+        """Examine what the manifest's functions need in AWS; changes nothing."""
+        return self._release.doctor()
 
-def plan(run: Run) -> Plans:
-    """Compare the manifest with AWS; nothing is changed, here or there."""
-    targets = run.project.targets
-    return plan_everywhere(run, locks_of(run, targets), files_of(targets))
+    def overview(self) -> Overview:
+        """Read everything that the report shows, here and in AWS; changes nothing."""
+        return Gathering(
+            project=self.project, accounts=self.accounts, release=self._release, inputs=self._inputs
+        ).overview()
 
+    def explain(self, plans: Plans) -> tuple[Difference, ...]:
+        """Compare the packages of layers to be published with the latest versions in AWS."""
+        newer = {
+            change.layer.name: change.layer
+            for plan in plans.values
+            for change in plan.to_publish
+            if change.latest
+        }
+        try:
+            return self.comparison.with_aws(newer.values()) if newer else ()
+        except LayersError as error:
+            self.console.say(f"package changes are not shown: {error}")
+            return ()
 
-def status(run: Run) -> Statuses:
-    """Tell where AWS does not stand as the manifest asks; nothing is changed."""
-    targets = run.project.targets
-    return statuses_everywhere(run, locks_of(run, targets), files_of(targets))
+    def deploy(
+        self, *, artifacts: Path | None, explained: bool, reviewed: Callable[[Plans], None]
+    ) -> Deployment:
+        """Make AWS match the manifest: build what changed, publish it, update the functions.
 
+        With `artifacts`, archives that other jobs built are read from that folder. With `explained`, the
+        result has the package changes. `reviewed` is called with the plan before anything is done.
 
-def report(run: Run) -> Overview:
-    """Gather all that is known of the layers, here and in AWS; nothing is changed."""
-    return gather(run)
+        Raises:
+            LayersError: nothing was changed in AWS; what failed later is in the result.
+        """
+        locks, files = self._inputs()
+        plans = self._release.plan(self._hashes(locks, files))
+        reviewed(plans)
+        differences = self.explain(plans) if explained else ()
+        changed = {
+            target: locks[target]
+            for plan in plans.values
+            for change in plan.to_publish
+            for target in change.layer.targets
+        }
+        archives = self.archives.read(changed, files, artifacts) if artifacts else self._build(changed, files)
+        self._refuse_too_large(archives)
+        refuse_overweight(plans.values, archives)
+        return self._carry_out(plans, archives, differences)
 
+    def rollback(
+        self, layers: Sequence[AwsLayer], version: int | None, *, reviewed: Callable[[Plans], None]
+    ) -> Deployment:
+        """Give functions an earlier version of these layers: the previous one, or the given one."""
+        plans = self._release.plan_rollback(layers, version)
+        reviewed(plans)
+        return self._carry_out(plans, {})
 
-def diff(run: Run, before: str | None, after: str | None, load: comparing.Load) -> tuple[Difference, ...]:
-    """Compare the packages of every target in AWS, or a git revision, with those of the locks or another."""
-    if before is None:
-        return comparing.compare_with_aws(run)
-    return comparing.compare_revisions(run, before, after, load)
+    def prune(self, keep: int | None) -> Results[RegionResult]:
+        """Delete the layer versions that nothing needs."""
+        return self._release.prune(self._hashes(*self._inputs()), keep)
 
+    @property
+    def comparison(self) -> Comparison:
+        """What compares the packages of two states of the project."""
+        return Comparison(
+            project=self.project, accounts=self.accounts, index=self.wheels.index, say=self.console.say
+        )
 
-def explain(run: Run, plans: Plans) -> tuple[Difference, ...]:
-    """Tell what a plan changes in the packages of layers that stand in AWS."""
-    return comparing.explain(run, plans.plans)
+    @property
+    def _release(self) -> Release:
+        return Release(project=self.project, accounts=self.accounts, say=self.console.say)
 
+    def _inputs(self) -> tuple[dict[Target, Lock], Files]:
+        targets = self.project.targets
+        return self.locks.of(targets), files_of(targets)
 
-def deploy(run: Run, artifacts: Path | None = None, *, explained: bool = False) -> Deployment:
-    """Make AWS agree with the manifest: build what changed, publish it, update the functions.
+    def _hashes(self, locks: Mapping[Target, Lock], files: Files) -> Hashes:
+        return layer_hashes(self.project.layers, locks, files)
 
-    Where there are `artifacts`, what other jobs built is taken from that folder. To have it `explained` is to
-    learn what changed in the packages.
+    def _build(self, locks: Mapping[Target, Lock], files: Files) -> dict[Target, BuiltArchive]:
+        def finished(target: Target, archive: Archive, built: BuiltArchive) -> None:
+            from entrypoint.report.sbom import sbom  # noqa: PLC0415 - most runs have nothing to build
 
-    What could not be done is in the result; what stops everything is raised.
-    """
-    targets = run.project.targets
-    locks, files = locks_of(run, targets), files_of(targets)
-    plans = plan_everywhere(run, locks, files)
-    run.console.plans(plans.plans)
-    differences = explain(run, plans) if explained else ()
-    changed = {t: locks[t] for p in plans.plans for change in p.to_publish for t in change.layer.targets}
-    archives = (
-        read_archives(run, changed, files, artifacts) if artifacts else build_archives(run, changed, files)
-    )
-    _refuse_too_large(run, archives)
-    refuse_overweight(plans.plans, archives)
-    regions = release_everywhere(run, plans, archives)
-    return Deployment(regions=regions, archives=archives, differences=differences)
+            write_text(archive.path.with_suffix(".cdx.json"), sbom(archive, target))
+            self.console.built(target, built)
 
+        return self.archives.build(locks, self.wheels.of(locks), files, finished=finished)
 
-def rollback(run: Run, layers: Sequence[AwsLayer], version: int | None) -> Deployment:
-    """Give functions the version before of these layers, or a certain one."""
-    plans = plan_rollbacks(run, layers, version)
-    run.console.plans(plans.plans)
-    return Deployment(regions=release_everywhere(run, plans, {}))
+    def _carry_out(
+        self,
+        plans: Plans,
+        archives: Mapping[Target, BuiltArchive],
+        differences: tuple[Difference, ...] = (),
+    ) -> Deployment:
+        with self.console.releasing(plans.values):
+            regions = self._release.carry_out(plans.values, archives, self.console.changed)
+        return Deployment(
+            regions=regions, failures=plans.failures, archives=archives, differences=differences
+        )
 
-
-def prune(run: Run, keep: int | None) -> Deployment:
-    """Delete the layer versions that nobody needs."""
-    targets = run.project.targets
-    return Deployment(regions=prune_everywhere(run, locks_of(run, targets), files_of(targets), keep))
-
-
-def doctor(run: Run) -> Diagnoses:
-    """Look at what the manifest's functions need in AWS; nothing is changed."""
-    return diagnose_everywhere(run)
-
-
-def _refuse_too_large(run: Run, archives: Mapping[Target, BuiltArchive]) -> None:
-    """Find archives that cannot be sent while nothing is published yet."""
-    problems = []
-    for target, archive in archives.items():
-        if archive.compressed_size > DIRECT_UPLOAD_BYTES and run.project.manifest.bucket is None:
-            size = f"{archive.compressed_size:,} bytes zipped"
-            message = f"{target} has {size}; over {DIRECT_UPLOAD_BYTES:,} it has to go through S3"
-            problems.append(
-                Diagnostic(message, "write 's3: {bucket: ...}' in the manifest", target.layer.location)
-            )
-    if problems:
-        raise VerifyError(*problems)
+    def _refuse_too_large(self, archives: Mapping[Target, BuiltArchive]) -> None:
+        """Refuse archives that AWS would not accept, before anything is published."""
+        problems = []
+        for target, archive in archives.items():
+            if archive.compressed_size > DIRECT_UPLOAD_BYTES and self.project.manifest.bucket is None:
+                message = (
+                    f"{target} has {archive.compressed_size:,} bytes zipped; "
+                    f"more than {DIRECT_UPLOAD_BYTES:,} have to go through S3"
+                )
+                hint = "add 's3: {bucket: ...}' to the manifest"
+                problems.append(Diagnostic(message, hint, target.layer.location))
+        if problems:
+            raise VerifyError(*problems)

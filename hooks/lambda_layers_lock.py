@@ -7,7 +7,8 @@ from pathlib import Path
 
 from entrypoint import cli
 from entrypoint.errors import LayersError
-from entrypoint.lock.project import load_project, out_of_step
+from entrypoint.lock.current import outdated
+from entrypoint.manifest.project import load_project
 from hooks.manifests import manifests
 
 
@@ -23,7 +24,7 @@ def _lock(name: str) -> int:
         for problem in error.problems:
             sys.stdout.write(f"{problem}\n")
         return 1
-    targets = [f"--target={target}" for target in out_of_step(project)]
+    targets = [f"--target={target}" for target in outdated(project)]
     if not targets:
         return 0
     if cli.main(["lock", "--manifest", name, *targets]) == 0:

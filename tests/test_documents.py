@@ -10,8 +10,8 @@ from snippets import snippets
 
 from entrypoint import errors
 from entrypoint.aws.reasons import HINTS
+from entrypoint.commands import options_by_command
 from entrypoint.commands.action_inputs import DEFAULTS
-from entrypoint.commands.options import options_by_command
 from entrypoint.errors import LayersError
 from entrypoint.manifest.reader import load
 from entrypoint.manifest.schema import MANIFEST
@@ -198,9 +198,7 @@ def test_what_the_hooks_install_is_what_the_project_names():
 
 
 def test_exit_codes_are_unique_and_documented():
-    codes = {
-        kind.exit_code: (kind.__doc__ or "").removesuffix(".") for kind in ERRORS if kind is not LayersError
-    }
+    codes = {kind.exit_code: kind.summary for kind in ERRORS if kind is not LayersError}
     assert len(codes) == len(ERRORS) - 1
     shown = {int(code): meaning for code, meaning in table("exit codes")}
     assert {code: shown.get(code, "").casefold() for code in codes} == {

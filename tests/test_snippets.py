@@ -5,7 +5,6 @@ of commands are run there. What cannot be run says so above itself: `<!-- not ru
 has tiny wheels of the packages that the pages name.
 """
 
-import argparse
 import json
 import os
 import shlex
@@ -21,7 +20,7 @@ import yaml
 from package_index import IndexServer, make_wheel, pip_environment
 from snippets import PAGES, Snippet, agrees, commands, snippets
 
-from entrypoint.commands import options as command_line
+from entrypoint.commands.parser import parse
 from entrypoint.manifest.reader import load
 
 ROOT = Path(__file__).parent.parent
@@ -147,7 +146,7 @@ def test_a_page_holds_what_it_says(page, tmp_path, index):
 def test_the_command_line_takes_every_command_of_ours_that_is_shown(snippet):
     for command, _ in commands(snippet.text):
         for arguments in _ours(command):
-            command_line.parse(arguments, argparse.Namespace(), main=lambda _: 0)
+            parse(arguments)
 
 
 def _ours(command):

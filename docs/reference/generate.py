@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from entrypoint import errors
-from entrypoint.commands.options import _COMMANDS, _OPTIONS
+from entrypoint.commands import NAMES, command
 from entrypoint.errors import LayersError
 from entrypoint.manifest.fields import (
     Constant,
@@ -43,10 +43,10 @@ deprecated the plan warns of a runtime; from the day that updates are blocked it
 matters](../explanation.md#wheel-tags-and-glibc).
 """
 _CODES = {
-    0: "done",
-    1: "a bug in this program; please report the traceback",
-    2: "all went well, and the answer is yes: something is to do, drifted, or differs",
-    130: "interrupted",
+    0: "Success",
+    1: "A bug in this program; please report the traceback",
+    2: "`status` found drift, or `plan --detailed-exitcode` found something to do",
+    130: "Interrupted with Ctrl-C",
 }
 """The exit codes that no error stands for."""
 
@@ -73,18 +73,15 @@ def commands() -> str:
     """Return the page of commands, options and exit codes."""
     intro = "`lambda-layers COMMAND --help` says the same; so does `docker run` with the image.\n"
     parts = [f"# Commands and exit codes\n\n{_NOTICE}\n{intro}"]
-    for name, function in _COMMANDS.items():
+    for name in NAMES:
         rows = [
             (f"`{_spelled(option.name, option.settings)}`", _cell(option.help % option.settings))
-            for option in _OPTIONS
-            if name in option.commands.split()
+            for option in command(name).options
         ]
         table = f"\n{_table(('argument or option', 'what it is'), rows)}" if rows else ""
-        parts.append(f"## `lambda-layers {name}`\n\n{function.__doc__}\n{table}")
+        parts.append(f"## `lambda-layers {name}`\n\n{command(name).help}\n{table}")
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind is not LayersError]
-    told = _CODES | {
-        kind.exit_code: _sentence(kind.__doc__ or "") for kind in kinds if issubclass(kind, LayersError)
-    }
+    told = _CODES | {kind.exit_code: kind.summary for kind in kinds if issubclass(kind, LayersError)}
     rows = [(str(code), told[code]) for code in sorted(told)]
     parts.append(f"## Exit codes\n\n{_table(('exit code', 'meaning'), rows)}")
     return "\n".join(parts)
@@ -199,10 +196,6 @@ def _default(value: dict[str, object]) -> str:
 def _outputs(outputs: dict[str, dict[str, str]]) -> str:
     rows = [(f"`{name}`", _cell(value["description"])) for name, value in outputs.items()]
     return _table(("output", "what it is"), rows)
-
-
-def _sentence(docstring: str) -> str:
-    return f"{docstring[0].lower()}{docstring[1:].removesuffix('.')}".replace("aWS", "AWS")
 
 
 def _cell(text: str) -> str:

@@ -1,4 +1,4 @@
-"""How AWS is reached: credentials, region, endpoint, and the role to assume in another account."""
+"""Credentials, region, endpoint, and the role to assume in another account."""
 
 import time
 from collections.abc import Callable
@@ -20,25 +20,25 @@ _SESSION_NAME = "lambda-layers"
 # Every other SDK reads AWS_REGION; boto3 alone does not.
 _SETTINGS = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
 _NO_PROFILE = {"profile": (None, None, None, None)}
-"""For credentials that are spelt out: AWS_PROFILE may name what is not there, in a container say."""
+"""For explicit credentials: AWS_PROFILE may name a profile that does not exist, as in a container."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """How AWS is reached; all None for boto3's own way: environment, profile, instance role."""
+    """How to reach AWS; all None for boto3's defaults: environment, profile, instance role."""
 
     endpoint_url: str | None = None
     access_key: str | None = None
     secret_key: str | None = None
     region: str | None = None
-    #: Is told of each call and its answer, in a line.
-    told: Callable[[str], None] | None = None
+    #: Receives a line for each call and its answer.
+    trace: Callable[[str], None] | None = None
 
     def session(self, role: str | None = None) -> boto3.session.Session:
-        """Return a session, of a role that is assumed when it is first used and again before it expires.
+        """Return a session; the role is assumed at first use, and again before its credentials expire.
 
         Raises:
-            AwsError: where the environment names a profile that does not exist, or there are no credentials.
+            AwsError: the profile in the environment does not exist, or there are no credentials.
         """
         own = self._own_session()
         if role is None:
@@ -53,7 +53,7 @@ class Access:
             role_arn=role,
             extra_args={"RoleSessionName": _SESSION_NAME},
         )
-        # botocore has no public way to hand credentials that refresh themselves to a session.
+        # botocore has no public way to give a session credentials that refresh themselves.
         credentials = DeferredRefreshableCredentials(
             method="assume-role", refresh_using=fetcher.fetch_credentials
         )
@@ -62,7 +62,7 @@ class Access:
         return self._watched(session, account=role.split(":")[4])
 
     def _sts(self, own: boto3.session.Session) -> Callable[..., Any]:
-        """Return what makes the client that assumes the role: for the same endpoint as all else."""
+        """Return the factory of the client that assumes the role, at the same endpoint as all others."""
 
         def create(service: str, **options: Any) -> Any:  # noqa: ANN401 - botocore's own
             region = own.region_name or "us-east-1"
@@ -83,29 +83,31 @@ class Access:
                 region_name=self.region,
             )
         except ProfileNotFound as error:
-            raise AwsError.of(str(error), "mend AWS_PROFILE, or add the profile to ~/.aws/config") from None
+            raise AwsError.of(
+                str(error), "correct AWS_PROFILE, or add the profile to ~/.aws/config"
+            ) from None
 
         return self._watched(session)
 
     def _watched(self, session: boto3.session.Session, account: str = "") -> boto3.session.Session:
-        """Have each call of a session told of, with the id that AWS's support asks for."""
-        tell = self.told
-        if tell is None:
+        """Trace each call of a session, with the request id that AWS support asks for."""
+        trace = self.trace
+        if trace is None:
             return session
 
         def begin(context: dict[str, Any], model: OperationModel, **_: object) -> None:
-            # The event of a call that had no answer brings no model.
-            context["begun"], context["told"] = time.monotonic(), model
+            # The event of a call without an answer has no model.
+            context["begun"], context["model"] = time.monotonic(), model
 
         def end(context: dict[str, Any], **outcome: Any) -> None:  # noqa: ANN401
-            model: OperationModel = context["told"]
+            model: OperationModel = context["model"]
             answer = outcome.get("parsed", {}).get("ResponseMetadata", {})
             result = (
                 outcome.get("exception") or f"{answer.get('HTTPStatusCode')} {answer.get('RequestId', '')}"
             )
             where = "/".join(filter(None, [account, context["client_region"]]))
             took = (time.monotonic() - context["begun"]) * 1e3
-            tell(f"{where} {model.service_model.service_name} {model.name}: {result}, {took:.0f} ms")
+            trace(f"{where} {model.service_model.service_name} {model.name}: {result}, {took:.0f} ms")
 
         session.events.register("before-call", begin)
         session.events.register("after-call", end)
@@ -113,7 +115,7 @@ class Access:
         return session
 
     def default_region(self) -> str:
-        """Return the region that the environment or the profile names; AwsError where none does."""
+        """Return the region of the environment or the profile; AwsError where there is none."""
         if region := self.session().region_name:
             return region
-        raise AwsError.of("no region is given", "write 'regions: [...]' in the manifest, or set AWS_REGION")
+        raise AwsError.of("no AWS region is set", "add 'regions: [...]' to the manifest, or set AWS_REGION")

@@ -1,61 +1,55 @@
-"""The alarms that the manifest asks for, in CloudWatch."""
+"""CloudWatch alarms: those that the manifest requests, and those that guard a rollout."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from entrypoint.aws.health import Health
+from entrypoint.aws.connection import Connection
+from entrypoint.aws.model import ALARM_PREFIX, Alarm
 from entrypoint.aws.pacing import Pace
-from entrypoint.release.alarms import PREFIX, Alarm
 
 _PUTS_PER_SECOND = 3
 """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html"""
+_NAMES_AT_ONCE = 100
+"""The maximum number of alarm names of DescribeAlarms."""
 _PERIOD = 60
-"""Seconds; Lambda's metrics are those of minutes."""
+"""Seconds; Lambda's metrics have one-minute resolution."""
 _NAMESPACE = "AWS/Lambda"
-_STREAMS = {"kinesis", "dynamodb", "rds"}
-"""The services of event sources with an iterator; DocumentDB's clusters are rds in ARNs."""
-_FUNCTION_NAME = 6
 
 
-class Alarms(Health):
-    """The calls about our own alarms."""
+class Alarms:
+    """Reads and creates alarms."""
 
-    def standing_alarms(self) -> Mapping[str, Alarm | None]:
-        """Return our alarms by name; None for one that is of another form than ours."""
-        found: dict[str, Alarm | None] = {}
-        token: dict[str, str] = {}
-        while True:
-            answer = self._ask(
-                "cloudwatch", "describe_alarms", AlarmNamePrefix=PREFIX, MaxRecords=100, **token
-            )
-            found |= {item["AlarmName"]: _alarm(item) for item in answer.get("MetricAlarms", ())}
-            if not answer.get("NextToken"):
-                return found
-            token = {"NextToken": answer["NextToken"]}
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
-    def streamed(self) -> frozenset[str]:
-        """Return the names of the functions that a stream feeds: Kinesis, DynamoDB or DocumentDB."""
-        return frozenset(
-            mapping["FunctionArn"].split(":")[_FUNCTION_NAME]
-            for page in self._pages("list_event_source_mappings")
-            for mapping in page["EventSourceMappings"]
-            if _service_of(mapping.get("EventSourceArn", "")) in _STREAMS
-        )
+    def states(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Return the states of the alarms with these names that exist, by name."""
+        states: dict[str, str] = {}
+        for start in range(0, len(names), _NAMES_AT_ONCE):
+            asked = list(names[start : start + _NAMES_AT_ONCE])
+            for alarm in self._described(AlarmNames=asked, AlarmTypes=["MetricAlarm", "CompositeAlarm"]):
+                states[alarm["AlarmName"]] = alarm["StateValue"]
+        return states
 
-    def put_alarms(self, alarms: Sequence[Alarm]) -> None:
-        """Create alarms, or make them what they are to be; at CloudWatch's own pace."""
-        pace = Pace(_PUTS_PER_SECOND, self._clock, self._sleep)
+    def ours(self) -> Mapping[str, Alarm | None]:
+        """Return the alarms with our prefix by name; None for one with settings that we never write."""
+        return {item["AlarmName"]: _alarm(item) for item in self._described(AlarmNamePrefix=ALARM_PREFIX)}
+
+    def put(self, alarms: Sequence[Alarm]) -> None:
+        """Create or overwrite alarms, at CloudWatch's own pace."""
+        pace = Pace(_PUTS_PER_SECOND, self._connection.clock, self._connection.sleep)
         for alarm in alarms:
             pace.wait()
-            self._ask("cloudwatch", "put_metric_alarm", AlarmName=alarm.name, **_settings(alarm))
+            self._connection.ask("cloudwatch", "put_metric_alarm", AlarmName=alarm.name, **_settings(alarm))
 
-
-def _service_of(arn: str) -> str:
-    return arn.split(":")[2] if arn.startswith("arn:") else ""
+    def _described(self, **parameters: object) -> Iterator[dict[str, Any]]:
+        for page in self._connection.paginate("cloudwatch", "describe_alarms", **parameters):
+            yield from page.get("MetricAlarms", ())
+            yield from page.get("CompositeAlarms", ())
 
 
 def _settings(alarm: Alarm) -> dict[str, Any]:
-    """Return an alarm as PutMetricAlarm takes it."""
+    """Return the parameters of PutMetricAlarm."""
     of_function = [{"Name": "FunctionName", "Value": alarm.function}] if alarm.function else []
     is_percentile = alarm.statistic.startswith("p")
     return {
@@ -74,7 +68,7 @@ def _settings(alarm: Alarm) -> dict[str, Any]:
 
 
 def _alarm(item: Mapping[str, Any]) -> Alarm | None:
-    """Return what DescribeAlarms tells, if PutMetricAlarm as above would make just that."""
+    """Return an alarm of DescribeAlarms; None unless PutMetricAlarm with `_settings` creates exactly it."""
     dimensions = {each["Name"]: each["Value"] for each in item.get("Dimensions", ())}
     alarm = Alarm(
         metric=item.get("MetricName", ""),

@@ -1,8 +1,7 @@
-"""Calls to AWS Lambda: each one paced, tried again where that can help, its refusal told in words.
+"""Calls to AWS Lambda: paced, retried where a retry can help, with refusals explained.
 
-botocore's own retries are switched off, because each attempt has to go through the one pace of the
-account and region, and because a lost answer to PublishLayerVersion must not be answered by
-publishing again.
+botocore's own retries are disabled: each attempt has to wait for its turn in the pace of the account and
+region, and a lost answer to PublishLayerVersion must not lead to a second version.
 """
 
 import re
@@ -30,14 +29,14 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 _ATTEMPTS = 10
-"""How often a call may fail, being throttled not counted: 5xx answers and lost connections."""
+"""How often a call may fail with a 5xx answer or a lost connection; throttles do not count."""
 _TRUST = 2
-"""How often an answer that is none of AWS may be an accident; a proxy that answers goes on to."""
+"""How often an answer that is not from AWS is retried; a proxy would keep answering."""
 _PATIENCE = 600.0
-"""Seconds after which a call is given up, being throttled counted."""
+"""Seconds until a call is given up, time spent throttled included."""
 _LONGEST_PAUSE = 20.0
 _GET_FUNCTION_CALLS_PER_SECOND = 100
-"""Its own quota; all other calls share one."""
+"""GetFunction has its own quota; all other calls share one."""
 _ABSENT = {"ResourceNotFoundException", "ProvisionedConcurrencyConfigNotFoundException"}
 _UPDATES = {
     "UpdateFunctionConfiguration",
@@ -46,7 +45,7 @@ _UPDATES = {
     "PutFunctionConcurrency",
     "PutProvisionedConcurrencyConfig",
 }
-"""What is done to functions: where it fails, others may still be updated."""
+"""Updates of one function: where one fails, other functions may still be updated."""
 _THROTTLES = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
 _STALE_CREDENTIALS = {
     "ExpiredTokenException",
@@ -55,20 +54,20 @@ _STALE_CREDENTIALS = {
     "UnrecognizedClientException",
 }
 _PREFIXES = {"resourcegroupstaggingapi": "tag", "service-quotas": "servicequotas"}
-"""What IAM calls a service where its endpoint is called otherwise."""
+"""IAM's prefixes of services that differ from their endpoint names."""
 _DENIED = re.compile(r"not authorized to perform: (\S+)(?: on resource: (\S+))?")
 
 
 class AbsentError(AwsError):
-    """What the call is about does not exist."""
+    """The resource does not exist."""
 
 
 class ConflictError(AwsError):
-    """What the call would make exists already."""
+    """The resource exists already."""
 
 
 class LambdaCalls:
-    """Makes calls through a client of one account and region; safe to share between threads."""
+    """Calls Lambda through the client of one account and region. Threads may share it."""
 
     def __init__(
         self,
@@ -86,12 +85,13 @@ class LambdaCalls:
         self._own = {"get_function": Pace(_GET_FUNCTION_CALLS_PER_SECOND, clock, sleep, turn())}
 
     def __call__(self, operation: str, **parameters: object) -> dict[str, Any]:
-        """Return the answer to a call, by the name of the client's method.
+        """Call a method of the client, by its name, and return the answer.
 
         Raises:
             AwsError: AWS refuses, or keeps failing.
             UnclearAnswerError: a version of a layer may or may not have been published.
-            UpdateInProgressError, StaleRevisionError, RolloutError: as `update_layers` tells.
+            UpdateInProgressError, StaleRevisionError: another update of the function is in the way.
+            RolloutError: AWS refuses an update of a function.
         """
         pace = self._own.get(operation, self._shared)
         deadline = self._clock() + _PATIENCE
@@ -118,26 +118,28 @@ class LambdaCalls:
                 failures += 1
                 longest = min(_LONGEST_PAUSE, 0.1 * 2**failures)
                 self._sleep(JITTER.uniform(0, longest))
-        message = f"AWS cannot be asked to {operation.replace('_', ' ')}: {last}"
-        raise AwsError.of(message, "see that it can be reached, and run again: nothing is lost")
+        message = f"AWS does not answer {operation.replace('_', ' ')}: {last}"
+        raise AwsError.of(message, "check the network and run again; completed work is kept")
 
     def if_present(self, operation: str, **parameters: object) -> dict[str, Any] | None:
-        """Return the answer to a call, None where what it asks about does not exist."""
+        """Return the answer to a call; None where the resource does not exist."""
         try:
             return self(operation, **parameters)
         except AbsentError:
             return None
 
 
-def answered(call: Callable[..., Any], parameters: Mapping[str, object]) -> dict[str, Any]:
-    """Make a call of botocore's, and return the answer.
+def answered(
+    call: Callable[..., Any], parameters: Mapping[str, object], *arguments: object
+) -> dict[str, Any]:
+    """Call a method of botocore and return the answer.
 
     Raises:
-        ResponseParserError: what answers is not AWS; on some of that botocore fails in its own code.
-        ClientError, BotoCoreError: as botocore says.
+        ResponseParserError: the answer is not from AWS; botocore itself fails on some such answers.
+        ClientError, BotoCoreError: as botocore documents.
     """
     try:
-        found: dict[str, Any] = call(**parameters)
+        found: dict[str, Any] = call(*arguments, **parameters)
     except (KeyError, AttributeError, TypeError) as error:
         raise ResponseParserError(str(error)) from error
     except ClientError as error:
@@ -148,7 +150,7 @@ def answered(call: Callable[..., Any], parameters: Mapping[str, object]) -> dict
 
 
 def _of_lambda(call: Callable[..., Any], parameters: Mapping[str, object]) -> dict[str, Any]:
-    """Make a call to Lambda, whose answers have an id, and whose errors have a code in words."""
+    """Call Lambda, whose answers have a request id and whose errors have a code in words."""
     try:
         answer = answered(call, parameters)
     except ClientError as error:
@@ -159,7 +161,7 @@ def _of_lambda(call: Callable[..., Any], parameters: Mapping[str, object]) -> di
             raise ResponseParserError(str(error)) from None
         raise
     if not answer["ResponseMetadata"].get("RequestId"):
-        raise ResponseParserError("it is no answer of AWS")
+        raise ResponseParserError("the answer has no request id")
     return answer
 
 
@@ -170,7 +172,7 @@ def _is_throttle(error: Exception) -> bool:
 
 
 def _is_failure(error: Exception) -> bool:
-    """Tell whether the call may go through next time: AWS stumbled, the connection, or a proxy did."""
+    """Tell whether a retry may succeed: AWS failed, or the connection, or a proxy."""
     if isinstance(error, ClientError):
         return _status(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
     return isinstance(error, NoConnectionError | HTTPClientError | ResponseParserError)
@@ -181,7 +183,7 @@ def _status(error: ClientError) -> int:
 
 
 def _retry_after(error: Exception) -> float:
-    """Return the seconds that AWS asks to wait; 0 where it does not ask, or in words unknown here."""
+    """Return the seconds to wait that AWS asks for; 0 where there are none, or they are not a number."""
     try:
         return float(getattr(error, "response", {})["retryAfterSeconds"])
     except (KeyError, ValueError):
@@ -189,20 +191,20 @@ def _retry_after(error: Exception) -> float:
 
 
 def unreachable(error: Exception) -> AwsError:
-    """Return what to tell of a call that could not even be sent."""
+    """Return the error for a call that could not be sent."""
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         hint = (
             "set AWS_PROFILE or the AWS_* variables; in a workflow use aws-actions/configure-aws-credentials"
         )
         return AwsError.of("there are no AWS credentials", hint)
     if isinstance(error, ResponseParserError):
-        message = "AWS cannot be reached: what answers is not AWS"
-        return AwsError.of(message, "check the proxy on the way, and AWS_ENDPOINT_URL")
+        message = "AWS cannot be reached: the answer is not from AWS"
+        return AwsError.of(message, "check the proxy and AWS_ENDPOINT_URL")
     return AwsError.of(f"AWS cannot be reached: {error}", "check the region, the network and the credentials")
 
 
 def refusal(error: ClientError, parameters: dict[str, object], *, service: str = "lambda") -> Exception:
-    """Return what to tell of a call that AWS refused."""
+    """Return the error for a call that AWS refused."""
     code, text = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
     is_update = error.operation_name in _UPDATES
     if is_update and code == "ResourceConflictException":
@@ -219,10 +221,10 @@ def refusal(error: ClientError, parameters: dict[str, object], *, service: str =
 
 def _hint(code: str, text: str, action: str) -> str:
     if code in {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "403"}:
-        # The action that lacks may be another one than the call's: GetLayerVersion on each layer, say.
+        # The missing action may differ from the call's, such as GetLayerVersion on each layer.
         denied = _DENIED.search(text)
-        lacking, resource = denied.groups() if denied else (action, None)
-        return f"allow {lacking} to the role of this run" + (f", on {resource}" if resource else "")
+        missing, resource = denied.groups() if denied else (action, None)
+        return f"allow {missing} to the role of this run" + (f", on {resource}" if resource else "")
     if code in _STALE_CREDENTIALS:
         return "get fresh credentials"
-    return "mend this and run again"
+    return "fix the cause and run again"

@@ -1,40 +1,71 @@
-"""Functions as they are configured: answers of boto3 go in, values come out."""
+"""Functions: their configuration, tags and invocation."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from entrypoint.aws.client import Region
+from entrypoint.aws.connection import Connection
 from entrypoint.aws.model import Function
 from entrypoint.aws.reasons import hint_for
 from entrypoint.errors import RolloutError
+from entrypoint.manifest.arn import Arn, is_arn
 from entrypoint.manifest.model import Vpc
 
 _LONGEST_UPDATE = 900.0
 """Seconds; an update that attaches a VPC takes minutes."""
 _POLL = 1.0
+_STREAMS = {"kinesis", "dynamodb", "rds"}
+"""The services of event sources with an iterator; DocumentDB's clusters have rds in their ARNs."""
 
 
-class Functions(Region):
-    """The calls about functions' configuration."""
+class Functions:
+    """Reads, updates and invokes functions."""
 
-    def functions(self) -> Iterator[Function]:
-        """Yield every function of the region."""
-        for page in self._pages("list_functions"):
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def all(self) -> Iterator[Function]:
+        """Yield every function of the account and region."""
+        for page in self._connection.pages("list_functions"):
             for item in page["Functions"]:
-                yield function_of(item)
+                yield _function(item)
+
+    def get(self, name: str) -> Function:
+        """Return a function, once no update of it is in progress."""
+        return _function(self._settled(name))
 
     def layers_in_use(self) -> frozenset[str]:
-        """Return the ARNs of the layer versions that any function or published version has."""
-        pages = self._pages("list_functions", FunctionVersion="ALL")
+        """Return the ARNs of the layer versions that any function or published version uses."""
+        pages = self._connection.pages("list_functions", FunctionVersion="ALL")
         return frozenset(arn for page in pages for item in page["Functions"] for arn in layers_of(item))
 
-    def function(self, name: str) -> Function:
-        """Return a function when no update of it is in progress."""
-        return function_of(self._settled(name))
+    def with_streams(self) -> frozenset[str]:
+        """Return the names of the functions that read a stream: Kinesis, DynamoDB or DocumentDB."""
+        return frozenset(
+            Arn.parse(mapping["FunctionArn"]).name
+            for page in self._connection.pages("list_event_source_mappings")
+            for mapping in page["EventSourceMappings"]
+            if _service_of(mapping.get("EventSourceArn", "")) in _STREAMS
+        )
+
+    def tags(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the tags of the functions that have any, by ARN."""
+        pages = self._connection.paginate(
+            "resourcegroupstaggingapi", "get_resources", ResourceTypeFilters=["lambda:function"]
+        )
+        return {
+            item["ResourceARN"]: {tag["Key"]: tag["Value"] for tag in item["Tags"]}
+            for page in pages
+            for item in page["ResourceTagMappingList"]
+        }
 
     def update(self, function: Function, layers: tuple[str, ...], vpc: Vpc | None = None) -> None:
-        """Set a function's layers, and its VPC where one is given; wait until the update has succeeded."""
-        self._call(
+        """Set a function's layers, and its VPC where one is given; wait until the update has succeeded.
+
+        Raises:
+            UpdateInProgressError, StaleRevisionError: the function has to be read again first.
+            RolloutError: AWS accepted the update and could not carry it out, or refuses it.
+        """
+        self._connection.call(
             "update_function_configuration",
             FunctionName=function.name,
             Layers=list(layers),
@@ -46,24 +77,35 @@ class Functions(Region):
             reason = configuration.get("LastUpdateStatusReason", "AWS gives no reason")
             code = configuration.get("LastUpdateStatusReasonCode", "no code")
             message = f"the update of {function.name} failed: {reason} ({code})"
-            raise RolloutError.of(message, f"it goes on as it was before; {hint_for(code)}")
+            raise RolloutError.of(message, f"it keeps its previous configuration; {hint_for(code)}")
 
-    def _settled(self, name: str, qualifier: str | None = None) -> dict[str, Any]:
-        """Return a function's configuration when it is neither being created nor being updated."""
-        deadline = self._clock() + _LONGEST_UPDATE
-        which = {"FunctionName": name} | ({"Qualifier": qualifier} if qualifier else {})
-        while self._clock() < deadline:
-            configuration: dict[str, Any] = self._call("get_function", **which)["Configuration"]
+    def invoke(self, function: str, payload: bytes) -> bytes:
+        """Return the response of a function, given as NAME or NAME:ALIAS; RolloutError where it fails."""
+        name, _, alias = function.partition(":")
+        which = {"FunctionName": name} | ({"Qualifier": alias} if alias else {})
+        answer = self._connection.call("invoke", **which, Payload=payload)
+        content: bytes = answer["Payload"].read()
+        if "FunctionError" in answer:
+            message = f"the invocation of {function} failed: {content.decode('utf-8', 'replace')[:300]}"
+            raise RolloutError.of(message, "fix the function and run again")
+        return content
+
+    def _settled(self, name: str) -> dict[str, Any]:
+        """Return a function's configuration once it is neither being created nor being updated."""
+        clock = self._connection.clock
+        deadline = clock() + _LONGEST_UPDATE
+        while clock() < deadline:
+            answer = self._connection.call("get_function", FunctionName=name)
+            configuration: dict[str, Any] = answer["Configuration"]
             is_new = configuration.get("State") == "Pending"
             if not is_new and configuration.get("LastUpdateStatus") != "InProgress":
                 return configuration
-            self._sleep(_POLL)
+            self._connection.sleep(_POLL)
         message = f"the update of {name} was still in progress after {_LONGEST_UPDATE:.0f} s"
-        raise RolloutError.of(message, "look at the function in AWS, then run again")
+        raise RolloutError.of(message, "check the function in AWS, then run again")
 
 
-def function_of(item: Mapping[str, Any]) -> Function:
-    """Return the function that a configuration tells of."""
+def _function(item: Mapping[str, Any]) -> Function:
     return Function(
         name=item["FunctionName"],
         arn=item["FunctionArn"],
@@ -83,21 +125,25 @@ def function_of(item: Mapping[str, Any]) -> Function:
 
 
 def layers_of(item: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the layer version ARNs of a configuration, in their order."""
+    """Return the layer version ARNs of a function configuration, in order."""
     return tuple(layer["Arn"] for layer in item.get("Layers", []))
 
 
 def vpc_of(item: Mapping[str, Any]) -> Vpc | None:
-    """Return where in a network a configuration stands."""
+    """Return the VPC settings of a function configuration."""
     given = item.get("VpcConfig", {})
     subnets, groups = sorted(given.get("SubnetIds", ())), sorted(given.get("SecurityGroupIds", ()))
     return Vpc(tuple(subnets), tuple(groups)) if subnets else None
 
 
 def _vpc_config(vpc: Vpc, *, uses_ipv6: bool) -> dict[str, object]:
-    """Return a VpcConfig whole: what it leaves out may be taken for switched off."""
+    """Return a complete VpcConfig: AWS may take what is left out as switched off."""
     config: dict[str, object] = {
         "SubnetIds": list(vpc.subnets),
         "SecurityGroupIds": list(vpc.security_groups),
     }
     return config | ({"Ipv6AllowedForDualStack": True} if uses_ipv6 and vpc.subnets else {})
+
+
+def _service_of(arn: str) -> str:
+    return Arn.parse(arn).service if is_arn(arn) else ""

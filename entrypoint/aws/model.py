@@ -1,40 +1,41 @@
-"""AWS Lambda as the release stages see it: the values that travel, and the calls that they need."""
+"""The values that travel between AWS and the release stages, and the errors that they handle."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from io import RawIOBase
-from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple
 
-from entrypoint.manifest.model import Share, Vpc
+from entrypoint.manifest.model import Vpc
 
 _DEPENDENCY_HASH = re.compile(r"\bdeps:sha256:([0-9a-f]{64})\b")
+
+Series = Mapping[datetime, float]
+"""One value per hour; hours without data points are absent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerVersion:
-    """A published version of a layer, as ListLayerVersions tells of it."""
+    """A published version of a layer, as ListLayerVersions returns it."""
 
     arn: str
     version: int
     description: str
-    #: What it is said to be compatible with; AWS shows this and enforces nothing.
+    #: The compatible runtimes and architectures; AWS displays these and enforces nothing.
     runtimes: frozenset[str] = frozenset()
     architectures: frozenset[str] = frozenset()
     created: datetime | None = None
 
     @property
     def dependency_hash(self) -> str | None:
-        """The hash that this pipeline wrote into the description, or None for a stranger's version."""
+        """The hash in the description; None for a version published by another tool."""
         match = _DEPENDENCY_HASH.search(self.description)
         return match[1] if match else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """A function, as ListFunctions tells of it; `layers` are layer version ARNs in their order."""
+    """A function, as ListFunctions returns it; `layers` are layer version ARNs, in order."""
 
     name: str
     arn: str
@@ -45,14 +46,14 @@ class Function:
     package_type: str = "Zip"
     #: Base64 SHA-256 of its code.
     code_sha256: str = ""
-    #: None where it is attached to no VPC.
+    #: None for a function that is attached to no VPC.
     vpc: Vpc | None = None
-    #: Whether it may reach IPv6 addresses from its VPC.
+    #: Whether it may use IPv6 in its VPC.
     uses_ipv6: bool = False
     #: Zipped sizes in bytes, of its code and of each of its layers.
     code_size: int = 0
     layer_sizes: tuple[int, ...] = ()
-    #: The ARN of the role that it runs as.
+    #: The ARN of its execution role.
     role: str = ""
     #: Seconds.
     timeout: int = 0
@@ -60,7 +61,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AliasState:
-    """An alias of a function and what the version behind it is made of."""
+    """An alias of a function, with the configuration of the version it points to."""
 
     name: str
     version: str
@@ -71,7 +72,7 @@ class AliasState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
-    """What ListFunctions does not tell of a function, as far as the manifest speaks of it."""
+    """What ListFunctions does not return about a function, as far as the manifest configures it."""
 
     #: Reserved concurrent executions; None where nothing is reserved.
     reserved: int | None = None
@@ -82,7 +83,7 @@ class Details:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alias:
-    """Where an alias points: `weights` are the share of its traffic, 0 to 1, that other versions get."""
+    """The routing of an alias: `weights` are the shares of traffic, 0 to 1, of additional versions."""
 
     name: str
     version: str
@@ -90,103 +91,106 @@ class Alias:
     revision_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """A CloudWatch alarm on a Lambda metric, of one function or of the whole account and region."""
+
+    metric: str
+    function: str | None = None
+    #: Such as Sum or p90.
+    statistic: str
+    comparison: str
+    threshold: float
+    #: How many minutes in a row.
+    datapoints: int
+    missing: str = "missing"
+    #: ARNs to notify, sorted, since their order has no meaning.
+    actions: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The name in CloudWatch."""
+        return "-".join(filter(None, (ALARM_PREFIX.removesuffix("-"), self.function, self.metric)))
+
+
+ALARM_PREFIX = "lambda-layers-"
+"""The prefix of the names of alarms that this tool creates."""
+
+
+class Metric(NamedTuple):
+    """A Lambda metric, of one function or of the whole account and region."""
+
+    name: str
+    statistic: str
+    function: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountLimits:
+    """The limits of an account and region, their usage, and the concurrency claimed hour by hour."""
+
+    concurrency: int
+    unreserved: int
+    #: Bytes.
+    code_used: int
+    code_limit: int
+    #: The maximum that was claimed: used without a reservation, or reserved, or provisioned.
+    claimed: Series
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subnet:
+    """A subnet, as DescribeSubnets returns it."""
+
+    id: str
+    vpc: str
+    zone: str
+    state: str
+    #: IPv4 addresses.
+    free_addresses: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityGroup:
+    """A security group; `has_egress` where it has any outbound rule."""
+
+    id: str
+    vpc: str
+    has_egress: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteTable:
+    """A route table: `default` is the target of 0.0.0.0/0, such as nat-1; None without such a route.
+
+    `ipv6` is the target of ::/0, likewise.
+    """
+
+    vpc: str
+    subnets: frozenset[str]
+    is_main: bool
+    default: str | None
+    #: Whether the target of the default route still exists.
+    is_active: bool = True
+    ipv6: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A VPC endpoint: the last part of its service name, such as s3, and its type in lower case."""
+
+    vpc: str
+    service: str
+    kind: str
+
+
 class UnclearAnswerError(Exception):
-    """The call may or may not have been carried out: the connection broke, or AWS answered with 5xx."""
+    """The call may or may not have taken effect: the connection broke, or AWS answered 5xx."""
 
 
 class UpdateInProgressError(Exception):
-    """The function is being updated by somebody (409); it can be tried again when that is done."""
+    """Another update of the function is in progress (409); retry when it has finished."""
 
 
 class StaleRevisionError(Exception):
     """The function changed since it was read (412)."""
-
-
-class ReadsLambda(Protocol):
-    """The calls that a plan needs: none of them changes anything."""
-
-    def layer_versions(self, name: str) -> Iterator[LayerVersion]:
-        """Yield a layer's versions, newest first; nothing where the layer does not exist."""
-
-    def functions(self) -> Iterator[Function]:
-        """Yield every function of the account in this region."""
-
-    def function(self, name: str) -> Function:
-        """Return a function as it stands now, once no update of it is in progress."""
-
-    def archive(self, name: str, version: int) -> RawIOBase:
-        """Open a layer version's archive for reading; the caller closes it."""
-
-    def tags(self) -> Mapping[str, Mapping[str, str]]:
-        """Return the tags of the functions that have any, by ARN."""
-
-    def details(self, function: Function, aliases: Sequence[str], *, provisioned: bool) -> Details:
-        """Return a function's reserved concurrency, those of these aliases that exist, and what they have."""
-
-
-class ChangesLambda(ReadsLambda, Protocol):
-    """The calls of a roll-out."""
-
-    def publish_layer_version(
-        self,
-        *,
-        name: str,
-        description: str,
-        archive: Path,
-        runtimes: tuple[str, ...],
-        architectures: tuple[str, ...],
-        license: str | None,  # noqa: A002 - the API's own word
-    ) -> LayerVersion:
-        """Publish an archive as the next version; UnclearAnswerError where it may or may not have been."""
-
-    def update(self, function: Function, layers: tuple[str, ...], vpc: Vpc | None = None) -> None:
-        """Set a function's layers, and its VPC where one is given; wait until the update has succeeded.
-
-        Raises:
-            UpdateInProgressError, StaleRevisionError: the function has to be read again first.
-            RolloutError: AWS took the update and could not carry it out, or refuses it for good.
-        """
-
-    def publish_version(self, name: str, *, code_sha256: str) -> str:
-        """Publish what a function is now, wait until it can be invoked, and return the version's number.
-
-        Where nothing changed since the last version, that one is returned.
-
-        Raises:
-            UpdateInProgressError: the function is being updated.
-            RolloutError: its code is no longer the one given, or the version cannot be made ready.
-        """
-
-    def alias(self, function: str, name: str) -> Alias:
-        """Return where an alias points."""
-
-    def move_alias(self, function: str, alias: Alias, version: str, weights: Mapping[str, float]) -> None:
-        """Let an alias point to a version, and give these shares of its traffic to others.
-
-        Raises:
-            StaleRevisionError: somebody else moved it since it was read.
-        """
-
-    def reserve(self, function: str, concurrency: int) -> None:
-        """Reserve concurrent executions for a function."""
-
-    def provision(self, function: str, alias: str, concurrency: int) -> None:
-        """Keep environments ready on an alias; wait until they are."""
-
-    def share(self, name: str, version: int, share: Share) -> None:
-        """Let others use a layer version; what is granted already stays granted."""
-
-    def alarms(self, names: Sequence[str]) -> Mapping[str, str]:
-        """Return the states of those of these CloudWatch alarms that exist, by name."""
-
-    def invoke(self, function: str, payload: bytes) -> bytes:
-        """Return what a function, with or without `:alias`, answers; RolloutError where it fails."""
-
-    def put_parameters(self, values: Mapping[str, str]) -> tuple[str, ...]:
-        """Write SSM parameters; return the names of those that had another value, or none."""
-
-    def layers_in_use(self) -> frozenset[str]:
-        """Return the ARNs of the layer versions that any function or published version has."""
-
-    def delete_layer_version(self, name: str, version: int) -> None:
-        """Delete a layer version; one that is gone already is fine."""

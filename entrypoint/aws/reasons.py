@@ -1,26 +1,26 @@
-"""Why AWS could not carry out an update, and what to do about it.
+"""What to do about the reason codes of failed updates.
 
 The codes are those of LastUpdateStatusReasonCode in Lambda's service model (2015-03-31, botocore 1.44.5).
-The list grows: an unknown code is shown as it is.
+The list grows; an unknown code gets a general hint.
 """
 
-_SUBNET = "give its subnets to it again, or others, and see that they exist"
-_ROLE = "give its role what the managed policy AWSLambdaVPCAccessExecutionRole allows"
-_KEY = "mend the KMS key that encrypts its variables, and let its role and Lambda use it"
-_FILES = "look at its file system: the access point, the mount targets in its subnets, their security groups"
-_IMAGE = "mend its container image, and let Lambda pull it"
-_CODE = "the new layers may be why: run it on the layer in the runtime's image, or set 'verify: import'"
-_AGAIN = "run again later; if that does not help, ask AWS"
-_CAPACITY = "run again later, or use other zones or instance types in its capacity provider"
+_SUBNET = "check that its subnets exist, and attach it again, or to others"
+_ROLE = "attach the managed policy AWSLambdaVPCAccessExecutionRole to its role"
+_KEY = "check the KMS key of its environment variables, and allow its role and Lambda to use it"
+_FILES = "check its file system: the access point, the mount targets in its subnets, their security groups"
+_IMAGE = "fix its container image, and allow Lambda to pull it"
+_CODE = "the new layers may be the cause: test them in the runtime's image, or set 'verify: import'"
+_AGAIN = "run again later; if it persists, contact AWS support"
+_CAPACITY = "run again later, or add zones or instance types to its capacity provider"
 
 HINTS = {
     "EniLimitExceeded": "raise the VPC's quota of network interfaces, or attach fewer functions to it",
     "InsufficientRolePermissions": _ROLE,
-    "InvalidConfiguration": "mend its configuration: AWS's sentence says what is wrong",
+    "InvalidConfiguration": "fix its configuration as AWS's message says",
     "InternalError": _AGAIN,
-    "SubnetOutOfIPAddresses": "free addresses in its subnets, or attach it to larger ones",
+    "SubnetOutOfIPAddresses": "free IP addresses in its subnets, or attach it to larger ones",
     "InvalidSubnet": _SUBNET,
-    "InvalidSecurityGroup": "give its security groups to it again, or others of the same VPC",
+    "InvalidSecurityGroup": "check that its security groups exist, or use others of the same VPC",
     "ImageDeleted": _IMAGE,
     "ImageAccessDenied": _IMAGE,
     "InvalidImage": _IMAGE,
@@ -33,20 +33,20 @@ HINTS = {
     "EFSMountFailure": _FILES,
     "EFSMountTimeout": _FILES,
     "InvalidRuntime": "move it to a runtime that AWS still updates",
-    "InvalidZipFileException": "mend its own deployment package",
+    "InvalidZipFileException": "fix its own deployment package",
     "FunctionError": _CODE,
     "ServiceQuotaExceededException": "raise the quota that AWS names",
     "VcpuLimitExceeded": "raise the account's quota of vCPUs",
     "CapacityProviderScalingLimitExceeded": "raise the limit of its capacity provider",
     "InsufficientCapacity": _CAPACITY,
-    "EC2RequestLimitExceeded": "run again: EC2 was asked too often",
+    "EC2RequestLimitExceeded": "run again later: EC2 throttles requests",
     "FunctionError.InitTimeout": _CODE,
     "FunctionError.RuntimeInitError": _CODE,
-    "FunctionError.ExtensionInitError": "mend the extension that one of its layers brings",
-    "FunctionError.InvalidEntryPoint": "mend its handler or entry point",
-    "FunctionError.InvalidWorkingDirectory": "mend its working directory",
-    "FunctionError.PermissionDenied": "make the files of its package readable: mode 644, or 755 to run",
-    "FunctionError.TooManyExtensions": "leave out a layer that brings an extension",
+    "FunctionError.ExtensionInitError": "fix the extension in one of its layers",
+    "FunctionError.InvalidEntryPoint": "fix its handler or entry point",
+    "FunctionError.InvalidWorkingDirectory": "fix its working directory",
+    "FunctionError.PermissionDenied": "make the files of its package readable: mode 644, or 755 for programs",
+    "FunctionError.TooManyExtensions": "remove a layer that contains an extension",
     "FunctionError.InitResourceExhausted": "give it more memory",
     "DisallowedByVpcEncryptionControl": "attach it to a VPC whose encryption control allows it",
     "IncompatibleAcceleratorInstanceTypes": _CAPACITY,
@@ -56,4 +56,4 @@ HINTS = {
 
 def hint_for(code: str) -> str:
     """Return what to do about a reason code."""
-    return HINTS.get(code, "mend this and run again")
+    return HINTS.get(code, "fix the cause and run again")

@@ -21,8 +21,8 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from entrypoint.index.options import IndexOptions
+from entrypoint.index.pin import Pin
 from entrypoint.index.tags import tag_ranks
-from entrypoint.lock.lock_file import Pin
 from entrypoint.manifest.runtimes import Platform
 
 

@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from packaging.requirements import Requirement
 from packaging.tags import Tag
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from entrypoint.errors import Diagnostic
+from entrypoint.errors import Diagnostic, Location
 from entrypoint.index.candidates import (
     IndexFile,
     accepts_python,
@@ -20,9 +22,8 @@ from entrypoint.index.candidates import (
     wheel_tags,
 )
 from entrypoint.index.options import IndexOptions
+from entrypoint.index.pin import Pin
 from entrypoint.index.tags import supported_tags
-from entrypoint.lock.lock_file import Pin
-from entrypoint.lock.requirements import RequirementLine
 from entrypoint.manifest.runtimes import Platform
 
 # More wheels than a reader wants to see; those that come closest are named, the rest is counted.
@@ -57,7 +58,7 @@ def nothing_fits(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> Di
             pin.location,
         )
     if not files:
-        return _unknown(pin.name, pin)
+        return _unknown(pin.name, pin.location)
     of_version = [file for file in files if version_of(file.filename) == Version(pin.version)]
     if not of_version:
         hint = f"lock again, or pin one of {_newest_versions(files)}"
@@ -68,29 +69,33 @@ def nothing_fits(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> Di
             return Diagnostic(message, "lock again, with the hash of its source", pin.location)
         message = f"{pin} is to be compiled, and the index has no source of it that {platform} can use"
         return Diagnostic(message, "pin a version that has one, or do not ask for its source", pin.location)
-    return _explained(str(pin), of_version, platform, pin)
+    return _explained(str(pin), of_version, platform, pin.location)
 
 
 def no_fitting_version(
-    line: RequirementLine, files: Iterable[IndexFile], platform: Platform, options: IndexOptions
+    requirement: Requirement,
+    location: Location,
+    files: Iterable[IndexFile],
+    platform: Platform,
+    options: IndexOptions,
 ) -> Diagnostic | None:
     """Explain why no version that a requirement admits has a file to use; None when one does."""
     files = tuple(files)
+    name, specifier = canonicalize_name(requirement.name), requirement.specifier
     if not files:
-        return _unknown(line.name, line)
-    specifier = line.requirement.specifier
+        return _unknown(name, location)
     versions = {version for file in files if (version := version_of(file.filename))}
     admitted = sorted(specifier.filter(versions))
     if not admitted:
         hint = f"ask for one of {_newest_versions(files)}"
-        return Diagnostic(f"no version of {line.name} satisfies `{line}`", hint, line.location)
-    pins = [Pin(name=line.name, version=str(version), location=line.location) for version in admitted]
+        return Diagnostic(f"no version of {name} satisfies `{requirement}`", hint, location)
+    pins = [Pin(name=name, version=str(version), location=location) for version in admitted]
     if any(usable(pin, files, platform, options) for pin in pins):
         return None
-    if options.wants_source(line.name):
+    if options.wants_source(name):
         return nothing_fits(replace(pins[-1], from_source=True), files, platform)
     of_version = [file for file in files if version_of(file.filename) == admitted[-1]]
-    return _explained(f"{line.name} {admitted[-1]}", of_version, platform, line)
+    return _explained(f"{name} {admitted[-1]}", of_version, platform, location)
 
 
 def why_no_wheel(name: str, version: str, files: Iterable[IndexFile], platform: Platform) -> str:
@@ -112,20 +117,20 @@ def misfits(file: IndexFile, platform: Platform) -> tuple[str, ...]:
 
 
 def _explained(
-    package: str, files: Sequence[IndexFile], platform: Platform, asked: Pin | RequirementLine
+    package: str, files: Sequence[IndexFile], platform: Platform, location: Location
 ) -> Diagnostic:
     wheels = [file for file in files if is_wheel_of(file.filename, str(version_of(file.filename)))]
     if not wheels:
         return Diagnostic(
             f"{package} has no wheels at all, only its source",
             f"pin a version that has a wheel; {_NOT_COMPILED[True]}",
-            asked.location,
+            location,
         )
     has_source = len(wheels) < len(files)
     return Diagnostic(
         f"{package} has no wheel that fits {platform}: {_named(wheels, platform)}",
         f"pin a version that has one, or leave this platform out; {_NOT_COMPILED[has_source]}",
-        asked.location,
+        location,
     )
 
 
@@ -191,9 +196,9 @@ def _distance(reasons: tuple[str, ...]) -> tuple[int, int]:
     return max(ranks, default=0), len(reasons)
 
 
-def _unknown(name: str, asked: Pin | RequirementLine) -> Diagnostic:
+def _unknown(name: str, location: Location) -> Diagnostic:
     hint = "check the spelling, and that --index-url, --extra-index-url or --find-links lead to it"
-    return Diagnostic(f"no index knows a package {name}", hint, asked.location)
+    return Diagnostic(f"no index knows a package {name}", hint, location)
 
 
 def _newest_versions(files: Iterable[IndexFile]) -> str:

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from entrypoint.aws.model import Function, ReadsLambda
+from entrypoint.aws.model import Function
 from entrypoint.errors import AwsError
 from entrypoint.init.draft import (
     Draft,
@@ -17,9 +18,12 @@ from entrypoint.init.draft import (
     known_runtimes,
     layer_name,
 )
+from entrypoint.manifest.arn import Arn, without_version
 from entrypoint.manifest.runtimes import RUNTIMES
 from entrypoint.release.archive_packages import ArchivePackages
-from entrypoint.release.selection import without_version
+
+if TYPE_CHECKING:
+    from entrypoint.aws.client import Aws
 
 _OF_A_TARGET = re.compile(r"(.+)-python3\d+-(?:x86_64|arm64)")
 """What layers are called that this program made for several runtimes or architectures."""
@@ -39,7 +43,7 @@ class _Used:
 
     @property
     def aws_name(self) -> str:
-        return self.arn.rpartition(":")[2]
+        return Arn.parse(self.arn).name
 
     @property
     def name(self) -> str:
@@ -47,13 +51,13 @@ class _Used:
         return layer_name(made_here[1] if made_here else self.aws_name)
 
 
-def found_in_account(aws: ReadsLambda, region: str) -> Draft:
+def found_in_account(aws: "Aws", region: str) -> Draft:
     """Return the layers of this account that Python functions use; archives are read in part.
 
     Raises:
         AwsError: where the functions cannot be listed, or use no layer of the account.
     """
-    functions = [each for each in aws.functions() if each.layers]
+    functions = [each for each in aws.functions.all() if each.layers]
     used = _used(functions)
     layers: dict[str, DraftLayer] = {}
     notes = [f"Read from what the functions in {region} use."]
@@ -83,21 +87,21 @@ def _used(functions: Sequence[Function]) -> list[_Used]:
     """Return the layers of the functions' own account, by name."""
     found: dict[str, list[tuple[int, Function]]] = {}
     for function in functions:
-        own = function.arn.rpartition(":function:")[0]
+        own = Arn.parse(function.arn).layer("")
         for arn in function.layers:
-            if arn.startswith(f"{own}:layer:"):
-                found.setdefault(without_version(arn), []).append((int(arn.rpartition(":")[2]), function))
+            if arn.startswith(own):
+                found.setdefault(without_version(arn), []).append((Arn.parse(arn).version, function))
     return [
         _Used(arn, max(version for version, _ in users), tuple(function for _, function in users))
         for arn, users in sorted(found.items())
     ]
 
 
-def _layer(aws: ReadsLambda, used: _Used, other: DraftLayer | None) -> DraftLayer | None:
+def _layer(aws: "Aws", used: _Used, other: DraftLayer | None) -> DraftLayer | None:
     """Return the layer, together with another target of it; None where it can be built for nobody."""
     runtimes = known_runtimes((each.runtime for each in used.functions), python=True)
     archive = f"{used.aws_name}:{used.version}"
-    with closing(aws.archive(used.aws_name, used.version)) as file:
+    with closing(aws.layers.archive(used.aws_name, used.version)) as file:
         requirements = tuple(_requirements(ArchivePackages(file, name=archive).versions))
     if not runtimes or not requirements:
         return None

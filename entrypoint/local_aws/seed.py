@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from entrypoint.local_aws.calls import ACCOUNT
 from entrypoint.local_aws.server import LocalAws
-from entrypoint.lock.project import Project
 from entrypoint.manifest.model import FunctionEntry
+from entrypoint.manifest.project import Project
 from entrypoint.manifest.runtimes import Platform
 
 if TYPE_CHECKING:

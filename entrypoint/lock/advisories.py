@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from entrypoint.errors import Diagnostic
-from entrypoint.lock.lock_file import Pin
+from entrypoint.index.pin import Pin
 from entrypoint.manifest.model import Audit
 from entrypoint.manifest.schema import SEVERITIES
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from entrypoint.lock.lock_file import Lock, Pin
+from entrypoint.index.pin import Pin
+from entrypoint.lock.lock_file import Lock
 
 
 def changes(standing: Lock, fresh: Lock) -> tuple[str, ...]:

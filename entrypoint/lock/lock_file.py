@@ -17,36 +17,19 @@ from packaging.version import InvalidVersion, Version
 from entrypoint.errors import Diagnostic, Location, LockError, ManifestError
 from entrypoint.files import write_text
 from entrypoint.index.options import IndexOptions
+from entrypoint.index.pin import Pin
 from entrypoint.index.tags import marker_environment
-from entrypoint.lock.header import INPUTS, MADE_FOR, inputs_hash
+from entrypoint.lock.header import INPUTS, LOCK_HINT, MADE_FOR, inputs_hash
+from entrypoint.lock.pylock import read_pylock
 from entrypoint.lock.requirement_lines import shown
 from entrypoint.lock.requirements import RequirementLine, read_requirements, read_requirements_file
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import Platform
 
-LOCK_COMMAND = "run: lambda-layers lock"
-
 _FROM_SOURCE = re.compile(r"^# from source: (.+)$", re.MULTILINE)
 _PINNED_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==")
 _VIA = re.compile(r"^\s*# via\s*(.*)$")
 _MORE_VIA = re.compile(r"^\s*#   (\S.*)$")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pin:
-    """One package of a lock; `hashes` are "sha256:<hex>", none where the lock gives none."""
-
-    name: str
-    version: str
-    hashes: frozenset[str] = frozenset()
-    #: It is to be compiled: the manifest asks for that, or no wheel fitted when the lock was made.
-    from_source: bool = False
-    location: Location
-    #: What asked for it: package names and input files.
-    via: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.name}=={self.version}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,18 +54,18 @@ def read_lock(
     """Read a lock of ours. Given its inputs, it must be in step with them, and gets their index options."""
     location = Location(shown(path, root))
     if not path.is_file():
-        raise LockError(Diagnostic(f"there is no lock for {platform}", LOCK_COMMAND, location))
+        raise LockError(Diagnostic(f"there is no lock for {platform}", LOCK_HINT, location))
     lock = _read(path, platform, root)
     text = path.read_text(encoding="utf-8-sig")
     made_for, inputs = MADE_FOR.search(text), INPUTS.search(text)
     problems = [
-        Diagnostic(f"{pin} has no hash", LOCK_COMMAND, pin.location) for pin in lock.pins if not pin.hashes
+        Diagnostic(f"{pin} has no hash", LOCK_HINT, pin.location) for pin in lock.pins if not pin.hashes
     ]
     if made_for is None or inputs is None:
         message = "the header of `lambda-layers lock` is missing, so this may be no lock of ours"
-        problems.append(Diagnostic(message, f"{LOCK_COMMAND}, or name the file under `lock:`", location))
+        problems.append(Diagnostic(message, f"{LOCK_HINT}, or name the file under `lock:`", location))
     elif made_for[1] != str(platform):
-        problems.append(Diagnostic(f"this lock is for {made_for[1]}, not {platform}", LOCK_COMMAND, location))
+        problems.append(Diagnostic(f"this lock is for {made_for[1]}, not {platform}", LOCK_HINT, location))
     if problems:
         raise LockError(*problems)
     compiled = frozenset(name for names in _FROM_SOURCE.findall(text) for name in names.split(", "))
@@ -93,7 +76,7 @@ def read_lock(
     asked = read_requirements(requirements, root=root, from_source=from_source)
     if inputs_hash(asked.written, platform) != lock.inputs:
         names = ", ".join(shown(path, root) for path in requirements.files) or str(requirements.location)
-        raise LockError(Diagnostic(f"this lock is out of step with {names}", LOCK_COMMAND, location))
+        raise LockError(Diagnostic(f"this lock is out of step with {names}", LOCK_HINT, location))
     return replace(lock, options=asked.options)
 
 
@@ -159,8 +142,6 @@ def _read(
     path: Path, platform: Platform, root: Path | None, from_source: frozenset[str] = frozenset()
 ) -> Lock:
     if path.suffix == ".toml":
-        from entrypoint.lock.pylock import read_pylock  # noqa: PLC0415 - it takes Pin from here
-
         found = read_pylock(path.read_text(encoding="utf-8-sig"), platform, Location(shown(path, root)))
         compiled = (replace(pin, from_source=pin.name in from_source) for pin in found)
         return Lock(platform=platform, pins=tuple(compiled))

@@ -13,8 +13,8 @@ from packaging.pylock import (
 )
 
 from entrypoint.errors import Diagnostic, Location, LockError
+from entrypoint.index.pin import Pin
 from entrypoint.index.tags import marker_environment, supported_tags
-from entrypoint.lock.lock_file import Pin
 from entrypoint.manifest.runtimes import Platform
 
 _MAKE_ANEW = "make the lock anew with the tool that made it"

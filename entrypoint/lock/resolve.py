@@ -21,9 +21,10 @@ from entrypoint.errors import CompileError, Diagnostic, FetchError, Location, Lo
 from entrypoint.index.candidates import Index, IndexFile, choose, choose_sdist, usable, version_of
 from entrypoint.index.incompatible import no_fitting_version, nothing_fits
 from entrypoint.index.options import IndexOptions
+from entrypoint.index.pin import Pin
 from entrypoint.index.tags import marker_environment
 from entrypoint.lock.header import inputs_hash
-from entrypoint.lock.lock_file import Lock, Pin, raise_all, read_pinned, read_via
+from entrypoint.lock.lock_file import Lock, raise_all, read_pinned, read_via
 from entrypoint.lock.requirement_lines import logical_lines, shown
 from entrypoint.lock.requirements import RequirementLine, RequirementSet, read_requirements
 from entrypoint.manifest.model import Requirements
@@ -56,8 +57,8 @@ class Describe(Protocol):
         ...
 
 
-class Compile(Protocol):
-    """Whoever finds versions: pip-compile or uv, in a process of its own."""
+class Engine(Protocol):
+    """Finds versions: pip-compile or uv, in a process of its own."""
 
     @property
     def wheels_only(self) -> bool:
@@ -84,7 +85,7 @@ def resolve(
     requirements: Requirements,
     platform: Platform,
     *,
-    compile: Compile,  # noqa: A002 - the word of the field for this step
+    engine: Engine,
     index: Index,
     describe: Describe,
     from_source: frozenset[str] = frozenset(),
@@ -116,7 +117,7 @@ def resolve(
     def found(question: Question) -> tuple[Pin, ...]:
         try:
             with _listed_ahead(index, (*places, *(pin.partition("==")[0] for pin in question.pins))):
-                answer = compile(question, platform, ask)
+                answer = engine(question, platform, ask)
         except UnresolvableError as error:
             raise_all(_explained(error.missing, asked, requirements, platform, index))
             raise
@@ -124,7 +125,7 @@ def resolve(
             raise_all([*_explained((), asked, requirements, platform, index), *error.problems])
         return _pins(answer, asked, requirements, platform)
 
-    allowed = asked.options._replace(only_binary=(":all:",)) if compile.wheels_only else asked.options
+    allowed = asked.options._replace(only_binary=(":all:",)) if engine.wheels_only else asked.options
     pins = _hashed(found, question, platform, index, allowed)
     if folder is not None:
         pins = tuple(replace(pin, via=tuple(_renamed(pin.via, root or Path(), folder))) for pin in pins)
@@ -288,5 +289,7 @@ def _explained(
         line = RequirementLine(requirement=requirement, hashes=frozenset(), location=requirements.location)
         lines.setdefault(line.name, line)
     for line in lines.values():
-        if problem := no_fitting_version(line, index.files(line.name), platform, asked.options):
+        if problem := no_fitting_version(
+            line.requirement, line.location, index.files(line.name), platform, asked.options
+        ):
             yield problem

@@ -10,10 +10,12 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from entrypoint.errors import LockError, UsageError
+from entrypoint.index.pin import Pin
 from entrypoint.index.tags import marker_environment
-from entrypoint.lock.lock_file import LOCK_COMMAND, Pin
-from entrypoint.lock.project import Project
+from entrypoint.lock.current import current_lock
+from entrypoint.lock.header import LOCK_HINT
 from entrypoint.lock.requirements import RequirementLine, read_requirements
+from entrypoint.manifest.project import Project
 from entrypoint.manifest.targets import Target
 
 
@@ -26,10 +28,10 @@ def why(project: Project, target: Target, package: str) -> str:
         UsageError: where the lock has no such package.
         LockError: where there is no lock, or it does not say who needs the package.
     """
-    lock = project.standing_lock(target)
+    lock = current_lock(project, target)
     if lock is None:
         message = f"the layer {target.layer.name!r} has no lock for {target.platform}"
-        raise LockError.of(message, LOCK_COMMAND, target.layer.location)
+        raise LockError.of(message, LOCK_HINT, target.layer.location)
     pins = {pin.name: pin for pin in lock.pins}
     name = canonicalize_name(package)
     if name not in pins:
@@ -38,7 +40,7 @@ def why(project: Project, target: Target, package: str) -> str:
         raise UsageError.of(f"the lock of {target} has no package {package!r}", hint)
     if not pins[name].via:
         message = f"there is no `# via` comment at {pins[name]}, so the lock does not say who needs it"
-        raise LockError.of(message, f"export it with such comments, or {LOCK_COMMAND}", pins[name].location)
+        raise LockError.of(message, f"export it with such comments, or {LOCK_HINT}", pins[name].location)
     environment = marker_environment(lock.platform)
     asked = read_requirements(target.layer.requirements, root=project.root)
     tree = _Tree(

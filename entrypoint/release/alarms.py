@@ -4,72 +4,33 @@ Which metrics, statistics and periods:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Best_Practice_Recommended_Alarms_AWS_Services.html
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from entrypoint.aws.model import Details, Function
+from entrypoint.aws.model import Alarm, Details, Function
 from entrypoint.manifest.model import FunctionEntry
-from entrypoint.release.throttling import Account
 
-PREFIX = "lambda-layers-"
-"""What the names of our alarms begin with."""
+if TYPE_CHECKING:
+    from entrypoint.aws.client import Aws
+
 _OLDEST_RECORD = 60_000.0
 """Milliseconds."""
 _SHARE = 0.9
-"""The share of a limit above which an alarm goes off: of a quota, a reservation, or a timeout."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
-    """An alarm on a metric of Lambda, of one function or of the whole account and region."""
-
-    metric: str
-    function: str | None = None
-    #: Such as Sum or p90.
-    statistic: str
-    comparison: str
-    threshold: float
-    #: How many minutes in a row.
-    datapoints: int
-    missing: str = "missing"
-    #: The ARNs of what is told; sorted, as their order means nothing.
-    actions: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """The name in CloudWatch."""
-        return "-".join(filter(None, (PREFIX.removesuffix("-"), self.function, self.metric)))
-
-
-class Watches(Protocol):
-    """The calls about alarms."""
-
-    def account(self) -> Account:
-        """Return the limits of the account and region."""
-
-    def standing_alarms(self) -> Mapping[str, Alarm | None]:
-        """Return our alarms by name; None for one that is of another form than ours."""
-
-    def streamed(self) -> frozenset[str]:
-        """Return the names of the functions that a stream feeds."""
-
-    def put_alarms(self, alarms: Sequence[Alarm]) -> None:
-        """Create alarms, or make them what they are to be."""
+"""The share of a quota, a reservation or a timeout above which an alarm goes off."""
 
 
 def alarms_to_put(
-    aws: Watches,
+    aws: "Aws",
     selected: Iterable[tuple[FunctionEntry, Function]],
     details: Mapping[str, Details],
     region: str,
 ) -> tuple[Alarm, ...]:
-    """Return the alarms that the manifest asks for and that do not stand as they should."""
+    """Return the alarms of the manifest that are missing or different in AWS."""
     watched = [(entry, function) for entry, function in selected if entry.alarm_actions]
     if not watched:
         return ()
-    limit = aws.account().concurrency
-    streamed = aws.streamed()
+    limit = aws.account.limits().concurrency
+    streamed = aws.functions.with_streams()
     everyone = {action for entry, _ in watched for action in _actions(entry, region)}
     wanted = [_of_account(limit, tuple(sorted(everyone)))]
     for entry, function in watched:
@@ -80,8 +41,8 @@ def alarms_to_put(
         actions = _actions(entry, region)
         wanted += _of_function(function, most, actions)
         wanted += [_of_stream(function, actions)] if function.name in streamed else []
-    standing = aws.standing_alarms()
-    return tuple(alarm for alarm in wanted if standing.get(alarm.name) != alarm)
+    existing = aws.alarms.ours()
+    return tuple(alarm for alarm in wanted if existing.get(alarm.name) != alarm)
 
 
 def _of_account(limit: int, actions: tuple[str, ...]) -> Alarm:
@@ -117,7 +78,7 @@ def _of_function(function: Function, most: int, actions: tuple[str, ...]) -> Ite
 
 
 def _of_stream(function: Function, actions: tuple[str, ...]) -> Alarm:
-    """A function that falls behind its stream; AWS recommends no threshold, so this one is ours."""
+    """Return the alarm on a function that falls behind its stream; AWS recommends no threshold for it."""
     return Alarm(
         metric="IteratorAge",
         function=function.name,

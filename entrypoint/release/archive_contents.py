@@ -1,4 +1,4 @@
-"""What a layer's archive is made of: packages and places of the repository, by kind of file. Pure."""
+"""The contents of a layer's archive: packages and files of the repository, by kind. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ _BYTECODE = re.compile(r"(?P<folder>.*/)__pycache__/(?P<module>[^/.]+)\.[^/]*\.p
 
 
 class FileKind(StrEnum):
-    """What sort of file it is, by its name."""
+    """The kind of a file, by its name."""
 
     NATIVE = "native libraries"
     PYTHON = "Python"
@@ -23,10 +23,10 @@ class FileKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """A package of an archive, or a place that no package lists; sizes in bytes."""
+    """A package of an archive, or files that belong to no package; sizes in bytes."""
 
     name: str
-    #: None for what is no package.
+    #: None for files that belong to no package.
     version: str | None
     #: Unzipped.
     sizes: Mapping[FileKind, int]
@@ -41,7 +41,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """What the archive of a layer of AWS holds."""
+    """The contents of a layer's archive."""
 
     layer: str
     #: Where the archive was read, for people.
@@ -50,7 +50,7 @@ class Inventory:
     #: The largest first.
     contents: tuple[Content, ...]
     paths: frozenset[str]
-    #: What else is to be said of it.
+    #: A remark, such as that it is out of date.
     note: str = ""
     #: What the rules warned of when it was built.
     findings: tuple[Diagnostic, ...] = ()
@@ -67,7 +67,7 @@ class Inventory:
 
 
 def contents_of(archive: ArchivePackages) -> tuple[Content, ...]:
-    """Return what an archive is made of, the largest first; bytecode belongs to whom its source does."""
+    """Return the contents of an archive, the largest first; bytecode belongs to the package of its source."""
     owners: dict[str, str] = {}
     for name in archive.versions:
         for path in archive.listed(name):
@@ -100,12 +100,12 @@ def _kind(path: str) -> FileKind:
 
 
 def _source(path: str) -> str:
-    """Return the path of the module that a bytecode file was made of; nothing for other files."""
+    """Return the path of the module of a bytecode file; empty for other files."""
     match = _BYTECODE.fullmatch(path)
     return f"{match['folder']}{match['module']}.py" if match else ""
 
 
 def _place(path: str) -> str:
-    """Name what no package lists: by the first part of its path below python/, or of all."""
+    """Name files outside of packages by the first part of their path, below python/ if they are there."""
     parts = path.split("/")
     return parts[1] if parts[0] == "python" and len(parts) > 1 else parts[0]

@@ -1,7 +1,7 @@
-"""Which packages a layer's archive holds, from its directory alone: the archive may be far away.
+"""The packages of a layer's archive, from its central directory: the archive may be remote.
 
-Names and versions are those of the `.dist-info` folders. A package's size is that of the members that its
-RECORD lists, as they are in the archive; so one small member is read for each package asked about.
+Names and versions are those of the `.dist-info` folders. A package's size is that of the members in its
+RECORD, so one small member is read for each package whose size is needed.
 """
 
 import csv
@@ -21,7 +21,7 @@ _DIST_INFO = re.compile(
     r"(?P<root>python/(?:lib/python3\.\d+/site-packages/)?)(?P<name>[^/]+?)-(?P<version>[^/-]+)\.dist-info/RECORD"
 )
 _HEADERS = 30 + 46
-"""Bytes of a member's two headers, without its name, which stands in both (APPNOTE.TXT 4.3.7 and 4.3.12)."""
+"""Bytes of a member's two headers without its name, which is in both (APPNOTE.TXT 4.3.7 and 4.3.12)."""
 
 
 class ArchiveMember(NamedTuple):
@@ -33,10 +33,10 @@ class ArchiveMember(NamedTuple):
 
 
 class ArchivePackages:
-    """The packages of an archive, which stays open for as long as sizes are asked for.
+    """The packages of an archive, which stays open while sizes are read.
 
     Raises:
-        AwsError: where it is no zip.
+        AwsError: it is not a zip file.
     """
 
     def __init__(self, file: io.RawIOBase, *, name: str) -> None:
@@ -44,7 +44,7 @@ class ArchivePackages:
         try:
             self._archive = zipfile.ZipFile(file)
         except zipfile.BadZipFile as error:
-            raise AwsError.of(f"{name} is no layer's archive: {error}", "publish it anew") from error
+            raise AwsError.of(f"{name} is not a layer archive: {error}", "publish it again") from error
         self._records = {
             canonicalize_name(found["name"]): found
             for member in self._archive.namelist()
@@ -58,7 +58,7 @@ class ArchivePackages:
 
     @property
     def members(self) -> tuple[ArchiveMember, ...]:
-        """All that is in the archive."""
+        """Every member of the archive."""
         return tuple(
             ArchiveMember(
                 path=member.filename,
@@ -69,10 +69,10 @@ class ArchivePackages:
         )
 
     def listed(self, name: str) -> frozenset[str]:
-        """Return the paths that a package's RECORD lists, which are not all there perhaps.
+        """Return the paths in a package's RECORD; some may be missing in the archive.
 
         Raises:
-            AwsError: where it cannot be read.
+            AwsError: it cannot be read.
         """
         found = self._records[canonicalize_name(name)]
         try:
@@ -80,10 +80,10 @@ class ArchivePackages:
             rows = [row for row in csv.reader(text.splitlines()) if row]
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, csv.Error) as error:
             message = f"{found[0]} of {self._name} cannot be read: {error}"
-            raise AwsError.of(message, "publish the layer anew") from None
+            raise AwsError.of(message, "publish the layer again") from None
         return frozenset(posixpath.normpath(found["root"] + row[0]) for row in rows)
 
     def size(self, name: str) -> int | None:
-        """Return a package's zipped bytes, without the bytecode that was added: RECORD does not list that."""
+        """Return a package's zipped bytes, without added bytecode, which is not in its RECORD."""
         paths = self.listed(name)
         return sum(member.zipped for member in self.members if member.path in paths)

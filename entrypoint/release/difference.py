@@ -1,4 +1,4 @@
-"""What sets two states of a layer apart, package by package: both go in, the changes come out. Pure."""
+"""The differences between two states of a layer, package by package. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from enum import StrEnum
 from packaging.version import InvalidVersion, Version
 
 Sizes = Callable[[str], int | None]
-"""Tells a package's zipped bytes, bytecode left out; None where they are not known."""
+"""Returns a package's zipped bytes without bytecode; None where they are unknown."""
 
 
 class ChangeKind(StrEnum):
@@ -21,7 +21,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """One version of a package; `size` is in bytes, zipped, None where it is not known."""
+    """One version of a package; `size` is in bytes, zipped, None where it is unknown."""
 
     version: str
     size: int | None = None
@@ -29,7 +29,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageChange:
-    """A package before and after; None where it was not there, or is not any more."""
+    """A package before and after; None where it is not in that state."""
 
     name: str
     before: Package | None
@@ -50,20 +50,20 @@ class PackageChange:
 
     @property
     def growth(self) -> int | None:
-        """By how many zipped bytes the layer grows; None where a size is not known."""
+        """By how many zipped bytes the layer grows; None where a size is unknown."""
         sizes = [side.size if side else 0 for side in (self.before, self.after)]
         return None if sizes[0] is None or sizes[1] is None else sizes[1] - sizes[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """A target's packages in one of the two states: versions by canonical name."""
+    """A target's packages in one state: versions by canonical name."""
 
-    #: Where they were read, for people.
+    #: Where they were read from, for people.
     origin: str
     versions: Mapping[str, str]
     sizes: Sizes
-    #: What else is to be said of this side, such as that there is no lock.
+    #: A remark, such as that there is no lock.
     note: str | None = None
 
 
@@ -79,14 +79,14 @@ class Difference:
 
     @property
     def growth(self) -> int | None:
-        """By how many zipped bytes the layer grows; None where a size is not known."""
+        """By how many zipped bytes the layer grows; None where a size is unknown."""
         grown = [change.growth for change in self.changes]
         known = [number for number in grown if number is not None]
         return sum(known) if len(known) == len(grown) else None
 
 
 def compare(target: str, before: Side, after: Side) -> Difference:
-    """Compare two states of a target; only the sizes of packages that changed are asked for."""
+    """Compare two states of a target; only the sizes of changed packages are read."""
     changed = [
         name
         for name in sorted(before.versions.keys() | after.versions.keys())
@@ -119,7 +119,7 @@ def _same(before: str | None, after: str | None) -> bool:
 
 
 def _is_newer(version: str, other: str) -> bool:
-    """Compare versions; in a stranger's layer they may be none by PEP 440, and any that is one is newer."""
+    """Compare versions; in layers of other tools some may not be PEP 440 versions, and rank lowest."""
     try:
         return Version(version) > Version(other)
     except InvalidVersion:

@@ -1,31 +1,30 @@
-"""Looks at what the manifest's functions need in an account and region; changes nothing.
+"""Examines what the manifest's functions need in an account and region; changes nothing.
 
-In: the edge to AWS and the functions with their entries. Out: findings. What may not be read is told, and
-the rest is examined all the same.
+In: the client of AWS and the functions with their entries. Out: findings. What cannot be read is reported,
+and the rest is examined.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from entrypoint.aws.model import Function, ReadsLambda
-from entrypoint.errors import AwsError
+from entrypoint.aws.model import Function, Metric, Series
+from entrypoint.errors import AwsError, Diagnostic
 from entrypoint.manifest.model import FunctionEntry, Vpc
 from entrypoint.parallel import for_each
-from entrypoint.release.findings import Finding, error, info, named, warning
+from entrypoint.release.findings import error, info, named, warning
 from entrypoint.release.network import (
     INTERFACES_PER_VPC,
     Attachment,
-    Endpoint,
     Network,
-    RouteTable,
-    SecurityGroup,
-    Subnet,
     examine_network,
 )
-from entrypoint.release.throttling import Account, Load, Series, examine_account, examine_loads
+from entrypoint.release.throttling import Load, examine_account, examine_loads
+
+if TYPE_CHECKING:
+    from entrypoint.aws.client import Aws
 
 _WEEK = timedelta(days=7)
 _FUNCTIONS_AT_ONCE = 32
@@ -37,75 +36,30 @@ INTERFACE_ACTIONS = (
     "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
 )
-"""What a function's role has to be allowed: the managed policy AWSLambdaVPCAccessExecutionRole, version 3."""
+"""What a function's role needs in a VPC: the managed policy AWSLambdaVPCAccessExecutionRole, version 3."""
 
 _Answer = TypeVar("_Answer")
 
 
-class Metric(NamedTuple):
-    """A metric of Lambda, of one function or of the whole account and region."""
-
-    name: str
-    statistic: str
-    function: str | None = None
-
-
-class Diagnoses(ReadsLambda, Protocol):
-    """The calls of a diagnosis: none changes anything; each raises AwsError where it is not allowed."""
-
-    def subnets(self, ids: Sequence[str]) -> Mapping[str, Subnet]:
-        """Return those of these subnets that exist."""
-
-    def security_groups(self, ids: Sequence[str]) -> Mapping[str, SecurityGroup]:
-        """Return those of these security groups that exist."""
-
-    def tenancies(self, vpcs: Sequence[str]) -> Mapping[str, str]:
-        """Return the tenancy of instances in each VPC."""
-
-    def route_tables(self, vpcs: Sequence[str]) -> tuple[RouteTable, ...]:
-        """Return all route tables of these VPCs."""
-
-    def nat_gateways(self, vpcs: Sequence[str]) -> Mapping[str, str]:
-        """Return the state of each NAT gateway of these VPCs."""
-
-    def endpoints(self, vpcs: Sequence[str]) -> tuple[Endpoint, ...]:
-        """Return the VPC endpoints that are available."""
-
-    def interfaces(self, vpcs: Sequence[str]) -> Mapping[str, int]:
-        """Return how many network interfaces Lambda has in each VPC."""
-
-    def interface_quota(self) -> int:
-        """Return how many network interfaces Lambda may have in a VPC."""
-
-    def denied(self, role: str, actions: Sequence[str]) -> tuple[str, ...]:
-        """Return those actions that a role is not allowed."""
-
-    def account(self) -> Account:
-        """Return the limits of the account and region; what was claimed is not among it."""
-
-    def metrics(self, wanted: Sequence[Metric], since: datetime, until: datetime) -> tuple[Series, ...]:
-        """Return a series, hour by hour, for each metric."""
-
-
 def examine(
-    aws: Diagnoses, selected: Sequence[tuple[FunctionEntry, Function]], now: datetime
-) -> tuple[Finding, ...]:
-    """Return what was found about functions and their entries."""
+    aws: "Aws", selected: Sequence[tuple[FunctionEntry, Function]], now: datetime
+) -> tuple[Diagnostic, ...]:
+    """Return the findings about functions and their entries."""
     doctor = _Doctor(aws, now)
-    doctor.look_at_network(selected)
-    doctor.look_at_throttling([function for _, function in selected])
+    doctor.examine_vpcs(selected)
+    doctor.examine_throttling([function for _, function in selected])
     return tuple(doctor.findings)
 
 
 class _Doctor:
-    """Gathers findings; one for each account and region."""
+    """Collects findings in one account and region."""
 
-    def __init__(self, aws: Diagnoses, now: datetime) -> None:
+    def __init__(self, aws: "Aws", now: datetime) -> None:
         self._aws = aws
         self._now = now
-        self.findings: list[Finding] = []
+        self.findings: list[Diagnostic] = []
 
-    def look_at_network(self, selected: Sequence[tuple[FunctionEntry, Function]]) -> None:
+    def examine_vpcs(self, selected: Sequence[tuple[FunctionEntry, Function]]) -> None:
         attached = [(vpc, function) for entry, function in selected if (vpc := entry.vpc or function.vpc)]
         if not attached:
             return
@@ -124,11 +78,11 @@ class _Doctor:
             for vpc, functions in grouped.items()
         ]
         self.findings += examine_network(attachments, self._network(list(grouped)))
-        self._look_at_roles([function for _, function in attached])
+        self._examine_roles([function for _, function in attached])
 
-    def look_at_throttling(self, functions: Sequence[Function]) -> None:
+    def examine_throttling(self, functions: Sequence[Function]) -> None:
         (claimed,) = self._metrics([Metric("ClaimedAccountConcurrency", "Maximum")]) or ({},)
-        limits = self._read(self._aws.account)
+        limits = self._read(self._aws.account.limits)
         account = replace(limits, claimed=claimed) if limits else None
         if account:
             self.findings += examine_account(account)
@@ -147,7 +101,7 @@ class _Doctor:
         self.findings += examine_loads(self._closer([each for each in loads if each[1].throttled]), account)
 
     def _closer(self, throttled: Sequence[tuple[Function, Load]]) -> list[Load]:
-        """Find out more about the functions that were throttled: there should be few."""
+        """Read more metrics of the functions that were throttled, which should be few."""
         kinds = [("Duration", "Average"), ("AsyncEventsReceived", "Sum"), ("IteratorAge", "Maximum")]
         series = self._metrics([Metric(*kind, load.function) for _, load in throttled for kind in kinds])
         reserved = self._reserved([function for function, _ in throttled])
@@ -167,7 +121,7 @@ class _Doctor:
         return loads
 
     def _network(self, vpcs: Sequence[Vpc]) -> Network:
-        aws = self._aws
+        aws = self._aws.network
         names = sorted({name for vpc in vpcs for name in vpc.subnets})
         groups = sorted({name for vpc in vpcs for name in vpc.security_groups})
         subnets = self._read(lambda: aws.subnets(names))
@@ -175,7 +129,7 @@ class _Doctor:
         network = Network(subnets=subnets, security_groups=self._read(lambda: aws.security_groups(groups)))
         if not found:
             return network
-        quota = self._read(aws.interface_quota, told=info)
+        quota = self._read(aws.interface_quota, refused=info)
         return replace(
             network,
             tenancies=self._read(lambda: aws.tenancies(found)),
@@ -186,9 +140,9 @@ class _Doctor:
             interface_quota=INTERFACES_PER_VPC if quota is None else quota,
         )
 
-    def _look_at_roles(self, functions: Sequence[Function]) -> None:
+    def _examine_roles(self, functions: Sequence[Function]) -> None:
         for role in sorted({function.role for function in functions if function.role}):
-            denied = self._read(partial(self._aws.denied, role, INTERFACE_ACTIONS), told=info)
+            denied = self._read(partial(self._aws.account.denied, role, INTERFACE_ACTIONS), refused=info)
             if denied:
                 who = named(tuple(function.name for function in functions if function.role == role))
                 message = f"the role of {who}, {role}, is not allowed {', '.join(denied)}"
@@ -197,22 +151,21 @@ class _Doctor:
 
     def _reserved(self, functions: Sequence[Function]) -> dict[str, int | None]:
         def read(function: Function) -> int | None:
-            details = self._read(lambda: self._aws.details(function, (), provisioned=False))
-            return details.reserved if details else None
+            return self._read(lambda: self._aws.concurrency.reserved(function.name))
 
         found = for_each(functions, read, at_once=_FUNCTIONS_AT_ONCE)
         return {function.name: reserved for function, reserved in zip(functions, found, strict=True)}
 
     def _metrics(self, wanted: Sequence[Metric]) -> tuple[Series, ...] | None:
         until = self._now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-        return self._read(lambda: self._aws.metrics(wanted, until - _WEEK, until)) if wanted else ()
+        return self._read(lambda: self._aws.metrics.hourly(wanted, until - _WEEK, until)) if wanted else ()
 
     def _read(
-        self, read: Callable[[], _Answer], *, told: Callable[[str, str], Finding] = warning
+        self, read: Callable[[], _Answer], *, refused: Callable[[str, str], Diagnostic] = warning
     ) -> _Answer | None:
-        """Return what AWS says; where it refuses, that is a finding, and the answer None."""
+        """Return AWS's answer; where AWS refuses, None and a finding."""
         try:
             return read()
-        except AwsError as refused:
-            self.findings += [told(f"not examined: {each.message}", each.hint) for each in refused.problems]
+        except AwsError as error:
+            self.findings += [refused(f"not examined: {each.message}", each.hint) for each in error.problems]
             return None

@@ -1,8 +1,9 @@
-"""Layer versions -> what tools that own functions read: SSM parameters and a JSON file. Pure."""
+"""Layer versions -> SSM parameters and a JSON file for tools that manage functions. Pure."""
 
 import json
 from collections.abc import Iterable, Mapping
 
+from entrypoint.manifest.arn import Arn
 from entrypoint.manifest.model import Destination, Export
 from entrypoint.release.plan import LayerChange
 
@@ -24,24 +25,24 @@ def parameters(export: Export, found: Mapping[str, str], destination: Destinatio
     if export.ssm is None:
         return {}
     return {
-        filled(export.ssm, destination.region, _account(arn)).replace("{target}", target): arn
+        filled(export.ssm, destination.region, Arn.parse(arn).account).replace("{target}", target): arn
         for target, arn in found.items()
     }
 
 
 def file_name(export: Export, found: Mapping[str, str], destination: Destination) -> str | None:
-    """Return the path of an account and region's file; None where there is none, or nothing to write."""
+    """Return the path of the file for an account and region; None without one, or with nothing to write."""
     if export.file is None or not found:
         return None
-    return filled(export.file, destination.region, _account(next(iter(found.values()))))
+    return filled(export.file, destination.region, Arn.parse(next(iter(found.values()))).account)
 
 
-def document(found: Mapping[str, str], standing: str | None, targets: Iterable[str]) -> str:
+def document(found: Mapping[str, str], current: str | None, targets: Iterable[str]) -> str:
     """Return the file's new text: `{"lambda_layers": {TARGET: ARN}}`, which Terraform reads as tfvars.
 
-    A rollback speaks of some layers only; what the file says of the manifest's other targets stays.
+    A rollback changes some layers only; the manifest's other targets keep their ARNs.
     """
-    before = _read(standing)
+    before = _read(current)
     kept = {target: found.get(target) or before.get(target) for target in targets}
     return json.dumps({_KEY: {target: arn for target, arn in kept.items() if arn}}, indent=2) + "\n"
 
@@ -51,14 +52,10 @@ def filled(template: str, region: str, account: str) -> str:
     return template.replace("{region}", region).replace("{account}", account)
 
 
-def _account(arn: str) -> str:
-    return arn.split(":")[4]
-
-
 def _read(text: str | None) -> Mapping[str, str]:
     try:
         values = json.loads(text or "{}")
-    except ValueError:  # somebody else's doing; it is written anew
+    except ValueError:  # not written by this tool; it is replaced
         return {}
     held = values.get(_KEY) if isinstance(values, dict) else None
     return {key: arn for key, arn in held.items() if isinstance(arn, str)} if isinstance(held, dict) else {}

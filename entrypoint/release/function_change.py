@@ -1,8 +1,7 @@
-"""A function and its entry -> what is to change about it. Pure.
+"""A function and its entry -> what to change about it. Pure.
 
-A function's list of layers is replaced whole by UpdateFunctionConfiguration, so single entries are
-swapped in place: layers that the manifest does not name stay where they are, for later layers overlay
-earlier ones.
+UpdateFunctionConfiguration replaces the whole list of layers, so entries are swapped in place: layers that
+the manifest does not name keep their position, since later layers overlay earlier ones.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,14 +12,15 @@ from enum import StrEnum
 from entrypoint.aws.model import Details, Function
 from entrypoint.errors import Diagnostic
 from entrypoint.limits import LAYERS_PER_FUNCTION
+from entrypoint.manifest.arn import Arn, is_arn, without_version
 from entrypoint.manifest.model import NO_CONCURRENCY, Concurrency, FunctionEntry, Vpc
 from entrypoint.manifest.runtimes import RUNTIMES
 from entrypoint.manifest.targets import AwsLayer
-from entrypoint.release.selection import arns_of, region_of, without_version
+from entrypoint.release.selection import arns_of
 
 
 class Aspect(StrEnum):
-    """What of a function the manifest decides, in the order in which it is changed."""
+    """What the manifest configures of a function, in the order in which it is changed."""
 
     LAYERS = "layers"
     VPC = "vpc"
@@ -31,16 +31,16 @@ class Aspect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A layer that a function is to have: a version's ARN, or a layer whose version the run decides."""
+    """A layer that a function should have: a version's ARN, or a layer whose version this run determines."""
 
     reference: str | AwsLayer
-    #: The ARNs, without version, of the layers whose place it takes.
+    #: The ARNs, without version, of the layers that it replaces.
     replaces: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionChange:
-    """A function of the manifest and what it is to have; layers that are `unwanted` are taken off."""
+    """A function of the manifest and what it should have; `unwanted` layers are removed."""
 
     function: Function
     wanted: tuple[Wanted, ...]
@@ -51,9 +51,9 @@ class FunctionChange:
     details: Details | None = None
 
     def layers_after(self, current: tuple[str, ...], versions: Mapping[str, str]) -> tuple[str, ...]:
-        """Return the list to set, given the list that stands; `versions` maps layer names to ARNs.
+        """Return the list to set, given the current list; `versions` maps layer names to ARNs.
 
-        Where a layer's version is not known yet, its name followed by `:new` stands for it.
+        A layer whose version is not known yet is represented by its name followed by `:new`.
         """
         result: list[str | None] = list(current)
         for wanted in self.wanted:
@@ -63,19 +63,19 @@ class FunctionChange:
                 if isinstance(reference, str)
                 else versions.get(reference.name, f"{reference.name}:new")
             )
-            places = [
+            positions = [
                 i for i, layer in enumerate(result) if layer and without_version(layer) in wanted.replaces
             ]
-            for place in places:
-                result[place] = None
-            if places:
-                result[places[0]] = arn
+            for position in positions:
+                result[position] = None
+            if positions:
+                result[positions[0]] = arn
             else:
                 result.append(arn)
         return tuple(arn for arn in result if arn and without_version(arn) not in self.unwanted)
 
     def aspects(self, versions: Mapping[str, str]) -> tuple[Aspect, ...]:
-        """Return what of the function is not yet as it is to be."""
+        """Return what of the function differs from the manifest."""
         function, details = self.function, self.details
         found = []
         after = self.layers_after(function.layers, versions)
@@ -92,9 +92,9 @@ class FunctionChange:
         return tuple(found)
 
     def is_behind(self, alias: str, layers: tuple[str, ...]) -> bool:
-        """Tell whether an alias has to move: its version has other layers, or stands elsewhere."""
-        stands = self.details.aliases.get(alias) if self.details else None
-        return stands is None or stands.layers != layers or self.vpc not in {None, stands.vpc}
+        """Tell whether an alias has to move: its version has other layers, or another VPC."""
+        current = self.details.aliases.get(alias) if self.details else None
+        return current is None or current.layers != layers or self.vpc not in {None, current.vpc}
 
     def _is_provisioned(self, details: Details) -> bool:
         return all(details.provisioned.get(alias) == self.concurrency.provisioned for alias in self.aliases)
@@ -102,7 +102,7 @@ class FunctionChange:
 
 @dataclass(frozen=True, slots=True)
 class FunctionPlan:
-    """A function, the entry that decides about it, and the layers of the manifest."""
+    """A function, its entry in the manifest, and the manifest's layers."""
 
     entry: FunctionEntry
     function: Function
@@ -110,7 +110,7 @@ class FunctionPlan:
     details: Details | None = None
 
     def change(self) -> FunctionChange:
-        """Return what the entry makes of the function."""
+        """Return what the entry requires of the function."""
         entry = self.entry
         return FunctionChange(
             function=self.function,
@@ -124,49 +124,50 @@ class FunctionPlan:
 
     def problems(self, today: date) -> Iterator[Diagnostic]:
         """Yield what AWS would refuse, or what would fail in the function."""
-        function, place = self.function, self.entry.location
+        function, location = self.function, self.entry.location
         runtime = RUNTIMES.get(function.runtime)
         if runtime and runtime.updates_blocked and runtime.updates_blocked <= today:
-            since = f"AWS blocks updates to functions on {runtime} since {runtime.updates_blocked}"
+            since = f"AWS blocks updates of functions on {runtime} since {runtime.updates_blocked}"
             message = f"{function.name} cannot be updated: {since}"
-            yield Diagnostic(message, "move it to a newer runtime", place)
+            yield Diagnostic(message, "move it to a newer runtime", location)
         for reference in self.entry.layers:
-            if not reference.startswith("arn:"):
+            if not is_arn(reference):
                 if not self._fitting(reference):
                     yield self._no_fit(reference)
-            elif region_of(reference) != region_of(function.arn):
-                message = f"{function.name} is in {region_of(function.arn)}, {reference} is not"
-                yield Diagnostic(message, "write an entry for each region, with the functions' ARNs", place)
+            elif Arn.parse(reference).region != Arn.parse(function.arn).region:
+                message = f"{function.name} is in {Arn.parse(function.arn).region}, but {reference} is not"
+                yield Diagnostic(message, "add an entry per region, with the functions' ARNs", location)
         after = self.change().layers_after(function.layers, {})
         if len(after) > LAYERS_PER_FUNCTION:
             message = f"{function.name} would have {len(after)} layers ({', '.join(after)})"
-            yield Diagnostic(message, f"AWS takes at most {LAYERS_PER_FUNCTION}; take one off", place)
+            yield Diagnostic(message, f"AWS allows at most {LAYERS_PER_FUNCTION}; remove one", location)
         for alias in self.entry.aliases if self.details else ():
             if self.details and alias not in self.details.aliases:
                 message = f"{function.name} has no alias {alias!r}"
-                yield Diagnostic(message, "create it first, or take it out of the manifest", place)
+                yield Diagnostic(message, "create it first, or remove it from the manifest", location)
 
     def warnings(self) -> Iterator[Diagnostic]:
-        """Yield what the user should know: layers that are too many, code that an alias does not have yet."""
+        """Yield what the user should know: unlisted layers, and code that an alias does not have yet."""
         for arn in () if self.entry.exclusive else self.unlisted():
-            name = arn.rpartition(":")[2]
+            name = Arn.parse(arn).name
             message = f"{self.function.name} has {name}, which the manifest does not list for it"
             hint = "list it, or set 'exclusive: true' to remove it"
             yield Diagnostic(message, hint, self.entry.location)
         for alias in self.details.aliases.values() if self.details else ():
             if alias.code_sha256 != self.function.code_sha256:
-                message = f"the code of {self.function.name} is not what its alias {alias.name} serves"
-                yield Diagnostic(message, "the alias stays until that code is published", self.entry.location)
+                message = f"the code of {self.function.name} differs from that of its alias {alias.name}"
+                hint = "the alias is not moved until that code is published"
+                yield Diagnostic(message, hint, self.entry.location)
 
     def _wanted(self) -> Iterator[Wanted]:
         for reference in self.entry.layers:
-            if reference.startswith("arn:"):
+            if is_arn(reference):
                 yield Wanted(str(reference), frozenset({without_version(reference)}))
             elif layer := self._fitting(reference):
                 yield Wanted(layer, arns_of(reference, self.layers, self.function))
 
     def _fitting(self, name: str) -> AwsLayer | None:
-        """Return the AWS layer that is built for the function's own runtime and architecture."""
+        """Return the layer in AWS that is built for the function's runtime and architecture."""
         wanted = (name, self.function.runtime, self.function.architecture)
         for layer in self.layers:
             for target in layer.targets:
@@ -180,15 +181,15 @@ class FunctionPlan:
         targets = (target for layer in self.layers for target in layer.targets)
         built = ", ".join(str(target.platform) for target in targets if target.layer.name == name)
         runs_on = f"{function.runtime}-{function.architecture}"
-        message = f"{function.name} runs on {runs_on}; {name!r} is built for {built}"
+        message = f"{function.name} runs on {runs_on}, but {name!r} is built for {built}"
         hint = f"add that runtime and architecture to the layer {name!r}"
         return Diagnostic(message, hint, self.entry.location)
 
     def unlisted(self) -> Iterator[str]:
-        """Yield the ARNs of the manifest's layers that are on the function without being listed for it."""
+        """Yield the ARNs of the manifest's layers that the function uses without being listed for it."""
         names = dict.fromkeys(target.layer.name for layer in self.layers for target in layer.targets)
         listed = {arn for wanted in self._wanted() for arn in wanted.replaces}
-        standing = {without_version(arn) for arn in self.function.layers}
+        current = {without_version(arn) for arn in self.function.layers}
         for name in names:
             if name not in self.entry.layers:
-                yield from sorted((arns_of(name, self.layers, self.function) & standing) - listed)
+                yield from sorted((arns_of(name, self.layers, self.function) & current) - listed)

@@ -3,10 +3,13 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from entrypoint.aws.model import ChangesLambda
 from entrypoint.errors import RolloutError
 from entrypoint.manifest.model import Invocation, Rollout
+
+if TYPE_CHECKING:
+    from entrypoint.aws.client import Aws
 
 _POLL = 10.0
 """Seconds between two looks at the alarms; CloudWatch judges them once a minute at the most often."""
@@ -14,46 +17,46 @@ _POLL = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
-    """The check that the manifest asks for, in one account and region."""
+    """The health check of the manifest, in one account and region."""
 
-    aws: ChangesLambda
+    aws: "Aws"
     rollout: Rollout
     sleep: Callable[[float], None]
     clock: Callable[[], float]
 
     def begin(self) -> None:
-        """Refuse to begin where the check could tell nothing: an alarm is missing, or is on already."""
+        """Refuse to begin where the check could tell nothing: an alarm is missing, or rings already."""
         states = self._alarms()
         for name in self.rollout.alarms:
             if name not in states:
-                message = f"there is no alarm {name!r}"
-                raise RolloutError.of(message, "create it, or take it out of the check")
+                message = f"the alarm {name!r} does not exist"
+                raise RolloutError.of(message, "create it, or remove it from 'rollout'")
             if states[name] == "ALARM":
-                message = f"the alarm {name!r} was on before anything was updated"
-                raise RolloutError.of(message, "mend what it warns of, and run again")
+                message = f"the alarm {name!r} was in state ALARM before anything was updated"
+                raise RolloutError.of(message, "fix the cause and run again")
 
     def trouble(self) -> str | None:
-        """Watch the alarms for the soak time, and invoke; return what is not well, None where all is."""
+        """Invoke, and watch the alarms for the soak time; return why the check failed, None if it passed."""
         invoke = self.rollout.invoke
         if invoke and (wrong := self._answer(invoke)):
             return wrong
         until = self.clock() + self.rollout.soak
         while self.rollout.alarms:
-            loud = [name for name, state in self._alarms().items() if state == "ALARM"]
-            if loud:
-                return f"the alarm {', '.join(map(repr, loud))} went off"
+            ringing = [name for name, state in self._alarms().items() if state == "ALARM"]
+            if ringing:
+                return f"the alarm {', '.join(map(repr, ringing))} went off"
             if self.clock() >= until:
                 break
             self.sleep(min(_POLL, until - self.clock()))
         return None
 
     def _alarms(self) -> Mapping[str, str]:
-        return self.aws.alarms(self.rollout.alarms) if self.rollout.alarms else {}
+        return self.aws.alarms.states(self.rollout.alarms) if self.rollout.alarms else {}
 
     def _answer(self, invoke: Invocation) -> str | None:
         payload = invoke.payload.read_bytes() if invoke.payload else b"{}"
         try:
-            answer = self.aws.invoke(invoke.function, payload)
+            answer = self.aws.functions.invoke(invoke.function, payload)
         except RolloutError as error:
             return str(error.problems[0])
         if invoke.expect is None:
@@ -62,16 +65,15 @@ class HealthCheck:
             found = json.loads(answer)
         except ValueError:
             shown = answer[:200].decode(errors="replace")
-            return f"{invoke.function} answered with what is no JSON: {shown!r}"
+            return f"the response of {invoke.function} is not JSON: {shown!r}"
         if not _holds(found, json.loads(invoke.expect.read_text("utf-8"))):
-            return (
-                f"{invoke.function} answered {json.dumps(found)[:200]}, which is not as {invoke.expect.name}"
-            )
+            response = json.dumps(found)[:200]
+            return f"the response of {invoke.function}, {response}, does not match {invoke.expect.name}"
         return None
 
 
 def _holds(found: object, expected: object) -> bool:
-    """Tell whether an answer holds all that is expected; objects may hold more."""
+    """Tell whether a response contains everything expected; objects may contain more."""
     if isinstance(expected, dict) and isinstance(found, dict):
         return all(key in found and _holds(found[key], value) for key, value in expected.items())
     return found == expected

@@ -1,14 +1,14 @@
-"""Manifest -> the IAM policy that a deployment of it needs, and no more. Pure.
+"""Manifest -> the least IAM policy that its deployment needs. Pure.
 
-Which resources an action takes: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+The resource types of actions: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from entrypoint.aws.model import ALARM_PREFIX
 from entrypoint.manifest.model import FunctionEntry, Manifest
 from entrypoint.manifest.targets import AwsLayer
-from entrypoint.release.alarms import PREFIX
 from entrypoint.release.export import filled
 
 _VERSION = "2012-10-17"
@@ -80,7 +80,7 @@ def _of_layers(
     foreign = [ref for entry in manifest.functions for ref in entry.layers if ref.startswith("arn:")]
     publish = ["lambda:ListLayerVersions", "lambda:PublishLayerVersion"]
     yield _allow("PublishLayers", publish, resources("lambda", *names))
-    # Whoever sets a function's layers has to be allowed to read each of them, those that stay included.
+    # To set a function's layers, reading each of them must be allowed, the unchanged ones included.
     read = resources("lambda", *versions)
     yield _allow("ReadLayers", ["lambda:GetLayerVersion"], (*read, *map(str, foreign)))
     shared = [f"layer:{layer.name}:*" for layer in layers if layer.targets[0].layer.share]
@@ -119,7 +119,7 @@ def _of_rollout(manifest: Manifest, resources: _Resources) -> Iterator[dict[str,
     if watched:
         know = ["lambda:GetAccountSettings", "lambda:ListEventSourceMappings"]
         yield _allow("KnowLimits", know, _EVERY)
-        arns = resources("cloudwatch", f"alarm:{PREFIX}*")
+        arns = resources("cloudwatch", f"alarm:{ALARM_PREFIX}*")
         yield _allow("PutAlarms", ["cloudwatch:PutMetricAlarm"], arns)
     if rollout.alarms or watched:
         yield _allow("LookAtAlarms", ["cloudwatch:DescribeAlarms"], _EVERY)
@@ -163,7 +163,7 @@ def _on(
 
 
 def _iam_glob(pattern: str) -> str:
-    """Return a glob as IAM writes it: it knows `*` and `?`, and no sets of characters."""
+    """Return a glob in IAM's form: it has `*` and `?`, and no character sets."""
     result, rest = "", pattern
     while rest:
         if rest.startswith("[") and "]" in rest[2:]:

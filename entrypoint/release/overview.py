@@ -1,4 +1,4 @@
-"""What is known of a project's layers, here and in AWS, side by side. Pure."""
+"""A project's layers, here and in AWS, side by side. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from entrypoint.release.status import Drift, RegionStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duplicate:
-    """What two layers of one function both bring."""
+    """What two layers of one function both contain."""
 
     layers: tuple[str, str]
     #: By name, the version in each of the two.
     packages: Mapping[str, tuple[str, str]]
-    #: Files of the same path; what the later layer has hides what the earlier one has.
+    #: Files with the same path; those of the later layer hide those of the earlier one.
     paths: tuple[str, ...]
     #: The functions, or entries of the manifest, that have both layers.
     functions: tuple[str, ...]
@@ -26,12 +26,12 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """All that is known of a project's layers at a time."""
+    """Everything known about a project's layers at one time."""
 
     #: The name of the manifest's folder.
     project: str
     made: datetime
-    #: What could not be found out, and is missing here.
+    #: What could not be read, and is missing here.
     missing: tuple[Diagnostic, ...]
     inventories: tuple[Inventory, ...]
     duplicates: tuple[Duplicate, ...]
@@ -40,14 +40,14 @@ class Overview:
 
     @property
     def drift(self) -> tuple[tuple[str, Drift], ...]:
-        """Where AWS is not as the manifest asks: the place, and what is the matter."""
+        """Where AWS differs from the manifest: the account and region, and the difference."""
         return tuple((str(region.destination), drift) for region in self.regions for drift in region.drift)
 
 
 def duplicates(
     users: Iterable[tuple[str, Sequence[str]]], inventories: Mapping[str, Inventory]
 ) -> tuple[Duplicate, ...]:
-    """Return what the layers of one function both bring; `users` are functions with their layers' names."""
+    """Return what the layers of one function both contain; `users` are functions with their layers' names."""
     pairs: dict[tuple[str, str], list[str]] = {}
     for user, names in users:
         for pair in combinations([name for name in dict.fromkeys(names) if name in inventories], 2):

@@ -1,4 +1,4 @@
-"""Functions that another tool owns: it would put the old layers back at its next deployment. Pure."""
+"""Functions that another tool deploys: its next deployment would restore the old layers. Pure."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,9 +6,9 @@ from entrypoint.errors import Diagnostic
 from entrypoint.release.plan import RegionPlan
 
 _STACK = "aws:cloudformation:stack-name"
-"""CloudFormation sets it on all that it makes; so SAM, CDK and the Serverless Framework do."""
+"""CloudFormation, and so SAM, CDK and the Serverless Framework, set it on everything they create."""
 _BY_HAND = {"terraform", "managedby", "createdby", "provisioner", "iac"}
-"""Terraform sets no tags of its own; these are what people call the one that tells."""
+"""Terraform sets no tags of its own; these are common names of tags that say so."""
 _NAMED = 5
 
 
@@ -20,8 +20,8 @@ def warn_of_owners(plan: RegionPlan, tags: Mapping[str, Mapping[str, str]]) -> I
             owned.setdefault(owner, []).append(change.function.name)
     for owner, names in owned.items():
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        message = f"{owner} deploys {', '.join(names[:_NAMED])}{more}, and would put the old layers back"
-        hint = "let it take the ARNs that 'export:' leaves (docs/export.md), or stop setting layers there"
+        message = f"{owner} deploys {', '.join(names[:_NAMED])}{more}, and would restore the old layers"
+        hint = "read the ARNs from 'export:' there (docs/export.md), or stop setting layers there"
         yield Diagnostic(message, hint)
 
 

@@ -1,16 +1,16 @@
-"""Manifest + state -> what is to be done in one account and region. Pure: nothing here calls AWS."""
+"""Manifest + state -> what to do in one account and region. Pure: nothing here calls AWS."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from entrypoint.aws.model import Details, LayerVersion
+from entrypoint.aws.model import Alarm, Details, LayerVersion
 from entrypoint.errors import Diagnostic, PlanError
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import AwsLayer
-from entrypoint.release.alarms import Alarm
 from entrypoint.release.function_change import FunctionChange, FunctionPlan
+from entrypoint.release.prune import Retention
 from entrypoint.release.selection import Selection
 from entrypoint.release.state import RegionState
 
@@ -19,11 +19,11 @@ class LayerAction(StrEnum):
     """What happens to a layer."""
 
     KEEP = "keep"
-    """The latest version holds just what is wanted."""
+    """The latest version has the wanted dependency hash."""
     REUSE = "reuse"
-    """An older version does."""
+    """An older version has it."""
     PUBLISH = "publish"
-    """No version does."""
+    """No version has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,18 +40,20 @@ class LayerChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionPlan:
-    """All that is to be done in one account and region, and what the user should know about it."""
+    """Everything to do in one account and region, and what the user should know about it."""
 
     destination: Destination
     layers: tuple[LayerChange, ...]
     functions: tuple[FunctionChange, ...]
     warnings: tuple[Diagnostic, ...]
-    #: Those that do not stand as the manifest asks.
+    #: Those that are missing or different in AWS.
     alarms: tuple[Alarm, ...] = ()
+    #: The layers whose old versions are deleted when all else is done.
+    retention: tuple[Retention, ...] = ()
 
     @property
     def versions(self) -> dict[str, str]:
-        """The ARNs of the layer versions that stand already, by layer name."""
+        """The ARNs of the layer versions that exist already, by layer name."""
         return {change.layer.name: change.version.arn for change in self.layers if change.version}
 
     @property
@@ -61,12 +63,12 @@ class RegionPlan:
 
     @property
     def to_update(self) -> tuple[FunctionChange, ...]:
-        """The functions that are not yet what they are to be."""
+        """The functions that differ from the manifest."""
         return tuple(change for change in self.functions if change.aspects(self.versions))
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether AWS agrees with the manifest."""
+        """Tell whether AWS matches the manifest."""
         return not (self.to_publish or self.to_update or self.alarms)
 
 
@@ -79,10 +81,10 @@ def make_plan(
     *,
     today: date,
 ) -> RegionPlan:
-    """Compare what the manifest asks for with what stands; `details` are of functions, by name.
+    """Compare the manifest with the state of AWS; `details` are of functions, by name.
 
     Raises:
-        PlanError: with every reason why it cannot be done, before anything is.
+        PlanError: with every reason why it cannot be done.
     """
     function_plans = [
         FunctionPlan(entry, function, layers, details.get(function.name))
@@ -103,16 +105,16 @@ def make_plan(
 
 
 def plan_layer(layer: AwsLayer, dependency_hash: str, state: RegionState) -> LayerChange:
-    """Return what is to happen to a layer."""
-    stands = state.layers[layer.name]
-    if stands.current is None:
+    """Return what happens to a layer."""
+    found = state.layers[layer.name]
+    if found.current is None:
         action = LayerAction.PUBLISH
     else:
-        action = LayerAction.KEEP if stands.current == stands.latest else LayerAction.REUSE
+        action = LayerAction.KEEP if found.current == found.latest else LayerAction.REUSE
     return LayerChange(
         layer=layer,
         dependency_hash=dependency_hash,
         action=action,
-        latest=stands.latest,
-        version=stands.current,
+        latest=found.latest,
+        version=found.current,
     )

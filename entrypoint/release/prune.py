@@ -1,51 +1,55 @@
-"""Old layer versions -> gone, where nobody needs them.
+"""Old layer versions -> deleted, where nothing needs them.
 
-A version stays when a function, or any published version of one (and so any alias), has it; when it is
-among the newest that the manifest keeps; when it is what the manifest asks for; and while it is young, as
-another run may just be rolling it out. What other accounts use cannot be seen from here: a function keeps
-working when its layer version is deleted, but can no longer be given that version anew.
+A version is kept while a function, or any published version of one (and so any alias), uses it; while it
+is among the newest that the manifest keeps; while it is what the manifest and its locks describe; and for an
+hour after it was published, as another run may be rolling it out. Use by other accounts is not visible: a
+function keeps working when its layer version is deleted, but cannot be given that version again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
-from entrypoint.aws.model import ChangesLambda, LayerVersion
+from entrypoint.aws.model import LayerVersion
+
+if TYPE_CHECKING:
+    from entrypoint.aws.client import Aws
 
 _YOUNG = timedelta(hours=1)
 
 
+class Retention(NamedTuple):
+    """How many of a layer's newest versions to keep, and the dependency hash to keep in any case."""
+
+    layer: str
+    keep: int
+    dependency_hash: str
+
+
 def prune(
-    aws: ChangesLambda,
-    keep: Mapping[str, int],
-    hashes: Mapping[str, str],
+    aws: "Aws",
+    retention: Sequence[Retention],
     *,
     now: Callable[[], datetime] = lambda: datetime.now(tz=UTC),
 ) -> tuple[str, ...]:
-    """Delete what is not needed; return it as name:version.
-
-    Args:
-        aws: one account and region.
-        keep: how many of its newest versions each layer keeps whoever uses them.
-        hashes: what the manifest asks for, as dependency hashes by layer.
-        now: the time.
-    """
-    if not keep:
+    """Delete what nothing needs; return it as NAME:VERSION."""
+    if not retention:
         return ()
-    versions = {name: tuple(aws.layer_versions(name)) for name in keep}
-    in_use = aws.layers_in_use()  # read last: what is used by then stays
+    versions = {each.layer: tuple(aws.layers.versions(each.layer)) for each in retention}
+    in_use = aws.functions.layers_in_use()  # read last, so that what is used by then is kept
     deleted = []
-    for name, number in keep.items():
-        others = [each for each in versions[name][number:] if each.dependency_hash != hashes[name]]
+    for layer, keep, dependency_hash in retention:
+        others = [each for each in versions[layer][keep:] if each.dependency_hash != dependency_hash]
         for version in superfluous(others, in_use, now()):
-            aws.delete_layer_version(name, version.version)
-            deleted.append(f"{name}:{version.version}")
+            aws.layers.delete(layer, version.version)
+            deleted.append(f"{layer}:{version.version}")
     return tuple(deleted)
 
 
 def superfluous(
     versions: Sequence[LayerVersion], in_use: frozenset[str], now: datetime
 ) -> tuple[LayerVersion, ...]:
-    """Return those of these versions that nobody has and that are not young."""
+    """Return the versions that are unused and older than an hour."""
     return tuple(
         version
         for version in versions

@@ -1,8 +1,9 @@
-"""What a deployment did, for reports and for the steps that come after it in a workflow."""
+"""What a deployment did, for reports and for later steps of a workflow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from entrypoint.aws.accounts import Failure, located
 from entrypoint.errors import Diagnostic, LayersError
 from entrypoint.layer.describe import BuiltArchive
 from entrypoint.manifest.model import Destination
@@ -21,7 +22,7 @@ class RegionResult:
     functions: tuple[Outcome, ...] = ()
     #: The names of the alarms that were put.
     alarms: tuple[str, ...] = ()
-    #: What prune deleted, as name:version.
+    #: What prune deleted, as NAME:VERSION.
     deleted: tuple[str, ...] = ()
     error: LayersError | None = None
 
@@ -32,7 +33,7 @@ class RegionResult:
 
     @property
     def updated(self) -> tuple[Outcome, ...]:
-        """The functions that are others than before."""
+        """The functions that were changed."""
         return tuple(outcome for outcome in self.functions if outcome.changed)
 
     @property
@@ -40,13 +41,6 @@ class RegionResult:
         """What could not be done here."""
         errors = [self.error, *(outcome.error for outcome in self.functions)]
         return tuple(problem for error in errors if error for problem in error.problems)
-
-    @property
-    def located(self) -> tuple[Diagnostic, ...]:
-        """The problems, each with the account and region where it is one."""
-        return tuple(
-            problem._replace(message=f"{self.destination}: {problem.message}") for problem in self.problems
-        )
 
     def having(self, status: Status) -> tuple[Outcome, ...]:
         """Return the functions whose update ended so."""
@@ -58,9 +52,11 @@ class Deployment:
     """What a deployment did in all accounts and regions."""
 
     regions: tuple[RegionResult, ...]
+    #: The accounts and regions for which there was no plan.
+    failures: tuple[Failure, ...] = ()
     #: The archives that were built for it.
     archives: Mapping[Target, BuiltArchive] = field(default_factory=dict)
-    #: What that changed in the packages, where that was asked for.
+    #: The package changes, if they were requested.
     differences: tuple[Difference, ...] = ()
 
     @property
@@ -70,5 +66,6 @@ class Deployment:
 
     @property
     def problems(self) -> tuple[Diagnostic, ...]:
-        """What could not be done, anywhere."""
-        return tuple(dict.fromkeys(problem for region in self.regions for problem in region.problems))
+        """What could not be done, each naming its accounts and regions."""
+        failed = ((each.destination, each.error.problems) for each in self.failures)
+        return located([*((each.destination, each.problems) for each in self.regions), *failed])

@@ -1,17 +1,18 @@
 """Functions -> the layer versions that they had before. Pure.
 
-AWS is the only memory: the version before is the newest one that is older than what functions have. A
-later deployment goes forward again, for what the manifest asks for has not changed.
+AWS is the only memory: the previous version is the newest one that is older than what functions use. A
+later deployment goes forward again, as the manifest has not changed.
 """
 
 from collections.abc import Mapping, Sequence
 
 from entrypoint.aws.model import Details, Function, LayerVersion
 from entrypoint.errors import Diagnostic, PlanError
+from entrypoint.manifest.arn import Arn, without_version
 from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.function_change import FunctionChange, Wanted
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
-from entrypoint.release.selection import Selection, without_version
+from entrypoint.release.selection import Selection
 from entrypoint.release.state import RegionState
 
 
@@ -24,18 +25,18 @@ def plan_rollback(
     *,
     version: int | None = None,
 ) -> RegionPlan:
-    """Plan to give functions an earlier version of these layers; `versions` are all there are, newest first.
+    """Plan to give functions an earlier version of these layers.
 
     Args:
-        layers: the layers to go back with.
-        versions: the layers' versions, newest first.
-        state: what stands in the account and region.
+        layers: the layers to roll back.
+        versions: all versions of each layer, newest first.
+        state: the state of the account and region.
         selection: the functions of the manifest.
-        details: what ListFunctions does not tell of them.
-        version: the number to go back to; by default the one before the newest that a function has.
+        details: their details, by name.
+        version: the version to roll back to; by default the one before the newest that a function uses.
 
     Raises:
-        PlanError: where a layer has no such version.
+        PlanError: a layer has no such version.
     """
     functions = [function for _, function in selection.functions]
     problems: list[Diagnostic] = []
@@ -46,7 +47,7 @@ def plan_rollback(
             continue
         earlier = _earlier(versions[layer.name], used, version)
         if earlier is None:
-            message = f"{layer.name} has no version {version or f'before {used}'} in {state.destination}"
+            message = f"{layer.name} has no version {version or f'before {used}'}"
             existing = ", ".join(str(each.version) for each in versions[layer.name]) or "none"
             problems.append(Diagnostic(message, f"its versions are {existing}"))
         else:
@@ -74,17 +75,17 @@ def plan_rollback(
             )
             for entry, function in selection.functions
         ),
-        warnings=selection.warnings,
+        warnings=tuple(each.as_warning() for each in selection.warnings),
     )
 
 
 def _newest_used(layer: AwsLayer, functions: Sequence[Function]) -> int | None:
-    """Return the newest version of a layer that a function has."""
+    """Return the newest version of a layer that a function uses."""
     numbers = [
-        int(arn.rpartition(":")[2])
+        Arn.parse(arn).version
         for function in functions
         for arn in function.layers
-        if without_version(arn) == f"{function.arn.rpartition(':function:')[0]}:layer:{layer.name}"
+        if without_version(arn) == Arn.parse(function.arn).layer(layer.name)
     ]
     return max(numbers, default=None)
 
@@ -95,11 +96,11 @@ def _earlier(versions: Sequence[LayerVersion], used: int, wanted: int | None) ->
 
 
 def _wanted(function: Function, changes: Sequence[LayerChange]) -> list[Wanted]:
-    """Return the layers to swap: only those that the function has in just this build."""
-    prefix = function.arn.rpartition(":function:")[0]
-    standing = {without_version(arn) for arn in function.layers}
+    """Return the layers to swap: only those of which the function uses this very build."""
+    own = Arn.parse(function.arn)
+    current = {without_version(arn) for arn in function.layers}
     return [
         Wanted(change.version.arn, frozenset({arn}))
         for change in changes
-        if change.version and (arn := f"{prefix}:layer:{change.layer.name}") in standing
+        if change.version and (arn := own.layer(change.layer.name)) in current
     ]

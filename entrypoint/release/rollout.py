@@ -1,35 +1,37 @@
-"""Layer versions -> functions, in waves; a wave that is not well is put back, with all before it.
+"""Layer versions -> functions, in waves; a failed wave is rolled back, with all waves before it.
 
-Within a wave one function's failure stops no other. AWS is the only memory: a run that died is healed by
-running it again, whatever it had got to.
+Within a wave one function's failure stops no other. AWS is the only memory: a run that died is completed by
+running it again.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from entrypoint.aws.model import ChangesLambda
 from entrypoint.manifest.model import AT_ONCE, Rollout
 from entrypoint.parallel import wait_for
 from entrypoint.release.function_change import FunctionChange
 from entrypoint.release.health import HealthCheck
 from entrypoint.release.update import Outcome, Status, Updating
 
+if TYPE_CHECKING:
+    from entrypoint.aws.client import Aws
+
 _Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolledOut:
-    """How every function's update ended, and why the roll-out stopped, if it did."""
+    """How every function's update ended, and why the rollout stopped, if it did."""
 
     functions: tuple[Outcome, ...]
     trouble: str | None = None
 
 
 def waves(changes: Sequence[FunctionChange], rollout: Rollout) -> Iterator[tuple[FunctionChange, ...]]:
-    """Yield the functions of each wave, in order; the last wave takes all that are left."""
+    """Yield the functions of each wave, in order; the last wave has all that are left."""
     begun = 0
     reaches = [portion.of(len(changes)) for portion in rollout.waves]
     for reach in [*reaches, len(changes)]:
@@ -39,7 +41,7 @@ def waves(changes: Sequence[FunctionChange], rollout: Rollout) -> Iterator[tuple
 
 
 def roll_out(
-    aws: ChangesLambda,
+    aws: "Aws",
     changes: tuple[FunctionChange, ...],
     versions: Mapping[str, str],
     done: Callable[[Outcome], None],
@@ -51,10 +53,10 @@ def roll_out(
 ) -> RolledOut:
     """Update the functions, several at once.
 
-    `done` is called as each one ends, in any order, and again where it is put back.
+    `done` is called as each one ends, in any order, and again when it is rolled back.
 
     Raises:
-        RolloutError: the health check that the manifest asks for cannot tell anything; nothing is done yet.
+        RolloutError: the health check cannot work; nothing has been changed.
     """
     check = HealthCheck(aws=aws, rollout=rollout, sleep=sleep, clock=clock)
     if changes:
@@ -64,12 +66,12 @@ def roll_out(
     try:
         return _Rollout(rollout, updating, check, pool, done, say, clock).run(changes)
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # on Ctrl-C: AWS ends what was begun without us
+        pool.shutdown(wait=False, cancel_futures=True)  # on Ctrl-C; AWS completes the updates it accepted
 
 
 @dataclass(slots=True)
 class _Rollout:
-    """One roll-out, and how far it has got."""
+    """One rollout and its progress."""
 
     settings: Rollout
     updating: Updating
@@ -78,7 +80,7 @@ class _Rollout:
     done: Callable[[Outcome], None]
     say: Callable[[str], None]
     clock: Callable[[], float]
-    #: How the functions stand, by name, in the order in which they were begun.
+    #: The outcomes by function name, in the order in which the updates began.
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def run(self, changes: tuple[FunctionChange, ...]) -> RolledOut:
@@ -87,19 +89,19 @@ class _Rollout:
         trouble: str | None = None
         for number, wave in enumerate(every, start=1):
             if until is not None and self.clock() > until:
-                trouble = f"no time was left for wave {number} of {len(every)}"
+                trouble = f"the timeout expired before wave {number} of {len(every)}"
                 break
             if len(every) > 1:
                 self.say(f"wave {number} of {len(every)}: {len(wave)} functions")
             if trouble := self._wave(wave):
-                trouble = f"wave {number} of {len(every)} was put back: {trouble}"
-                self._put_back(trouble)
+                trouble = f"wave {number} of {len(every)} was rolled back: {trouble}"
+                self._roll_back(trouble)
                 break
         outcomes = (self.outcomes.get(change.function.name) or _not_begun(change) for change in changes)
         return RolledOut(functions=tuple(outcomes), trouble=trouble)
 
     def _wave(self, wave: tuple[FunctionChange, ...]) -> str | None:
-        """Update the functions of a wave; return what is not well after it."""
+        """Update the functions of a wave; return why it failed, if it did."""
         self._each(wave, self.updating.update)
         trouble = self._failures(wave) or self.check.trouble()
         if trouble or self.settings.canary is None:
@@ -116,11 +118,11 @@ class _Rollout:
             return None
         return f"{len(failed)} of its {len(wave)} functions could not be updated"
 
-    def _put_back(self, reason: str) -> None:
-        """Put the functions of this run back, the last ones first."""
+    def _roll_back(self, reason: str) -> None:
+        """Roll back the functions of this run, the last ones first."""
         self.say(reason)
         updated = [outcome for outcome in self.outcomes.values() if outcome.before]
-        self._each(updated[::-1], self.updating.put_back)
+        self._each(updated[::-1], self.updating.roll_back)
 
     def _each(self, items: Sequence[_Item], work: Callable[[_Item], Outcome]) -> None:
         def told(item: _Item) -> Outcome:

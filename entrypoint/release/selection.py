@@ -1,7 +1,7 @@
 """Entries of the manifest -> functions of one account and region. Pure.
 
-An entry means functions by name, ARN or glob, by their tags, or by a layer that they use. A function
-belongs to the first entry that means it.
+An entry selects functions by name, ARN or glob, by their tags, or by a layer that they use. A function
+belongs to the first entry that selects it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,6 +10,7 @@ from difflib import get_close_matches
 
 from entrypoint.aws.model import Function
 from entrypoint.errors import Diagnostic
+from entrypoint.manifest.arn import Arn, is_arn, without_version
 from entrypoint.manifest.layer_schema import DEFAULT_NAME
 from entrypoint.manifest.model import Destination, FunctionEntry, Layer, Manifest
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture
@@ -20,20 +21,20 @@ _DEFAULT_NAMES = {"{layer}", DEFAULT_NAME}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The functions that the manifest means, each with its entry, and what is odd about the entries."""
+    """The functions that the manifest selects, each with its entry, and the entries that select none."""
 
     functions: tuple[tuple[FunctionEntry, Function], ...]
-    #: Entries that mean nothing that could be given layers here, and why.
+    #: Entries that select nothing that can be given layers here, and why.
     unmet: tuple[tuple[FunctionEntry, Diagnostic], ...]
 
     @property
     def problems(self) -> tuple[Diagnostic, ...]:
-        """What is wrong with entries that name one function."""
+        """Why entries with the name of one function select nothing."""
         return tuple(problem for entry, problem in self.unmet if not entry.is_glob)
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
-        """What is odd about those that may mean several, or none."""
+        """Why entries that may select several functions select nothing."""
         return tuple(problem for entry, problem in self.unmet if entry.is_glob)
 
 
@@ -52,10 +53,10 @@ def select(
         if not _is_in(entry, destination):
             unmet.extend((entry, problem) for problem in _nowhere(entry, manifest))
             continue
-        meant = [function for function in functions if _means(entry, function, layers, tags)]
-        if not meant:
-            unmet.append((entry, _unmatched(entry, functions, destination)))
-        for function in meant:
+        matching = [function for function in functions if _selects(entry, function, layers, tags)]
+        if not matching:
+            unmet.append((entry, _unmatched(entry, functions)))
+        for function in matching:
             if function.name in selected:
                 continue
             if function.package_type != "Zip":
@@ -66,25 +67,15 @@ def select(
 
 
 def arns_of(name: str, layers: tuple[AwsLayer, ...], function: Function) -> frozenset[str]:
-    """Return the ARNs under which a manifest layer stands, or stood, in a function's account and region.
+    """Return the ARNs that a manifest layer has, or had, in a function's account and region.
 
-    Whatever build of it a function has is meant: one for the runtime that it had before, or one from
-    when the manifest named other runtimes and the layer's name came out differently.
+    They include builds for the runtime that the function had before, and names from when the manifest
+    listed other runtimes.
     """
     others = {layer.name for layer in layers if layer.targets[0].layer.name != name}
     known = next(layer.targets[0].layer for layer in layers if layer.targets[0].layer.name == name)
-    prefix = function.arn.rpartition(":function:")[0]
-    return frozenset(f"{prefix}:layer:{layer}" for layer in _names(known) if layer not in others)
-
-
-def without_version(arn: str) -> str:
-    """Return a layer version's ARN without its last part; other texts as they are."""
-    return arn.rpartition(":")[0] if arn.startswith("arn:") else arn
-
-
-def region_of(arn: str) -> str:
-    """Return the region that an ARN names."""
-    return arn.split(":")[3]
+    own = Arn.parse(function.arn)
+    return frozenset(own.layer(layer) for layer in _names(known) if layer not in others)
 
 
 def _names(layer: Layer) -> Iterator[str]:
@@ -98,7 +89,7 @@ def _names(layer: Layer) -> Iterator[str]:
                 )
 
 
-def _means(
+def _selects(
     entry: FunctionEntry,
     function: Function,
     layers: tuple[AwsLayer, ...],
@@ -113,39 +104,36 @@ def _means(
 
 
 def _is_in(entry: FunctionEntry, destination: Destination) -> bool:
-    if not entry.pattern.startswith("arn:"):
+    if not is_arn(entry.pattern):
         return True
-    account = entry.pattern.split(":")[4]
-    return region_of(entry.pattern) == destination.region and destination.account in {None, account}
+    arn = Arn.parse(entry.pattern)
+    return arn.region == destination.region and destination.account in {None, arn.account}
 
 
 def _nowhere(entry: FunctionEntry, manifest: Manifest) -> Iterator[Diagnostic]:
-    region = region_of(entry.pattern)
+    region = Arn.parse(entry.pattern).region
     if manifest.regions and region not in manifest.regions:
-        message = f"{entry.pattern} is in {region}, where this manifest publishes nothing"
-        yield Diagnostic(message, "add the region to 'regions', or take the function out", entry.location)
+        message = f"{entry.pattern} is in {region}, which is not in 'regions'"
+        yield Diagnostic(message, "add the region, or remove the function", entry.location)
 
 
-def _unmatched(entry: FunctionEntry, functions: Iterable[Function], destination: Destination) -> Diagnostic:
-    where = f"in {destination}"
+def _unmatched(entry: FunctionEntry, functions: Iterable[Function]) -> Diagnostic:
     if entry.tag:
         tags = ", ".join(f"{key}={value}" for key, value in entry.tag)
         return Diagnostic(
-            f"no function {where} has the tags {tags}", "tag one, or mend the entry", entry.location
+            f"no function has the tags {tags}", "tag a function, or correct the entry", entry.location
         )
     if entry.using:
-        message = f"no function {where} uses the layer {entry.using!r} yet"
-        return Diagnostic(message, "name under 'functions' those that are to", entry.location)
+        message = f"no function uses the layer {entry.using!r} yet"
+        return Diagnostic(message, "name the functions that should use it under 'functions'", entry.location)
     if entry.is_glob:
-        return Diagnostic(
-            f"no function {where} matches {entry.pattern!r}", "mend the pattern", entry.location
-        )
+        return Diagnostic(f"no function matches {entry.pattern!r}", "correct the pattern", entry.location)
     close = get_close_matches(entry.pattern, [function.name for function in functions], n=1)
-    hint = f"did you mean {close[0]!r}?" if close else "create it first, or take it out of the manifest"
-    return Diagnostic(f"there is no function {entry.pattern!r} {where}", hint, entry.location)
+    hint = f"did you mean {close[0]!r}?" if close else "create it first, or remove it from the manifest"
+    return Diagnostic(f"the function {entry.pattern!r} does not exist", hint, entry.location)
 
 
 def _image(entry: FunctionEntry, function: Function) -> Diagnostic:
-    message = f"{function.name} is made of a container image, which takes no layers"
-    hint = "it is left alone" if entry.is_glob else "take it out of the manifest"
+    message = f"{function.name} is a container image, which cannot have layers"
+    hint = "it is skipped" if entry.is_glob else "remove it from the manifest"
     return Diagnostic(message, hint, entry.location)

@@ -1,7 +1,7 @@
 """Functions that would be too large with their new layers: found before anything is published.
 
-AWS tells the zipped sizes of a function's code and layers, and refuses by the unzipped ones. So a sum of
-what is known, unzipped where we built it and zipped elsewhere, is a lower limit: over the limit is over it.
+AWS returns the zipped sizes of a function's code and layers, but limits the unzipped ones. The sum of the
+known sizes, unzipped where we built the layer and zipped elsewhere, is a lower bound.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,9 +27,8 @@ def refuse_overweight(plans: Iterable[RegionPlan], archives: Mapping[Target, Bui
             if size > UNZIPPED_BYTES:
                 name = change.function.name
                 message = f"{name} in {plan.destination} would have at least {size:,} bytes with its layers"
-                problems.append(
-                    Diagnostic(message, f"AWS takes {UNZIPPED_BYTES:,}; take a layer off, or slim one")
-                )
+                hint = f"AWS allows {UNZIPPED_BYTES:,}; remove a layer, or make one smaller"
+                problems.append(Diagnostic(message, hint))
     if problems:
         raise PlanError(*problems)
 

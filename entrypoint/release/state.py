@@ -1,32 +1,38 @@
-"""What stands in AWS, in one account and region, as far as the manifest is concerned.
+"""The state of AWS in one account and region, as far as it concerns the manifest.
 
-In: the layers with their dependency hashes. Out: `RegionState`. One ListLayerVersions call for each
-layer and the pages of ListFunctions; layers have no tags, and a version's description is the only
-place of ours that this one call returns, so that is where the dependency hash stands.
+In: the layers with their dependency hashes. Out: `RegionState`. It takes one ListLayerVersions call for each
+layer and the pages of ListFunctions. Layers have no tags, so the dependency hash is in a version's
+description, which that one call returns.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
-from entrypoint.aws.model import Details, Function, LayerVersion, ReadsLambda
-from entrypoint.manifest.model import Destination, FunctionEntry
+from entrypoint.aws.model import Details, Function, LayerVersion
+from entrypoint.manifest.model import Destination, FunctionEntry, Manifest
+from entrypoint.manifest.targets import AwsLayer
 from entrypoint.parallel import as_they_end, for_each, wait_for
+from entrypoint.release.selection import Selection, select
+
+if TYPE_CHECKING:
+    from entrypoint.aws.client import Aws
 
 _PAGE = 50
 _CALLS_AT_ONCE = 8
 _DETAILS_AT_ONCE = 32
-"""GetFunction has a quota of 100 a second, and takes some 50 ms."""
+"""GetFunction has a quota of 100 calls per second and takes some 50 ms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerState:
-    """A layer's latest version, and the version that holds just what the manifest asks for."""
+    """A layer's latest version, and the version with the wanted dependency hash."""
 
     latest: LayerVersion | None
     current: LayerVersion | None
-    #: Those that were read, newest first: all of them where all were asked for.
+    #: Those that were read, newest first; all of them with `every_version`.
     versions: tuple[LayerVersion, ...] = ()
 
 
@@ -37,13 +43,35 @@ class RegionState:
     destination: Destination
     layers: Mapping[str, LayerState]
     functions: tuple[Function, ...]
-    #: The tags of functions by ARN, where an entry of the manifest asks for any.
+    #: The tags of functions by ARN, if an entry of the manifest selects by tag.
     tags: Mapping[str, Mapping[str, str]]
 
 
+class Observed(NamedTuple):
+    """What plans and the status are made from."""
+
+    state: RegionState
+    #: The functions that the manifest selects, and the details of those that it configures further.
+    selection: Selection
+    details: Mapping[str, Details]
+
+
+def observe(
+    aws: "Aws",
+    manifest: Manifest,
+    layers: tuple[AwsLayer, ...],
+    hashes: Mapping[str, str],
+    *,
+    every_version: bool = False,
+) -> Observed:
+    """Read an account and region; `hashes` are the dependency hashes of the layers to read, by name."""
+    state = read_state(aws, hashes, manifest.functions, every_version=every_version)
+    selection = select(manifest, layers, state.functions, state.tags, aws.destination)
+    return Observed(state, selection, read_details(aws, selection.functions))
+
+
 def read_state(
-    aws: ReadsLambda,
-    destination: Destination,
+    aws: "Aws",
     wanted: Mapping[str, str],
     entries: Sequence[FunctionEntry],
     *,
@@ -52,48 +80,52 @@ def read_state(
     """Return the state of an account and region; `wanted` maps layer names to dependency hashes."""
     pool = ThreadPoolExecutor(_CALLS_AT_ONCE)
     try:
-        functions = pool.submit(lambda: tuple(aws.functions()) if entries else ())
+        functions = pool.submit(lambda: tuple(aws.functions.all()) if entries else ())
         layers = [
             pool.submit(read_layer, aws, name, digest, every_version=every_version)
             for name, digest in wanted.items()
         ]
         for layer in as_they_end(layers):
-            layer.result()  # one refusal is answer enough
-        tags = pool.submit(lambda: aws.tags() if any(entry.tag for entry in entries) else {})
+            layer.result()  # stop at the first refusal
+        tags = pool.submit(lambda: aws.functions.tags() if any(entry.tag for entry in entries) else {})
         wait_for([functions])
         wait_for([tags])
         return RegionState(
-            destination=destination,
+            destination=aws.destination,
             layers=dict(zip(wanted, (layer.result() for layer in layers), strict=True)),
             functions=tuple(sorted(functions.result(), key=lambda function: function.name)),
             tags=tags.result(),
         )
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # nor does Ctrl-C wait for the rest
+        pool.shutdown(wait=False, cancel_futures=True)  # on Ctrl-C, do not wait for the rest
 
 
-def read_details(aws: ReadsLambda, selected: Sequence[tuple[FunctionEntry, Function]]) -> dict[str, Details]:
-    """Return, by name, what ListFunctions does not tell of the functions whose entries speak of it."""
-    asked = [(entry, function) for entry, function in selected if entry.needs_details]
+def read_details(aws: "Aws", selected: Sequence[tuple[FunctionEntry, Function]]) -> dict[str, Details]:
+    """Return, by name, the details of the functions whose entries configure them."""
+    configured = [(entry, function) for entry, function in selected if entry.needs_details]
 
     def read(item: tuple[FunctionEntry, Function]) -> Details:
         entry, function = item
-        provisioned = entry.concurrency.provisioned is not None
-        return aws.details(function, entry.aliases, provisioned=provisioned)
+        states = (aws.aliases.state(function.name, name) for name in entry.aliases)
+        aliases = {state.name: state for state in states if state}
+        asked = aliases if entry.concurrency.provisioned is not None else ()
+        return Details(
+            reserved=aws.concurrency.reserved(function.name),
+            aliases=aliases,
+            provisioned={name: aws.concurrency.provisioned(function.name, name) for name in asked},
+        )
 
-    found = for_each(asked, read, at_once=_DETAILS_AT_ONCE)
-    return {function.name: details for (_, function), details in zip(asked, found, strict=True)}
+    found = for_each(configured, read, at_once=_DETAILS_AT_ONCE)
+    return {function.name: details for (_, function), details in zip(configured, found, strict=True)}
 
 
-def read_layer(
-    aws: ReadsLambda, name: str, dependency_hash: str, *, every_version: bool = False
-) -> LayerState:
-    """Return what stands under a layer's name.
+def read_layer(aws: "Aws", name: str, dependency_hash: str, *, every_version: bool = False) -> LayerState:
+    """Return the state of a layer.
 
-    Where several versions hold the same (two runs published at once), the lowest number wins, so that
-    every run chooses the same one. Older pages are only read while none was found, or for every version.
+    Where several versions have the same hash (two runs published at once), the lowest number wins, so that
+    every run chooses the same one. Older pages are read only until one is found, or with `every_version`.
     """
-    versions = aws.layer_versions(name)
+    versions = aws.layers.versions(name)
     read: list[LayerVersion] = []
     current: LayerVersion | None = None
     while (every_version or not current) and (page := list(islice(versions, _PAGE))):

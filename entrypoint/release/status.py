@@ -1,49 +1,52 @@
-"""State + manifest -> where the two do not agree, in one account and region. Pure, over what a plan reads.
+"""State + manifest -> where the two differ, in one account and region. Pure, from what a plan reads.
 
-A plan says what a deployment would do, and refuses where it cannot; this says how AWS stands, whatever is
-wrong. So it tells besides of versions that are not ours, of those that are gone, and of what is missing.
+A plan says what a deployment would do, and refuses where it cannot; the status describes AWS whatever is
+wrong. So it also reports versions of other tools, deleted versions and missing functions.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from entrypoint.aws.model import Details, Function, LayerVersion
-from entrypoint.errors import Diagnostic
+from entrypoint.aws.accounts import located
+from entrypoint.aws.model import Alarm, Details, Function, LayerVersion
+from entrypoint.errors import Diagnostic, Severity
+from entrypoint.manifest.arn import Arn, short_name, without_version
 from entrypoint.manifest.model import Destination, FunctionEntry, Vpc
 from entrypoint.manifest.targets import AwsLayer
-from entrypoint.release.alarms import Alarm
 from entrypoint.release.function_change import Aspect, FunctionChange, FunctionPlan, Wanted
 from entrypoint.release.plan import LayerChange, plan_layer
-from entrypoint.release.selection import Selection, without_version
+from entrypoint.release.selection import Selection
 from entrypoint.release.state import RegionState
+
+RULE = "drift"
 
 
 class DriftKind(StrEnum):
     """How AWS differs from the manifest."""
 
     NOT_DEPLOYED = "not deployed"
-    """No version of a layer holds what the locks here say."""
+    """No version of a layer has the dependency hash of the locks here."""
     NOT_OURS = "not ours"
-    """A layer's latest version was published by another hand: no dependency hash is in its description."""
+    """A layer's latest version was published by another tool: its description has no dependency hash."""
     OFF_VERSION = "off version"
-    """A function lacks the version that it is to have, or has another one."""
+    """A function does not have the version that it should have."""
     DELETED = "deleted"
-    """A function has a layer version that was deleted: it works, and cannot be given it again."""
+    """A function uses a deleted layer version: it works, but cannot be given that version again."""
     UNLISTED = "unlisted"
-    """A function has a layer of the manifest that is not listed for it."""
+    """A function uses a layer of the manifest that is not listed for it."""
     SETTINGS = "settings"
-    """A function's network, concurrency or aliases, or an alarm, are not as the manifest asks."""
+    """A function's VPC, concurrency or aliases, or an alarm, differ from the manifest."""
     MISSING = "missing"
-    """There is no function that could be given layers under an entry's name."""
+    """No function with an entry's name can be given layers."""
     UNFIT = "unfit"
-    """A function cannot be given what its entry lists."""
+    """A function cannot be given the layers that its entry lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """One way in which AWS does not stand as the manifest asks."""
+    """One difference between AWS and the manifest."""
 
     kind: DriftKind
     #: The name of a layer, function or alarm, or an entry of the manifest.
@@ -51,18 +54,29 @@ class Drift:
     has: str
     wanted: str
 
+    @property
+    def diagnostic(self) -> Diagnostic:
+        """The same for annotations and code scanning."""
+        message = f"{self.subject} is {self.kind}: has {self.has}; expected: {self.wanted}"
+        return Diagnostic(message, "run: lambda-layers plan", rule=RULE, severity=Severity.WARNING)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionStatus:
-    """How an account and region stands."""
+    """The state of an account and region, compared with the manifest."""
 
     destination: Destination
     layers: tuple[LayerChange, ...]
     #: Every version of each layer, newest first, by the layer's name.
     versions: Mapping[str, tuple[LayerVersion, ...]]
-    #: Those of the manifest.
+    #: The functions of the manifest.
     functions: tuple[FunctionChange, ...]
     drift: tuple[Drift, ...]
+
+
+def drift_diagnostics(statuses: Iterable[RegionStatus]) -> tuple[Diagnostic, ...]:
+    """Return all drift as warnings, each naming its accounts and regions."""
+    return located((status.destination, [drift.diagnostic for drift in status.drift]) for status in statuses)
 
 
 def status_of(
@@ -75,15 +89,15 @@ def status_of(
     alarms: Sequence[Alarm],
     today: date,
 ) -> RegionStatus:
-    """Compare; `state` has every version of the layers, `alarms` are those that do not stand as asked."""
+    """Compare; `state` has every version of the layers, `alarms` are those that are missing or different."""
     changes = tuple(plan_layer(layer, hashes[layer.name], state) for layer in layers)
     function_plans = [
         FunctionPlan(entry, function, tuple(layers), details.get(function.name))
         for entry, function in selection.functions
     ]
     versions = {name: layer.versions for name, layer in state.layers.items()}
-    standing = {change.layer.name: change.version.arn for change in changes if change.version}
-    gone = _Gone(versions)
+    current = {change.layer.name: change.version.arn for change in changes if change.version}
+    deleted = _Deleted(versions)
     return RegionStatus(
         destination=state.destination,
         layers=changes,
@@ -95,27 +109,26 @@ def status_of(
             *(
                 drift
                 for function_plan in function_plans
-                for drift in _of_function(function_plan, standing, gone, today)
+                for drift in _of_function(function_plan, current, deleted, today)
             ),
-            *_of_others(state.functions, {each.function.name for each in function_plans}, gone),
-            *(_setting(alarm.name, "not as it should be", "the recommended alarm") for alarm in alarms),
+            *_of_others(state.functions, {each.function.name for each in function_plans}, deleted),
+            *(_setting(alarm.name, "missing or different", "the recommended alarm") for alarm in alarms),
         ),
     )
 
 
-class _Gone:
-    """Tells which layer versions are of the manifest's layers, and not there any more."""
+class _Deleted:
+    """Knows which layer versions of the manifest's layers exist no more."""
 
     def __init__(self, versions: Mapping[str, Sequence[LayerVersion]]) -> None:
         self._names = versions.keys()
-        self._standing = {version.arn for found in versions.values() for version in found}
+        self._existing = {version.arn for found in versions.values() for version in found}
 
     def among(self, function: Function) -> tuple[str, ...]:
-        """Return those that a function has."""
-        prefix = function.arn.rpartition(":function:")[0]
-        ours = {f"{prefix}:layer:{name}" for name in self._names}
+        """Return those that a function uses."""
+        ours = {Arn.parse(function.arn).layer(name) for name in self._names}
         return tuple(
-            arn for arn in function.layers if without_version(arn) in ours and arn not in self._standing
+            arn for arn in function.layers if without_version(arn) in ours and arn not in self._existing
         )
 
 
@@ -126,11 +139,11 @@ def _of_layer(change: LayerChange) -> Iterator[Drift]:
             kind=DriftKind.NOT_DEPLOYED,
             subject=change.layer.name,
             has=latest,
-            wanted="what the locks here say",
+            wanted="the packages of the locks here",
         )
     if change.latest and change.latest.dependency_hash is None:
-        ours = f"version {change.version.version}" if change.version else "a version of ours"
-        has = f"{latest}, by another hand"
+        ours = f"version {change.version.version}" if change.version else "a version of this pipeline"
+        has = f"{latest}, published outside lambda-layers"
         yield Drift(kind=DriftKind.NOT_OURS, subject=change.layer.name, has=has, wanted=ours)
 
 
@@ -143,53 +156,53 @@ def _missing(entry: str, problem: Diagnostic) -> Drift:
 
 
 def _of_function(
-    function_plan: FunctionPlan, standing: Mapping[str, str], gone: _Gone, today: date
+    function_plan: FunctionPlan, current: Mapping[str, str], gone: _Deleted, today: date
 ) -> Iterator[Drift]:
     change, name = function_plan.change(), function_plan.function.name
     for problem in function_plan.problems(today):
         yield Drift(kind=DriftKind.UNFIT, subject=name, has=problem.message, wanted=problem.hint)
     deleted = gone.among(function_plan.function)
     for wanted in change.wanted:
-        if drift := _off_version(function_plan.function, wanted, standing, deleted):
+        if drift := _off_version(function_plan.function, wanted, current, deleted):
             yield drift
     unlisted = set(function_plan.unlisted())
     for arn in function_plan.function.layers:
         if without_version(arn) in unlisted:
-            has = _told(arn, deleted)
-            yield Drift(kind=DriftKind.UNLISTED, subject=name, has=has, wanted="it is not listed here")
-    yield from (_aspect(change, aspect) for aspect in change.aspects(standing) if aspect != Aspect.LAYERS)
+            has = _shown(arn, deleted)
+            yield Drift(kind=DriftKind.UNLISTED, subject=name, has=has, wanted="not listed in its entry")
+    yield from (_aspect(change, aspect) for aspect in change.aspects(current) if aspect != Aspect.LAYERS)
 
 
 def _off_version(
-    function: Function, wanted: Wanted, standing: Mapping[str, str], deleted: Sequence[str]
+    function: Function, wanted: Wanted, current: Mapping[str, str], deleted: Sequence[str]
 ) -> Drift | None:
     reference = wanted.reference
     if isinstance(reference, str):
-        arn, text = reference, short(reference)
+        arn, text = reference, short_name(reference)
     else:
-        arn = standing.get(reference.name, "")
-        text = short(arn) if arn else f"{reference.name}, not deployed yet"
+        arn = current.get(reference.name, "")
+        text = short_name(arn) if arn else f"{reference.name}, not deployed yet"
     has = [arn for arn in function.layers if without_version(arn) in wanted.replaces]
     if has == [arn]:
         return None
-    told = ", ".join(_told(each, deleted) for each in has)
+    names = ", ".join(_shown(each, deleted) for each in has)
     kind = DriftKind.DELETED if set(has) & set(deleted) else DriftKind.OFF_VERSION
-    return Drift(kind=kind, subject=function.name, has=told or "none", wanted=text)
+    return Drift(kind=kind, subject=function.name, has=names or "none", wanted=text)
 
 
-def _of_others(functions: Sequence[Function], known: set[str], gone: _Gone) -> Iterator[Drift]:
-    """Yield what functions that the manifest does not name still have of its layers, and cannot keep."""
+def _of_others(functions: Sequence[Function], known: set[str], gone: _Deleted) -> Iterator[Drift]:
+    """Yield the deleted layer versions that functions outside the manifest still use."""
     for function in functions:
         if function.name not in known:
             for arn in gone.among(function):
-                has = _told(arn, (arn,))
+                has = _shown(arn, (arn,))
                 yield Drift(
-                    kind=DriftKind.DELETED, subject=function.name, has=has, wanted="a version that stands"
+                    kind=DriftKind.DELETED, subject=function.name, has=has, wanted="an existing version"
                 )
 
 
-def _told(arn: str, deleted: Sequence[str]) -> str:
-    return f"{short(arn)}, which was deleted" if arn in deleted else short(arn)
+def _shown(arn: str, deleted: Sequence[str]) -> str:
+    return f"{short_name(arn)}, which was deleted" if arn in deleted else short_name(arn)
 
 
 def _aspect(change: FunctionChange, aspect: Aspect) -> Drift:
@@ -212,8 +225,3 @@ def _setting(subject: str, has: str, wanted: str) -> Drift:
 
 def _network(vpc: Vpc | None) -> str:
     return ", ".join((*vpc.subnets, *vpc.security_groups)) if vpc else "none"
-
-
-def short(arn: str) -> str:
-    """Return a layer version as name:version."""
-    return ":".join(arn.split(":")[-2:])

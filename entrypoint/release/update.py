@@ -1,18 +1,17 @@
-"""One function: its layers, its VPC, its concurrency, its aliases; and all of that back again.
+"""Updates one function: its layers, VPC, concurrency and aliases; and rolls all of that back.
 
-A function that somebody else updates at the same moment is waited for, read again, and what is to be
-changed is worked out anew from what then stands.
+If another tool updates the function at the same time, the update waits, reads the function again, and works
+out the change from its new state.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from entrypoint.aws.model import (
     Alias,
-    ChangesLambda,
     Function,
     StaleRevisionError,
     UpdateInProgressError,
@@ -20,6 +19,9 @@ from entrypoint.aws.model import (
 from entrypoint.errors import LayersError, RolloutError
 from entrypoint.manifest.model import Vpc
 from entrypoint.release.function_change import Aspect, FunctionChange
+
+if TYPE_CHECKING:
+    from entrypoint.aws.client import Aws
 
 _ATTEMPTS = 10
 _PERCENT = 100
@@ -32,26 +34,26 @@ class Status(StrEnum):
 
     UPDATED = "updated"
     UNCHANGED = "unchanged"
-    """It was what it is to be already, by somebody else's doing."""
+    """It matched the manifest already: another tool updated it in the meantime."""
     FAILED = "failed"
-    PUT_BACK = "put back"
-    """It is what it was before the run, as the wave was not well."""
+    ROLLED_BACK = "rolled back"
+    """It is what it was before the run, as its wave failed."""
     NOT_BEGUN = "not begun"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Before:
-    """What a function was before its update; `aliases` are those that were moved."""
+    """A function before its update; `aliases` are those that were moved."""
 
     layers: tuple[str, ...]
-    #: Empty where it was attached to none; None where that was not changed.
+    #: Empty if it was attached to none; None if it was not changed.
     vpc: Vpc | None = None
     aliases: tuple[Alias, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a function's update ended: the layers it has now, or why it could not be updated."""
+    """How a function's update ended: its layers now, or why it could not be updated."""
 
     function: str
     layers: tuple[str, ...]
@@ -63,7 +65,7 @@ class Outcome:
 
     @property
     def changed(self) -> bool:
-        """Tell whether the function is another than before the run."""
+        """Tell whether the function differs from before the run."""
         return self.status is Status.UPDATED
 
 
@@ -71,13 +73,13 @@ class Outcome:
 class Updating:
     """Updates functions of one account and region; `canary` is a percentage, or None to shift at once."""
 
-    aws: ChangesLambda
+    aws: "Aws"
     versions: Mapping[str, str]
     sleep: Callable[[float], None]
     canary: int | None = None
 
     def update(self, change: FunctionChange) -> Outcome:
-        """Make a function what it is to be; its aliases get the canary's share of traffic first."""
+        """Update a function; its aliases get the canary's share of traffic first."""
         layers, version = change.function.layers, None
         before = Before(layers=layers)
         try:
@@ -107,7 +109,7 @@ class Updating:
         return Outcome(function=function.name, layers=layers, status=status, before=before, version=version)
 
     def finish(self, change: FunctionChange, outcome: Outcome) -> Outcome:
-        """Give a version that was a canary all of its aliases' traffic."""
+        """Shift all traffic of the aliases to the version that was a canary."""
         try:
             for alias in outcome.before.aliases if outcome.before and outcome.version else ():
                 self._shift(outcome.function, alias.name, outcome.version or "", None)
@@ -116,8 +118,8 @@ class Updating:
             return replace(outcome, status=Status.FAILED, error=refusal)
         return outcome
 
-    def put_back(self, outcome: Outcome) -> Outcome:
-        """Make a function what it was before; what somebody else changed meanwhile stays as it is."""
+    def roll_back(self, outcome: Outcome) -> Outcome:
+        """Restore a function; what another tool changed in the meantime is left unchanged."""
         before = outcome.before
         if before is None or (outcome.layers == before.layers and not before.vpc and not before.aliases):
             return outcome
@@ -127,14 +129,14 @@ class Updating:
             self._reset(outcome, before)
         except LayersError as refusal:
             return replace(outcome, status=Status.FAILED, error=refusal)
-        return replace(outcome, status=Status.PUT_BACK, layers=before.layers)
+        return replace(outcome, status=Status.ROLLED_BACK, layers=before.layers)
 
     def _configure(self, change: FunctionChange) -> tuple[Function, Status]:
-        """Set layers, VPC and reserved concurrency; return the function as it was just before that."""
+        """Set layers, VPC and reserved concurrency; return the function as it was just before."""
         function, status = self._update(change)
         reserved = change.concurrency.reserved
         if reserved is not None and Aspect.RESERVED in change.aspects(self.versions):
-            self._patiently(function.name, lambda: self.aws.reserve(function.name, reserved))
+            self._patiently(function.name, lambda: self.aws.concurrency.reserve(function.name, reserved))
             status = Status.UPDATED
         return function, status
 
@@ -146,74 +148,72 @@ class Updating:
             if layers == function.layers and vpc is None:
                 return before, Status.UNCHANGED if before is function else Status.UPDATED
             try:
-                self.aws.update(function, layers, vpc)
+                self.aws.functions.update(function, layers, vpc)
             except (UpdateInProgressError, StaleRevisionError):
-                # By somebody else, or by ourselves in a call whose answer was lost. And what GetFunction
-                # says may lag behind what the update met.
+                # By another tool, or by this run in a call whose answer was lost. And GetFunction may lag
+                # behind the state that the update met.
                 self.sleep(attempt)
-                before, function = function, self.aws.function(function.name)
+                before, function = function, self.aws.functions.get(function.name)
             else:
                 return function, Status.UPDATED
         raise _busy(function.name)
 
     def _reset(self, outcome: Outcome, before: Before) -> None:
         def reset() -> None:
-            function = self.aws.function(outcome.function)
+            function = self.aws.functions.get(outcome.function)
             if function.layers not in {outcome.layers, before.layers}:
-                message = f"somebody else changed the layers of {function.name} since this run did"
-                raise RolloutError.of(message, "it is left as they made it")
+                message = f"the layers of {function.name} were changed outside lambda-layers during this run"
+                raise RolloutError.of(message, "they are left unchanged")
             if function.layers != before.layers or before.vpc:
-                self.aws.update(function, before.layers, before.vpc)
+                self.aws.functions.update(function, before.layers, before.vpc)
 
         self._patiently(outcome.function, reset)
 
     def _refuse_other_code(self, change: FunctionChange) -> None:
-        """Refuse to release code that somebody put into $LATEST and has not published yet."""
+        """Refuse to release code in $LATEST that is not published yet."""
         name, details = change.function.name, change.details
         for alias in details.aliases.values() if details else ():
             if alias.code_sha256 != change.function.code_sha256:
-                message = (
-                    f"the alias {alias.name} of {name} stays: $LATEST has code that it does not serve yet"
-                )
-                raise RolloutError.of(message, "publish that code, or take it back, and run again")
+                message = f"the alias {alias.name} of {name} was not moved: $LATEST has unpublished code"
+                raise RolloutError.of(message, "publish that code, or revert it, and run again")
 
     def _publish(self, function: Function) -> str:
         name, code = function.name, function.code_sha256
-        return self._patiently(name, lambda: self.aws.publish_version(name, code_sha256=code))
+        return self._patiently(name, lambda: self.aws.aliases.publish_version(name, code_sha256=code))
 
     def _shift(self, function: str, name: str, version: str, canary: int | None) -> Alias:
-        """Move an alias, or a share of its traffic; return where it pointed."""
+        """Move an alias, or a share of its traffic; return its previous routing."""
 
         def shift() -> Alias:
-            alias = self.aws.alias(function, name)
+            alias = self.aws.aliases.get(function, name)
             if canary is None:
-                self.aws.move_alias(function, alias, version, {})
+                self.aws.aliases.move(function, alias, version, {})
             elif alias.version != version:
-                self.aws.move_alias(function, alias, alias.version, {version: canary / _PERCENT})
+                self.aws.aliases.move(function, alias, alias.version, {version: canary / _PERCENT})
             return alias
 
         return self._patiently(f"{function}:{name}", shift)
 
     def _return(self, function: str, before: Alias, version: str | None) -> None:
-        def give_back() -> None:
-            alias = self.aws.alias(function, before.name)
-            if version in {alias.version, *alias.weights}:  # else somebody moved it on
-                self.aws.move_alias(function, alias, before.version, before.weights)
+        def restore() -> None:
+            alias = self.aws.aliases.get(function, before.name)
+            if version in {alias.version, *alias.weights}:  # else it was moved outside lambda-layers
+                self.aws.aliases.move(function, alias, before.version, before.weights)
 
-        self._patiently(f"{function}:{before.name}", give_back)
+        self._patiently(f"{function}:{before.name}", restore)
 
     def _provision(self, change: FunctionChange) -> Status | None:
         wanted, details = change.concurrency.provisioned, change.details
         if not wanted or details is None:
             return None
-        lacking = [alias for alias in change.aliases if details.provisioned.get(alias) != wanted]
-        for alias in lacking:
-            ready = partial(self.aws.provision, change.function.name, alias, wanted)
+        missing = [alias for alias in change.aliases if details.provisioned.get(alias) != wanted]
+        for alias in missing:
+            ready = partial(self.aws.concurrency.provision, change.function.name, alias, wanted)
             self._patiently(f"{change.function.name}:{alias}", ready)
-        return Status.UPDATED if lacking else None
+        return Status.UPDATED if missing else None
 
     def _patiently(self, name: str, attempt: Callable[[], _Result]) -> _Result:
-        """Try until nobody else is in the way."""
+        """Retry while another update of the function is in progress."""
         for number in range(_ATTEMPTS):
             try:
                 return attempt()
@@ -223,5 +223,5 @@ class Updating:
 
 
 def _busy(name: str) -> RolloutError:
-    message = f"{name} was being updated by somebody else at each of {_ATTEMPTS} attempts"
-    return RolloutError.of(message, "run again when the other deployment is over")
+    message = f"another update of {name} was in progress at each of {_ATTEMPTS} attempts"
+    return RolloutError.of(message, "run again when the other deployment has finished")

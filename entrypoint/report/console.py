@@ -1,11 +1,10 @@
-"""What a person sees in a terminal or a log: the only importer of rich.
+"""Output for people, in a terminal or a log: with `progress`, the only importer of rich.
 
 Results go to standard output, progress and warnings to standard error. Colours and moving bars
-appear on a terminal only (and not with NO_COLOR); a log gets one plain line for each thing done.
+appear only on a terminal (and not with NO_COLOR); a log gets one plain line for each thing done.
 """
 
 import os
-import sys
 import threading
 import time
 from collections import Counter
@@ -15,21 +14,23 @@ from contextlib import ExitStack, contextmanager
 from rich.console import Console as RichConsole
 from rich.markup import escape
 
-from entrypoint.errors import Diagnostic
+from entrypoint.aws.accounts import Results
+from entrypoint.errors import Diagnostic, Severity
+from entrypoint.figures import count, growth, megabytes
 from entrypoint.layer.describe import BuiltArchive
+from entrypoint.manifest.arn import short_name
 from entrypoint.manifest.model import Destination, Vpc
 from entrypoint.manifest.targets import Target
 from entrypoint.release.difference import ChangeKind, Difference, PackageChange
-from entrypoint.release.findings import Diagnosis, Severity
+from entrypoint.release.findings import Diagnosis
 from entrypoint.release.function_change import Aspect, FunctionChange
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
-from entrypoint.release.result import Deployment
+from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.status import RegionStatus
 from entrypoint.release.update import Outcome, Status
-from entrypoint.report.figures import count, growth, megabytes
 from entrypoint.report.progress import Bars, Count, Downloads
 
-_SHOWN = {Status.UPDATED: "green", Status.PUT_BACK: "yellow"}
+_SHOWN = {Status.UPDATED: "green", Status.ROLLED_BACK: "yellow"}
 _SEVERITIES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 _STYLES = {LayerAction.KEEP: "dim", LayerAction.REUSE: "cyan", LayerAction.PUBLISH: "green"}
 _CHANGES = {
@@ -41,7 +42,7 @@ _CHANGES = {
 
 
 class _Stream(RichConsole):
-    """Goes on in silence where the reader has had enough: what is being done is not to stop half-way."""
+    """Goes silent when the reader closes its end, so that the work itself is not interrupted."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -49,21 +50,23 @@ class _Stream(RichConsole):
 
 
 class Console:
-    """Prints what happens; safe to use from several threads."""
+    """Prints what happens. Threads may share it."""
 
     def __init__(
         self,
         *,
         quiet: bool = False,
+        results: bool = True,
         warnings: list[Diagnostic] | None = None,
         disarm: Callable[[str], str] | None = None,
     ) -> None:
         """Open the terminal, or the log.
 
-        `warnings` takes in what is warned of, for who tells of it elsewhere. `disarm` is for a workflow,
-        whose runner obeys some lines and folds others: it returns a text without the lines that it obeys.
+        With `results=False`, no tables are printed, as JSON takes their place. `warnings` collects the
+        warnings. `disarm` is for a workflow, whose runner obeys some lines and folds others: it returns a
+        text without the lines that the runner would obey.
         """
-        self._out = _Stream(highlight=False, soft_wrap=True)
+        self._out = _Stream(highlight=False, soft_wrap=True, quiet=not results)
         self._err = _Stream(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
         self._bars = Bars(self._err, visible=self._err.is_terminal and not quiet)
         self._folds = disarm is not None and not quiet
@@ -77,26 +80,22 @@ class Console:
         """Print a line about what is being done."""
         self._err.print(escape(self._disarm(text)))
 
-    def result(self, text: str) -> None:
-        """Print what the command was asked for, as it is."""
-        sys.stdout.write(text + "\n")
-
     def warn(self, problems: Iterable[Diagnostic]) -> None:
         """Print warnings; they stop nothing."""
         for problem in problems:
-            self._warnings.append(problem)
+            self._warnings.append(problem.as_warning())
             self._err.print(f"[yellow]warning:[/yellow] {escape(self._disarm(str(problem)))}")
 
     def built(self, target: Target, archive: BuiltArchive) -> None:
-        """Tell of a finished archive."""
+        """Report a finished archive."""
         sizes = f"{megabytes(archive.compressed_size)} zipped, {megabytes(archive.unzipped_size)} unzipped"
         self._count("built", "archive")
         wheels = sum(package.origin.endswith(".whl") for package in archive.packages)
-        told = f"{count(wheels, 'package')}, {sizes}" if wheels else sizes
-        self._err.print(f"[green]built[/green] {target}: {told}")
+        shown = f"{count(wheels, 'package')}, {sizes}" if wheels else sizes
+        self._err.print(f"[green]built[/green] {target}: {shown}")
 
     def plans(self, plans: Iterable[RegionPlan]) -> None:
-        """Show what is to be done everywhere, layer by layer and function by function."""
+        """Show what would be done everywhere, layer by layer and function by function."""
         plans = tuple(plans)
         for plan in plans:
             self._plan(plan)
@@ -105,24 +104,24 @@ class Console:
         if layers or functions:
             text = f"to publish: {count(layers, 'layer')}, to update: {count(functions, 'function')}"
         elif alarms := sum(len(plan.alarms) for plan in plans):
-            text = f"to put: {count(alarms, 'alarm')}"
+            text = f"to create or update: {count(alarms, 'alarm')}"
         else:
-            text = "nothing to do: AWS agrees with the manifest"
+            text = "nothing to do: AWS matches the manifest"
         self._out.print(f"[bold]{text}[/bold]")
 
     def statuses(self, statuses: Iterable[RegionStatus]) -> None:
-        """Show where AWS does not stand as the manifest asks."""
+        """Show where AWS differs from the manifest."""
         for status in statuses:
             self._out.print(f"[bold]{status.destination}[/bold]")
             for drift in status.drift:
-                told = escape(f"{drift.subject}: has {drift.has}; wanted: {drift.wanted}")
-                self._out.print(f"  [yellow]{drift.kind:12}[/yellow] {told}")
+                text = escape(f"{drift.subject}: has {drift.has}; expected: {drift.wanted}")
+                self._out.print(f"  [yellow]{drift.kind:12}[/yellow] {text}")
             if not status.drift:
                 known = f"{count(len(status.layers), 'layer')}, {count(len(status.functions), 'function')}"
-                self._out.print(f"  [green]in agreement[/green] {known}")
+                self._out.print(f"  [green]up to date[/green]   {known}")
 
     def diagnoses(self, diagnoses: Iterable[Diagnosis]) -> None:
-        """Show what was found everywhere, the worst first."""
+        """Show the findings everywhere, the worst first."""
         for diagnosis in diagnoses:
             self._out.print(f"[bold]{diagnosis.destination}[/bold]")
             for finding in diagnosis.findings:
@@ -140,20 +139,30 @@ class Console:
                 self._out.print(f"  {line}")
 
     def deployed(self, deployment: Deployment) -> None:
-        """Tell in one line what a deployment did."""
+        """Summarize what a deployment did."""
         layers = sum(len(region.published) for region in deployment.regions)
         functions = sum(len(region.updated) for region in deployment.regions)
         if layers or functions:
             text = f"published {count(layers, 'layer version')}, updated {count(functions, 'function')}"
             self._out.print(f"[bold green]{text}[/bold green]")
         if alarms := sum(len(region.alarms) for region in deployment.regions):
-            self._out.print(f"[bold green]put {count(alarms, 'alarm')}[/bold green]")
+            self._out.print(f"[bold green]created or updated {count(alarms, 'alarm')}[/bold green]")
         for region in deployment.regions:
-            if region.deleted:
-                self._out.print(f"deleted in {region.destination}: {', '.join(region.deleted)}")
-            for status in (Status.PUT_BACK, Status.NOT_BEGUN):
+            self._deleted(region)
+            for status in (Status.ROLLED_BACK, Status.NOT_BEGUN):
                 if names := [outcome.function for outcome in region.having(status)]:
                     self._out.print(f"[yellow]{status}[/yellow] in {region.destination}: {', '.join(names)}")
+
+    def pruned(self, pruned: Results[RegionResult]) -> None:
+        """Show the deleted layer versions."""
+        for region in pruned.values:
+            self._deleted(region)
+        if not pruned.failures and not any(region.deleted for region in pruned.values):
+            self._out.print("nothing to delete")
+
+    def _deleted(self, region: RegionResult) -> None:
+        if region.deleted:
+            self._out.print(f"deleted in {region.destination}: {', '.join(region.deleted)}")
 
     def _plan(self, plan: RegionPlan) -> None:
         self._out.print(f"[bold]{plan.destination}[/bold]")
@@ -166,37 +175,40 @@ class Console:
             self._out.print(f"  alarm    [green]put     [/green] {escape(alarm.name)}")
         self.warn(plan.warnings)
 
-    def published(self, region: Destination, change: LayerChange) -> None:
-        """Tell of a layer version that is used from now on."""
-        if change.version:
-            self._count("published", "layer version")
-            self._err.print(f"[green]published[/green] {region} {change.layer.name}:{change.version.version}")
-
-    def updated(self, region: Destination, outcome: Outcome) -> None:
-        """Tell how a function's update ended."""
+    def changed(self, destination: Destination, change: LayerChange | Outcome) -> None:
+        """Report a published layer version, or how a function's update ended."""
         with self._lock:
-            if outcome.status is Status.UPDATED:
-                self._count("updated", "function")
-            if outcome.error:
-                self._err.print(
-                    f"[red]failed[/red] {region} {outcome.function}: {escape(str(outcome.error))}"
-                )
-            elif outcome.status in _SHOWN:
-                style = _SHOWN[outcome.status]
-                self._err.print(f"[{style}]{outcome.status}[/{style}] {region} {outcome.function}")
+            if isinstance(change, Outcome):
+                self._updated(destination, change)
+            elif change.version:
+                self._count("published", "layer version")
+                version = f"{change.layer.name}:{change.version.version}"
+                self._err.print(f"[green]published[/green] {destination} {version}")
+
+    def _updated(self, destination: Destination, outcome: Outcome) -> None:
+        if outcome.status is Status.UPDATED:
+            self._count("updated", "function")
+        if outcome.error:
+            error = escape(str(outcome.error))
+            self._err.print(f"[red]failed[/red] {destination} {outcome.function}: {error}")
+        elif outcome.status in _SHOWN:
+            style = _SHOWN[outcome.status]
+            self._err.print(f"[{style}]{outcome.status}[/{style}] {destination} {outcome.function}")
 
     @contextmanager
-    def downloads(self, target: Target) -> Iterator[Downloads]:
-        """Show the wheels of one target as they arrive."""
-        with self._bars.bar(f"fetching {target}", None) as bar:
+    def downloads(self, subject: object) -> Iterator[Downloads]:
+        """Show the downloads for a target."""
+        with self._bars.bar(f"downloading {subject}", None) as bar:
             downloads = Downloads(bar)
             yield downloads
         if downloads.wheels:
-            self.say(f"fetched {target}: {count(downloads.wheels, 'wheel')}, {megabytes(downloads.received)}")
+            self.say(
+                f"downloaded {subject}: {count(downloads.wheels, 'wheel')}, {megabytes(downloads.received)}"
+            )
 
     @contextmanager
     def counting(self, doing: str, total: int | None, thing: str, *, done: str = "") -> Iterator[Count]:
-        """Show how many things of a stage are done; `done` says so in a line at its end, if any are."""
+        """Show how many things of a stage are done; `done` is the line for its end, if any are."""
         begun = time.monotonic()
         with self._bars.bar(doing, total) as bar:
             counted = Count(bar, total, thing)
@@ -206,7 +218,7 @@ class Console:
 
     @contextmanager
     def releasing(self, plans: Iterable[RegionPlan]) -> Iterator[None]:
-        """Show how much of the plans is done everywhere, while `published` and `updated` tell of each."""
+        """Show the progress of the plans everywhere; `changed` reports each change."""
         plans = tuple(plans)
         layers = sum(len(plan.to_publish) for plan in plans)
         functions = sum(len(plan.to_update) for plan in plans)
@@ -222,7 +234,7 @@ class Console:
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
-        """Fold what is said, in a workflow's log."""
+        """Fold what is printed meanwhile, in a workflow's log."""
         if not self._folds:
             yield
             return
@@ -233,9 +245,9 @@ class Console:
             self._err.print("::endgroup::")
 
     def finished(self) -> None:
-        """Say what was done, when the rest is not to be."""
+        """Report what was done when the command is interrupted."""
         done = ", ".join(f"{verb} {count(number, thing)}" for (verb, thing), number in self._done.items())
-        self.say(f"done so far: {done or 'nothing'}")
+        self.say(f"completed before the interruption: {done or 'nothing'}")
 
     def _count(self, verb: str, thing: str) -> None:
         self._done[verb, thing] += 1
@@ -245,13 +257,13 @@ class Console:
 
 def _layer_line(change: LayerChange) -> str:
     style = _STYLES[change.action]
-    stands = f"version {change.latest.version}" if change.latest else "none yet"
+    current = f"version {change.latest.version}" if change.latest else "no version yet"
     then = {
         LayerAction.KEEP: "",
         LayerAction.REUSE: f" -> version {change.version.version}" if change.version else "",
         LayerAction.PUBLISH: " -> new version",
     }[change.action]
-    return f"[{style}]{change.action:8}[/{style}] {change.layer.name}  {stands}{then}"
+    return f"[{style}]{change.action:8}[/{style}] {change.layer.name}  {current}{then}"
 
 
 def _function_lines(change: FunctionChange, plan: RegionPlan) -> Iterator[str]:
@@ -268,19 +280,19 @@ def _function_lines(change: FunctionChange, plan: RegionPlan) -> Iterator[str]:
             yield f"  [red]- {_short(arn)}[/red]"
     for arn in after if Aspect.LAYERS in aspects else ():
         yield f"  [green]+ {_short(arn)}[/green]" if arn not in before else f"  [dim]  {_short(arn)}[/dim]"
-    stands_at = change.vpc or Vpc((), ())
-    told = {
-        Aspect.VPC: f"vpc: {', '.join((*stands_at.subnets, *stands_at.security_groups))}",
+    vpc = change.vpc or Vpc((), ())
+    settings = {
+        Aspect.VPC: f"vpc: {', '.join((*vpc.subnets, *vpc.security_groups))}",
         Aspect.RESERVED: f"reserved concurrency: {change.concurrency.reserved}",
-        Aspect.ALIASES: f"publish a version, and move {', '.join(change.aliases)}",
+        Aspect.ALIASES: f"publish a version and move the aliases {', '.join(change.aliases)}",
         Aspect.PROVISIONED: f"provisioned concurrency: {change.concurrency.provisioned}",
     }
-    yield from (f"  [green]{told[aspect]}[/green]" for aspect in aspects if aspect in told)
+    yield from (f"  [green]{settings[aspect]}[/green]" for aspect in aspects if aspect in settings)
 
 
 def _difference_lines(difference: Difference) -> Iterator[str]:
     if not difference.changes:
-        yield "[dim]no package differs[/dim]"
+        yield "[dim]no package changes[/dim]"
         return
     versions = [_versions(change) for change in difference.changes]
     names = max(len(change.name) for change in difference.changes)
@@ -298,4 +310,4 @@ def _versions(change: PackageChange) -> str:
 
 
 def _short(arn: str) -> str:
-    return escape(":".join(arn.split(":")[-2:]) if arn.startswith("arn:") else arn)
+    return escape(short_name(arn))

@@ -13,11 +13,11 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from entrypoint import __version__
+from entrypoint.figures import count
 from entrypoint.limits import UNZIPPED_BYTES
+from entrypoint.manifest.arn import short_name
 from entrypoint.release.archive_contents import Content, FileKind, Inventory
 from entrypoint.release.overview import Overview
-from entrypoint.release.status import short
-from entrypoint.report.figures import count
 from entrypoint.report.treemap import Box, boxes
 
 _HERE = Path(__file__).parent
@@ -52,7 +52,7 @@ def render(overview: Overview) -> str:
         "size": _size,
         "percent": _percent,
         "counted": count,
-        "short": short,
+        "short": short_name,
         "slug": _slug,
     }
     css = environment.get_template("page.css").render()

@@ -8,8 +8,8 @@ from rich.console import Console as RichConsole
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from entrypoint.report.figures import MEGA, count
-from entrypoint.wheels.fetch import Progress as Download
+from entrypoint.figures import MEGA, count
+from entrypoint.progress import Download
 
 
 class Bars:

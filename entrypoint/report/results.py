@@ -1,6 +1,6 @@
-"""Plans and deployments as JSON: `lambda-layers plan --json` and the action's outputs.
+"""Results as JSON: for `--json`, and for the action's outputs.
 
-GitHub drops a job's output that contains a secret, and a workflow may have made one of its account's number
+GitHub drops a job's output that contains a secret, and a workflow may have masked its account number
 (aws-actions/configure-aws-credentials, mask-aws-account-id). So ARNs have an output of their own, `arns`.
 """
 
@@ -11,7 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from entrypoint.aws.accounts import Failure, Results
 from entrypoint.aws.model import LayerVersion
+from entrypoint.errors import Diagnostic, Location
 from entrypoint.layer.describe import BuiltArchive
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.runtimes import Architecture
@@ -22,30 +24,31 @@ from entrypoint.release.function_change import FunctionChange
 from entrypoint.release.plan import LayerChange, RegionPlan
 from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.status import RegionStatus
+from entrypoint.release.update import Outcome
 
 _RUNNERS = {Architecture.X86_64: "ubuntu-latest", Architecture.ARM64: "ubuntu-24.04-arm"}
 """GitHub's own runners by architecture."""
 _OF_AN_ACCOUNT = re.compile(r"arn:[\w-]+:[\w-]+:[\w-]*:\d{12}:(?:layer:|function:)?")
 
 
-def plans_as_json(plans: Iterable[RegionPlan]) -> str:
-    """Return the plans of all regions as JSON for people and scripts."""
-    return json.dumps(_plans(tuple(plans)), indent=2)
+def plans_as_json(plans: Results[RegionPlan]) -> dict[str, Any]:
+    """Return the plans everywhere, and why there is none for some accounts and regions."""
+    values = _plans(plans.values)
+    return values | {"regions": [*values["regions"], *_failures(plans.failures)]}
 
 
-def plan_outputs(plans: Iterable[RegionPlan]) -> dict[str, str]:
+def plan_outputs(plans: Results[RegionPlan]) -> dict[str, str]:
     """Return plans as the outputs of a workflow step: `changed`, `plan` without ARNs, and `matrix`."""
-    plans = tuple(plans)
-    values = _plans(plans)
+    values = _plans(plans.values)
     return {
         "changed": json.dumps(values["changed"]),
         "plan": json.dumps(_without_arns(values)),
-        "matrix": json.dumps(_matrix(plans)),
+        "matrix": json.dumps(_matrix(plans.values)),
     }
 
 
 def named(text: str) -> str:
-    """Return a text with names, such as web:3, where it has ARNs."""
+    """Return a text with its ARNs shortened to names, such as web:3."""
     return _OF_AN_ACCOUNT.sub("", text)
 
 
@@ -61,55 +64,112 @@ def _without_arns(value: Any) -> Any:  # noqa: ANN401 - JSON
             return value
 
 
-def statuses_as_json(regions: Iterable[RegionStatus], failures: Iterable[RegionResult]) -> str:
-    """Return how AWS stands everywhere as JSON; where it could not be asked, `problems` says why."""
-    regions = tuple(regions)
-    values = {
-        "drift": any(region.drift for region in regions),
+def statuses_as_json(statuses: Results[RegionStatus]) -> dict[str, Any]:
+    """Return the state of AWS everywhere, and why some accounts and regions could not be read."""
+    return {
+        "drift": any(status.drift for status in statuses.values),
         "regions": [
             {
-                **_place(region.destination),
-                "layers": [_layer(change) for change in region.layers],
+                **_destination(status.destination),
+                "layers": [_layer(change) for change in status.layers],
                 "functions": [
                     {"name": each.function.name, "arn": each.function.arn, "layers": each.function.layers}
-                    for each in region.functions
+                    for each in status.functions
                 ],
-                "drift": [asdict(drift) for drift in region.drift],
+                "drift": [asdict(drift) for drift in status.drift],
             }
-            for region in regions
+            for status in statuses.values
         ]
-        + [
-            {**_place(failure.destination), "problems": [str(problem) for problem in failure.problems]}
-            for failure in failures
-        ],
+        + _failures(statuses.failures),
     }
-    return json.dumps(values, indent=2)
 
 
-def diagnoses_as_json(diagnoses: Iterable[Diagnosis]) -> str:
-    """Return what was found everywhere as JSON, the worst first."""
-    found = tuple(diagnoses)
-    values = {
-        "sound": all(diagnosis.is_sound for diagnosis in found),
+def diagnoses_as_json(diagnoses: Results[Diagnosis]) -> dict[str, Any]:
+    """Return the findings everywhere, the worst first."""
+    return {
+        "sound": all(diagnosis.is_sound for diagnosis in diagnoses.values),
         "regions": [
             {
-                "region": str(diagnosis.destination),
-                "findings": [finding._asdict() for finding in diagnosis.findings],
+                **_destination(diagnosis.destination),
+                "findings": [diagnostic_as_json(finding) for finding in diagnosis.findings],
             }
-            for diagnosis in found
-        ],
+            for diagnosis in diagnoses.values
+        ]
+        + _failures(diagnoses.failures),
     }
-    return json.dumps(values, indent=2)
 
 
-def differences_as_json(differences: Iterable[Difference]) -> str:
-    """Return what changed in each target as JSON; sizes are zipped bytes, null where they are not known."""
+def differences_as_json(differences: Iterable[Difference]) -> dict[str, Any]:
+    """Return the package changes of each target; sizes are zipped bytes, null where they are unknown."""
     found = tuple(differences)
-    values = {
+    return {
         "changed": any(difference.changes for difference in found),
         "targets": [_difference(difference) for difference in found],
     }
-    return json.dumps(values, indent=2)
+
+
+def pruned_as_json(pruned: Results[RegionResult]) -> dict[str, Any]:
+    """Return the deleted layer versions everywhere."""
+    return {
+        "regions": [
+            {**_destination(region.destination), "deleted": list(region.deleted)} for region in pruned.values
+        ]
+        + _failures(pruned.failures),
+    }
+
+
+def deployment_as_json(deployment: Deployment) -> dict[str, Any]:
+    """Return what a deployment did everywhere, and what it could not do."""
+    return {
+        "changed": deployment.changed,
+        "regions": [
+            {
+                **_destination(region.destination),
+                "layers": [_layer(change) for change in region.layers],
+                "functions": [_outcome(outcome) for outcome in region.functions],
+                "alarms": list(region.alarms),
+                "deleted": list(region.deleted),
+                "problems": [diagnostic_as_json(problem) for problem in region.problems],
+            }
+            for region in deployment.regions
+        ]
+        + _failures(deployment.failures),
+        "archives": archives_as_json(deployment.archives),
+    }
+
+
+def diagnostic_as_json(diagnostic: Diagnostic) -> dict[str, Any]:
+    """Return a diagnostic; what it has no value for is left out."""
+    location = diagnostic.location or Location("")
+    values = {
+        "severity": diagnostic.severity,
+        "message": diagnostic.message,
+        "hint": diagnostic.hint,
+        "rule": diagnostic.rule,
+        "file": location.file,
+        "line": location.line,
+        "column": location.column,
+    }
+    return {key: value for key, value in values.items() if value}
+
+
+def _failures(failures: Iterable[Failure]) -> list[dict[str, Any]]:
+    return [
+        {
+            **_destination(failure.destination),
+            "problems": [diagnostic_as_json(problem) for problem in failure.error.problems],
+        }
+        for failure in failures
+    ]
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "name": outcome.function,
+        "status": outcome.status,
+        "before": list(outcome.before.layers) if outcome.before else None,
+        "after": list(outcome.layers),
+    }
 
 
 def _difference(difference: Difference) -> dict[str, Any]:
@@ -141,24 +201,24 @@ def _plans(plans: tuple[RegionPlan, ...]) -> dict[str, Any]:
         "changed": not all(plan.is_empty for plan in plans),
         "regions": [
             {
-                **_place(plan.destination),
+                **_destination(plan.destination),
                 "layers": [_layer(change) for change in plan.layers],
                 "functions": [_function(change, plan) for change in plan.functions],
                 "alarms": [alarm.name for alarm in plan.alarms],
-                "warnings": [str(warning) for warning in plan.warnings],
+                "warnings": [diagnostic_as_json(warning) for warning in plan.warnings],
             }
             for plan in plans
         ],
     }
 
 
-def _place(destination: Destination) -> dict[str, str]:
+def _destination(destination: Destination) -> dict[str, str]:
     account = destination.account
     return {"region": destination.region, **({"account": account} if account else {})}
 
 
 def _matrix(plans: tuple[RegionPlan, ...]) -> dict[str, list[dict[str, str]]]:
-    """Return the targets to build, each with the runner that has its architecture, as a job's matrix."""
+    """Return the targets to build, each with a runner of its architecture, as a job's matrix."""
     targets = dict.fromkeys(
         target for plan in plans for change in plan.to_publish for target in change.layer.targets
     )
@@ -224,11 +284,16 @@ def deployment_outputs(deployment: Deployment) -> dict[str, str]:
 
 
 def archive_outputs(archives: Mapping[Target, BuiltArchive]) -> dict[str, str]:
-    """Return built archives as the output `archives`; files as seen from this folder, `sha256` in hex."""
+    """Return built archives as the output `archives`."""
+    return {"archives": json.dumps(archives_as_json(archives))}
+
+
+def archives_as_json(archives: Mapping[Target, BuiltArchive]) -> dict[str, Any]:
+    """Return built archives by target; files are relative to the current folder, `sha256` is hex."""
     here = Path.cwd()
     values = {}
     for target, archive in archives.items():
         path = archive.path.relative_to(here) if archive.path.is_relative_to(here) else archive.path
         about = {"file": path.as_posix(), "sha256": archive.sha256, "bytes": archive.compressed_size}
         values[str(target)] = about
-    return {"archives": json.dumps(values)}
+    return values

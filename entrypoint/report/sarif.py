@@ -1,4 +1,4 @@
-"""Problems as SARIF 2.1.0, for code scanning: findings at their lines, kept from run to run.
+"""Diagnostics as SARIF 2.1.0, for code scanning.
 
 https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html; of that, what GitHub reads:
 https://docs.github.com/en/code-security/reference/code-scanning/sarif-files/sarif-support
@@ -12,41 +12,43 @@ from typing import Any
 from urllib.parse import quote
 
 from entrypoint import __version__
-from entrypoint.errors import AuditError, Diagnostic, LayersError, Location
+from entrypoint.errors import AuditError, Diagnostic, LayersError, Location, Severity
 from entrypoint.layer.verify import RULES, imports
 from entrypoint.lock.advisories import RULE as VULNERABILITY
+from entrypoint.release.findings import RULE as DOCTOR
+from entrypoint.release.status import RULE as DRIFT
 
 _HOME = "https://github.com/lambda-layer-pipeline/lambda-layer-pipeline"
 _NOTICE = "notice"
+_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
 
-def sarif(error: LayersError | None, warnings: Sequence[Diagnostic], *, manifest: str) -> str:
-    """Return what went wrong in a run, and what it warned of; what has no place is shown at the manifest."""
+def sarif(error: LayersError | None, found: Sequence[Diagnostic], *, manifest: str) -> str:
+    """Return a run's error and findings; those without a location are shown at the manifest."""
     kind = _kind(type(error)) if error else ""
-    told = [(_rule(problem, kind), "error", problem) for problem in (error.problems if error else ())]
-    told += [(_rule(problem, _NOTICE), "warning", problem) for problem in warnings]
-    results = [_result(*each, manifest) for each in told]
+    told = [(problem.rule or kind, problem) for problem in (error.problems if error else ())]
+    told += [(diagnostic.rule or _NOTICE, diagnostic) for diagnostic in found]
+    results = [_result(*each, manifest) for each in dict.fromkeys(told)]
     driver = {
         "name": "lambda-layers",
         "version": __version__,
         "informationUri": _HOME,
-        "rules": list(_rules({rule for rule, _, _ in told})),
+        "rules": list(_rules({rule for rule, _ in told})),
     }
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     schema = "https://json.schemastore.org/sarif-2.1.0.json"
     return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
-def _result(rule: str, level: str, problem: Diagnostic, manifest: str) -> dict[str, Any]:
-    text = f"{problem.message}; {problem.hint}" if problem.hint else problem.message
+def _result(rule: str, problem: Diagnostic, manifest: str) -> dict[str, Any]:
     location = problem.location or Location(manifest)
-    lasting = f"{rule} {location.file} {problem.message}"  # its line may move
+    stable = f"{rule} {location.file} {problem.message}"  # without its line, which may change
     return {
         "ruleId": rule,
-        "level": level,
-        "message": {"text": text},
+        "level": _LEVELS[problem.severity],
+        "message": {"text": problem.text},
         "locations": [{"physicalLocation": _location(location)}],
-        "partialFingerprints": {"problem/v1": hashlib.sha256(lasting.encode()).hexdigest()},
+        "partialFingerprints": {"problem/v1": hashlib.sha256(stable.encode()).hexdigest()},
     }
 
 
@@ -59,18 +61,23 @@ def _location(location: Location) -> dict[str, Any]:
 
 
 def _rules(used: set[str]) -> Iterator[dict[str, Any]]:
-    kinds = {_kind(kind): kind.__doc__ or "" for kind in LayersError.__subclasses__()}
+    kinds = {_kind(kind): kind.summary for kind in LayersError.__subclasses__()}
     checks = {name: check.__doc__ or "" for name, check in RULES.items()}
     checks[imports.RULE] = imports.__doc__ or ""
-    told = kinds | checks | {_NOTICE: "Something to know of.", VULNERABILITY: AuditError.__doc__ or ""}
+    told = (
+        kinds
+        | checks
+        | {
+            _NOTICE: "A warning",
+            VULNERABILITY: AuditError.summary,
+            DRIFT: "AWS differs from the manifest",
+            DOCTOR: "A function's network, role or concurrency has a problem",
+        }
+    )
     for rule in sorted(used):
         text = told[rule].partition("\n")[0]
-        page = f"{_HOME}/blob/main/docs/rules.md#{rule}" if rule in checks else f"{_HOME}#on-a-desk"
+        page = f"{_HOME}/blob/main/docs/rules.md#{rule}" if rule in checks else f"{_HOME}#locally-with-docker"
         yield {"id": rule, "shortDescription": {"text": text}, "helpUri": page}
-
-
-def _rule(problem: Diagnostic, otherwise: str) -> str:
-    return problem.rule or otherwise
 
 
 def _kind(error: type[LayersError]) -> str:

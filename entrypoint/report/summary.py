@@ -7,8 +7,10 @@ Tables are cut long before that, and say how much they leave out.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from entrypoint.aws.accounts import Results
 from entrypoint.aws.model import LayerVersion
 from entrypoint.errors import Diagnostic
+from entrypoint.figures import KILO, MEGA, count, growth, megabytes
 from entrypoint.layer.describe import BuiltArchive
 from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.manifest.model import Destination
@@ -19,7 +21,6 @@ from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
 from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.status import RegionStatus
 from entrypoint.release.update import Outcome, Status
-from entrypoint.report.figures import KILO, MEGA, count, growth, megabytes
 
 MARKER = "<!-- lambda-layers -->"
 """Finds the comment again that a later run replaces."""
@@ -33,14 +34,14 @@ _MARKS = {
     Status.UPDATED: "✅",
     Status.UNCHANGED: "",
     Status.FAILED: "❌",
-    Status.PUT_BACK: "↩️",
+    Status.ROLLED_BACK: "↩️",
     Status.NOT_BEGUN: "⏸️",
 }
 
 
-def plan_summary(plans: Iterable[RegionPlan], differences: Iterable[Difference] = ()) -> str:
-    """Return what is to be done, everywhere, and what that changes in the packages."""
-    plans = tuple(plans)
+def plan_summary(results: Results[RegionPlan], differences: Iterable[Difference] = ()) -> str:
+    """Return what would be done everywhere, and the package changes."""
+    plans = results.values
     layers = sum(len(plan.to_publish) for plan in plans)
     functions = sum(len(plan.to_update) for plan in plans)
     warnings = _list("Warnings", [warning for plan in plans for warning in plan.warnings])

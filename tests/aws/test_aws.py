@@ -10,7 +10,8 @@ import pytest
 from faults import Faults
 from virtual_time import VirtualTime
 
-from entrypoint.aws import Access, AwsRegion
+from entrypoint.aws.access import Access
+from entrypoint.aws.client import Aws
 from entrypoint.aws.reasons import HINTS, hint_for
 from entrypoint.errors import AwsError
 from entrypoint.local_aws.server import LocalAws
@@ -51,7 +52,7 @@ def connect(clock):
     with contextlib.ExitStack() as opened:
 
         def to(access=None, region="eu-west-1"):
-            edge = AwsRegion(Destination(region), access=access or Access(), clock=clock, sleep=clock.sleep)
+            edge = Aws(Destination(region), access=access or Access(), clock=clock, sleep=clock.sleep)
             opened.callback(edge.close)
             return edge
 
@@ -70,7 +71,7 @@ def test_the_environment_alone_leads_to_aws(aws, environment, connect):
     for name, value in aws.environment().items():
         environment.setenv(name, value)
     aws.declare_function("api")
-    assert [function.name for function in connect().functions()] == ["api"]
+    assert [function.name for function in connect().functions.all()] == ["api"]
 
 
 def test_every_reason_that_the_service_model_knows_has_a_hint():
@@ -78,13 +79,13 @@ def test_every_reason_that_the_service_model_knows_has_a_hint():
     codes = model.shape_for("LastUpdateStatusReasonCode").enum
     assert [code for code in codes if code not in HINTS] == []
     assert all(hint_for(code) for code in codes)
-    assert hint_for("SomethingNew") == "mend this and run again"
+    assert hint_for("SomethingNew") == "fix the cause and run again"
 
 
 def test_without_credentials_it_says_how_to_give_them(aws, environment, connect):
     environment.setenv("AWS_ENDPOINT_URL", aws.endpoint_url)
     with pytest.raises(AwsError, match="there are no AWS credentials; set AWS_PROFILE or") as caught:
-        list(connect().functions())
+        list(connect().functions.all())
     assert caught.value.exit_code == 10
     assert aws.call_log == ()
 
@@ -98,14 +99,14 @@ def test_half_of_the_credentials_are_none(environment, connect):
 def test_a_profile_that_does_not_exist_is_told(environment, connect):
     environment.setenv("AWS_PROFILE", "nobody")
     for attempt in (connect, Access().default_region):
-        with pytest.raises(AwsError, match=r"profile \(nobody\) could not be found; mend AWS_PROFILE"):
+        with pytest.raises(AwsError, match=r"profile \(nobody\) could not be found; correct AWS_PROFILE"):
             attempt()
 
 
 def test_credentials_that_are_spelt_out_need_no_profile(aws, local, environment, connect):
     environment.setenv("AWS_PROFILE", "nobody")
     aws.declare_function("api")
-    assert [function.name for function in connect(local).functions()] == ["api"]
+    assert [function.name for function in connect(local).functions.all()] == ["api"]
 
 
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
@@ -126,7 +127,7 @@ def test_the_region_comes_from_the_profile(tmp_path):
 
 
 def test_without_a_region_it_says_where_to_write_one():
-    with pytest.raises(AwsError, match=r"no region is given; write 'regions: \[\.\.\.\]' .*AWS_REGION"):
+    with pytest.raises(AwsError, match=r"no AWS region is set; add 'regions: \[\.\.\.\]' .*AWS_REGION"):
         Access().default_region()
 
 
@@ -139,7 +140,7 @@ def test_an_endpoint_that_is_spelt_out_is_reached_past_any_proxy(aws, local, env
     environment.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     environment.setenv("NO_PROXY", "")
     aws.declare_function("api")
-    assert [function.name for function in connect(local).functions()] == ["api"]
+    assert [function.name for function in connect(local).functions.all()] == ["api"]
 
 
 def test_an_aws_that_is_not_there_is_told_after_some_attempts(connect, clock):
@@ -148,8 +149,8 @@ def test_an_aws_that_is_not_there_is_told_after_some_attempts(connect, clock):
         nowhere = f"http://127.0.0.1:{free.getsockname()[1]}"
     before = clock()
     edge = connect(Access(endpoint_url=nowhere, access_key="a", secret_key="b"))
-    with pytest.raises(AwsError, match="AWS cannot be asked to list functions: Could not connect"):
-        list(edge.functions())
+    with pytest.raises(AwsError, match="AWS does not answer list functions: Could not connect"):
+        list(edge.functions.all())
     assert 0 < clock() - before < 120
 
 
@@ -164,7 +165,7 @@ REFUSALS = {
     (403, "AccessDeniedException", "no"): ALLOW,
     (403, "ExpiredTokenException", "The security token is expired"): "get fresh credentials",
     (403, "UnrecognizedClientException", "The security token is invalid"): "get fresh credentials",
-    (400, "InvalidParameterValueException", "Wrong"): "mend this and run again",
+    (400, "InvalidParameterValueException", "Wrong"): "fix the cause and run again",
 }
 
 
@@ -173,7 +174,7 @@ def test_a_refusal_names_the_call_and_what_to_do(faults, local, connect, refusal
     _, code, text = refusal
     faults.script("ListLayerVersions", fault.error(*refusal))
     with pytest.raises(AwsError) as caught:
-        list(connect(local).layer_versions("web"))
+        list(connect(local).layers.versions("web"))
     (problem,) = caught.value.problems
     assert problem.message == f"AWS refuses ListLayerVersions for web: {text} ({code})"
     assert problem.hint == hint
@@ -182,7 +183,7 @@ def test_a_refusal_names_the_call_and_what_to_do(faults, local, connect, refusal
 def test_a_refused_call_is_not_made_again(faults, aws, local, connect):
     faults.script("ListFunctions", fault.DENIED)
     with pytest.raises(AwsError, match="AWS refuses ListFunctions: User"):
-        list(connect(local).functions())
+        list(connect(local).functions.all())
     assert len(aws.call_log) == 1
 
 
@@ -192,29 +193,29 @@ def test_reading_goes_on_after_trouble(faults, aws, local, connect):
     faults.script(
         "ListFunctions", fault.reset_before, fault.BROKEN, None, fault.reset_after, fault.throttled(1)
     )
-    assert len(list(connect(local).functions())) == 60
+    assert len(list(connect(local).functions.all())) == 60
 
 
 def test_get_function_has_a_quota_and_so_a_pace_of_its_own(faults, aws, local, connect, clock):
     aws.declare_function("api")
     edge = connect(local)
     faults.script("GetFunction", *[fault.throttled()] * 4)
-    edge.function("api")
+    edge.functions.get("api")
     before = clock()
     for _ in range(10):
-        list(edge.functions())
+        list(edge.functions.all())
     assert clock() - before < 10 / 14  # as fast as if nothing had been throttled
 
 
 def test_an_answer_that_comes_late_is_waited_for(faults, aws, local, connect):
     aws.declare_function("api")
     faults.script("ListFunctions", fault.delayed(0.2))
-    assert len(list(connect(local).functions())) == 1
+    assert len(list(connect(local).functions.all())) == 1
 
 
 def test_a_layer_version_is_read_with_what_it_is_compatible_with(aws, local, connect):
     aws.declare_layer_version("web", account="123456789012", version=3, runtimes=["python3.12"])
-    (version,) = connect(local).layer_versions("web")
+    (version,) = connect(local).layers.versions("web")
     assert version.arn == "arn:aws:lambda:eu-west-1:123456789012:layer:web:3"
     assert (version.runtimes, version.architectures) == ({"python3.12"}, frozenset())
 
@@ -225,4 +226,4 @@ def test_threads_share_one_edge(aws, local, connect):
         aws.declare_function(name)
     edge = connect(local)
     with ThreadPoolExecutor(16) as pool:
-        assert [function.name for function in pool.map(edge.function, names)] == names
+        assert [function.name for function in pool.map(edge.functions.get, names)] == names

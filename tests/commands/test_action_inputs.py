@@ -3,8 +3,8 @@
 import pytest
 
 from entrypoint.cli import main
+from entrypoint.commands import options_by_command
 from entrypoint.commands.action_inputs import DEFAULTS, arguments, check_beside_args
-from entrypoint.commands.options import options_by_command
 from entrypoint.errors import UsageError
 
 

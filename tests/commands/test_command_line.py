@@ -14,7 +14,7 @@ import yaml
 from layers import shared_object, unzipped
 from package_index import IndexServer, make_sdist, make_wheel, pip_environment
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 COMMAND = Path(sys.executable).with_name("lambda-layers")
 MANIFEST = """\
 version: 1
@@ -84,7 +84,7 @@ def files(folder):
 def test_lock_check_and_build(run, project):
     expect(run("lock"), 0, "locked web-python3.13-arm64: 3 packages in web-python3.13-arm64.txt")
     assert "only-arm" not in (project / "web-python3.13-x86_64.txt").read_text()
-    expect(run("check"), 0, "4 targets, every lock is in step")
+    expect(run("check"), 0, "4 targets, all locks in sync")
     expect(run("build"), 0, "built web-python3.12-x86_64: 2 packages")
     built = project / ".lambda-layers" / "build"
     content = unzipped(built / "web-python3.13-arm64.zip")
@@ -108,7 +108,7 @@ def test_by_products_hide_from_git(run, project):
 
 
 def test_without_a_lock_it_says_so_and_locked_refuses(run, project):
-    expect(run("build"), 0, "web-python3.12-x86_64 has no lock, so it is resolved afresh")
+    expect(run("build"), 0, "web-python3.12-x86_64 has no lock, resolving it now")
     said = expect(
         run("build", "--locked"),
         6,
@@ -120,7 +120,7 @@ def test_without_a_lock_it_says_so_and_locked_refuses(run, project):
 def test_one_target_only(run, project):
     expect(run("build", "--target", "web-python3.13-arm64"), 0)
     assert [path.name for path in project.glob(".lambda-layers/build/*.zip")] == ["web-python3.13-arm64.zip"]
-    expect(run("build", "--target", "web"), 4, "there is no target web; choose from web-python3.12-x86_64, ")
+    expect(run("build", "--target", "web"), 4, "no target web; choose from web-python3.12-x86_64, ")
 
 
 def test_a_lock_out_of_step(run, project):
@@ -141,7 +141,7 @@ def test_a_broken_manifest(run, project):
     (project / "web.in").unlink()
     expect(run("check"), 5, "lambda-layers.yml:4:19: there is no file web.in; create it, or mend its name")
     (project / "lambda-layers.yml").unlink()
-    expect(run("deploy"), 5, "lambda-layers.yml: there is no such file; write one with: lambda-layers init")
+    expect(run("deploy"), 5, "lambda-layers.yml: file not found; create it with: lambda-layers init")
 
 
 def test_a_package_without_a_wheel(run, project):
@@ -180,7 +180,9 @@ def test_a_layer_that_would_fail_is_not_built(run, project, index, tmp_path):
 def test_targets_that_share_a_name_must_be_equal(run, project):
     (project / "lambda-layers.yml").write_text(MANIFEST + "    name: '{layer}'\n")
     expect(
-        run("build"), 9, "share the name web and differ in only_arm-1.0-py3-none-any.whl, speedup-2.0-cp312"
+        run("build"),
+        9,
+        "share the layer name web but differ in only_arm-1.0-py3-none-any.whl, speedup-2.0-cp312",
     )
     (project / "web.in").write_text("only-arm\n")
     expect(run("build"), 0)
@@ -192,7 +194,7 @@ def test_the_command_line_itself(run, project):
     expect(run(), 4, "error: the following arguments are required: COMMAND; see: lambda-layers --help")
     expect(run("plan", "--nonsense"), 4, "unrecognized arguments: --nonsense")
     expect(
-        run("check", "--set", "novalue"), 4, "--set novalue is no NAME=VALUE; write it as --set STAGE=prod"
+        run("check", "--set", "novalue"), 4, "--set novalue is not NAME=VALUE; write it as --set STAGE=prod"
     )
 
 
@@ -215,7 +217,7 @@ def test_init_writes_a_manifest_that_works(run, project):
     (project / "requirements-dev.txt").write_text("pytest\n")
     (project / "services" / "web").mkdir(parents=True)
     (project / "services" / "web" / "requirements.in").write_text("app\n")
-    expect(run("init"), 0, "wrote lambda-layers.yml; next: lambda-layers lock")
+    expect(run("init"), 0, "wrote lambda-layers.yml; next, run: lambda-layers lock")
     manifest = yaml.safe_load((project / "lambda-layers.yml").read_text())
     assert {name: layer["requirements"] for name, layer in manifest["layers"].items()} == {
         "web": "services/web/requirements.in",
@@ -275,7 +277,7 @@ def test_a_workflow_gets_annotations_and_reads_its_inputs(run, project):
     expect(
         run(**variables | {"INPUT_LOCKED": "false", "INPUT_MANIFEST": "other.yml"}),
         5,
-        "other.yml: there is no such",
+        "other.yml: file not found",
     )
 
 
@@ -287,7 +289,9 @@ def test_two_layers_that_would_share_their_locks(run, project):
     other = "  api: {requirements: [web.in, speedup], runtimes: [python3.13]}\n"
     (project / "lambda-layers.yml").write_text(MANIFEST + other)
     expect(
-        run("lock"), 5, "lambda-layers.yml:7:9: the layers 'web' and 'api' would share their locks; let their"
+        run("lock"),
+        5,
+        "lambda-layers.yml:7:9: the layers 'web' and 'api' would share their locks; start their",
     )
     (project / "lambda-layers.yml").write_text(MANIFEST + other.replace(", speedup", ""))
     expect(run("lock"), 0)
@@ -319,7 +323,7 @@ def test_ctrl_c_leaves_nothing_half_done(tmp_path, project, index):
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert "interrupted: no file is half-written" in said
+    assert "interrupted: no file is incomplete" in said
     assert "Traceback" not in said
     assert files(project) == ["lambda-layers.yml", "web.in"]
 

@@ -234,7 +234,7 @@ class TestWhatRequirementsFilesMaySay:
         project.wheel("app", "1.0")
         project.lock("--target", "web-python3.13-x86_64", asked="app\n")
         assert [name for name in project.files() if name.startswith("web-")] == [LOCK]
-        assert "there is no target web; choose from" in project.lock("--target", "web", code=4)
+        assert "no target web; choose from" in project.lock("--target", "web", code=4)
 
     def test_notes_are_those_of_pip_compile(self, project):
         """Beside pip-compile itself, run here: no marker and no tag is in play."""

@@ -1,12 +1,11 @@
 import pytest
+from packaging.requirements import Requirement
 
 from entrypoint.errors import Location
 from entrypoint.index.candidates import IndexFile, choose, choose_sdist, fit, version_of
 from entrypoint.index.incompatible import misfits, no_fitting_version, nothing_fits, why_no_wheel
 from entrypoint.index.options import IndexOptions
-from entrypoint.lock.lock_file import Pin
-from entrypoint.lock.requirements import read_requirements
-from entrypoint.manifest.model import Requirements
+from entrypoint.index.pin import Pin
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 
 ARM_313 = Platform(RUNTIMES["python3.13"], Architecture.ARM64)
@@ -211,7 +210,7 @@ def test_a_wheel_with_another_hash_is_told_as_such():
 
 
 def requirement(text):
-    return read_requirements(Requirements(lines=((text, PLACE),), location=PLACE)).requirements[0]
+    return Requirement(text), PLACE
 
 
 @pytest.mark.parametrize(
@@ -230,7 +229,7 @@ def test_a_requirement_is_explained_only_when_no_version_of_it_fits(text, messag
         "thing-3.0-cp312-cp312-linux_x86_64.whl",
         "thing-4.0a1-py3-none-any.whl",
     )
-    problem = no_fitting_version(requirement(text), files, X86_311, IndexOptions())
+    problem = no_fitting_version(*requirement(text), files, X86_311, IndexOptions())
     assert (problem and problem.message.split(":")[0]) == message
 
 
@@ -255,7 +254,7 @@ def test_a_source_serves_where_it_may(text, options, message):
         if text == "thing"
         else listed("wheels-1.0-py3-none-any.whl")
     )
-    problem = no_fitting_version(requirement(text), files, X86_311, options)
+    problem = no_fitting_version(*requirement(text), files, X86_311, options)
     assert (problem and problem.message) == message
 
 

@@ -29,7 +29,7 @@ def locked(index, platform, *lines):
     location = Location("lambda-layers.yml", 1)
     requirements = Requirements(lines=tuple((line, location) for line in lines), location=location)
     compiler = PipCompile(environment=os.environ, mask=index.mask)
-    return resolve(requirements, platform, compile=compiler, index=index, describe=undescribed)
+    return resolve(requirements, platform, engine=compiler, index=index, describe=undescribed)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from entrypoint.cli import main
 from entrypoint.errors import ManifestError
 from entrypoint.init import draft_of, write_starter
 from entrypoint.init.draft import Draft, DraftFunction, DraftLayer, layer_name
-from entrypoint.lock.project import load_project
+from entrypoint.manifest.project import load_project
 
 ARN = "arn:aws:lambda:eu-west-1:017000801446:layer:AWSLambdaPowertoolsPythonV3-python313-x86_64:7"
 SERVERLESS = f"""\

@@ -6,7 +6,7 @@ import pytest
 from planning import layer, read
 
 from entrypoint.local_aws.seed import seed
-from entrypoint.lock.project import Project
+from entrypoint.manifest.project import Project
 
 POWERTOOLS = "arn:aws:lambda:eu-west-1:017000801446:layer:Powertools:7"
 LAYERS = "layers:\n" + layer("web", "python3.12", "python3.13", more=", architectures: [x86_64, arm64]")

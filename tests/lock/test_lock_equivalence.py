@@ -97,7 +97,7 @@ def locked(target, lines, environment, engine=PipCompile):
     requirements = Requirements(lines=tuple((line, location) for line in lines), location=location)
     with PackageIndex(environment=environment) as index:
         compiler = engine(environment=environment, mask=index.mask)
-        return resolve(requirements, target, compile=compiler, index=index, describe=undescribed)
+        return resolve(requirements, target, engine=compiler, index=index, describe=undescribed)
 
 
 def pins(lock):

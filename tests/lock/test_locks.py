@@ -5,7 +5,7 @@ import pytest
 from package_index import make_sdist, make_wheel, pip_environment, sha256
 
 from entrypoint.errors import Location, LockError
-from entrypoint.lock.header import inputs_hash, lock_path
+from entrypoint.lock.header import inputs_hash
 from entrypoint.lock.lock_file import (
     Lock,
     Pin,
@@ -17,6 +17,7 @@ from entrypoint.lock.lock_file import (
 )
 from entrypoint.lock.requirement_lines import read_lines
 from entrypoint.manifest.model import Requirements
+from entrypoint.manifest.project import lock_path
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 
 ARM_313 = Platform(RUNTIMES["python3.13"], Architecture.ARM64)

@@ -7,7 +7,6 @@ from package_index import IndexServer, make_sdist, make_wheel, pip_environment, 
 
 from entrypoint.errors import CompileError, Location, LockError
 from entrypoint.index.package_index import PackageIndex
-from entrypoint.lock.dependencies import Describing
 from entrypoint.lock.lock_file import lock_text, read_lock, write_lock
 from entrypoint.lock.pip_compile import PipCompile
 from entrypoint.lock.resolve import resolve
@@ -15,6 +14,7 @@ from entrypoint.lock.uv import UvCompile
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 from entrypoint.wheels.fetch import Wheel, fetch
+from entrypoint.wheels.metadata import Metadata
 
 ARM_313 = Platform(RUNTIMES["python3.13"], Architecture.ARM64)
 X86_39 = Platform(RUNTIMES["python3.9"], Architecture.X86_64)
@@ -47,13 +47,13 @@ class Bench:
         if isinstance(requirements, str):
             requirements = self.requirements(requirements)
         with PackageIndex(environment=self.environment) as index:
-            describe = Describing(
+            describe = Metadata(
                 index=index, platform=platform, cache=self.folder / "cache", compile=self.compile
             )
             return resolve(
                 requirements,
                 platform,
-                compile=self.engine(environment=self.environment, mask=index.mask),
+                engine=self.engine(environment=self.environment, mask=index.mask),
                 index=index,
                 describe=describe,
                 root=self.folder,

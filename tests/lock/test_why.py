@@ -8,8 +8,9 @@ import pytest
 from layers import PYTHON313
 
 from entrypoint.errors import Location
+from entrypoint.index.pin import Pin
 from entrypoint.lock.header import inputs_hash
-from entrypoint.lock.lock_file import Lock, Pin, write_lock
+from entrypoint.lock.lock_file import Lock, write_lock
 from entrypoint.lock.requirement_lines import read_lines
 from entrypoint.manifest.model import Requirements
 

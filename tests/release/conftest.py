@@ -13,7 +13,8 @@ from faults import Faults
 from planning import ACCOUNT, REGION, plan_of, read
 from virtual_time import VirtualTime
 
-from entrypoint.aws import Access, AwsRegion
+from entrypoint.aws.access import Access
+from entrypoint.aws.client import Aws
 from entrypoint.local_aws.server import LocalAws
 from entrypoint.manifest.model import Destination
 from entrypoint.release.rollout import roll_out
@@ -45,13 +46,13 @@ def access_to(aws: LocalAws) -> Access:
 
 
 @pytest.fixture
-def connect(clock) -> Iterator[Callable[..., AwsRegion]]:
+def connect(clock) -> Iterator[Callable[..., Aws]]:
     """The edge under test; its waiting is virtual, unless a test wants it otherwise."""
     with contextlib.ExitStack() as opened:
 
-        def to(aws: LocalAws, **options) -> AwsRegion:
+        def to(aws: LocalAws, **options) -> Aws:
             settings = {"bucket": None, "clock": clock, "sleep": clock.sleep, **options}
-            edge = AwsRegion(Destination(REGION), access=access_to(aws), **settings)
+            edge = Aws(Destination(REGION), access=access_to(aws), **settings)
             opened.callback(edge.close)
             return edge
 
@@ -59,7 +60,7 @@ def connect(clock) -> Iterator[Callable[..., AwsRegion]]:
 
 
 @pytest.fixture
-def edge(aws, connect) -> AwsRegion:
+def edge(aws, connect) -> Aws:
     return connect(aws)
 
 
@@ -101,13 +102,13 @@ def roll(edge, clock):
 
     def roll_it(text, *, said=None):
         manifest, layers = read(text)
-        (newest, *_) = edge.layer_versions("web")
+        (newest, *_) = edge.layers.versions("web")
         destination = Destination(REGION)
-        tags = edge.tags()
+        tags = edge.functions.tags()
         state = RegionState(
             destination=destination,
             layers={"web": LayerState(latest=newest, current=newest)},
-            functions=tuple(sorted(edge.functions(), key=lambda each: each.name)),
+            functions=tuple(sorted(edge.functions.all(), key=lambda each: each.name)),
             tags=tags,
         )
         selection = select(manifest, layers, state.functions, tags, destination)

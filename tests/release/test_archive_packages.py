@@ -47,7 +47,7 @@ def test_a_layer_without_packages():
 
 
 def test_what_is_no_zip():
-    with pytest.raises(AwsError, match="web:1 is no layer's archive"):
+    with pytest.raises(AwsError, match="web:1 is not a layer archive"):
         ArchivePackages(io.BytesIO(b"nothing"), name="web:1")
 
 
@@ -68,5 +68,5 @@ def test_a_record_that_cannot_be_read_is_told(damage):
         archive.writestr("python/six-1.0.dist-info/RECORD", "rows of a record,,\n")
     damaged = damage(file.getvalue())
     assert damaged != file.getvalue()
-    with pytest.raises(AwsError, match=r"RECORD of web:1 cannot be read: .*; publish the layer anew"):
+    with pytest.raises(AwsError, match=r"RECORD of web:1 cannot be read: .*; publish the layer again"):
         ArchivePackages(io.BytesIO(damaged), name="web:1").listed("six")

@@ -5,18 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from entrypoint.aws.model import AccountLimits, Endpoint, RouteTable, SecurityGroup, Subnet
+from entrypoint.errors import Severity
 from entrypoint.manifest.model import Vpc
-from entrypoint.release.findings import Severity
-from entrypoint.release.network import (
-    Attachment,
-    Endpoint,
-    Network,
-    RouteTable,
-    SecurityGroup,
-    Subnet,
-    examine_network,
-)
-from entrypoint.release.throttling import Account, Load, examine_account, examine_loads
+from entrypoint.release.network import Attachment, Network, examine_network
+from entrypoint.release.throttling import Load, examine_account, examine_loads
 
 HOUR = datetime(2026, 11, 2, 9, tzinfo=UTC)
 API = Attachment(vpc=Vpc(("subnet-a", "subnet-b"), ("sg-1",)), functions=("api",))
@@ -63,7 +56,7 @@ def test_nothing_is_made_up_of_what_may_not_be_read():
 @pytest.mark.parametrize(
     ("network", "severity", "told"),
     [
-        (with_subnets(A), "error", "there is no subnet subnet-b, for api"),
+        (with_subnets(A), "error", "the subnet subnet-b of api does not exist"),
         (
             replace(with_subnets(A, replace(B, vpc="vpc-2")), route_tables=None),
             "error",
@@ -71,18 +64,22 @@ def test_nothing_is_made_up_of_what_may_not_be_read():
         ),
         (with_subnets(A, replace(B, zone=A.zone)), "warning", "all subnets are in one zone, euw1-az1"),
         (with_subnets(A, replace(B, state="pending")), "error", "subnet-b of api is pending"),
-        (with_subnets(A, replace(B, free_addresses=0)), "error", "has 0 free addresses; 8 are wanted"),
-        (with_subnets(A, replace(B, free_addresses=7)), "warning", "has 7 free addresses; 8 are wanted"),
-        (replace(WELL, security_groups={}), "error", "there is no security group sg-1, for api"),
+        (with_subnets(A, replace(B, free_addresses=0)), "error", "has 0 free addresses; 8 are recommended"),
+        (with_subnets(A, replace(B, free_addresses=7)), "warning", "has 7 free addresses; 8 are recommended"),
+        (replace(WELL, security_groups={}), "error", "the security group sg-1 of api does not exist"),
         (with_group(vpc="vpc-2"), "error", "sg-1 is in vpc-2, the subnets are in vpc-1"),
-        (with_group(has_egress=False), "warning", "no security group lets anything out"),
+        (with_group(has_egress=False), "warning", "no security group has an outbound rule"),
         (replace(WELL, tenancies={"vpc-1": "dedicated"}), "error", "dedicated tenancy"),
         (
             replace(WELL, interfaces={"vpc-1": 400}),
             "warning",
-            "has 400 of Lambda's network interfaces, of 500",
+            "has 400 of at most 500 Lambda network interfaces",
         ),
-        (replace(WELL, interfaces={"vpc-1": 8}, interface_quota=10), "warning", "interfaces, of 10"),
+        (
+            replace(WELL, interfaces={"vpc-1": 8}, interface_quota=10),
+            "warning",
+            "of at most 10 Lambda network interfaces",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_once(network, severity, told):
@@ -94,13 +91,13 @@ def test_what_is_wrong_is_told_once(network, severity, told):
 @pytest.mark.parametrize(
     ("network", "severity", "told"),
     [
-        (with_route(default="igw-1"), "warning", "gives functions no internet"),
-        (with_route(is_active=False), "error", "leads to nat-1, which is gone"),
-        (replace(WELL, nat_gateways={"nat-1": "failed"}), "error", "leads to nat-1, which is failed"),
-        (replace(WELL, nat_gateways={}), "error", "leads to nat-1, which is gone"),
-        (with_route(default=None), "info", "what is in its VPC: it has no endpoints"),
-        (with_route(default=None, ipv6="eigw-1"), "info", "to the internet by IPv6 alone, eigw-1"),
-        (replace(WELL, route_tables=()), "info", "no way to the internet"),
+        (with_route(default="igw-1"), "warning", "where functions have no internet"),
+        (with_route(is_active=False), "error", "has the target nat-1, which is gone"),
+        (replace(WELL, nat_gateways={"nat-1": "failed"}), "error", "has the target nat-1, which is failed"),
+        (replace(WELL, nat_gateways={}), "error", "has the target nat-1, which is gone"),
+        (with_route(default=None), "info", "its own VPC: there are no endpoints"),
+        (with_route(default=None, ipv6="eigw-1"), "info", "the internet only by IPv6, through eigw-1"),
+        (replace(WELL, route_tables=()), "info", "does not reach the internet"),
     ],
 )
 def test_the_way_out_of_each_subnet(network, severity, told):
@@ -135,11 +132,14 @@ def test_addresses_are_wanted_for_what_all_users_of_a_subnet_have_reserved():
     told = [text for severity, text in findings(network, api, report) if "addresses" in text]
     (text,) = told
     assert (
-        "subnet-a of api, report has 9 free addresses; 10 are wanted, for 9,500 concurrent executions" in text
+        "subnet-a of api, report has 9 free addresses; 10 are recommended, for 9,500 concurrent executions"
+        in text
     )
 
 
-ACCOUNT = Account(concurrency=1_000, unreserved=900, code_used=10**9, code_limit=10**11, claimed={HOUR: 200})
+ACCOUNT = AccountLimits(
+    concurrency=1_000, unreserved=900, code_used=10**9, code_limit=10**11, claimed={HOUR: 200}
+)
 LOAD = Load(function="api", throttles={HOUR: 12}, concurrency={HOUR: 50})
 
 
@@ -176,7 +176,7 @@ def test_a_function_that_was_not_throttled_is_well():
         # the account was full, but at another time
         (LOAD, replace(ACCOUNT, claimed={HOUR: 200, HOUR - timedelta(hours=1): 999}), "came in bursts"),
         (LOAD, ACCOUNT, "concurrency: {provisioned: ...}"),
-        (LOAD, None, "look whether the account's concurrent executions were used up"),
+        (LOAD, None, "check whether the account's concurrent executions were used up"),
         (replace(LOAD, is_asynchronous=True), ACCOUNT, "SQS queue"),
         (replace(LOAD, is_stream=True), ACCOUNT, "IteratorAge"),
         (replace(LOAD, duration=4_200), ACCOUNT, "it takes 4.2 s on average"),

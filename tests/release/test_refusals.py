@@ -32,7 +32,7 @@ def refused(roll):
     def of(entry, **rollout):
         outcomes, _ = roll(rolling(entry=entry, **rollout))
         (outcome,) = outcomes.values()
-        assert outcome.status in {Status.FAILED, Status.PUT_BACK}
+        assert outcome.status in {Status.FAILED, Status.ROLLED_BACK}
         return str(outcome.error)
 
     return of
@@ -54,14 +54,14 @@ def test_each_reason_code_is_told_with_a_hint(aws, refused, code):
     aws.fail_next_update("api", reason_code=code, reason="AWS says why")
     said = refused("layers: [web]")
     assert said == (
-        f"the update of api failed: AWS says why ({code}); it goes on as it was before; {HINTS[code]}"
+        f"the update of api failed: AWS says why ({code}); it keeps its previous configuration; {HINTS[code]}"
     )
 
 
 def test_an_update_that_never_ends(aws, refused):
     aws.declare_function("api", layers=[OLD])
     aws.cloud.update_seconds = 1e6
-    assert "the update of api was still in progress after 900 s; look at the function" in refused(
+    assert "the update of api was still in progress after 900 s; check the function" in refused(
         "layers: [web]"
     )
 
@@ -69,7 +69,7 @@ def test_an_update_that_never_ends(aws, refused):
 def test_somebody_else_who_never_lets_go(aws, refused, faults):
     aws.declare_function("api", layers=[OLD])
     faults.script(UPDATE, *[fault.IN_PROGRESS] * 99)
-    assert "api was being updated by somebody else at each of 10 attempts; run again when the other" in (
+    assert "another update of api was in progress at each of 10 attempts; run again when the other" in (
         refused("layers: [web]")
     )
 
@@ -77,7 +77,7 @@ def test_somebody_else_who_never_lets_go(aws, refused, faults):
 def test_concurrency_that_somebody_else_never_lets_go_of(aws, refused, faults):
     aws.declare_function("api", layers=[NEW])
     faults.script("PutFunctionConcurrency", *[fault.IN_PROGRESS] * 99)
-    assert "api was being updated by somebody else" in refused("layers: [web], concurrency: {reserved: 5}")
+    assert "another update of api was in progress" in refused("layers: [web], concurrency: {reserved: 5}")
 
 
 @pytest.mark.usefixtures("live")
@@ -91,15 +91,15 @@ class TestVersionsAndAliases:
         faults.script("GetFunction", *[on_a_version(State="Failed", StateReason="SnapStart says no")] * 99)
         said = refused(self.ENTRY)
         assert said == (
-            "version 2 of api cannot be made ready: SnapStart says no; "
-            "the aliases stay where they are; mend this and run again"
+            "version 2 of api failed to become active: SnapStart says no; "
+            "the aliases are unchanged; fix the cause and run again"
         )
         faults.stop()
         assert self.alias(other) == "1"
 
     def test_a_version_that_is_never_ready(self, refused, faults, other):
         faults.script("GetFunction", *[on_a_version(State="Pending")] * 10_000)
-        assert "version 2 of api was not ready after 1560 s; the aliases stay where they are" in refused(
+        assert "version 2 of api was not active after 1560 s; the aliases are unchanged" in refused(
             self.ENTRY
         )
         faults.stop()
@@ -108,8 +108,14 @@ class TestVersionsAndAliases:
     @pytest.mark.parametrize(
         ("status", "said"),
         [
-            ("FAILED", "api:live gets no provisioned concurrency: too much; lower it, or raise the account"),
-            ("IN_PROGRESS", "api:live had no provisioned concurrency after 1560 s; look at it in AWS"),
+            (
+                "FAILED",
+                "provisioned concurrency of api:live failed: too much; lower it, or raise the account",
+            ),
+            (
+                "IN_PROGRESS",
+                "provisioned concurrency of api:live not ready after 1560 s; check the alias in AWS",
+            ),
         ],
     )
     def test_concurrency_that_is_not_provisioned(self, refused, faults, status, said):
@@ -130,7 +136,7 @@ def test_a_check_whose_answer_is_no_json(aws, roll, tmp_path):
     aws.answer_invocations("api", lambda _: b"pong")
     (tmp_path / "expect.json").write_text("{}")
     _, trouble = roll(rolling(check=f"{{invoke: {{function: api, expect: {tmp_path}/expect.json}}}}"))
-    assert "api answered with what is no JSON: 'pong'" in trouble
+    assert "the response of api is not JSON: 'pong'" in trouble
 
 
 @pytest.mark.parametrize(
@@ -138,11 +144,11 @@ def test_a_check_whose_answer_is_no_json(aws, roll, tmp_path):
     [
         (
             "nobody: {tag: {team: payments}, layers: [web]}",
-            "no function in eu-west-1 has the tags team=payments",
+            "no function has the tags team=payments",
         ),
-        ("nobody: {using: web, layers: [web]}", "no function in eu-west-1 uses the layer 'web' yet"),
-        ("api: {layers: [web]}", "there is no function 'api' in eu-west-1; create it first"),
-        ('"x-*": {layers: [web]}', "no function in eu-west-1 matches 'x-*'"),
+        ("nobody: {using: web, layers: [web]}", "no function uses the layer 'web' yet"),
+        ("api: {layers: [web]}", "the function 'api' does not exist; create it first"),
+        ('"x-*": {layers: [web]}', "no function matches 'x-*'"),
     ],
 )
 def test_an_entry_that_nothing_matches(entry, said):
@@ -157,7 +163,7 @@ def test_an_entry_that_nothing_matches(entry, said):
 
 def test_an_alias_that_there_is_not():
     text = LAYERS + "functions: {api: {layers: [web], aliases: [live]}}"
-    with pytest.raises(PlanError, match="api has no alias 'live'; create it first, or take it out"):
+    with pytest.raises(PlanError, match="api has no alias 'live'; create it first, or remove it"):
         planned(text, function("api"), details={"api": Details(aliases={}, provisioned={})})
 
 

@@ -103,7 +103,7 @@ def test_time_is_given_before_looking(put, faults, clock):
 
 def test_an_aws_that_keeps_failing_is_given_up(put, faults, versions):
     faults.script("PublishLayerVersion", *[fault.UNAVAILABLE] * 10)
-    with pytest.raises(AwsError, match="no clear answer when web was published, 4 times; run again"):
+    with pytest.raises(AwsError, match="no clear answer to publishing web, 4 times; run again"):
         put()
     assert versions() == []
 
@@ -171,7 +171,7 @@ def test_a_small_archive_goes_directly_even_where_there_is_a_bucket(put, aws):
 def test_a_bucket_that_is_not_there_is_told(put, large, versions):
     with pytest.raises(AwsError) as caught:
         put(what=large, bucket=Bucket(bucket="layers-{region}", prefix=""))
-    assert "layer.zip could not be put into the bucket layers-eu-west-1: " in str(caught.value)
+    assert "layer.zip cannot be uploaded to the bucket layers-eu-west-1: " in str(caught.value)
     assert "NoSuchBucket" in str(caught.value)
-    assert "stands in eu-west-1" in str(caught.value)
+    assert "is in eu-west-1" in str(caught.value)
     assert versions() == []

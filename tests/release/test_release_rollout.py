@@ -32,9 +32,9 @@ def roll(edge, clock):
     """Plan by what stands now, then roll out the second version; outcomes by function."""
 
     def plan_now(through):
-        (newest, *_) = through.layer_versions("web")
+        (newest, *_) = through.layers.versions("web")
         stands = {"web": LayerState(latest=newest, current=newest)}
-        functions = tuple(through.functions())
+        functions = tuple(through.functions.all())
         here = Destination(REGION)
         state = RegionState(destination=here, layers=stands, functions=functions, tags={})
         return plan_of(EVERY_FUNCTION, state)
@@ -217,7 +217,7 @@ def test_a_function_that_never_gets_free_is_given_up(aws, faults, roll, clock, t
     before = clock()
     error = roll()["api"].error
     assert clock() - before > 30
-    assert "api was being updated by somebody else at each of 10 attempts" in str(error)
+    assert "another update of api was in progress at each of 10 attempts" in str(error)
 
 
 def test_an_aws_that_keeps_failing_is_given_up(aws, faults, roll, clock):
@@ -225,7 +225,7 @@ def test_an_aws_that_keeps_failing_is_given_up(aws, faults, roll, clock):
     faults.script(UPDATE, *[fault.BROKEN] * 100)
     before = clock()
     error = roll()["api"].error
-    assert "AWS cannot be asked to update function configuration" in str(error)
+    assert "AWS does not answer update function configuration" in str(error)
     assert clock() - before < 300
 
 
@@ -259,4 +259,4 @@ def test_with_every_tenth_call_in_trouble_no_function_is_lost(connect, roll, see
         faults.stop()
         assert len(outcomes) == 60
         assert [outcome.error for outcome in outcomes.values() if outcome.error] == []
-        assert {function.layers for function in edge.functions()} == {(OWN, NEW)}
+        assert {function.layers for function in edge.functions.all()} == {(OWN, NEW)}

@@ -71,7 +71,7 @@ def test_twenty_unchanged_targets_cost_twenty_calls_and_the_pages_of_functions(e
         declare(name, 3, 3)
     for number in range(120):
         aws.declare_function(f"function{number}")
-    state = read_state(edge, HERE, layers, ENTRIES)
+    state = read_state(edge, layers, ENTRIES)
     assert all(layer.current for layer in state.layers.values())
     assert len({each.name for each in state.functions}) == 120
     assert (
@@ -81,7 +81,7 @@ def test_twenty_unchanged_targets_cost_twenty_calls_and_the_pages_of_functions(e
 
 def test_without_functions_in_the_manifest_none_are_listed(edge, declare, calls):
     declare("web", 1, 1)
-    assert read_state(edge, HERE, {"web": HASH}, ()).functions == ()
+    assert read_state(edge, {"web": HASH}, ()).functions == ()
     assert calls("ListFunctions") == 0
 
 
@@ -90,7 +90,7 @@ def test_a_function_is_read_with_all_that_the_plan_needs(edge, aws):
     aws.declare_layer_version("web", account="123456789012", version=4)
     aws.declare_function("api", runtime="python3.12", architecture="arm64", layers=[shared, arn("web", 4)])
     aws.declare_function("picture", package_type="Image")
-    state = read_state(edge, HERE, {}, ENTRIES)
+    state = read_state(edge, {}, ENTRIES)
     api, picture = state.functions
     assert api.arn == "arn:aws:lambda:eu-west-1:123456789012:function:api"
     assert (api.runtime, api.architecture, api.package_type) == ("python3.12", "arm64", "Zip")

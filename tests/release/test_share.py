@@ -40,15 +40,15 @@ def statements(other):
 )
 def test_what_is_written_is_granted_once(aws, edge, calls, statements, share, expected):
     aws.declare_layer_version("web", account=ACCOUNT, shared_with=())
-    edge.share("web", 1, share)
+    edge.layers.share("web", 1, share)
     assert set(statements()) == expected
-    edge.share("web", 1, share)
+    edge.layers.share("web", 1, share)
     assert calls("AddLayerVersionPermission") == len(expected)
 
 
 def test_an_organization_is_all_accounts_of_it(aws, edge, statements):
     aws.declare_layer_version("web", account=ACCOUNT, shared_with=())
-    edge.share("web", 1, Share(organization=ORGANIZATION))
+    edge.layers.share("web", 1, Share(organization=ORGANIZATION))
     assert statements() == {f"lambda-layers-{ORGANIZATION}": ("*", ORGANIZATION)}
 
 

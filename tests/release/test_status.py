@@ -7,10 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planning import HASH, REGION, arn, function, layer, plan_of, read, version
 
-from entrypoint.aws.model import AliasState, Details, LayerVersion
+from entrypoint.aws.model import Alarm, AliasState, Details, LayerVersion
 from entrypoint.errors import PlanError
 from entrypoint.manifest.model import Destination, Vpc
-from entrypoint.release.alarms import Alarm
 from entrypoint.release.selection import select
 from entrypoint.release.state import LayerState, RegionState
 from entrypoint.release.status import DriftKind, status_of
@@ -59,10 +58,12 @@ def test_nothing_drifts_where_all_is_as_the_manifest_asks():
 def test_a_lock_that_is_not_deployed():
     api = function("api", arn("web", 6))
     assert drift(ON_API, api, web=[version("web", 6, OTHER)]) == [
-        (DriftKind.NOT_DEPLOYED, "web", "version 6", "what the locks here say"),
+        (DriftKind.NOT_DEPLOYED, "web", "version 6", "the packages of the locks here"),
         (DriftKind.OFF_VERSION, "api", "web:6", "web, not deployed yet"),
     ]
-    assert drift(WEB, web=[]) == [(DriftKind.NOT_DEPLOYED, "web", "no version", "what the locks here say")]
+    assert drift(WEB, web=[]) == [
+        (DriftKind.NOT_DEPLOYED, "web", "no version", "the packages of the locks here")
+    ]
 
 
 def test_a_function_off_its_version_or_without_it():
@@ -84,7 +85,7 @@ def test_a_foreign_layer_of_the_manifest_at_another_version():
 def test_a_version_that_somebody_published_by_hand():
     api = function("api", arn("web", 8))
     assert drift(ON_API, api, web=[by_hand("web", 8), version("web", 7)]) == [
-        (DriftKind.NOT_OURS, "web", "version 8, by another hand", "version 7"),
+        (DriftKind.NOT_OURS, "web", "version 8, published outside lambda-layers", "version 7"),
         (DriftKind.OFF_VERSION, "api", "web:8", "web:7"),
     ]
 
@@ -93,7 +94,7 @@ def test_a_version_in_use_that_was_deleted():
     api, other = function("api", arn("web", 5)), function("other", arn("web", 4))
     assert drift(ON_API, api, other, web=[version("web", 7)]) == [
         (DriftKind.DELETED, "api", "web:5, which was deleted", "web:7"),
-        (DriftKind.DELETED, "other", "web:4, which was deleted", "a version that stands"),
+        (DriftKind.DELETED, "other", "web:4, which was deleted", "an existing version"),
     ]
 
 
@@ -107,8 +108,8 @@ def test_a_function_that_there_is_not():
         (
             DriftKind.MISSING,
             "api",
-            f"there is no function 'api' in {REGION}",
-            "create it first, or take it out of the manifest",
+            "the function 'api' does not exist",
+            "create it first, or remove it from the manifest",
         )
     ]
     globs = WEB + 'functions: {"report-*": {layers: [web]}}'
@@ -118,14 +119,14 @@ def test_a_function_that_there_is_not():
 def test_a_function_of_another_runtime_than_the_layer_is_built_for():
     ((kind, subject, has, _),) = drift(ON_API, function("api", runtime="python3.12"), web=[version("web", 7)])
     assert (kind, subject) == (DriftKind.UNFIT, "api")
-    assert has == "api runs on python3.12-x86_64; 'web' is built for python3.13-x86_64"
+    assert has == "api runs on python3.12-x86_64, but 'web' is built for python3.13-x86_64"
 
 
 def test_a_layer_of_the_manifest_that_is_not_listed():
     text = WEB + layer("tools") + "functions: {api: {layers: [web]}}"
     api = function("api", arn("tools", 2), arn("web", 7))
     standing = {"web": [version("web", 7)], "tools": [version("tools", 2)]}
-    assert drift(text, api, **standing) == [(DriftKind.UNLISTED, "api", "tools:2", "it is not listed here")]
+    assert drift(text, api, **standing) == [(DriftKind.UNLISTED, "api", "tools:2", "not listed in its entry")]
 
 
 def test_settings_and_alarms():
@@ -141,7 +142,7 @@ def test_settings_and_alarms():
         (DriftKind.SETTINGS, "api", "vpc: subnet-2, sg-1", "subnet-1, sg-1"),
         (DriftKind.SETTINGS, "api", "reserved concurrency: 0", "5"),
         (DriftKind.SETTINGS, "api", "aliases: a version with other layers", "live"),
-        (DriftKind.SETTINGS, "lambda-layers-api-Errors", "not as it should be", "the recommended alarm"),
+        (DriftKind.SETTINGS, "lambda-layers-api-Errors", "missing or different", "the recommended alarm"),
     ]
 
 

@@ -80,11 +80,11 @@ def test_a_wave_with_a_failure_is_put_back_with_all_before_it(aws, roll, layers_
         aws.declare_function(f"f{number}", layers=[OLD])
     aws.fail_next_update("f1", reason_code="SubnetOutOfIPAddresses", reason="no addresses")
     outcomes, trouble = roll(rolling(waves="[1, 3]"))
-    assert trouble == "wave 2 of 3 was put back: 1 of its 2 functions could not be updated"
-    assert having(outcomes, Status.PUT_BACK) == ["f0", "f2"]
+    assert trouble == "wave 2 of 3 was rolled back: 1 of its 2 functions could not be updated"
+    assert having(outcomes, Status.ROLLED_BACK) == ["f0", "f2"]
     assert having(outcomes, Status.FAILED) == ["f1"]
     assert having(outcomes, Status.NOT_BEGUN) == ["f3"]
-    assert "free addresses in its subnets" in str(outcomes["f1"].error)
+    assert "free IP addresses in its subnets" in str(outcomes["f1"].error)
     assert [layers_of(f"f{number}") for number in range(4)] == [[OLD]] * 4
 
 
@@ -112,15 +112,18 @@ def test_an_alarm_that_goes_off_while_it_is_watched(aws, roll, alarm, layers_of,
     faults.script("DescribeAlarms", None, None, None, fault.after(lambda: alarm("errors", "ALARM")))
     before = clock()
     outcomes, trouble = roll(rolling(waves="[1]", check="{alarms: [errors], soak: 15}"))
-    assert trouble == "wave 1 of 2 was put back: the alarm 'errors' went off"
+    assert trouble == "wave 1 of 2 was rolled back: the alarm 'errors' went off"
     assert 10 <= clock() - before < 60
-    assert (having(outcomes, Status.PUT_BACK), having(outcomes, Status.NOT_BEGUN)) == (["f0"], ["f1"])
+    assert (having(outcomes, Status.ROLLED_BACK), having(outcomes, Status.NOT_BEGUN)) == (["f0"], ["f1"])
     assert layers_of("f0") == [OLD]
 
 
 @pytest.mark.parametrize(
     ("state", "message"),
-    [(None, "there is no alarm 'errors'"), ("ALARM", "'errors' was on before anything was updated")],
+    [
+        (None, "the alarm 'errors' does not exist"),
+        ("ALARM", "'errors' was in state ALARM before anything was updated"),
+    ],
 )
 def test_a_check_that_can_tell_nothing(aws, roll, alarm, calls, state, message):
     aws.declare_function("api", layers=[OLD])
@@ -135,8 +138,8 @@ def test_a_check_that_can_tell_nothing(aws, roll, alarm, calls, state, message):
     ("answer", "trouble"),
     [
         ({"ok": True, "more": 1}, None),
-        ({"ok": False}, 'api answered {"ok": false}, which is not as expect.json'),
-        (None, "api failed when it was invoked: "),
+        ({"ok": False}, 'the response of api, {"ok": false}, does not match expect.json'),
+        (None, "the invocation of api failed: "),
     ],
 )
 def test_a_function_that_has_to_answer(aws, roll, tmp_path, answer, trouble, layers_of):
@@ -165,7 +168,7 @@ def test_no_wave_is_begun_when_time_is_up(aws, roll, alarm):
     alarm("errors", "OK")
     settings = {"waves": "[1, 2]", "check": "{alarms: [errors], soak: 90}", "timeout": 1}
     outcomes, trouble = roll(rolling(**settings))
-    assert trouble == "no time was left for wave 2 of 3"
+    assert trouble == "the timeout expired before wave 2 of 3"
     assert (having(outcomes, Status.UPDATED), having(outcomes, Status.NOT_BEGUN)) == (["f0"], ["f1", "f2"])
 
 
@@ -181,7 +184,7 @@ def test_what_somebody_else_changed_meanwhile_is_not_put_back(aws, roll, layers_
     outcomes, _ = roll(rolling(waves="[1]", failure_threshold=0))
     assert layers_of("f0") == []
     assert having(outcomes, Status.FAILED) == ["f0", "f1"]
-    assert "somebody else changed the layers of f0 since this run did" in str(outcomes["f0"].error)
+    assert "the layers of f0 were changed outside lambda-layers during this run" in str(outcomes["f0"].error)
 
 
 def test_an_update_whose_answer_was_lost_is_put_back_too(aws, roll, layers_of, faults):
@@ -190,7 +193,7 @@ def test_an_update_whose_answer_was_lost_is_put_back_too(aws, roll, layers_of, f
     aws.fail_next_update("f1")
     faults.script(UPDATE, fault.reset_after, about="/f0/")
     outcomes, _ = roll(rolling(waves="[1]"))
-    assert outcomes["f0"].status is Status.PUT_BACK
+    assert outcomes["f0"].status is Status.ROLLED_BACK
     assert layers_of("f0") == [OLD]
 
 
@@ -201,7 +204,7 @@ def test_a_vpc_is_put_back_too(aws, roll, other, before):
     aws.fail_next_update("f1")
     entry = "layers: [web], vpc: {subnets: [subnet-1], security_groups: [sg-1]}"
     outcomes, _ = roll(rolling(entry=entry, waves="[1]"))
-    assert outcomes["f0"].status is Status.PUT_BACK
+    assert outcomes["f0"].status is Status.ROLLED_BACK
     config = other.get_function_configuration(FunctionName="f0").get("VpcConfig", {})
     assert config.get("SubnetIds", []) == (before or {}).get("SubnetIds", [])
 
@@ -252,8 +255,8 @@ class TestAliases:
 
         aws.answer_invocations("api", answering)
         outcomes, trouble = roll(self.entry(canary=10, check="{invoke: {function: api}}"))
-        assert "api failed when it was invoked" in trouble
-        assert outcomes["api"].status is Status.PUT_BACK
+        assert "the invocation of api failed" in trouble
+        assert outcomes["api"].status is Status.ROLLED_BACK
         alias = other.get_alias(FunctionName="api", Name="live")
         assert (alias["FunctionVersion"], alias.get("RoutingConfig")) == ("1", None)
         assert layers_of("api") == [OLD]
@@ -264,7 +267,7 @@ class TestAliases:
         aws.declare_function("other", layers=[OLD])
         text = LAYERS + "functions: {api: {layers: [web], aliases: [live]}, other: {layers: [web]}}"
         outcomes, _ = roll(text)
-        assert "publish that code, or take it back" in str(outcomes["api"].error)
+        assert "publish that code, or revert it" in str(outcomes["api"].error)
         assert other.get_alias(FunctionName="api", Name="live")["FunctionVersion"] == "1"
         assert layers_of("other") == [NEW]
 
@@ -344,16 +347,18 @@ def test_what_others_deploy_is_told_of(aws, edge):
         aws.declare_function(f"f{number}", layers=[OLD], tags=stack)
     aws.declare_function("g", layers=[OLD], tags={"managed-by": "Terraform"})
     aws.declare_function("h", layers=[OLD], tags={"team": "terraform fans"})
-    (newest, *_) = edge.layer_versions("web")
+    (newest, *_) = edge.layers.versions("web")
     state = RegionState(
         destination=Destination(REGION),
         layers={"web": LayerState(latest=newest, current=newest)},
-        functions=tuple(sorted(edge.functions(), key=lambda each: each.name)),
+        functions=tuple(sorted(edge.functions.all(), key=lambda each: each.name)),
         tags={},
     )
-    assert [problem.message for problem in warn_of_owners(plan_of(rolling(), state), edge.tags())] == [
-        "the CloudFormation stack shop deploys f0, f1, f2, f3, f4 and 2 more, and would put the old layers back",
-        "Terraform deploys g, and would put the old layers back",
+    assert [
+        problem.message for problem in warn_of_owners(plan_of(rolling(), state), edge.functions.tags())
+    ] == [
+        "the CloudFormation stack shop deploys f0, f1, f2, f3, f4 and 2 more, and would restore the old layers",
+        "Terraform deploys g, and would restore the old layers",
     ]
 
 

@@ -9,7 +9,8 @@ from package_index import make_sdist, make_wheel, sha256
 from entrypoint.errors import Diagnostic, FetchError, Location
 from entrypoint.index.candidates import IndexFile
 from entrypoint.index.options import IndexOptions
-from entrypoint.lock.lock_file import Lock, Pin
+from entrypoint.index.pin import Pin
+from entrypoint.lock.lock_file import Lock
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 from entrypoint.wheels.fetch import Sdist, fetch
 

@@ -126,7 +126,7 @@ def test_a_function_that_does_not_exist_stops_all_before_anything_is_published(p
     (project / "lambda-layers.yml").write_text(MANIFEST.replace("  api:", "  apis:"))
     assert main(["deploy"]) == 11
     assert written() == []
-    message = "lambda-layers.yml:7:3: there is no function 'apis' in eu-west-1; did you mean 'api'?"
+    message = "lambda-layers.yml:7:3: eu-west-1: the function 'apis' does not exist; did you mean 'api'?"
     assert message in capsys.readouterr().err
     assert not (project / ".lambda-layers").exists()
 
@@ -135,7 +135,7 @@ def test_without_credentials_nothing_is_built(monkeypatch, capsys, project, aws)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     assert main(["deploy"]) == 10
-    assert "error: there are no AWS credentials; set AWS_PROFILE" in capsys.readouterr().err
+    assert "error: eu-west-1: there are no AWS credentials; set AWS_PROFILE" in capsys.readouterr().err
     assert aws.call_log == ()
     assert not (project / ".lambda-layers").exists()
 
@@ -145,7 +145,7 @@ def test_without_a_region_it_says_where_to_write_one(monkeypatch, capsys, projec
     monkeypatch.delenv("AWS_REGION")
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert main(["plan"]) == 10
-    assert "no region is given" in capsys.readouterr().err
+    assert "no AWS region is set" in capsys.readouterr().err
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     assert main(["plan"]) == 0
 
@@ -154,7 +154,7 @@ def test_a_failed_update_names_the_function_and_the_reason(aws, capsys):
     aws.fail_next_update("api", reason_code="EniLimitExceeded", reason="Too many interfaces.")
     assert main(["deploy"]) == 12
     told = capsys.readouterr().err
-    assert "error: the update of api failed: Too many interfaces. (EniLimitExceeded)" in told
+    assert "error: eu-west-1: the update of api failed: Too many interfaces. (EniLimitExceeded)" in told
 
 
 def test_the_embedded_aws_holds_what_the_manifest_takes_for_granted(project, capsys):
@@ -185,7 +185,7 @@ def test_a_call_without_an_answer_is_told_of_and_made_again(faults, capsys):
 def test_what_is_no_answer_of_aws(faults, capsys, status, body):
     faults.script("ListFunctions", *[fault.answer(status, body)] * 99)
     assert main(["plan"]) == 10
-    assert "AWS cannot be reached: what answers is not AWS; check the proxy" in capsys.readouterr().err
+    assert "AWS cannot be reached: the answer is not from AWS; check the proxy" in capsys.readouterr().err
 
 
 def test_a_reader_who_has_had_enough_stops_nothing(aws):
@@ -202,7 +202,7 @@ def test_interrupted_it_says_what_is_done_and_the_next_run_does_the_rest(aws, fa
     faults.script(UPDATE, fault.after(lambda: running.send_signal(signal.SIGINT)), fault.delayed(1))
     said = running.communicate(timeout=60)[1]
     assert running.returncode == 130
-    assert "done so far: built 3 archives, published 3 layer versions" in said
-    assert "interrupted: no file is half-written; run it again and it will finish" in said
+    assert "completed before the interruption: built 3 archives, published 3 layer versions" in said
+    assert "interrupted: no file is incomplete; run the same command again to finish" in said
     assert main(["deploy"]) == 0
     assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:1"]

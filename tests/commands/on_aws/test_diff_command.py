@@ -73,7 +73,7 @@ class TestAws:
         lines = diff()
         start = lines.index(f"{TOOLS}  eu-west-1 -> the working tree")
         assert lines[start + 1 : start + 3] == [
-            "  there is no layer tools in eu-west-1 yet",
+            "  the layer tools does not exist in eu-west-1 yet",
             "  added       attrs  3.0",
         ]
 
@@ -81,7 +81,7 @@ class TestAws:
         main(["deploy"])
         written()
         lines = diff()
-        assert lines.count("  no package differs") == 3
+        assert lines.count("  no package changes") == 3
         assert f"{TOOLS}  tools:1 in eu-west-1 -> the working tree" in lines
         assert written() == []
 
@@ -123,7 +123,7 @@ class TestAws:
             f"{TOOLS}  tools:1 in eu-west-1 -> the working tree",
             "  upgraded    attrs  3.0 -> 4.0",
             f"{TOOLS}  us-east-1 -> the working tree",
-            "  there is no layer tools in us-east-1 yet",
+            "  the layer tools does not exist in us-east-1 yet",
             "  added       attrs  4.0",
         ]
         main(["deploy"])
@@ -147,7 +147,7 @@ class TestGit:
         lines = diff("HEAD")
         assert lines[-2:] == [f"{TOOLS}  HEAD -> the working tree", "  upgraded    attrs  3.0 -> 4.0"]
         assert aws.call_log == ()
-        assert diff("HEAD", "HEAD").count("  no package differs") == 3
+        assert diff("HEAD", "HEAD").count("  no package changes") == 3
 
     def test_two_revisions_whatever_lies_about(self, project, commit, pin, diff):
         commit("one")
@@ -204,13 +204,13 @@ class TestGit:
     def test_a_revision_that_there_is_not(self, project, commit, diff, revision):
         commit("one")
         (line,) = diff("--", revision, code=4)
-        assert line.startswith(f"error: there is no revision {revision!r} here")
+        assert line.startswith(f"error: the revision {revision!r} does not exist here")
         assert not (project / "stolen").exists()
 
     def test_no_repository(self, project, diff, monkeypatch):
         monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent))
         (line,) = diff("HEAD", code=4)
-        assert f"{project} is in no git repository" in line
+        assert f"{project} is not in a git repository" in line
 
     def test_no_git(self, diff, monkeypatch):
         monkeypatch.setenv("PATH", "")

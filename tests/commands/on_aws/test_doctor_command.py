@@ -147,9 +147,9 @@ def test_all_that_is_wrong_with_a_network_is_told_at_once(aws, project, ec2, vpc
     assert main(["doctor"]) == 11
     told = capsys.readouterr().out
     for text in (
-        "there is no subnet subnet-0, for api",
+        "the subnet subnet-0 of api does not exist",
         f"the security group {foreign} is in {other}, the subnets are in {vpc}",
-        f"leads to {gateway}, which is",
+        f"has the target {gateway}, which is",
         "the role of api, arn:aws:iam::123456789012:role/api, is not allowed ec2:CreateNetworkInterface;",
     ):
         assert text in told
@@ -161,7 +161,7 @@ def test_the_main_route_table_counts_for_a_subnet_without_its_own(aws, project, 
     faults.script("SimulatePrincipalPolicy", *[simulated()] * 3)
     faults.script("GetServiceQuota", *[quota(500)] * 3)
     assert main(["doctor"]) == 0
-    assert f"{names[0]} of api has no way to the internet, only these VPC endpoints: s3 (gateway)" in (
+    assert f"{names[0]} of api does not reach the internet, only these VPC endpoints: s3 (gateway)" in (
         capsys.readouterr().out
     )
     (main_table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
@@ -170,7 +170,7 @@ def test_the_main_route_table_counts_for_a_subnet_without_its_own(aws, project, 
     outward = outward["EgressOnlyInternetGatewayId"]
     ec2.create_route(RouteTableId=table, DestinationIpv6CidrBlock="::/0", EgressOnlyInternetGatewayId=outward)
     assert main(["doctor"]) == 0
-    assert f"{names[0]} of api has a way to the internet by IPv6 alone, {outward}" in capsys.readouterr().out
+    assert f"{names[0]} of api reaches the internet only by IPv6, through {outward}" in capsys.readouterr().out
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     ec2.attach_internet_gateway(VpcId=vpc, InternetGatewayId=gateway)
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
@@ -213,7 +213,7 @@ def test_what_may_not_be_read_is_named_and_the_rest_examined(aws, project, ec2, 
     info = [line for line in told.splitlines() if line.startswith("  info")]
     assert any("allow iam:SimulatePrincipalPolicy" in line for line in info)
     assert any("allow servicequotas:GetServiceQuota" in line for line in info)
-    assert "error    there is no security group sg-0, for api" in told
+    assert "error    the security group sg-0 of api does not exist" in told
     assert "all subnets are in one zone" in told
 
 
@@ -239,7 +239,7 @@ def test_throttles_of_the_last_week_and_what_fits_against_them(aws, client, caps
     assert (
         "report-daily was throttled 300 times in the last week, with at most 20 executions at once" in report
     )
-    assert "raise its 'concurrency: {reserved: 20}', which it used up; 980 are unreserved" in report
+    assert "raise its 'concurrency: {reserved: 20}', which was used up; 980 are unreserved" in report
     assert "SQS queue" in report
     assert "it takes 9.0 s on average" in report
     assert "api was throttled 7 times" in api
@@ -264,7 +264,7 @@ def test_functions_that_are_missing_and_regions_that_cannot_be_asked(aws, projec
     faults.refuse_region("us-east-1", fault.DENIED)
     assert main(["doctor"]) == 10
     told = capsys.readouterr()
-    assert "error    there is no function" in told.out
+    assert "error    the function" in told.out
     assert "allow lambda:ListFunctions to the role of this run" in told.err
 
 
@@ -280,7 +280,7 @@ def test_lambdas_interfaces_are_held_against_the_quota(aws, project, ec2, vpc, f
     faults.script("SimulatePrincipalPolicy", simulated())
     faults.script("GetServiceQuota", quota(10.0))
     assert main(["doctor"]) == 0
-    assert f"warning  {vpc} has 9 of Lambda's network interfaces, of 10" in capsys.readouterr().out
+    assert f"warning  {vpc} has 9 of at most 10 Lambda network interfaces" in capsys.readouterr().out
 
 
 def test_what_the_embedded_aws_does_not_know_is_not_examined(project, monkeypatch, capfd):
@@ -289,7 +289,7 @@ def test_what_the_embedded_aws_does_not_know_is_not_examined(project, monkeypatc
         monkeypatch.delenv(name)
     assert main(["doctor", "--aws", "local"]) == 11
     told = capfd.readouterr()
-    assert "error    there is no subnet subnet-0, for api" in told.out
+    assert "error    the subnet subnet-0 of api does not exist" in told.out
     assert "The embedded AWS does not know SimulatePrincipalPolicy of iam" in told.out
     assert "Traceback" not in told.err
 
@@ -299,4 +299,4 @@ def test_an_answer_that_is_none_of_aws_is_told_as_one(project, ec2, vpc, faults,
     faults.script("DescribeRouteTables", answer("200 OK", "<html>a proxy<br></html>", "text/html"))
     faults.script("SimulatePrincipalPolicy", simulated())
     assert main(["doctor"]) == 11
-    assert "not examined: AWS cannot be reached: what answers is not AWS" in capsys.readouterr().out
+    assert "not examined: AWS cannot be reached: the answer is not from AWS" in capsys.readouterr().out

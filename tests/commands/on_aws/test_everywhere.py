@@ -75,7 +75,7 @@ def test_a_proxy_that_answers_in_place_of_aws(project, faults, capsys):
     (project / "lambda-layers.yml").write_text(MANIFEST + ROLES)
     faults.script("AssumeRole", *[fault.answer(200, b"<html>who are you?<html>")] * 999)
     assert main(["plan"]) == 10
-    assert "AWS cannot be reached: what answers is not AWS; check the proxy" in capsys.readouterr().err
+    assert "AWS cannot be reached: the answer is not from AWS; check the proxy" in capsys.readouterr().err
 
 
 def test_accounts_through_their_roles(aws, project, capsys):

@@ -40,10 +40,10 @@ def test_functions_go_back_to_the_version_before(aws, three_versions, capsys, wr
 def test_there_is_nothing_before_the_first_version(aws, three_versions, capsys, written):
     written()
     assert main(["rollback"]) == 11
-    assert "tools has no version before 1 in eu-west-1; its versions are 1" in capsys.readouterr().err
+    assert "eu-west-1: tools has no version before 1; its versions are 1" in capsys.readouterr().err
     assert main(["rollback", "--layer", "web", "--to", "9"]) == 11
     assert (
-        "web-python312-x86_64 has no version 9 in eu-west-1; its versions are 3, 2, 1"
+        "web-python312-x86_64 has no version 9; its versions are 3, 2, 1"
         in capsys.readouterr().err
     )
     assert main(["rollback", "--layer", "wbe"]) == 4

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from entrypoint.cli import main
-from entrypoint.lock.project import load_project
+from entrypoint.manifest.project import load_project
 
 OTHER = "210987654321"
 

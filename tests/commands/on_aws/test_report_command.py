@@ -72,7 +72,7 @@ def test_an_archive_that_is_no_zip(report, project):
     main(["build"])
     (project / ".lambda-layers" / "build" / "tools-python3.13-x86_64.zip").write_text("broken")
     text = report()
-    assert "tools-python3.13-x86_64.zip is no layer&#39;s archive" in text
+    assert "tools-python3.13-x86_64.zip is not a layer archive" in text
     assert "six 1.0" in text
 
 

@@ -22,12 +22,12 @@ def status(capsys):
 def test_before_and_after_a_deployment(status, written):
     told = status(code=2).out.splitlines()
     assert told[0] == "eu-west-1"
-    assert "  not deployed tools: has no version; wanted: what the locks here say" in told
-    assert "  off version  report-daily: has none; wanted: web-python312-x86_64, not deployed yet" in told
+    assert "  not deployed tools: has no version; expected: the packages of the locks here" in told
+    assert "  off version  report-daily: has none; expected: web-python312-x86_64, not deployed yet" in told
     assert written() == []
     assert main(["deploy"]) == 0
     written()
-    assert status().out.splitlines() == ["eu-west-1", "  in agreement 3 layers, 2 functions"]
+    assert status().out.splitlines() == ["eu-west-1", "  up to date   3 layers, 2 functions"]
     assert written() == []
 
 
@@ -43,12 +43,12 @@ def test_what_others_did_meanwhile(status, client, pin, aws):
     client.delete_function(FunctionName="report-daily")
     told = status(code=2).out.splitlines()
     assert told[1:] == [
-        "  not ours     web-python312-x86_64: has version 2, by another hand; wanted: version 1",
-        "  off version  api: has none; wanted: web-python313-x86_64:1",
-        "  deleted      api: has tools:1, which was deleted; wanted: tools:2",
+        "  not ours     web-python312-x86_64: has version 2, published outside lambda-layers; expected: version 1",
+        "  off version  api: has none; expected: web-python313-x86_64:1",
+        "  deleted      api: has tools:1, which was deleted; expected: tools:2",
     ]
     client.delete_function(FunctionName="api")
-    assert "  missing      api: has there is no function 'api' in eu-west-1" in status(code=2).out
+    assert "  missing      api: has the function 'api' does not exist" in status(code=2).out
 
 
 def test_as_json(status):
@@ -75,7 +75,7 @@ def test_a_place_that_fails_hides_no_other(status, aws, project, faults):
     assert "not here" in told.err
     regions = json.loads(status("--json", code=10).out)["regions"]
     assert [region["region"] for region in regions] == ["eu-west-1", "us-east-1"]
-    assert "not here" in regions[1]["problems"][0]
+    assert "not here" in regions[1]["problems"][0]["message"]
 
 
 def test_in_a_workflow_the_step_has_a_summary(status, tmp_path, monkeypatch):
@@ -84,13 +84,13 @@ def test_in_a_workflow_the_step_has_a_summary(status, tmp_path, monkeypatch):
     main(["deploy"])
     status()
     text = (tmp_path / "summary.md").read_text()
-    assert "| `tools` | eu-west-1 | not deployed | no version | what the locks here say |" in text
+    assert "| `tools` | eu-west-1 | not deployed | no version | the packages of the locks here |" in text
     assert text.endswith("## Lambda layers: in agreement\n\nAWS stands as the manifest asks.\n")
 
 
 def test_on_the_embedded_aws(status, project):
     assert main(["deploy", "--aws", "local"]) == 0
-    assert "in agreement" in status("--aws", "local").out
+    assert "up to date" in status("--aws", "local").out
 
 
 def test_more_versions_than_a_page(status, aws, client):
@@ -101,4 +101,4 @@ def test_more_versions_than_a_page(status, aws, client):
     aws.declare_function("old", layers=[f"{arn}:1"])
     told = status(code=2).out
     assert "deleted" not in told
-    assert "tools: has version 119, by another hand; wanted: version 1" in told
+    assert "tools: has version 119, published outside lambda-layers; expected: version 1" in told

@@ -90,7 +90,7 @@ def test_packages_that_cannot_be_compared_stop_nothing(summary, aws, pin, faults
     faults.script("GetLayerVersion", fault.DENIED)
     assert main(["deploy"]) == 0
     assert "| package |" not in summary()
-    assert "what changes in the packages is not shown: AWS refuses GetLayerVersion" in capsys.readouterr().err
+    assert "package changes are not shown: AWS refuses GetLayerVersion" in capsys.readouterr().err
 
 
 def test_alarms_alone_are_something_to_do(summary, project):
@@ -112,7 +112,7 @@ def test_a_failure_says_what_stands_where(summary, aws, project):
     aws.fail_next_update("report-daily", reason="a | b")
     assert main(["deploy"]) == 12
     text = summary()
-    assert [row[1] for row in rows(text, "function")] == ["↩️ put back", "❌ failed"]
+    assert [row[1] for row in rows(text, "function")] == ["↩️ rolled back", "❌ failed"]
     assert "### Problems" in text
     assert "the update of report-daily failed: a | b" in text
 

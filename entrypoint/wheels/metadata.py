@@ -14,14 +14,14 @@ from pathlib import Path
 from entrypoint.errors import FetchError, Location
 from entrypoint.index.candidates import Index, IndexFile, choose_sdist, is_wheel_of
 from entrypoint.index.incompatible import distance, nothing_fits
-from entrypoint.lock.lock_file import Pin
+from entrypoint.index.pin import Pin
 from entrypoint.manifest.runtimes import Platform
 from entrypoint.wheels.fetch import Sdist, Wheel, fetch_sdist
 from entrypoint.wheels.sdist import static_metadata, wheel_metadata
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Describing:
+class Metadata:
     """Describes packages of an index for a platform; `compile` is asked only where nothing else knows."""
 
     index: Index

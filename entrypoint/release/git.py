@@ -1,4 +1,4 @@
-"""git: a revision of the repository as files, without touching the checkout."""
+"""git: the files of a revision, without touching the checkout."""
 
 import subprocess
 import tarfile
@@ -14,26 +14,26 @@ class Repository:
     """The git repository that a folder is in.
 
     Raises:
-        UsageError: where it is in none, or git cannot be run.
+        UsageError: it is in none, or git cannot be run.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        hint = "stand in a git repository to name a revision"
-        shown = self._run(["rev-parse", "--show-prefix"], f"{folder} is in no git repository", hint)
+        hint = "run this in a git repository to compare revisions"
+        shown = self._run(["rev-parse", "--show-prefix"], f"{folder} is not in a git repository", hint)
         #: The folder's path from the top of the repository.
         self.below_top = Path(shown.decode().removesuffix("\n"))
 
     def unpack(self, revision: str, into: Path) -> None:
         """Write the files of a revision, as they were committed, into a folder.
 
-        Links that lead out of it are left out.
+        Links that lead out of it are skipped.
 
         Raises:
-            UsageError: where there is no such revision.
+            UsageError: there is no such revision.
         """
-        message = f"there is no revision {revision!r} here"
-        hint = "see: git log; a workflow's checkout has one commit, unless it is told `fetch-depth: 0`"
+        message = f"the revision {revision!r} does not exist here"
+        hint = "see: git log; a workflow's checkout has one commit, unless it has `fetch-depth: 0`"
         if revision.startswith("-"):  # git would take it for an option
             raise UsageError.of(message, hint)
         found = self._run(["rev-parse", "--verify", "--quiet", f"{revision}^{{tree}}"], message, hint)

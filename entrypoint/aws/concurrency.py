@@ -1,0 +1,58 @@
+"""Reserved and provisioned concurrency."""
+
+from entrypoint.aws.connection import Connection
+from entrypoint.errors import RolloutError
+
+_LONGEST_PREPARATION = 1560.0
+"""Seconds; as long as botocore's waiter `published_version_active` waits."""
+_POLL = 2.0
+
+
+class Concurrency:
+    """Reads and sets the concurrency of functions."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def reserved(self, function: str) -> int | None:
+        """Return a function's reserved concurrent executions; None where nothing is reserved."""
+        answer = self._connection.call("get_function", FunctionName=function)
+        reserved: int | None = answer.get("Concurrency", {}).get("ReservedConcurrentExecutions")
+        return reserved
+
+    def reserve(self, function: str, concurrency: int) -> None:
+        """Reserve concurrent executions for a function."""
+        self._connection.call(
+            "put_function_concurrency", FunctionName=function, ReservedConcurrentExecutions=concurrency
+        )
+
+    def provisioned(self, function: str, alias: str) -> int:
+        """Return the requested provisioned concurrency of an alias; 0 where there is none."""
+        which = {"FunctionName": function, "Qualifier": alias}
+        answer = self._connection.call.if_present("get_provisioned_concurrency_config", **which)
+        return int(answer["RequestedProvisionedConcurrentExecutions"]) if answer else 0
+
+    def provision(self, function: str, alias: str, concurrency: int) -> None:
+        """Set the provisioned concurrency of an alias and wait until it is ready.
+
+        Raises:
+            RolloutError: AWS cannot provide it.
+        """
+        call, clock = self._connection.call, self._connection.clock
+        which = {"FunctionName": function, "Qualifier": alias}
+        call("put_provisioned_concurrency_config", **which, ProvisionedConcurrentExecutions=concurrency)
+        deadline = clock() + _LONGEST_PREPARATION
+        while clock() < deadline:
+            answer = call("get_provisioned_concurrency_config", **which)
+            if answer["Status"] == "READY":
+                return
+            if answer["Status"] == "FAILED":
+                message = (
+                    f"provisioned concurrency of {function}:{alias} failed: {answer.get('StatusReason')}"
+                )
+                raise RolloutError.of(message, "lower it, or raise the account's limit, and run again")
+            self._connection.sleep(_POLL)
+        message = (
+            f"provisioned concurrency of {function}:{alias} not ready after {_LONGEST_PREPARATION:.0f} s"
+        )
+        raise RolloutError.of(message, "check the alias in AWS, then run again")

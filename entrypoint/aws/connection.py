@@ -1,0 +1,106 @@
+"""The connection to one account and region: session, clients, pace, and errors in our words."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from entrypoint.aws.access import Access
+from entrypoint.aws.calls import LambdaCalls, answered, refusal, unreachable
+from entrypoint.limits import CONTROL_PLANE_CALLS_PER_SECOND
+from entrypoint.manifest.model import Destination
+
+_LAMBDA = Config(
+    retries={"mode": "standard", "total_max_attempts": 1},
+    connect_timeout=10,
+    read_timeout=120,
+    max_pool_connections=64,
+)
+_OTHERS = Config(retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=10)
+"""For services whose quotas are far away; botocore's default retry mode has changed, so it is explicit."""
+_PAGE = 50
+
+
+class Connection:
+    """What all calls to an account and region share. Threads may share it.
+
+    Raises:
+        AwsError: the credentials or the region are invalid.
+    """
+
+    def __init__(
+        self,
+        destination: Destination,
+        *,
+        access: Access,
+        quota: float = CONTROL_PLANE_CALLS_PER_SECOND,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.destination = destination
+        self.clock = clock
+        self.sleep = sleep
+        self._endpoint = access.endpoint_url
+        self._session = access.session(destination.role)
+        try:
+            self._lambda = self._session.client("lambda", **self._options(_LAMBDA))
+        except BotoCoreError as error:
+            raise unreachable(error) from None
+        #: Calls Lambda, at the pace of the account and region.
+        self.call = LambdaCalls(self._lambda, quota=quota, clock=clock, sleep=sleep)
+
+    @property
+    def has_own_endpoint(self) -> bool:
+        """Whether an endpoint was given, such as the embedded AWS; no proxy is used then."""
+        return self._endpoint is not None
+
+    def close(self) -> None:
+        """Close the connections that are kept open between calls."""
+        self._lambda.close()
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 creates its clients at run time
+        """Return a client for a service other than Lambda; the caller closes it."""
+        session: Any = self._session
+        return session.client(service, **self._options(_OTHERS))
+
+    def ask(self, service: str, operation: str, **parameters: object) -> dict[str, Any]:
+        """Call a service other than Lambda and return its answer."""
+        with _explained(service), closing(self.client(service)) as client:
+            return answered(getattr(client, operation), parameters)
+
+    def paginate(self, service: str, operation: str, **parameters: object) -> Iterator[dict[str, Any]]:
+        """Yield the pages of a list that a service other than Lambda returns."""
+        with _explained(service), closing(self.client(service)) as client:
+            pages = iter(client.get_paginator(operation).paginate(**parameters))
+            while page := answered(next, {}, pages, None):
+                yield page
+
+    def pages(self, operation: str, **parameters: str) -> Iterator[dict[str, Any]]:
+        """Yield the pages of a list that Lambda returns; each page waits for its turn in the pace."""
+        marker: dict[str, str] = {}
+        while True:
+            page = self.call(operation, MaxItems=_PAGE, **marker, **parameters)
+            yield page
+            if not page.get("NextMarker"):
+                return
+            marker = {"Marker": page["NextMarker"]}
+
+    def _options(self, config: Config) -> dict[str, Any]:
+        """Return a client's options; an endpoint that is given explicitly is local, behind no proxy."""
+        config = config.merge(Config(proxies={})) if self._endpoint else config
+        return {"region_name": self.destination.region, "endpoint_url": self._endpoint, "config": config}
+
+
+@contextmanager
+def _explained(service: str) -> Iterator[None]:
+    """Turn botocore's errors into ours."""
+    try:
+        yield
+    except ClientError as error:
+        raise refusal(error, {}, service=service) from None
+    except (BotoCoreError, ResponseParserError) as error:
+        raise unreachable(error) from None

@@ -1,0 +1,141 @@
+"""What a command works with: arguments, environment, project, and the stages of its pipeline."""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from entrypoint.errors import Diagnostic, UsageError
+from entrypoint.manifest.project import Project, load_project
+from entrypoint.manifest.targets import AwsLayer, Target, aging
+
+if TYPE_CHECKING:
+    from entrypoint.pipeline import Pipeline
+    from entrypoint.report.console import Console
+
+
+class Context:
+    """One run of a command; nothing is read or opened before it is used.
+
+    Args:
+        arguments: the parsed command line.
+        environment: the process's environment variables.
+        main: runs another command line, for the demo.
+        stack: closes what was opened.
+    """
+
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        environment: Mapping[str, str],
+        *,
+        main: Callable[[Sequence[str]], int],
+        stack: ExitStack,
+    ) -> None:
+        self.arguments = arguments
+        self.environment = environment
+        self.main = main
+        self._stack = stack
+        #: What was warned of so far.
+        self.warnings: list[Diagnostic] = []
+
+    @property
+    def has_summary(self) -> bool:
+        """Whether a workflow shows a summary: it is worth more calls to explain the changes there."""
+        return "GITHUB_STEP_SUMMARY" in self.environment
+
+    @cached_property
+    def variables(self) -> Mapping[str, str]:
+        """The values of `${NAME}` in the manifest: the environment, and each `--set`.
+
+        Raises:
+            UsageError: a `--set` is not NAME=VALUE.
+        """
+        variables = dict(self.environment)
+        for pair in self.arguments.set:
+            name, equals, value = pair.partition("=")
+            if not equals or not name.isidentifier():
+                raise UsageError.of(f"--set {pair} is not NAME=VALUE", "write it as --set STAGE=prod")
+            variables[name] = value
+        return variables
+
+    @cached_property
+    def project(self) -> Project:
+        """The project of `--manifest`.
+
+        Raises:
+            ManifestError: with everything that is wrong with the manifest.
+        """
+        return self.load(Path.cwd(), Path(self.arguments.manifest))
+
+    def load(self, root: Path, manifest: Path) -> Project:
+        """Load a project with the variables of this run."""
+        return load_project(manifest, root=root, variables=self.variables)
+
+    @cached_property
+    def console(self) -> "Console":
+        """Where progress, warnings and tables are printed."""
+        from entrypoint.report.console import Console  # noqa: PLC0415 - rich is slow to import
+        from entrypoint.report.github import without_commands  # noqa: PLC0415
+
+        arguments = vars(self.arguments)
+        return Console(
+            quiet=arguments.get("quiet", False),
+            results=not arguments.get("json", False),
+            warnings=self.warnings,
+            disarm=without_commands if self.environment.get("GITHUB_ACTIONS") == "true" else None,
+        )
+
+    @cached_property
+    def pipeline(self) -> "Pipeline":
+        """The stages of the project, opened when they are first used."""
+        from entrypoint.commands.open import open_pipeline  # noqa: PLC0415 - imports every stage
+
+        self.console.warn(aging(self.project.manifest, datetime.now(tz=UTC).date()))
+        arguments = vars(self.arguments)
+        return open_pipeline(
+            self.project,
+            self.console,
+            self._stack,
+            environment=self.environment,
+            cache=arguments.get("cache"),
+            locked=arguments.get("locked", False),
+            local=arguments.get("aws") == "local",
+            verbose=arguments.get("verbose", False),
+            engine=arguments.get("engine", "pip-compile"),
+        )
+
+    def targets(self, names: Sequence[str]) -> tuple[Target, ...]:
+        """Return the targets with these names; all where none is given.
+
+        Raises:
+            UsageError: there is no such target.
+        """
+        by_name = {str(target): target for target in self.project.targets}
+        unknown = [name for name in names if name not in by_name]
+        if unknown:
+            from difflib import get_close_matches  # noqa: PLC0415 - slow to import
+
+            close = get_close_matches(unknown[0], by_name, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(by_name)}"
+            raise UsageError.of(f"no target {', '.join(unknown)}", hint)
+        return tuple(by_name[name] for name in names) or self.project.targets
+
+    def layers(self, names: Sequence[str]) -> tuple[AwsLayer, ...]:
+        """Return the layers with these names, in AWS or in the manifest; all where none is given.
+
+        Raises:
+            UsageError: there is no such layer.
+        """
+        layers = self.project.layers
+        known = {layer.name for layer in layers} | set(self.project.manifest.layers)
+        if unknown := sorted(set(names) - known):
+            raise UsageError.of(f"no layer {', '.join(unknown)}", f"choose from {', '.join(sorted(known))}")
+        return tuple(
+            layer
+            for layer in layers
+            if not names or layer.name in names or layer.targets[0].layer.name in names
+        )

@@ -1,0 +1,47 @@
+"""`lambda-layers deploy`: builds and publishes what changed, and updates the functions."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from entrypoint.commands import options
+from entrypoint.commands.command import Command, Result, failed, valued
+from entrypoint.errors import RolloutError
+
+if TYPE_CHECKING:
+    from entrypoint.commands.context import Context
+
+HELP = "Build and publish what changed, and update the functions."
+
+
+def run(context: "Context") -> Result:
+    """Make AWS match the manifest."""
+    from entrypoint.report.results import deployment_as_json, deployment_outputs  # noqa: PLC0415 - slow to import
+    from entrypoint.report.summary import deployment_summary  # noqa: PLC0415
+
+    artifacts = context.arguments.artifacts
+    deployment = context.pipeline.deploy(
+        artifacts=Path(artifacts) if artifacts else None,
+        explained=context.has_summary,
+        reviewed=lambda plans: context.console.plans(plans.values),
+    )
+    return Result(
+        show=lambda console: console.deployed(deployment),
+        data=deployment_as_json(deployment),
+        outputs=deployment_outputs(deployment),
+        summary=deployment_summary(deployment, context.warnings),
+        error=failed(RolloutError, deployment.problems),
+    )
+
+
+COMMAND = Command(
+    "deploy",
+    HELP,
+    (
+        valued("--artifacts", "FOLDER", "publish the archives that 'build' left in this folder"),
+        *options.ON_AWS,
+        options.CACHE,
+        options.LOCKED,
+        options.JSON,
+    ),
+    run,
+)

@@ -1,0 +1,41 @@
+"""`lambda-layers init`: a first manifest."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from entrypoint.commands import options
+from entrypoint.commands.command import Command, Result, switch
+
+if TYPE_CHECKING:
+    from entrypoint.commands.context import Context
+
+HELP = "Write a first manifest from what is in this folder, or in AWS."
+
+
+def run(context: "Context") -> Result:
+    """Write the manifest, unless there is one."""
+    from entrypoint.init import draft_of, refuse_standing, write_starter  # noqa: PLC0415 - slow to import
+
+    path = Path(context.arguments.manifest)
+    refuse_standing(path)
+    if context.arguments.from_aws:
+        from entrypoint.commands.open import open_default_account  # noqa: PLC0415 - imports boto3
+        from entrypoint.init.account import found_in_account  # noqa: PLC0415
+
+        with open_default_account() as aws:
+            draft = found_in_account(aws, aws.destination.region)
+    else:
+        draft = draft_of(path.parent)
+    write_starter(path, draft)
+    return Result(text=f"wrote {path}; next, run: lambda-layers lock")
+
+
+COMMAND = Command(
+    "init",
+    HELP,
+    (
+        switch("--from-aws", "from the layers that functions in AWS use"),
+        options.MANIFEST,
+    ),
+    run,
+)

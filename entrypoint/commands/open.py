@@ -1,0 +1,176 @@
+"""Opens the outside world for one run: package indexes, engines, builders, AWS real or embedded."""
+
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from functools import cache as remember
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from entrypoint.aws.accounts import Accounts
+from entrypoint.index.options import IndexOptions
+from entrypoint.index.package_index import PackageIndex
+from entrypoint.layer.bytecode import ImageInterpreter, Interpreter, find_interpreter
+from entrypoint.layer.runtime_image import runtime_image
+from entrypoint.layer.stage import Archives, FindInterpreter
+from entrypoint.lock.pip_compile import PipCompile
+from entrypoint.lock.resolve import Engine
+from entrypoint.lock.stage import Locks
+from entrypoint.lock.uv import UvCompile
+from entrypoint.manifest.model import Destination
+from entrypoint.manifest.project import Project
+from entrypoint.manifest.runtimes import Architecture, Platform, Runtime
+from entrypoint.pipeline import Pipeline
+from entrypoint.report.console import Console
+from entrypoint.wheels.builders import SystemBuilders
+from entrypoint.wheels.source_builds import Builders, Compiler
+from entrypoint.wheels.stage import Wheels
+
+if TYPE_CHECKING:
+    from entrypoint.aws.access import Access
+    from entrypoint.aws.client import Aws
+
+
+def open_pipeline(
+    project: Project,
+    console: Console,
+    stack: ExitStack,
+    *,
+    environment: Mapping[str, str],
+    cache: str | None,
+    locked: bool,
+    local: bool,
+    verbose: bool,
+    engine: str,
+) -> Pipeline:
+    """Return the stages of a project; `stack` closes what they open, which is nothing before it is used.
+
+    With `local`, the embedded AWS takes the place of the real one; with `verbose`, each call to AWS is
+    reported; `engine` is "pip-compile" or "uv".
+
+    Raises:
+        UsageError: the engine is not installed.
+    """
+    environment = environment if cache else _with_cache_home(environment, project)
+    wheel_cache = Path(cache) if cache else _cache_home(environment) / "lambda-layers"
+
+    @remember
+    def index(options: IndexOptions) -> PackageIndex:
+        return stack.enter_context(PackageIndex(options, environment=environment))
+
+    @remember
+    def access() -> "Access":
+        from entrypoint.aws.access import Access  # noqa: PLC0415 - hooks that lock have no boto3
+
+        found = stack.enter_context(_local_aws(project)) if local else Access()
+        return replace(found, trace=console.say) if verbose else found
+
+    builders = stack.enter_context(closing(SystemBuilders(environment=environment, say=console.say)))
+    wheels = Wheels(
+        index=index,
+        builds=Compiler(builders, cache=wheel_cache, say=console.say),
+        cache=wheel_cache,
+        progress=console,
+    )
+    return Pipeline(
+        project=project,
+        console=console,
+        locks=Locks(
+            project=project,
+            index=index,
+            engine=_engine(engine, environment),
+            describe=wheels.metadata,
+            progress=console,
+            locked=locked,
+        ),
+        wheels=wheels,
+        archives=Archives(
+            project=project,
+            cache=wheel_cache,
+            interpreter=_interpreters(builders, environment),
+            builders=builders,
+            progress=console,
+        ),
+        accounts=stack.enter_context(Accounts(project.manifest, access)),
+    )
+
+
+@contextmanager
+def open_default_account() -> Iterator["Aws"]:
+    """Open the account and region of the credentials, where there is no manifest yet that names others."""
+    from entrypoint.aws.access import Access  # noqa: PLC0415 - see above
+    from entrypoint.aws.client import Aws  # noqa: PLC0415
+
+    access = Access()
+    with closing(Aws(Destination(access.default_region()), access=access)) as aws:
+        yield aws
+
+
+def _engine(name: str, environment: Mapping[str, str]) -> Engine:
+    return UvCompile(environment=environment) if name == "uv" else PipCompile(environment=environment)
+
+
+@contextmanager
+def _local_aws(project: Project) -> Iterator["Access"]:
+    """Start the embedded AWS with the manifest's functions, and the state that an earlier run left."""
+    from entrypoint.aws.access import Access  # noqa: PLC0415 - see above
+    from entrypoint.local_aws.seed import seed  # noqa: PLC0415 - moto is an extra of its own
+    from entrypoint.local_aws.server import LocalAws  # noqa: PLC0415
+
+    with LocalAws(state_file=project.output_folder() / "local-aws.json") as aws:
+        seed(aws, project)
+        keys = aws.environment()
+        yield Access(
+            endpoint_url=keys["AWS_ENDPOINT_URL"],
+            access_key=keys["AWS_ACCESS_KEY_ID"],
+            secret_key=keys["AWS_SECRET_ACCESS_KEY"],
+            region=keys["AWS_REGION"],
+        )
+
+
+def _interpreters(builders: Builders, environment: Mapping[str, str]) -> FindInterpreter:
+    """Look for interpreters in this process, on PATH, and in images that are present already."""
+
+    @remember
+    def find(runtime: Runtime, *, required: bool) -> Interpreter | None:
+        own = [Path(sys.executable)] if runtime.python_version == sys.version_info[:2] else []
+        folders = (Path(folder) for folder in environment.get("PATH", "").split(os.pathsep))
+        on_path = [folder / str(runtime) for folder in folders if (folder / str(runtime)).is_file()]
+        if installed := find_interpreter(runtime, [*own, *on_path]):
+            return installed
+        # Bytecode is the same on every machine, and the engine's own architecture is the fastest.
+        machine = platform.machine().lower()
+        native = Architecture.ARM64 if machine in {"aarch64", "arm64"} else Architecture.X86_64
+        image = runtime_image(Platform(runtime, native))
+        if not (required or builders.identity(image)) or runtime.python_version is None:
+            return None
+        start = remember(lambda: builders.open(image, IndexOptions()))
+        return ImageInterpreter(version=runtime.python_version, start=start)
+
+    return find
+
+
+def _cache_home(environment: Mapping[str, str]) -> Path:
+    if chosen := environment.get("XDG_CACHE_HOME"):
+        return Path(chosen)
+    return Path(environment.get("HOME") or os.path.expanduser("~")) / ".cache"  # noqa: PTH111 - never fails
+
+
+def _with_cache_home(environment: Mapping[str, str], project: Project) -> Mapping[str, str]:
+    """Put caches beside the manifest where the home is not writable; pip's and uv's go there too.
+
+    That is the case in a container that runs as a user of the host, or with a read-only file system.
+    """
+    folder = _cache_home(environment)
+    existing = next(parent for parent in (folder, *folder.parents) if os.path.exists(parent))  # noqa: PTH110 - Path.exists raises for unreadable parents
+    if environment.get("XDG_CACHE_HOME") or (folder.is_absolute() and os.access(existing, os.W_OK | os.X_OK)):
+        return environment
+    is_ours = os.access(project.folder, os.W_OK | os.X_OK)
+    home = (
+        project.output_folder() / "cache" if is_ours else Path(tempfile.gettempdir()) / "lambda-layers-cache"
+    )
+    return {**environment, "XDG_CACHE_HOME": str(home)}

@@ -1,0 +1,47 @@
+"""`lambda-layers plan`: what a deployment would do."""
+
+from typing import TYPE_CHECKING
+
+from entrypoint.commands import options
+from entrypoint.commands.command import Command, Result, failed, switch
+from entrypoint.errors import AwsError
+
+if TYPE_CHECKING:
+    from entrypoint.commands.context import Context
+
+HELP = "Show what a deployment would do; changes nothing."
+
+
+_SOMETHING_TO_DO = 2
+
+
+def run(context: "Context") -> Result:
+    """Compare the manifest with AWS."""
+    from entrypoint.report.results import plan_outputs, plans_as_json  # noqa: PLC0415 - slow to import
+    from entrypoint.report.summary import plan_summary  # noqa: PLC0415
+
+    plans = context.pipeline.plan()
+    explained = context.pipeline.explain(plans) if context.has_summary else ()
+    is_empty = all(plan.is_empty for plan in plans.values)
+    return Result(
+        show=lambda console: console.plans(plans.values),
+        data=plans_as_json(plans),
+        outputs=plan_outputs(plans),
+        summary=plan_summary(plans, explained),
+        error=failed(AwsError, plans.diagnostics),
+        exit_code=_SOMETHING_TO_DO if context.arguments.detailed_exitcode and not is_empty else 0,
+    )
+
+
+COMMAND = Command(
+    "plan",
+    HELP,
+    (
+        switch("--detailed-exitcode", "exit with 2 if there is anything to do"),
+        *options.ON_AWS,
+        options.CACHE,
+        options.LOCKED,
+        options.JSON,
+    ),
+    run,
+)

@@ -1,0 +1,213 @@
+"""Wheels -> verified archives: inspect, lay out, assemble, verify, describe, for all targets."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from entrypoint.errors import Diagnostic, VerifyError
+from entrypoint.layer.assemble import Archive, assemble
+from entrypoint.layer.bytecode import Bytecode, Interpreter
+from entrypoint.layer.dependency_hash import dependency_hash
+from entrypoint.layer.describe import BuiltArchive, describe, read_described
+from entrypoint.layer.exclude import Exclusion
+from entrypoint.layer.inspect import Contents, inspect
+from entrypoint.layer.layout import Part, lay_out
+from entrypoint.layer.repository_files import RepositoryFile, repository_files
+from entrypoint.layer.repository_part import repository_part
+from entrypoint.layer.strip import Strip
+from entrypoint.layer.verify import Finding, Severity, verify
+from entrypoint.layer.verify.imports import RULE, check_imports
+from entrypoint.limits import UNZIPPED_BYTES
+from entrypoint.lock.lock_file import Lock
+from entrypoint.manifest.project import Project
+from entrypoint.manifest.runtimes import Runtime
+from entrypoint.manifest.targets import AwsLayer, Target
+from entrypoint.parallel import for_each
+from entrypoint.progress import Progress
+from entrypoint.wheels.fetch import Wheel
+from entrypoint.wheels.source_builds import Builders
+
+Files = Mapping[Target, tuple[RepositoryFile, ...]]
+
+
+class FindInterpreter(Protocol):
+    """Finds a Python of a runtime's minor version."""
+
+    def __call__(self, runtime: Runtime, *, required: bool) -> Interpreter | None:
+        """Return an available one; where it is required and missing, pull an image that has it."""
+        ...
+
+
+def files_of(targets: Sequence[Target]) -> Files:
+    """Return the repository's files in each target; they are the same for all targets of a layer."""
+    layers = {target.layer.name: target.layer for target in targets}
+    found = {name: repository_files(layer) for name, layer in layers.items()}
+    return {target: found[target.layer.name] for target in targets}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archives:
+    """Builds the archives of a project, or reads those that other jobs built."""
+
+    project: Project
+    cache: Path
+    interpreter: FindInterpreter
+    #: Environments in which code runs as in a runtime.
+    builders: Builders
+    progress: Progress
+
+    def build(
+        self,
+        locks: Mapping[Target, Lock],
+        wheels: Mapping[Target, tuple[Wheel, ...]],
+        files: Files,
+        *,
+        finished: Callable[[Target, Archive, BuiltArchive], None],
+    ) -> dict[Target, BuiltArchive]:
+        """Build the archive of each target, verify all, and write a description beside each.
+
+        `finished` is called with each archive that passed.
+
+        Raises:
+            LayersError: of the first step that fails, with the problems of all targets; archives that
+                would fail in their runtime are deleted.
+        """
+        contents = self._inspect(wheels)
+        archives = self._assemble(
+            {target: [contents[wheel.sha256] for wheel in wheels[target]] for target in locks}, files
+        )
+        warnings = self._verify(archives)
+        built = {}
+        for target, archive in archives.items():
+            digest = dependency_hash(target, locks[target], files[target])
+            own = [finding for finding in warnings if finding.target == target]
+            built[target] = describe(archive, target, digest, own)
+            finished(target, archive, built[target])
+        _refuse_differences(self.project.layers, built)
+        return built
+
+    def read(self, locks: Mapping[Target, Lock], files: Files, folder: Path) -> dict[Target, BuiltArchive]:
+        """Return the archives that earlier jobs built and verified, from the folder that holds them.
+
+        Raises:
+            VerifyError: with every archive that is missing, damaged, or made from other inputs.
+        """
+
+        def read(target: Target) -> BuiltArchive:
+            return read_described(folder, target, dependency_hash(target, locks[target], files[target]))
+
+        built = dict(zip(locks, for_each(tuple(locks), read), strict=True))
+        _refuse_differences(self.project.layers, built)
+        return built
+
+    def _inspect(self, wheels: Mapping[Target, tuple[Wheel, ...]]) -> dict[str, Contents]:
+        """Inspect each wheel once, however many targets share it."""
+        unique = {wheel.sha256: wheel for found in wheels.values() for wheel in found}
+        with self.progress.counting("inspecting", len(unique), "wheel") as count:
+
+            def read(wheel: Wheel) -> Contents:
+                contents = inspect(wheel, self.cache)
+                count()
+                return contents
+
+            inspected = for_each(tuple(unique.values()), read)
+        return dict(zip(unique, inspected, strict=True))
+
+    def _assemble(self, contents: Mapping[Target, Sequence[Contents]], files: Files) -> dict[Target, Archive]:
+        targets = tuple(contents)
+        interpreters = self._interpreters(targets)
+        folder, strip = self.project.output_folder() / "build", Strip(self.cache)
+
+        def assembled(target: Target) -> Archive:
+            parts = _parts(target, contents[target], files[target])
+            if target.layer.strip:
+                parts = [self._stripped(strip, part) for part in parts]
+            path = folder / f"{target}.zip"
+            if target not in interpreters:
+                return assemble(parts, path)
+            archive = assemble([bytecode.added(part, interpreters[target]) for part in parts], path)
+            if archive.unzipped_size <= UNZIPPED_BYTES or target.layer.bytecode:
+                return archive
+            self.progress.say(f"{target} has no bytecode: with it, the layer would exceed Lambda's limit")
+            return assemble(parts, path)
+
+        done = "compiled {} to bytecode"
+        with self.progress.counting("compiling to bytecode", None, "package", done=done) as count:
+            bytecode = Bytecode(self.cache, count)
+            return dict(zip(targets, for_each(targets, assembled), strict=True))
+
+    def _stripped(self, strip: Strip, part: Part) -> Part:
+        smaller, refused = strip.applied(part)
+        for path, reason in refused.items():
+            self.progress.say(f"{path} of {part.origin} keeps its symbols: {reason}")
+        return smaller
+
+    def _interpreters(self, targets: Sequence[Target]) -> dict[Target, Interpreter]:
+        """Find the Python that makes each target's bytecode; none for targets without bytecode."""
+        found: dict[Target, Interpreter] = {}
+        missing: set[Runtime] = set()
+        for target in targets:
+            runtime = target.platform.runtime
+            if target.layer.bytecode is False or runtime.python is None:
+                continue
+            if interpreter := self.interpreter(runtime, required=target.layer.bytecode is True):
+                found[target] = interpreter
+            else:
+                missing.add(runtime)
+        for runtime in sorted(missing, key=str):
+            self.progress.say(
+                f"no bytecode for {runtime}: its Python is not available; cold starts are slower"
+            )
+        return found
+
+    def _verify(self, archives: Mapping[Target, Archive]) -> list[Finding]:
+        """Return the warnings; raise the errors, after deleting their archives."""
+        findings = [finding for target, archive in archives.items() for finding in verify(archive, target)]
+        findings += [finding for found in self._try_imports(archives, findings) for finding in found]
+        warnings = [finding for finding in findings if finding.severity is Severity.WARNING]
+        self.progress.warn(finding.problem for finding in warnings)
+        errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+        for target in {finding.target for finding in errors}:
+            archives[target].path.unlink(missing_ok=True)
+        if errors:
+            raise VerifyError(*(finding.problem for finding in errors))
+        return warnings
+
+    def _try_imports(
+        self, archives: Mapping[Target, Archive], findings: Sequence[Finding]
+    ) -> tuple[tuple[Finding, ...], ...]:
+        """Import the modules of layers with `verify: import`, where the static rules found no error."""
+        failed = {finding.target for finding in findings if finding.severity is Severity.ERROR}
+        asking = [
+            target
+            for target in archives
+            if target.layer.import_modules and target not in failed and RULE not in target.layer.ignored_rules
+        ]
+        for target in asking:
+            self.progress.say(f"importing the modules of {target} in its runtime's image")
+        return for_each(asking, lambda target: check_imports(archives[target], target, self.builders))
+
+
+def _parts(target: Target, contents: Iterable[Contents], files: tuple[RepositoryFile, ...]) -> list[Part]:
+    """Lay out the wheels, sorted by name, and then the repository's own files."""
+    excluded = Exclusion(target.layer.exclude)
+    parts = [excluded.applied(lay_out(wheel, target.platform.runtime)) for wheel in contents]
+    parts.sort(key=lambda part: part.name)
+    return [*parts, repository_part(target.layer, files)] if files else parts
+
+
+def _refuse_differences(layers: Iterable[AwsLayer], archives: Mapping[Target, BuiltArchive]) -> None:
+    """Refuse targets that share a layer name in AWS but not their bytes."""
+    problems = []
+    for layer in layers:
+        built = {target: archives[target] for target in layer.targets if target in archives}
+        if len({archive.sha256 for archive in built.values()}) > 1:
+            sets = [{package.origin for package in archive.packages} for archive in built.values()]
+            different = sorted(set[str]().union(*sets) - sets[0].intersection(*sets[1:]))
+            names = ", ".join(map(str, built))
+            message = f"{names} share the layer name {layer.name} but differ in {', '.join(different)}"
+            hint = "add {runtime} and {architecture} to the layer's 'name'"
+            problems.append(Diagnostic(message, hint, layer.targets[0].layer.location))
+    if problems:
+        raise VerifyError(*problems)

@@ -1,0 +1,83 @@
+"""The lock of a target as it is on disk, and whether it is in sync with its inputs. Offline.
+
+Imported by the check hook at every commit: what reads a lock in full is imported only where it is needed.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from entrypoint.errors import Diagnostic, LockError
+from entrypoint.lock.header import LOCK_HINT, is_in_sync
+from entrypoint.manifest.project import Project
+from entrypoint.manifest.targets import Target
+
+if TYPE_CHECKING:
+    from entrypoint.lock.lock_file import Lock
+
+
+def current_lock(project: Project, target: Target, *, in_sync: bool = True) -> "Lock | None":
+    """Return a target's lock, the user's own or ours; None where there is none.
+
+    With `in_sync=False`, a lock of ours is read whatever its inputs are, without their index options.
+
+    Raises:
+        LockError: the lock is out of sync with its inputs, or not a lock.
+    """
+    from entrypoint.lock.lock_file import Lock, read_lock, read_pinned  # noqa: PLC0415 - see above
+
+    own = target.layer.own_locks.get(target.platform)
+    if own is not None:
+        return read_pinned(own, target.platform, from_source=target.layer.from_source, root=project.root)
+    if not any(target.layer.requirements.asked):
+        return Lock(platform=target.platform, pins=())
+    path = project.lock_path(target)
+    if not path.is_file():
+        return None
+    return read_lock(
+        path,
+        target.platform,
+        requirements=target.layer.requirements if in_sync else None,
+        from_source=target.layer.from_source,
+        root=project.root,
+    )
+
+
+def no_lock(target: Target) -> Diagnostic:
+    """Describe a missing lock."""
+    message = f"the layer {target.layer.name!r} has no lock for {target.platform}"
+    return Diagnostic(message, LOCK_HINT, target.layer.location)
+
+
+def lock_problems(project: Project) -> tuple[Diagnostic, ...]:
+    """Describe every lock that is missing, out of sync or damaged."""
+    found = (problem for target in project.targets for problem in _problems(project, target))
+    return tuple(dict.fromkeys(found))
+
+
+def outdated(project: Project) -> tuple[Target, ...]:
+    """Return the targets whose lock is ours to write and is missing or out of sync; one for each lock."""
+    by_path = {project.lock_path(target): target for target in project.lockable}
+    return tuple(target for target in by_path.values() if not _is_in_sync(project, target))
+
+
+def _problems(project: Project, target: Target) -> Sequence[Diagnostic]:
+    try:
+        if _is_in_sync(project, target) or current_lock(project, target):
+            return ()
+    except LockError as error:
+        return error.problems
+    return (no_lock(target),)
+
+
+def _is_in_sync(project: Project, target: Target) -> bool:
+    """Tell at a quick look that a lock of ours is in sync; most hook runs need no more."""
+    layer = target.layer
+    if target.platform in layer.own_locks or not any(layer.requirements.asked):
+        return False
+    return is_in_sync(
+        project.lock_path(target),
+        target.platform,
+        requirements=layer.requirements,
+        from_source=layer.from_source,
+        root=project.root,
+    )

@@ -1,0 +1,135 @@
+"""The locks of a project: read as they are, resolved, written, compared."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from entrypoint.errors import Diagnostic, Location, LockError
+from entrypoint.figures import count
+from entrypoint.index.candidates import Index
+from entrypoint.index.options import IndexOptions
+from entrypoint.lock.changes import changes
+from entrypoint.lock.current import current_lock, no_lock
+from entrypoint.lock.header import LOCK_HINT
+from entrypoint.lock.lock_file import Lock, lock_text, read_lock, write_lock
+from entrypoint.lock.requirement_lines import shown
+from entrypoint.lock.requirements import read_requirements
+from entrypoint.lock.resolve import Describe, Engine, resolve
+from entrypoint.manifest.project import Project
+from entrypoint.manifest.targets import Target
+from entrypoint.parallel import for_each
+from entrypoint.progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locks:
+    """Reads and makes the locks of a project, several at once."""
+
+    project: Project
+    index: Callable[[IndexOptions], Index]
+    #: pip-compile or uv.
+    engine: Engine
+    #: Returns what describes the packages without a compatible wheel, for a target and an index.
+    describe: Callable[[Target, IndexOptions], Describe]
+    progress: Progress
+    #: Refuse to resolve: every target must have a lock that is in sync.
+    locked: bool = False
+
+    def of(self, targets: Sequence[Target]) -> dict[Target, Lock]:
+        """Return each target's lock; where there is none, it is resolved now, and that is reported.
+
+        Raises:
+            LockError: a lock is out of sync, or is missing although `locked`.
+        """
+        return dict(zip(targets, for_each(targets, self._lock), strict=True))
+
+    def write(self, targets: Sequence[Target], *, upgrade: bool, packages: Sequence[str]) -> None:
+        """Write the locks of these targets that are ours to write."""
+
+        def relock(target: Target) -> Lock:
+            path = self.project.lock_path(target)
+            lock = self._resolve(target, existing=path, upgrade=upgrade, packages=packages)
+            write_lock(path, lock, made_from=self._input_names(target))
+            for pin in lock.pins:
+                if pin.from_source and pin.name not in target.layer.from_source:
+                    self.progress.say(f"{target} builds {pin} from source: it has no compatible wheel")
+            written = shown(path, self.project.root)
+            self.progress.say(f"locked {target}: {count(len(lock.pins), 'package')} in {written}")
+            return lock
+
+        locks = for_each(self._one_for_each_file(targets), relock)
+        locked = {pin.name for lock in locks for pin in lock.pins}
+        unknown = [name for name in packages if canonicalize_name(Requirement(name).name) not in locked]
+        self.progress.warn(
+            Diagnostic(f"no lock has the package {name}", "--upgrade-package has no effect for it")
+            for name in unknown
+        )
+
+    def compare(self, targets: Sequence[Target], *, upgrade: bool, packages: Sequence[str]) -> None:
+        """Make sure that every lock is what `write` would write; nothing is written.
+
+        Raises:
+            LockError: with each lock that would change, and its changes.
+        """
+
+        def compare(target: Target) -> None:
+            path = self.project.lock_path(target)
+            current = read_lock(path, target.platform, root=self.project.root)
+            fresh = self._resolve(target, existing=path, upgrade=upgrade, packages=packages)
+            if path.read_text("utf-8-sig") == lock_text(fresh, made_from=self._input_names(target)):
+                return
+            changed = ", ".join(changes(current, fresh)) or "only its comments"
+            message = f"the lock of {target} would change: {changed}"
+            raise LockError.of(message, LOCK_HINT, Location(shown(path, self.project.root)))
+
+        compared = self._one_for_each_file(targets)
+        for_each(compared, compare)
+        self.progress.say(
+            f"{count(len(compared), 'lock')} {'is' if len(compared) == 1 else 'are'} up to date"
+        )
+
+    def _lock(self, target: Target) -> Lock:
+        current = current_lock(self.project, target)
+        if current is not None:
+            return current
+        if self.locked:
+            raise LockError(no_lock(target))
+        self.progress.say(f"{target} has no lock, resolving it now; to pin it, run: lambda-layers lock")
+        return self._resolve(target)
+
+    def _one_for_each_file(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """Return the targets whose locks are ours to write; one of those that share a file."""
+        ours = (target for target in self.project.lockable if target in targets)
+        return tuple({self.project.lock_path(target): target for target in ours}.values())
+
+    def _input_names(self, target: Target) -> list[str]:
+        files = target.layer.requirements.files or (self.project.manifest.path,)
+        return [shown(file, self.project.folder) for file in files]
+
+    def _resolve(
+        self,
+        target: Target,
+        *,
+        existing: Path | None = None,
+        upgrade: bool = False,
+        packages: Sequence[str] = (),
+    ) -> Lock:
+        requirements, from_source = target.layer.requirements, target.layer.from_source
+        root = self.project.root
+        options = read_requirements(requirements, root=root, from_source=from_source).options
+        return resolve(
+            requirements,
+            target.platform,
+            from_source=from_source,
+            describe=self.describe(target, options),
+            existing=existing,
+            upgrade=upgrade,
+            upgrade_packages=tuple(packages),
+            engine=self.engine,
+            index=self.index(options),
+            root=root,
+            folder=self.project.folder,
+        )

@@ -1,0 +1,238 @@
+"""Archives -> AWS, in every account and region at once: plan, publish, share, roll out, export, prune.
+
+Each account and region has its own pace and its own result. A failure in one stops no other, and a run
+that is repeated does only what is left.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from entrypoint.aws.accounts import Accounts, Results, located
+from entrypoint.errors import LayersError, PlanError, RolloutError
+from entrypoint.files import write_text
+from entrypoint.layer.describe import BuiltArchive
+from entrypoint.manifest.model import Destination
+from entrypoint.manifest.project import Project
+from entrypoint.manifest.targets import AwsLayer, Target
+from entrypoint.parallel import for_each
+from entrypoint.release import export
+from entrypoint.release.alarms import alarms_to_put
+from entrypoint.release.doctor import examine
+from entrypoint.release.findings import Diagnosis, error, warning
+from entrypoint.release.owners import warn_of_owners
+from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan, make_plan
+from entrypoint.release.prune import Retention, prune
+from entrypoint.release.publish import publish
+from entrypoint.release.result import RegionResult
+from entrypoint.release.rollback import plan_rollback
+from entrypoint.release.rollout import roll_out
+from entrypoint.release.selection import select
+from entrypoint.release.state import Observed, observe, read_state
+from entrypoint.release.status import RegionStatus, status_of
+from entrypoint.release.update import Outcome
+
+if TYPE_CHECKING:
+    from entrypoint.aws.client import Aws
+
+Hashes = Mapping[str, str]
+"""The dependency hashes that the manifest and its locks lead to, by the layers' names in AWS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Compares the manifest with AWS, and makes AWS match it."""
+
+    project: Project
+    accounts: Accounts
+    say: Callable[[str], None]
+
+    def plan(self, hashes: Hashes) -> Results[RegionPlan]:
+        """Compare the manifest with AWS; changes nothing.
+
+        Raises:
+            PlanError: AWS would refuse what the manifest requires, in any account or region.
+            LayersError: no account or region could be read.
+        """
+        layers = self.project.layers
+
+        def plan(aws: "Aws") -> RegionPlan:
+            observed = self._observe(aws, hashes)
+            state, selection, details = observed
+            found = make_plan(layers, hashes, state, selection, details, today=_today())
+            owned = warn_of_owners(found, state.tags or _tags(aws, found))
+            return replace(
+                found,
+                warnings=tuple(each.as_warning() for each in (*found.warnings, *owned)),
+                alarms=alarms_to_put(aws, selection.functions, details, aws.destination.region),
+                retention=self._retention(hashes),
+            )
+
+        return _planned(self.accounts.in_each(plan))
+
+    def plan_rollback(self, layers: Sequence[AwsLayer], version: int | None) -> Results[RegionPlan]:
+        """Find the earlier versions of these layers; changes nothing.
+
+        Raises:
+            PlanError: a layer has no such version.
+            LayersError: no account or region could be read.
+        """
+
+        def plan(aws: "Aws") -> RegionPlan:
+            found = for_each(layers, lambda layer: tuple(aws.layers.versions(layer.name)))
+            versions = {layer.name: each for layer, each in zip(layers, found, strict=True)}
+            state, selection, details = self._observe(aws, {})
+            return plan_rollback(layers, versions, state, selection, details, version=version)
+
+        return _planned(self.accounts.in_each(plan))
+
+    def status(self, hashes: Hashes) -> Results[RegionStatus]:
+        """Find where AWS differs from the manifest; changes nothing."""
+
+        def look(aws: "Aws") -> RegionStatus:
+            state, selection, details = self._observe(aws, hashes, every_version=True)
+            alarms = alarms_to_put(aws, selection.functions, details, aws.destination.region)
+            layers = self.project.layers
+            return status_of(layers, hashes, state, selection, details, alarms=alarms, today=_today())
+
+        return self.accounts.in_each(look)
+
+    def doctor(self) -> Results[Diagnosis]:
+        """Examine what the manifest's functions need in AWS; changes nothing."""
+
+        def diagnose(aws: "Aws") -> Diagnosis:
+            project = self.project
+            state = read_state(aws, {}, project.manifest.functions)
+            selection = select(
+                project.manifest, project.layers, state.functions, state.tags, state.destination
+            )
+            missing = [error(problem.message, problem.hint) for problem in selection.problems]
+            odd = [warning(problem.message, problem.hint) for problem in selection.warnings]
+            found = examine(aws, selection.functions, datetime.now(tz=UTC))
+            return Diagnosis.of(aws.destination, [*missing, *odd, *found])
+
+        return self.accounts.in_each(diagnose)
+
+    def carry_out(
+        self,
+        plans: Sequence[RegionPlan],
+        archives: Mapping[Target, BuiltArchive],
+        report: Callable[[Destination, LayerChange | Outcome], None],
+    ) -> tuple[RegionResult, ...]:
+        """Do what the plans say; what could not be done is in the results.
+
+        `report` is called with each layer version that was published, and with each function when its
+        update has ended, and again when it was rolled back.
+        """
+        by_destination = {plan.destination: plan for plan in plans}
+
+        def release(aws: "Aws") -> RegionResult:
+            plan = by_destination[aws.destination]
+            return _Releasing(self, aws, plan, archives, report).run()
+
+        return self.accounts.in_each(release, by_destination).values
+
+    def prune(self, hashes: Hashes, keep: int | None) -> Results[RegionResult]:
+        """Delete the layer versions that nothing needs; `keep` overrides the manifest."""
+        retention = self._retention(hashes, keep)
+        return self.accounts.in_each(
+            lambda aws: RegionResult(destination=aws.destination, deleted=prune(aws, retention))
+        )
+
+    def _observe(self, aws: "Aws", hashes: Hashes, *, every_version: bool = False) -> Observed:
+        return observe(aws, self.project.manifest, self.project.layers, hashes, every_version=every_version)
+
+    def _retention(self, hashes: Hashes, keep: int | None = None) -> tuple[Retention, ...]:
+        """Return how many versions to keep of each layer that does not keep all."""
+        return tuple(
+            Retention(layer.name, number, hashes[layer.name])
+            for layer in self.project.layers
+            if (number := keep or layer.targets[0].layer.keep)
+        )
+
+
+@dataclass(slots=True)
+class _Releasing:
+    """Carries out the plan of one account and region: publish all layers, then update functions."""
+
+    release: Release
+    aws: "Aws"
+    plan: RegionPlan
+    archives: Mapping[Target, BuiltArchive]
+    report: Callable[[Destination, LayerChange | Outcome], None]
+
+    def run(self) -> RegionResult:
+        plan, aws = self.plan, self.aws
+        result = RegionResult(destination=plan.destination)
+        try:
+            for change in plan.layers:  # recorded one by one: the next may fail
+                result = replace(result, layers=(*result.layers, self._publish(change)))
+            released = replace(plan, layers=result.layers)
+            rolled = roll_out(
+                aws,
+                released.to_update,
+                released.versions,
+                lambda outcome: self.report(plan.destination, outcome),
+                rollout=self.release.project.manifest.rollout,
+                say=self._say,
+            )
+            result = replace(result, functions=rolled.functions)
+            if rolled.trouble:
+                raise RolloutError.of(rolled.trouble, "fix the cause, and run again for what is left")
+            aws.alarms.put(plan.alarms)
+            result = replace(result, alarms=tuple(alarm.name for alarm in plan.alarms))
+            if not result.problems:
+                self._export(result.layers)
+                result = replace(result, deleted=prune(aws, plan.retention))
+        except LayersError as failure:
+            return replace(result, error=failure)
+        return result
+
+    def _publish(self, change: LayerChange) -> LayerChange:
+        layer = change.layer.targets[0].layer
+        if change.action is LayerAction.PUBLISH:
+            change = publish(self.aws, change, self.archives[change.layer.targets[0]])
+            self.report(self.plan.destination, change)
+        if layer.share and change.version:
+            self.aws.layers.share(change.layer.name, change.version.version, layer.share)
+        return change
+
+    def _export(self, layers: Sequence[LayerChange]) -> None:
+        """Write the ARNs where the manifest's `export` says, unless they are there already."""
+        project, found = self.release.project, export.arns(layers)
+        wanted, destination = project.manifest.export, self.plan.destination
+        if wanted is None:
+            return
+        for name in self.aws.parameters.put(export.parameters(wanted, found, destination)):
+            self._say(f"wrote the parameter {name}")
+        if file := export.file_name(wanted, found, destination):
+            path = project.folder / file
+            current = path.read_text("utf-8", "replace") if path.is_file() else None
+            text = export.document(found, current, map(str, project.targets))
+            if text != current:
+                write_text(path, text)
+                self._say(f"wrote {file}")
+
+    def _say(self, text: str) -> None:
+        self.release.say(f"{self.plan.destination}: {text}")
+
+
+def _planned(results: Results[RegionPlan]) -> Results[RegionPlan]:
+    """Refuse to go on where AWS would refuse, anywhere; and where nothing could be read."""
+    refused = [failure for failure in results.failures if isinstance(failure.error, PlanError)]
+    if refused:
+        raise PlanError(*located((each.destination, each.error.problems) for each in refused))
+    return results.required()
+
+
+def _tags(aws: "Aws", plan: RegionPlan) -> Mapping[str, Mapping[str, str]]:
+    """Return the functions' tags, if any are to be updated and if allowed: only a warning uses them."""
+    try:
+        return aws.functions.tags() if plan.to_update else {}
+    except LayersError:
+        return {}
+
+
+def _today() -> date:
+    return datetime.now(tz=UTC).date()

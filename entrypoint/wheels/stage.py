@@ -1,0 +1,109 @@
+"""Locks -> wheels: downloaded, or built from source in the environment that the layer requires."""
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrypoint.errors import Diagnostic, FetchError
+from entrypoint.index.candidates import Index, choose
+from entrypoint.index.incompatible import nothing_fits, why_no_wheel
+from entrypoint.index.options import IndexOptions
+from entrypoint.index.pin import Pin
+from entrypoint.lock.lock_file import Lock
+from entrypoint.manifest.layer_schema import DEFAULT_BUILDER
+from entrypoint.manifest.targets import Target
+from entrypoint.parallel import for_each
+from entrypoint.progress import Progress
+from entrypoint.wheels.fetch import Sdist, Wheel, fetch
+from entrypoint.wheels.metadata import Metadata
+from entrypoint.wheels.source_builds import BuildEnvironment, Compiler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheels:
+    """Gets the wheels of locks."""
+
+    index: Callable[[IndexOptions], Index]
+    builds: Compiler
+    cache: Path
+    progress: Progress
+
+    def of(self, locks: Mapping[Target, Lock]) -> dict[Target, tuple[Wheel, ...]]:
+        """Return the wheels of each target, including those that had to be built from source.
+
+        Raises:
+            FetchError: with every file that is missing or not what the lock allows.
+            CompileError: with everything that cannot be built.
+        """
+        fetched = {target: self._fetch(target, lock) for target, lock in locks.items()}
+        sdists = [
+            (target, file) for target, files in fetched.items() for file in files if isinstance(file, Sdist)
+        ]
+        with self.progress.group("building from source") if sdists else nullcontext():
+            built = for_each(sdists, lambda item: self.build(*item, locks[item[0]].options))
+        wheels = dict(zip(sdists, built, strict=True))
+        return {
+            target: tuple(file if isinstance(file, Wheel) else wheels[target, file] for file in files)
+            for target, files in fetched.items()
+        }
+
+    def build(self, target: Target, sdist: Sdist, options: IndexOptions) -> Wheel:
+        """Build a wheel for a target; `options` are the indexes of its build requirements."""
+        name, version = sdist.name, sdist.version
+
+        def reason() -> str:
+            return why_no_wheel(name, version, self.index(options).files(name), target.platform)
+
+        return self.builds.wheel(
+            sdist, build_environment_of(target), options=options, wanted_by=str(target), why=reason
+        )
+
+    def metadata(self, target: Target, options: IndexOptions) -> Metadata:
+        """Return what describes packages that have no compatible wheel, for a target."""
+        return Metadata(
+            index=self.index(options),
+            platform=target.platform,
+            cache=self.cache,
+            compile=lambda sdist: self.build(target, sdist, options),
+        )
+
+    def check_available(self, locks: Mapping[Target, Lock]) -> None:
+        """Make sure, without downloading, that every pin has a compatible wheel or is in `from_source`.
+
+        Raises:
+            FetchError: with every pin that has none.
+        """
+
+        def check(item: tuple[Target, Lock, Pin]) -> None:
+            if problem := self._unavailable(*item):
+                raise FetchError(problem)
+
+        for_each([(target, lock, pin) for target, lock in locks.items() for pin in lock.pins], check)
+
+    def _fetch(self, target: Target, lock: Lock) -> tuple[Wheel | Sdist, ...]:
+        with self.progress.downloads(target) as progress:
+            index = self.index(lock.options)
+            return fetch(lock, target.platform, index=index, cache=self.cache, progress=progress)
+
+    def _unavailable(self, target: Target, lock: Lock, pin: Pin) -> Diagnostic | None:
+        if pin.name in target.layer.from_source or lock.options.wants_source(pin.name):
+            return None
+        if pin.from_source:
+            message = f"{pin} has no wheel for {target.platform}, and would be built from source"
+            return Diagnostic(message, f"to allow that, add {pin.name} to 'from_source'", pin.location)
+        files = self.index(lock.options).files(pin.name)
+        compatible = choose(pin, files, target.platform)
+        return None if compatible else nothing_fits(pin, files, target.platform)
+
+
+def build_environment_of(target: Target) -> BuildEnvironment:
+    """Return where the packages of a target are built."""
+    layer, platform = target.layer, target.platform
+    image = layer.builder_image.replace("{runtime}", str(platform.runtime))
+    return BuildEnvironment(
+        platform=platform,
+        image=image.replace("{architecture}", platform.architecture),
+        system_packages=layer.system_packages,
+        chosen=layer.builder_image != DEFAULT_BUILDER,
+    )
