@@ -19,7 +19,7 @@ from pathlib import Path
 from entrypoint.errors import ArchiveError
 from entrypoint.files import written_whole
 from entrypoint.layer.layout import Entry, Part
-from entrypoint.wheels.wheel import folders
+from entrypoint.wheels.wheel import folders, is_safe_path
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
@@ -77,7 +77,7 @@ def assemble(parts: Sequence[Part], path: Path) -> Archive:
     Where parts hold different files under one path, the later one counts, as it does for installers.
 
     Raises:
-        ArchiveError: where two parts cannot stand in one folder tree.
+        ArchiveError: if a path is not inside the layer, or a file of one part is a folder of another.
     """
     by_path: dict[str, Entry] = {}
     conflicts: list[Conflict] = []
@@ -87,6 +87,7 @@ def assemble(parts: Sequence[Part], path: Path) -> Archive:
             if other and (other.crc, other.size) != (entry.crc, entry.size):
                 conflicts.append(Conflict(path=entry.path, origin=part.origin))
             by_path[entry.path] = entry
+    _refuse_unsafe_paths(by_path)
     entries = tuple(by_path[path] for path in sorted(by_path))
     _refuse_files_as_folders(entries)
     return Archive(
@@ -96,6 +97,13 @@ def assemble(parts: Sequence[Part], path: Path) -> Archive:
         conflicts=tuple(conflicts),
         compressed_size=_write(path, entries),
     )
+
+
+def _refuse_unsafe_paths(paths: Iterable[str]) -> None:
+    """Check every path here, whichever reader, cache or interpreter it came from."""
+    for path in paths:
+        if not is_safe_path(path):
+            raise ArchiveError.of(f"{path!r} is not a path inside a layer", "remove the cache and run again")
 
 
 def _refuse_files_as_folders(entries: Iterable[Entry]) -> None:

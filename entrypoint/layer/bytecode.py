@@ -6,22 +6,22 @@ bytecode depends on the wheel and the Python's minor version alone, and is kept 
 
 import subprocess
 import tempfile
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from entrypoint.errors import ArchiveError, CompileError
-from entrypoint.files import written_whole
+from entrypoint.cache import Cache, Made
+from entrypoint.errors import CompileError
 from entrypoint.layer.assemble import assemble
 from entrypoint.layer.layout import Part, copied, identity
 from entrypoint.manifest.runtimes import Runtime
 from entrypoint.wheels.source_builds import Builder
-from entrypoint.wheels.wheel import read_members
+from entrypoint.wheels.wheel import member_facts, members_of, read_members
 
 _FORMAT = 1
 """Raised whenever the bytecode comes out differently, so that what was kept is not believed."""
+_KIND = f"bytecode/{_FORMAT}"
 _COMPILER = Path(__file__).with_name("bytecode_compiler.py")
 
 
@@ -111,9 +111,7 @@ class Bytecode:
     def __init__(self, cache: Path, compiled: Callable[[], None]) -> None:
         """`compiled` is called for each package or place that was not in the cache."""
         self._compiled = compiled
-        self._folder = cache / "bytecode" / str(_FORMAT)
-        self._guard = threading.Lock()
-        self._locks: dict[Path, threading.Lock] = {}
+        self._cache = Cache(cache)
 
     def added(self, part: Part, interpreter: Interpreter) -> Part:
         """Return the part with the bytecode of its modules; a .pyc of its own is replaced.
@@ -125,27 +123,15 @@ class Bytecode:
         if not modules:
             return part
         version = ".".join(map(str, interpreter.version))
-        kept = self._folder / version / f"{identity(part, modules)}.zip"
-        with self._lock_of(kept):
-            try:
-                members = read_members(kept)
-            except ArchiveError:  # it is not there, or was cut off
-                _compile(replace(part, entries=modules), interpreter, kept)
-                self._compiled()
-                members = read_members(kept)
-        made = {member.path: copied(member.path, member, kept) for member in members}
+
+        def compile_in(folder: Path) -> Made:
+            archive = assemble([replace(part, entries=modules)], folder / "modules.zip").path
+            bytecode = folder / "bytecode.zip"
+            bytecode.write_bytes(interpreter.compile(archive))
+            self._compiled()
+            return Made(facts=member_facts(read_members(bytecode)), file=bytecode)
+
+        entry = self._cache.get_or_make(_KIND, f"{version}/{identity(part, modules)}", compile_in)
+        made = {member.path: copied(member.path, member, entry.file) for member in members_of(entry.facts)}
         own = tuple(entry for entry in part.entries if entry.path not in made)
         return replace(part, entries=(*own, *made.values()))
-
-    def _lock_of(self, kept: Path) -> threading.Lock:
-        with self._guard:
-            return self._locks.setdefault(kept, threading.Lock())
-
-
-def _compile(modules: Part, interpreter: Interpreter, kept: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="lambda-layers-bytecode-") as folder:
-        made = Path(folder) / "bytecode.zip"
-        made.write_bytes(interpreter.compile(assemble([modules], Path(folder) / "modules.zip").path))
-        read_members(made)  # what is kept must be sound: nobody looks at it again
-        with written_whole(kept) as file:
-            file.write(made.read_bytes())

@@ -4,21 +4,21 @@ In: a fetched wheel. Out: its `Contents`. The answer depends on the wheel's byte
 in the cache under the wheel's SHA-256.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
 
-from entrypoint.files import write_text
+from entrypoint.cache import Cache, Made
 from entrypoint.layer import elf
 from entrypoint.layer.elf import ElfFacts
 from entrypoint.wheels.fetch import Wheel
-from entrypoint.wheels.wheel import Member, read_content, read_members
+from entrypoint.wheels.wheel import Member, member_facts, members_of, read_content, read_members
 
 _FORMAT = 5
 """Raised whenever the checks or the facts change, so that older answers are not believed."""
+_KIND = f"inspected/{_FORMAT}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,19 +43,14 @@ def inspect(wheel: Wheel, cache: Path) -> Contents:
     Raises:
         ArchiveError: where the wheel is damaged or not fit to be copied into a layer.
     """
-    known = cache / "inspected" / str(_FORMAT) / f"{wheel.sha256}.json"
-    try:
-        return _contents(wheel, json.loads(known.read_bytes()))
-    except (OSError, ValueError, LookupError, TypeError):
-        facts = _inspect(wheel)
-        write_text(known, json.dumps(facts))
-        return _contents(wheel, facts)
+    entry = Cache(cache).get_or_make(_KIND, wheel.sha256, lambda _: Made(facts=_inspect(wheel)))
+    return _contents(wheel, entry.facts)
 
 
 def _inspect(wheel: Wheel) -> dict[str, Any]:
     members = read_members(wheel.path)
     facts: dict[str, Any] = {"elf": {}, "damaged": {}} | _metadata("")
-    facts["members"] = [list(astuple(member)) for member in members]
+    facts["members"] = member_facts(members)
     for member, content in read_content(wheel.path, members):
         if content.read(len(elf.MAGIC)) == elf.MAGIC:
             try:
@@ -85,7 +80,7 @@ def _metadata(text: str) -> dict[str, Any]:
 def _contents(wheel: Wheel, facts: Mapping[str, Any]) -> Contents:
     return Contents(
         wheel=wheel,
-        members=tuple(Member(*values) for values in facts["members"]),
+        members=members_of(facts["members"]),
         requires=tuple(facts["requires"]),
         requires_python=facts["requires_python"],
         license=facts["license"],

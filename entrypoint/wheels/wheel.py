@@ -11,11 +11,11 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import chain
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO
+from typing import IO, Any
 
 from entrypoint.errors import ArchiveError, Diagnostic
 from entrypoint.limits import UNZIPPED_BYTES
@@ -27,6 +27,7 @@ _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _LZMA = struct.Struct("<2xHBL")
 """A version, the size of what follows, the coder's parameters in one byte, the dictionary's size."""
 _ENCRYPTED = 0x1
+_SPECIAL_PARTS = frozenset({"", ".", ".."})
 _SOUGHT_AFTER = "get another build of it, or report it to its maintainers"
 
 
@@ -41,6 +42,16 @@ class Member:
     crc: int
     method: int
     executable: bool
+
+
+def member_facts(members: Iterable[Member]) -> list[list[object]]:
+    """Return members as JSON, for the cache."""
+    return [list(astuple(member)) for member in members]
+
+
+def members_of(facts: Iterable[Sequence[Any]]) -> tuple[Member, ...]:
+    """Return the members that `member_facts` made JSON of."""
+    return tuple(Member(*values) for values in facts)
 
 
 def read_members(wheel: Path) -> tuple[Member, ...]:
@@ -66,13 +77,7 @@ def _faults(infos: list[zipfile.ZipInfo]) -> Iterator[str]:
     seen: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         name = info.filename
-        parts = name.split("/")
-        if (
-            info.orig_filename != name
-            or "\\" in name
-            or name.startswith("/")
-            or not {"", ".", ".."}.isdisjoint(parts)
-        ):
+        if info.orig_filename != name or not is_safe_path(name):
             yield f"the path {info.orig_filename!r} leads out of the layer or is not portable"
         if stat.S_ISLNK(info.external_attr >> 16):
             yield f"{name} is a symbolic link, which a wheel may not hold"
@@ -85,6 +90,11 @@ def _faults(infos: list[zipfile.ZipInfo]) -> Iterator[str]:
             yield f"{name} is in it twice, with different content"
     for folder in sorted(folders(seen) & seen.keys()):
         yield f"{folder} is both a file and a folder"
+
+
+def is_safe_path(path: str) -> bool:
+    """Whether a path is relative, portable, and without `.`, `..` and empty parts."""
+    return "\\" not in path and "\0" not in path and _SPECIAL_PARTS.isdisjoint(path.split("/"))
 
 
 def folders(paths: Iterable[str]) -> set[str]:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -220,3 +221,15 @@ def test_packages_are_told_with_their_sizes(tmp_path):
     (part,) = assembled(tmp_path, wheel).parts
     assert (part.name, part.origin) == ("pkg", wheel.name)
     assert part.size == sum(map(len, unzipped(wheel).values()))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/etc/passwd", "../out.py", "python/../../out.py", "python//x.py", "python/./x.py", "python\\x.py", ""],
+)
+def test_no_path_leads_out_of_a_layer(tmp_path, path):
+    part = laid_out(make_wheel(tmp_path / "w", "pkg", "1.0"), tmp_path / "cache")
+    entries = (*part.entries[:-1], replace(part.entries[-1], path=path))
+    with pytest.raises(ArchiveError, match="is not a path inside a layer"):
+        assemble([replace(part, entries=entries)], tmp_path / "layer.zip")
+    assert not (tmp_path / "layer.zip").exists()

@@ -84,7 +84,7 @@ def test_a_wheel_is_compiled_once(part, tmp_path):
 
 def test_what_was_cut_off_in_the_cache_is_compiled_anew(part, tmp_path):
     first = built(part, tmp_path)
-    [kept] = (tmp_path / "cache").rglob("bytecode/*/*/*.zip")
+    [kept] = (tmp_path / "cache").rglob("bytecode.zip")
     kept.write_bytes(kept.read_bytes()[:100])
     assert built(part, tmp_path) == first
 

@@ -147,7 +147,7 @@ class TestInAContainer:
         assert "compiling" not in project.run("build", "--locked", **nowhere)
         assert project.archive.read_bytes() == first
 
-        for kept in (project.cache / "built").rglob("*.whl"):
+        for kept in (project.cache / "wheels").rglob("*.whl"):
             kept.write_bytes(b"cut off")
         assert "compiling tiny" in project.run("build", "--locked")
         assert project.archive.read_bytes() == first
@@ -374,5 +374,5 @@ class TestRealPackages:
             assert "needs GLIBC_2.34, and python3.11 has 2.26 [symbol-version]" in said
         else:
             project.run("build", "--locked")
-        (record,) = project.cache.glob("built/*/*/psutil-*.whl")
+        (record,) = project.cache.glob("wheels/*/psutil-*.whl")
         assert record.name.endswith("linux_aarch64.whl")

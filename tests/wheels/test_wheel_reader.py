@@ -241,6 +241,6 @@ def test_what_was_found_out_is_kept(tmp_path, damaged):
     wheel = make_wheel(tmp_path, "pkg", "1.0", files={"pkg/__init__.py": b"x = 1\n"})
     first = inspected(wheel, tmp_path / "cache")
     assert inspected(wheel, tmp_path / "cache") == first
-    (known,) = (tmp_path / "cache" / "inspected").rglob("*.json")
+    (known,) = (tmp_path / "cache").glob("records/inspected/*/*")
     known.write_text(damaged)
     assert inspected(wheel, tmp_path / "cache") == first
