@@ -3,23 +3,24 @@
     <cache>/wheels/<sha256>/<filename>    downloaded wheels, and wheels built from source
     <cache>/sdists/<sha256>/<filename>    downloaded source archives
     <cache>/archives/<sha256>/<filename>  bytecode and stripped files, as zip files
-    <cache>/records/<kind>/<key>          facts as JSON, and the digest of the file that belongs to them
+    <cache>/records/<kind>/<key>          facts as JSON, and the digest of their file if they have one
     <cache>/incoming/                     files that are not complete yet
 
 Threat model. The folder may be restored from a workflow cache that other jobs can write to, pull
 requests included. A digest stored beside an entry then proves that the entry is complete, not that we
 made it. So nothing is used before it is checked, in one of two ways:
 
-- A downloaded file is checked against the digest in the lock, which is not part of the cache.
+- A downloaded file is checked against the digest in the lock, or in the listing of the index if the lock
+  has none. Neither is part of the cache.
 - A record is checked against its HMAC-SHA256 over kind, key and content. The key of the HMAC is not
   part of the cache either: it is 32 random bytes in `$XDG_STATE_HOME/lambda-layers/cache.key`
   (`~/.local/state` by default), mode 600, created when missing. A file that a record names is
   checked against the digest in the record.
 
-Whatever fails its check is a miss: the file is downloaded again, the record made again. Records that
-come from another machine fail, because that machine has another key; downloaded files are reused.
-Where no home is writable, or the key would be inside the cache folder, the key exists only for this
-process. A process of the same user can read the key; that user can change the program as well.
+An entry that fails its check is a miss: the file is downloaded again, or the record made again. Records
+from another machine fail, because that machine has another key; its downloaded files are reused.
+If no home is writable, or the key would be inside the cache folder, the key exists only for this process.
+Other processes of the same user can read the key, but they can also change this program.
 
 Writes are atomic: a file is renamed to its place when it is complete. Threads of one process take a
 lock for each key. Two processes may make the same entry; the second replaces the first.
@@ -41,7 +42,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from entrypoint.files import written_whole
+from entrypoint.files import atomic_write
 
 Store = Literal["wheels", "sdists", "archives"]
 """A folder of files under their SHA-256."""
@@ -84,7 +85,7 @@ class Entry:
 class Cache:
     """A cache folder. Threads may share it, and processes may share the folder.
 
-    Methods that write raise OSError where the folder cannot be written to.
+    Methods that write raise OSError if the folder cannot be written to.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -129,7 +130,7 @@ class Cache:
         """Write a record; a file that it names must be in this cache."""
         file = (entry.path.parent.parent.name, entry.sha256, entry.path.name) if entry.path else None
         content = json.dumps({"facts": entry.facts, "file": file}).encode()
-        with written_whole(self._record(kind, key)) as out:
+        with atomic_write(self._record(kind, key)) as out:
             out.write(self._sign(kind, key, content) + b"\n" + content)
         return replace(entry, facts=json.loads(content)["facts"])  # as `get` returns them
 

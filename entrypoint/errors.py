@@ -19,7 +19,16 @@ codes stand 0 (done), 1 (a bug: a traceback goes with it), 2 (`status` found dri
 --detailed-exitcode` something to do) and 130 (Ctrl-C).
 """
 
+from enum import StrEnum
 from typing import ClassVar, NamedTuple, Self
+
+
+class Severity(StrEnum):
+    """How serious a diagnostic is; an error stops the run."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
 
 
 class Location(NamedTuple):
@@ -40,6 +49,7 @@ class Diagnostic(NamedTuple):
     hint: str
     location: Location | None = None
     rule: str | None = None
+    severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
         text = f"{self.message}; {self.hint}" if self.hint else self.message

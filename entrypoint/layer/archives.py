@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from entrypoint.commands.run import Run
-from entrypoint.errors import Diagnostic, VerifyError
+from entrypoint.errors import Diagnostic, Severity, VerifyError
 from entrypoint.files import write_text
 from entrypoint.layer.assemble import Archive, assemble
 from entrypoint.layer.bytecode import Bytecode, Interpreter
@@ -16,7 +16,7 @@ from entrypoint.layer.layout import Part, lay_out
 from entrypoint.layer.repository_files import RepositoryFile, repository_files
 from entrypoint.layer.repository_part import repository_part
 from entrypoint.layer.strip import Strip
-from entrypoint.layer.verify import Finding, Severity, verify
+from entrypoint.layer.verify import is_error, labelled, verify
 from entrypoint.layer.verify.imports import RULE, check_imports
 from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.lock.lock_file import Lock
@@ -121,7 +121,7 @@ def _describe(
     archives: Mapping[Target, Archive],
     locks: Mapping[Target, Lock],
     files: Files,
-    warned: Sequence[Finding],
+    warned: Mapping[Target, Sequence[Diagnostic]],
 ) -> dict[Target, BuiltArchive]:
     """Write what each archive is, and what is warned of, beside it."""
     from entrypoint.report.sbom import sbom  # noqa: PLC0415 - most runs find nothing to build
@@ -129,8 +129,7 @@ def _describe(
     built = {}
     for target, archive in archives.items():
         digest = dependency_hash(target, locks[target], files[target])
-        told = [finding for finding in warned if finding.target == target]
-        built[target] = describe(archive, target, digest, told)
+        built[target] = describe(archive, target, digest, warned[target])
         write_text(archive.path.with_suffix(".cdx.json"), sbom(archive, target))
         run.console.built(target, built[target])
     return built
@@ -168,25 +167,33 @@ def _interpreters(run: Run, targets: Sequence[Target]) -> dict[Target, Interpret
     return found
 
 
-def _verify(run: Run, archives: Mapping[Target, Archive]) -> list[Finding]:
-    """Return what the rules warn of."""
-    findings = [finding for target, archive in archives.items() for finding in verify(archive, target)]
-    findings += [finding for found in _try_imports(run, archives, findings) for finding in found]
-    warned = [finding for finding in findings if finding.severity is Severity.WARNING]
-    run.console.warn(finding.problem for finding in warned)
-    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
-    for target in {finding.target for finding in errors}:
+def _verify(run: Run, archives: Mapping[Target, Archive]) -> dict[Target, tuple[Diagnostic, ...]]:
+    """Return the warnings of the rules for each target.
+
+    Raises:
+        VerifyError: with the errors of all targets, whose archives are removed.
+    """
+    findings = {target: verify(archive, target) for target, archive in archives.items()}
+    for target, found in _check_imports(run, archives, findings).items():
+        findings[target] += found
+    warnings = {
+        target: tuple(each for each in found if each.severity is Severity.WARNING)
+        for target, found in findings.items()
+    }
+    run.console.warn(labelled(each, target) for target, found in warnings.items() for each in found)
+    errors = {target: [each for each in found if is_error(each)] for target, found in findings.items()}
+    for target in (target for target, found in errors.items() if found):
         archives[target].path.unlink(missing_ok=True)
-    if errors:
-        raise VerifyError(*(finding.problem for finding in errors))
-    return warned
+    if any(errors.values()):
+        raise VerifyError(*(labelled(each, target) for target, found in errors.items() for each in found))
+    return warnings
 
 
-def _try_imports(
-    run: Run, archives: Mapping[Target, Archive], findings: Sequence[Finding]
-) -> tuple[tuple[Finding, ...], ...]:
-    """Import the modules of the layers that ask for it, where the static rules found no error."""
-    failed = {finding.target for finding in findings if finding.severity is Severity.ERROR}
+def _check_imports(
+    run: Run, archives: Mapping[Target, Archive], findings: Mapping[Target, Sequence[Diagnostic]]
+) -> dict[Target, tuple[Diagnostic, ...]]:
+    """Import the modules of the layers that ask for it, unless the static rules found an error."""
+    failed = {target for target, found in findings.items() if any(map(is_error, found))}
     asking = [
         target
         for target in archives
@@ -194,7 +201,8 @@ def _try_imports(
     ]
     for target in asking:
         run.console.say(f"importing the modules of {target} in its runtime's image")
-    return for_each(asking, lambda target: check_imports(archives[target], target, run.builders))
+    found = for_each(asking, lambda target: check_imports(archives[target], target, run.builders))
+    return dict(zip(asking, found, strict=True))
 
 
 def _same_bytes(layers: Iterable[AwsLayer], archives: Mapping[Target, BuiltArchive]) -> None:

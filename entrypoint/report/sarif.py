@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from entrypoint import __version__
 from entrypoint.errors import AuditError, Diagnostic, LayersError, Location
-from entrypoint.layer.verify import RULES, imports
+from entrypoint.layer.verify import SUMMARIES
 from entrypoint.lock.advisories import RULE as VULNERABILITY
 
 _HOME = "https://github.com/lambda-layer-pipeline/lambda-layer-pipeline"
@@ -60,12 +60,10 @@ def _location(location: Location) -> dict[str, Any]:
 
 def _rules(used: set[str]) -> Iterator[dict[str, Any]]:
     kinds = {_kind(kind): kind.__doc__ or "" for kind in LayersError.__subclasses__()}
-    checks = {name: check.__doc__ or "" for name, check in RULES.items()}
-    checks[imports.RULE] = imports.__doc__ or ""
-    told = kinds | checks | {_NOTICE: "Something to know of.", VULNERABILITY: AuditError.__doc__ or ""}
+    told = kinds | SUMMARIES | {_NOTICE: "Something to know of.", VULNERABILITY: AuditError.__doc__ or ""}
     for rule in sorted(used):
         text = told[rule].partition("\n")[0]
-        page = f"{_HOME}/blob/main/docs/rules.md#{rule}" if rule in checks else f"{_HOME}#on-a-desk"
+        page = f"{_HOME}/blob/main/docs/rules.md#{rule}" if rule in SUMMARIES else f"{_HOME}#on-a-desk"
         yield {"id": rule, "shortDescription": {"text": text}, "helpUri": page}
 
 

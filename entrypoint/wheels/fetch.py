@@ -34,20 +34,20 @@ _CHOICES = "choices"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheel:
-    """A wheel that is here and is what the lock allows; `sha256` is hex."""
+    """A wheel on disk that the lock allows; `sha256` is hex."""
 
     name: str
     version: str
     filename: str
     sha256: str
     path: Path
-    #: What it was compiled from and with, as JSON would have it; None for a wheel that was fetched.
+    #: What it was built from and with, in JSON's types; None for a downloaded wheel.
     built_from: Mapping[str, object] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sdist:
-    """A source archive that is here and is what the lock allows, to be compiled; `sha256` is hex."""
+    """A source archive on disk that the lock allows and that must be compiled; `sha256` is hex."""
 
     name: str
     version: str
@@ -62,7 +62,7 @@ class Sdist:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Some bytes of a download, or its end."""
+    """Progress of a download, in bytes."""
 
     filename: str
     received: int
@@ -71,7 +71,7 @@ class Progress:
 
 
 class _CancelledError(Exception):
-    """Another download failed for good, or the user pressed Ctrl-C."""
+    """Another download failed, or the user pressed Ctrl-C."""
 
 
 def fetch(
@@ -82,14 +82,16 @@ def fetch(
     cache: Path,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> tuple[Wheel | Sdist, ...]:
-    """Bring a file of each pin into the cache; all that is wrong is raised in one FetchError.
+    """Return a file for each pin, downloaded unless the cache has it.
 
-    That is a wheel, or the source where the pin says so or, in a lock of the user's own, nothing else fits.
+    The file is a wheel. It is the source archive if the pin says so or if, in a lock that another tool
+    wrote, no wheel is compatible. `progress` is called from several threads.
 
-    `progress` is called from several threads.
+    Raises:
+        FetchError: with the problems of all pins.
     """
     cancelled = threading.Event()
-    fetching = _Fetching(
+    downloads = _Downloads(
         platform=platform,
         index=index,
         cache=Cache(cache),
@@ -99,7 +101,7 @@ def fetch(
         exact=bool(lock.inputs),
     )
     with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="fetch") as pool:
-        futures = {pool.submit(fetching.file, pin): pin for pin in lock.pins}
+        futures = {pool.submit(downloads.file, pin): pin for pin in lock.pins}
         try:
             for future in as_they_end(futures):
                 if not isinstance(future.exception(), FetchError | None):
@@ -120,8 +122,8 @@ def fetch(
 
 
 def fetch_sdist(pin: Pin, file: IndexFile, *, platform: Platform, index: Index, cache: Path) -> Sdist:
-    """Bring one source archive into the cache."""
-    fetching = _Fetching(
+    """Return one source archive, downloaded unless the cache has it."""
+    downloads = _Downloads(
         platform=platform,
         index=index,
         cache=Cache(cache),
@@ -130,13 +132,13 @@ def fetch_sdist(pin: Pin, file: IndexFile, *, platform: Platform, index: Index, 
         options=IndexOptions(),
         exact=True,
     )
-    path = fetching.take(pin, file).path
+    path = downloads.cached_or_downloaded(pin, file).path
     return _sdist(pin, path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Fetching:
-    """What every download of one run shares."""
+class _Downloads:
+    """The downloads of one lock."""
 
     platform: Platform
     index: Index
@@ -144,17 +146,17 @@ class _Fetching:
     progress: Callable[[Progress], None]
     cancelled: threading.Event
     options: IndexOptions
-    #: The lock lists one file for each package, beside the source, so what fits in the cache is right.
+    #: The lock allows one wheel for each package, so any compatible wheel in the cache is the right one.
     exact: bool
 
     def file(self, pin: Pin) -> Wheel | Sdist:
         if cached := self._cached(pin):
             return cached
-        fetched = self.take(pin, self._chosen(pin))
-        self._remember(pin, fetched)
+        fetched = self.cached_or_downloaded(pin, self._chosen(pin))
+        self._record_choice(pin, fetched)
         return fetched
 
-    def take(self, pin: Pin, file: IndexFile) -> Wheel | Sdist:
+    def cached_or_downloaded(self, pin: Pin, file: IndexFile) -> Wheel | Sdist:
         if file.sha256 is None:
             return self._download(pin, file)
         store = _store(file.filename)
@@ -176,12 +178,13 @@ class _Fetching:
         raise FetchError(nothing_fits(pin, files, self.platform))
 
     def _cached(self, pin: Pin) -> Wheel | Sdist | None:
-        """Find the file of a pin without asking the index.
+        """Return the file of a pin if it can be found without the index.
 
-        A lock of the user's own may allow several wheels, of which the cache may hold a lesser one
-        that another platform left there; so the choice made with the index's listing is remembered.
+        A lock that another tool wrote may allow several wheels, and the cache may contain a less
+        suitable one that was downloaded for another platform. So the choice made from the index's
+        listing is recorded.
         """
-        hashes = pin.hashes if self.exact or pin.from_source else self._remembered(pin)
+        hashes = pin.hashes if self.exact or pin.from_source else self._recorded_choice(pin)
         stores: tuple[Store, ...] = ("wheels", "sdists")
         if pin.from_source or self.exact:
             stores = ("sdists",) if pin.from_source else ("wheels",)
@@ -221,17 +224,17 @@ class _Fetching:
         self.progress(Progress(filename=file.filename, received=received, size=file.size, done=True))
         return _fetched(pin, path)
 
-    def _choice(self, pin: Pin) -> str:
+    def _choice_key(self, pin: Pin) -> str:
         text = "\n".join([str(self.platform), str(pin), *sorted(pin.hashes)])
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _remembered(self, pin: Pin) -> Iterable[str]:
-        choice = self.cache.get(_CHOICES, self._choice(pin))
+    def _recorded_choice(self, pin: Pin) -> Iterable[str]:
+        choice = self.cache.get(_CHOICES, self._choice_key(pin))
         return {str(choice.facts)} & pin.hashes if choice else ()
 
-    def _remember(self, pin: Pin, fetched: Wheel | Sdist) -> None:
+    def _record_choice(self, pin: Pin, fetched: Wheel | Sdist) -> None:
         if pin.hashes and not self.exact:
-            self.cache.put(_CHOICES, self._choice(pin), Entry(facts=f"sha256:{fetched.sha256}"))
+            self.cache.put(_CHOICES, self._choice_key(pin), Entry(facts=f"sha256:{fetched.sha256}"))
 
 
 def _store(filename: str) -> Store:
@@ -260,7 +263,7 @@ def _sdist(pin: Pin, path: Path) -> Sdist:
 def _not_allowed(pin: Pin, file: IndexFile, sha256: str) -> Diagnostic:
     allowed = ", ".join(sorted(pin.hashes))
     return Diagnostic(
-        f"{file.filename} is not the file that was locked: expected {allowed}, got sha256:{sha256}",
-        "find out why the index serves another file; if that is right, run: lambda-layers lock",
+        f"{file.filename} does not match the lock: expected {allowed}, got sha256:{sha256}",
+        "find out why the index serves a different file; if it is correct, run: lambda-layers lock",
         pin.location,
     )

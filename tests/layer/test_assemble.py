@@ -103,7 +103,7 @@ def test_a_record_that_cannot_be_read_is_refused_where_it_has_to_change(tmp_path
     raw_wheel(path, {"pkg.py": b"", "pkg-1.0.dist-info/RECORD": record})
     assert unzipped(assembled(tmp_path, path).path)["python/pkg-1.0.dist-info/RECORD"] == record
     raw_wheel(path, {"pkg-1.0.data/purelib/pkg.py": b"", "pkg-1.0.dist-info/RECORD": record})
-    with pytest.raises(ArchiveError, match="its RECORD cannot be read"):
+    with pytest.raises(ArchiveError, match="cannot read RECORD"):
         assembled(tmp_path, path)
 
 
@@ -143,7 +143,7 @@ def test_it_equals_what_pip_installs(tmp_path):
 
 def test_an_unknown_scheme_is_refused(tmp_path):
     wheel = make_wheel(tmp_path, "pkg", "1.0", files={"pkg-1.0.data/etc/passwd": b""})
-    with pytest.raises(ArchiveError, match="the scheme 'etc', which no installer knows"):
+    with pytest.raises(ArchiveError, match="is in the unknown scheme 'etc'"):
         assembled(tmp_path, wheel)
 
 
@@ -170,7 +170,7 @@ def test_a_file_of_one_package_is_no_folder_of_another(tmp_path):
         make_wheel(tmp_path, "a", "1.0", files={"x": b""}),
         make_wheel(tmp_path, "b", "1.0", files={"x/y.py": b""}),
     ]
-    with pytest.raises(ArchiveError, match="python/x is a file of one package, and of another the folder"):
+    with pytest.raises(ArchiveError, match="python/x is a file in one package and a folder in another"):
         assembled(tmp_path, *wheels)
 
 
@@ -191,7 +191,7 @@ def test_nothing_is_left_behind_by_a_failure(tmp_path):
     out.mkdir()
     (out / "layer.zip").write_bytes(b"the one before")
     wheel.write_bytes(wheel.read_bytes()[:50])
-    with pytest.raises(ArchiveError, match="ended within"):
+    with pytest.raises(ArchiveError, match="is truncated within"):
         assemble([part], out / "layer.zip")
     assert [p.name for p in out.iterdir()] == ["layer.zip"]
     assert (out / "layer.zip").read_bytes() == b"the one before"

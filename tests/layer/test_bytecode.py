@@ -78,7 +78,7 @@ def test_a_wheel_is_compiled_once(part, tmp_path):
     broken = InstalledInterpreter(version=HERE.version, executable=Path("/nowhere/python"))
     again = Bytecode(tmp_path / "cache", lambda: None).added(part, broken)
     assert unzipped(assemble([again], tmp_path / "again.zip").path) == first
-    with pytest.raises(CompileError, match="/nowhere/python could not compile the modules"):
+    with pytest.raises(CompileError, match="/nowhere/python cannot compile the modules"):
         Bytecode(tmp_path / "empty", lambda: None).added(part, broken)
 
 
