@@ -36,7 +36,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -235,18 +235,18 @@ def _read_key(path: Path) -> bytes | None:
 
 
 def _create_key(path: Path) -> bytes:
-    """Create a key; if another process is faster, return that process's key."""
+    """Create a key if there is none that can be used; return the one that other processes read, too."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent)  # mode 600
     temporary = Path(name)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor
             file.write(secrets.token_bytes(_KEY_BYTES))
-        if path.exists():  # it was not valid
-            temporary.replace(path)
-        else:
-            with suppress(FileExistsError):
-                path.hardlink_to(temporary)
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            if _read_key(path) is None:
+                temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     return _read_key(path) or _PROCESS_KEY
