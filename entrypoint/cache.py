@@ -38,7 +38,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,7 +93,7 @@ class Cache:
 
     @cached_property
     def _key(self) -> bytes:
-        return machine_key(outside=self._folder)
+        return _key_for(self._folder, _key_file(os.environ))
 
     def get_or_make(self, kind: str, key: str, make: Callable[[Path], Made]) -> Entry:
         """Return the record of a kind and key; call `make` with an empty folder if there is no valid one."""
@@ -200,13 +200,20 @@ def machine_key(*, outside: Path, environment: Mapping[str, str] = os.environ) -
         outside: the cache folder, which must not contain the key.
         environment: names the user's state folder.
     """
-    path = _key_file(environment)
+    return _read_or_create(outside, _key_file(environment))
+
+
+def _read_or_create(outside: Path, path: Path | None) -> bytes:
     if path is None or path.resolve().is_relative_to(outside.resolve()):
         return _PROCESS_KEY
     try:
         return _read_key(path) or _create_key(path)
     except OSError:
         return _PROCESS_KEY
+
+
+_key_for = lru_cache(_read_or_create)
+"""The same, read once for each cache folder."""
 
 
 def _key_file(environment: Mapping[str, str]) -> Path | None:
