@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, whatever interrupts us."""
+"""Atomic writes: a file is replaced completely or not at all, even if the process is interrupted."""
 
 import os
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ _BUFFER = 1 << 20
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Give a binary file, readable too, that takes `path`'s place when the block ends without an error.
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Give a binary file, open for reading and writing, that replaces `path` if the block succeeds.
 
-    Its folder is made where it is missing. The file can be read by all: caches, workflows and
+    The folder is created if it is missing. The file gets mode 644, because caches, workflows and
     containers share files between users.
     """
-    import tempfile  # noqa: PLC0415 - not for those who only read
+    import tempfile  # noqa: PLC0415 - readers do not need it
 
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -32,6 +32,6 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file, whole or not at all."""
-    with written_whole(path) as file:
+    """Write a UTF-8 text file atomically."""
+    with atomic_write(path) as file:
         file.write(text.encode())

@@ -7,6 +7,14 @@ import pytest
 from docker.errors import DockerException
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state(tmp_path_factory):
+    """A folder for the key of the cache, in place of the one in this user's home."""
+    with pytest.MonkeyPatch.context() as context:
+        context.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def engine():
     """A Docker engine; without one its tests are skipped, or fail where REQUIRE_ENGINE is set."""

@@ -7,7 +7,7 @@ import entrypoint
 
 PACKAGE = Path(entrypoint.__file__).parent
 HINT = 1
-KINDS = {"Diagnostic": HINT, "error": HINT, "warning": HINT, "Claim": 2}
+KINDS = {"Diagnostic": HINT, "error": HINT, "warning": HINT}
 """What tells people of problems, and which of its arguments is the hint."""
 
 

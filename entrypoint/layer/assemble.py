@@ -1,9 +1,8 @@
-"""Parts -> a layer's archive, byte for byte the same wherever and whenever it is made.
+"""Write a layer's archive from its parts; the same parts give the same bytes on any machine.
 
-A wheel's members are deflated already, so their compressed bytes are copied as they are: nothing is
-inflated, nothing deflated anew. Entries are sorted, dated 1980-01-01 (the zip format's zero) and
-have the modes 644 and 755, which is what Lambda needs to read and run them. The archive appears
-under its name only when it is complete.
+The members of wheels are already compressed, so their compressed bytes are copied. Entries are sorted,
+dated 1980-01-01 (the earliest date of the zip format), and have mode 644 or 755, which Lambda needs to
+read and run them. The archive is written atomically.
 """
 
 import base64
@@ -17,9 +16,10 @@ from functools import cached_property
 from pathlib import Path
 
 from entrypoint.errors import ArchiveError
-from entrypoint.files import written_whole
+from entrypoint.files import atomic_write
 from entrypoint.layer.layout import Entry, Part
-from entrypoint.wheels.wheel import folders
+from entrypoint.wheels.chunks import CHUNK
+from entrypoint.wheels.wheel import folders, is_safe_path
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
@@ -28,17 +28,15 @@ _END64 = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR64 = struct.Struct("<4sLQL")
 _VERSION, _UNIX = 20, 3
 _DATE = 0 << 9 | 1 << 5 | 1
-"""1980-01-01 in MS-DOS form."""
+"""1980-01-01 in MS-DOS format."""
 _UTF8 = 0x800
 _MANY = 0xFFFF
-"""From this count of entries on, the zip64 record holds the count."""
-_PIECE = 1 << 20
-"""Bytes that are copied at once, so that large libraries take no more memory than small ones."""
+"""From this number of entries on, the zip64 record has the number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
-    """A path that several parts hold with different content, and where the file that is used came from."""
+    """A path that several parts contain with different content, and the origin of the file that is used."""
 
     path: str
     origin: str
@@ -56,28 +54,28 @@ class Archive:
 
     @cached_property
     def sha256(self) -> bytes:
-        """The digest of the file, taken when it is first asked for: it takes as long as copying the file."""
+        """The digest of the file, computed on first use, which takes as long as copying the file."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
 
     @property
     def unzipped_size(self) -> int:
-        """The size that Lambda's limit is about."""
+        """The size in bytes to which Lambda's limit applies."""
         return sum(entry.size for entry in self.entries)
 
     @property
     def code_sha256(self) -> str:
-        """The archive's digest in the form of Lambda's CodeSha256."""
+        """The archive's digest in the format of Lambda's CodeSha256."""
         return base64.b64encode(self.sha256).decode()
 
 
 def assemble(parts: Sequence[Part], path: Path) -> Archive:
     """Write the archive of these parts to `path`; the same parts give the same bytes.
 
-    Where parts hold different files under one path, the later one counts, as it does for installers.
+    If parts contain different files with the same path, the later one is used, as installers do.
 
     Raises:
-        ArchiveError: where two parts cannot stand in one folder tree.
+        ArchiveError: if a path is not inside the layer, or a file of one part is a folder of another.
     """
     by_path: dict[str, Entry] = {}
     conflicts: list[Conflict] = []
@@ -87,6 +85,7 @@ def assemble(parts: Sequence[Part], path: Path) -> Archive:
             if other and (other.crc, other.size) != (entry.crc, entry.size):
                 conflicts.append(Conflict(path=entry.path, origin=part.origin))
             by_path[entry.path] = entry
+    _refuse_unsafe_paths(by_path)
     entries = tuple(by_path[path] for path in sorted(by_path))
     _refuse_files_as_folders(entries)
     return Archive(
@@ -98,17 +97,26 @@ def assemble(parts: Sequence[Part], path: Path) -> Archive:
     )
 
 
+def _refuse_unsafe_paths(paths: Iterable[str]) -> None:
+    """Check all paths, regardless of the reader, cache or interpreter that they come from."""
+    for path in paths:
+        if not is_safe_path(path):
+            raise ArchiveError.of(
+                f"{path!r} is not a path inside a layer", "remove the cache folder and run the command again"
+            )
+
+
 def _refuse_files_as_folders(entries: Iterable[Entry]) -> None:
     paths = {entry.path for entry in entries}
     for folder in sorted(folders(paths) & paths):
         inside = min(path for path in paths if path.startswith(f"{folder}/"))
-        message = f"{folder} is a file of one package, and of another the folder of {inside}"
-        raise ArchiveError.of(message, "they cannot be in one layer; leave one of them out")
+        message = f"{folder} is a file in one package and a folder in another ({inside})"
+        raise ArchiveError.of(message, "remove one of the packages from the layer")
 
 
 def _write(path: Path, entries: Sequence[Entry]) -> int:
     """Write the archive; return its size."""
-    with written_whole(path) as out, ExitStack() as stack:
+    with atomic_write(path) as out, ExitStack() as stack:
         paths = dict.fromkeys(entry.source for entry in entries if entry.source)
         sources = {path: stack.enter_context(path.open("rb", buffering=0)).fileno() for path in paths}
         out.writelines(_chunks(entries, sources))
@@ -116,7 +124,7 @@ def _write(path: Path, entries: Sequence[Entry]) -> int:
 
 
 def _chunks(entries: Sequence[Entry], sources: Mapping[Path, int]) -> Iterator[bytes]:
-    """Yield the archive piece by piece: each file behind its local header, then the central directory."""
+    """Yield the archive in chunks: each file after its local header, then the central directory."""
     directory: list[bytes] = []
     offset = 0
     for entry in entries:
@@ -138,7 +146,7 @@ def _chunks(entries: Sequence[Entry], sources: Mapping[Path, int]) -> Iterator[b
         directory.append(header + name)
         yield _LOCAL.pack(b"PK\3\4", *shared, 0) + name
         if entry.source:
-            yield from _read(entry, sources[entry.source])
+            yield from _compressed_bytes(entry, sources[entry.source])
         else:
             yield entry.data
         offset += _LOCAL.size + len(name) + entry.compressed_size
@@ -146,15 +154,15 @@ def _chunks(entries: Sequence[Entry], sources: Mapping[Path, int]) -> Iterator[b
     yield from _end(len(entries), offset, sum(len(part) for part in directory))
 
 
-def _read(entry: Entry, source: int) -> Iterator[bytes]:
-    location, end = entry.offset, entry.offset + entry.compressed_size
-    while location < end:
-        data = os.pread(source, min(end - location, _PIECE), location)
+def _compressed_bytes(entry: Entry, source: int) -> Iterator[bytes]:
+    offset, end = entry.offset, entry.offset + entry.compressed_size
+    while offset < end:
+        data = os.pread(source, min(end - offset, CHUNK), offset)
         if not data:
-            message = f"{entry.source} ended within {entry.path}"
-            raise ArchiveError.of(message, "another process changed it; run again")
+            message = f"{entry.source} is truncated within {entry.path}"
+            raise ArchiveError.of(message, "another process changed the file; run the command again")
         yield data
-        location += len(data)
+        offset += len(data)
 
 
 def _end(count: int, offset: int, size: int) -> Iterator[bytes]:

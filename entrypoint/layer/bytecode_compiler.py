@@ -1,9 +1,9 @@
-"""Compiles the modules of an archive to bytecode; run by an interpreter of the target's version.
+"""Compile the modules of an archive to bytecode; run by an interpreter of the target's version.
 
-It stands alone, needs nothing but the standard library of Python 3.9, and is started as a file in
-isolated mode. Arguments: a zip file of the modules by their path in the layer, and the one to write. The
-bytecode is of the kind `unchecked-hash` (PEP 552): it is taken for valid whatever date the source has,
-which is 1980-01-01 in a layer.
+This script needs only the standard library of Python 3.9, and is run as a file in isolated mode.
+Arguments: a zip file of modules by their path in the layer, and the zip file to write. The bytecode is
+of the kind `unchecked-hash` (PEP 552), which Python accepts regardless of the source's date; in a layer,
+that is 1980-01-01.
 """
 
 import importlib.util
@@ -19,21 +19,21 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def compiled(source, path):
-    """Return the bytes of a .pyc; SyntaxError or ValueError where the source is no Python of this version."""
+    """Return the bytes of a .pyc; SyntaxError or ValueError if the source is not valid for this Python."""
     code = compile(source, path, "exec", dont_inherit=True, optimize=0)
     flags = struct.pack("<I", UNCHECKED_HASH)
     return importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(source) + marshal.dumps(code)
 
 
 def cache_path(path):
-    """Return where the import system looks for the bytecode of a module."""
+    """Return the path at which the import system looks for the bytecode of a module."""
     folder, name = posixpath.split(path)
     tag = sys.implementation.cache_tag
     return posixpath.join(folder, "__pycache__", f"{name[: -len('.py')]}.{tag}.pyc")
 
 
 def main(archive, output):
-    """Compile everything that compiles; templates and code of another Python are no modules here."""
+    """Compile all modules; skip templates and code for other versions of Python."""
     os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
     with zipfile.ZipFile(archive) as modules, zipfile.ZipFile(output, "w") as bytecode:
         for path in sorted(modules.namelist()):

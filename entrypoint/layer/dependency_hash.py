@@ -1,9 +1,9 @@
-"""The dependency hash: what a layer is made of, told before it is made.
+"""The dependency hash: identifies the content of a layer before it is built.
 
-SHA-256 over canonical JSON (sorted keys, no spaces, ASCII) of what shapes a target's archive: the
-platform, the locked packages with the files that the lock allows, the repository's files and the
-manifest's options. It needs neither network nor build, so "has it changed?" costs one call to AWS. Any
-machine computes the same.
+SHA-256 over canonical JSON (sorted keys, no spaces, ASCII) of everything that determines a target's
+archive: the platform, the locked packages with the hashes of the lock, the repository's files, and the
+manifest's options. It needs neither network nor build, so one call to AWS shows whether a layer has
+changed. All machines compute the same hash.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from entrypoint.manifest.model import Layer
 from entrypoint.manifest.targets import AwsLayer, Target
 
 _SCHEMA = 1
-"""Raised when archives of the same packages come out differently: every layer is then published anew."""
+"""Increment when archives of the same packages change: every layer is then published again."""
 
 
 def dependency_hash(target: Target, lock: Lock, files: Sequence[RepositoryFile]) -> str:
@@ -35,21 +35,21 @@ def dependency_hash(target: Target, lock: Lock, files: Sequence[RepositoryFile])
 
 
 def _options(layer: Layer, lock: Lock) -> dict[str, object]:
-    """Return what shapes the archive; defaults are left out, so that new options change no hash."""
+    """Return the options that affect the archive, without defaults, so that new options change no hash."""
     options: dict[str, object] = {
         "exclude": layer.exclude or None,
         "strip": layer.strip or None,
         "bytecode": layer.bytecode,
-        **_compiling(layer, lock),
+        **_compile_options(layer, lock),
     }
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _compiling(layer: Layer, lock: Lock) -> dict[str, object]:
-    """Return what is compiled, and where.
+def _compile_options(layer: Layer, lock: Lock) -> dict[str, object]:
+    """Return the packages that are compiled, and the builder.
 
-    A lock of the user's own does not tell which packages have no wheel; there, a builder of the user's
-    choice counts as well.
+    A lock that another tool wrote does not say which packages have no wheel, so with such a lock the
+    builder is included if the user chose it.
     """
     compiled = sorted(pin.name for pin in lock.pins if pin.from_source)
     chosen = layer.builder_image != DEFAULT_BUILDER or layer.system_packages
@@ -64,7 +64,7 @@ def layer_hashes(
     locks: Mapping[Target, Lock],
     files: Mapping[Target, Sequence[RepositoryFile]],
 ) -> dict[str, str]:
-    """Return each AWS layer's hash by name; one that holds several targets covers them all."""
+    """Return the hash of each AWS layer by name; it covers all targets of the layer."""
     hashes = {}
     for layer in layers:
         parts = [dependency_hash(target, locks[target], files[target]) for target in layer.targets]

@@ -1,7 +1,7 @@
-"""A verified archive and the JSON that stands beside it: for people, scanners, and jobs that come later.
+"""The JSON description beside a verified archive, for people, scanners, and later jobs.
 
-A job of its own may build an archive and another one publish it: what was written here is read there, and
-both the archive's bytes and what it was made for are compared before it is believed.
+One job may build an archive and another publish it. The later job reads the description, and uses the
+archive only if its digest and its dependency hash match.
 """
 
 import hashlib
@@ -10,20 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from entrypoint.errors import Diagnostic, VerifyError
+from entrypoint.errors import Diagnostic, Severity, VerifyError
 from entrypoint.files import write_text
 from entrypoint.layer.assemble import Archive
 from entrypoint.layer.layout import Part
-from entrypoint.layer.verify import Finding
 from entrypoint.manifest.targets import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltPackage:
-    """What a package, or a place of the repository, takes of an archive; sizes in bytes."""
+    """A package, or a path of the repository, in an archive; sizes in bytes."""
 
     name: str
-    #: The wheel's file name, or the place again.
+    #: The wheel's file name, or the path again.
     origin: str
     compressed_size: int
     size: int
@@ -31,21 +30,21 @@ class BuiltPackage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltArchive:
-    """An archive that was verified, here or in a job before; sizes in bytes, `sha256` is hex."""
+    """An archive that was verified, by this job or an earlier one; sizes in bytes, `sha256` is hex."""
 
     path: Path
     sha256: str
     compressed_size: int
     unzipped_size: int
     packages: tuple[BuiltPackage, ...]
-    #: What the rules warned of.
+    #: Warnings of the rules.
     findings: tuple[Diagnostic, ...] = ()
 
 
 def describe(
-    archive: Archive, target: Target, dependency_hash: str, findings: Sequence[Finding] = ()
+    archive: Archive, target: Target, dependency_hash: str, findings: Sequence[Diagnostic] = ()
 ) -> BuiltArchive:
-    """Write `<archive>.json` beside the archive, whole or not at all; return what it says."""
+    """Write `<archive>.json` beside the archive, atomically; return its content."""
     description = {
         "target": str(target),
         "layer": target.layer.name,
@@ -71,15 +70,15 @@ def describe(
 
 
 def read_described(folder: Path, target: Target, dependency_hash: str) -> BuiltArchive:
-    """Find the archive of a target in a folder, at any depth, and make sure that it is what it says.
+    """Find the archive of a target in a folder, at any depth, and check it against its description.
 
     Raises:
-        VerifyError: where there is none, or it is another, or was made for something else.
+        VerifyError: if there is none, or it does not match its description or the dependency hash.
     """
-    hint = f"build it from this very commit: lambda-layers build --target {target}"
+    hint = f"build it from this commit: lambda-layers build --target {target}"
     paths = sorted(folder.rglob(f"{target}.json"))
     if not paths:
-        raise VerifyError.of(f"there is no archive of {target} below {folder}", hint)
+        raise VerifyError.of(f"no archive of {target} found in {folder}", hint)
     path = paths[0]
     try:
         description = json.loads(path.read_text("utf-8"))
@@ -88,18 +87,20 @@ def read_described(folder: Path, target: Target, dependency_hash: str) -> BuiltA
         with built.path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise VerifyError(Diagnostic(f"{path} does not describe an archive: {error}", hint)) from None
+        raise VerifyError(
+            Diagnostic(f"{path} is not a valid description of an archive: {error}", hint)
+        ) from None
     if made_for != (str(target), f"sha256:{dependency_hash}"):
-        raise VerifyError.of(f"{built.path} was built of other packages, files or options", hint)
+        raise VerifyError.of(f"{built.path} was built from other packages, files or options", hint)
     if sha256 != built.sha256:
-        raise VerifyError.of(f"{built.path} is not the archive that {path.name} describes", hint)
+        raise VerifyError.of(f"{built.path} does not match its description in {path.name}", hint)
     return built
 
 
 def _built(path: Path, description: dict[str, object]) -> BuiltArchive:
     file, packages, findings = description["zip"], description["packages"], description.get("findings", [])
     if not isinstance(file, dict) or not isinstance(packages, list) or not isinstance(findings, list):
-        raise TypeError("it is no description of ours")
+        raise TypeError("unexpected structure")
     return BuiltArchive(
         path=path.with_suffix(".zip"),
         sha256=str(file["sha256"]),
@@ -115,7 +116,10 @@ def _built(path: Path, description: dict[str, object]) -> BuiltArchive:
             for each in packages
         ),
         findings=tuple(
-            Diagnostic(str(each["message"]), str(each["hint"]), rule=str(each["rule"])) for each in findings
+            Diagnostic(
+                str(each["message"]), str(each["hint"]), rule=str(each["rule"]), severity=Severity.WARNING
+            )
+            for each in findings
         ),
     )
 

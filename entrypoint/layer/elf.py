@@ -1,4 +1,4 @@
-"""What an ELF file asks of the machine that loads it: the only importer of pyelftools."""
+"""The requirements of ELF files: the only importer of pyelftools."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
 from entrypoint.layer.symbols import size_of_symbols
-from entrypoint.wheels.pieces import pieces
+from entrypoint.wheels.chunks import chunks
 
 MAGIC = b"\x7fELF"
 _MACHINES = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}
-# pyelftools lets errors of the parsing underneath through where a header lies about its offsets and sizes.
+# Errors that pyelftools raises for headers with wrong offsets and sizes.
 _DAMAGED = (
     ELFError,
     AttributeError,
@@ -30,24 +30,24 @@ _DAMAGED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ElfFacts:
-    """A shared object's or executable's needs."""
+    """The requirements of a shared object or executable."""
 
-    #: As in wheel tags (x86_64, aarch64), or the ELF header's own name for any other machine.
+    #: As in wheel tags (x86_64, aarch64); for other machines, the name in the ELF header.
     machine: str
-    #: The symbol versions it needs of other libraries, as `libc.so.6 GLIBC_2.28`.
+    #: The symbol versions that it requires from other libraries, as `libc.so.6 GLIBC_2.28`.
     versions: tuple[str, ...]
     #: The libraries it is linked to (DT_NEEDED), by soname.
     needed: tuple[str, ...]
-    #: The name that others need it by (DT_SONAME).
+    #: The name by which other files link to it (DT_SONAME).
     soname: str | None
-    #: Where it looks for them before the system does (DT_RUNPATH, else DT_RPATH).
+    #: Where the loader looks for libraries before the system's folders (DT_RUNPATH, else DT_RPATH).
     search_path: tuple[str, ...]
-    #: How many bytes of it only debuggers read.
+    #: The size in bytes of symbols and debug sections.
     symbols: int = field(default=0, compare=False)
 
 
 def read(file: IO[bytes]) -> ElfFacts:
-    """Return the facts of an ELF file; ValueError where it is damaged."""
+    """Return the facts of an ELF file; ValueError if it is damaged."""
     try:
         elf = ELFFile(file)
         machine = str(elf["e_machine"])
@@ -77,16 +77,16 @@ def _symbols(file: IO[bytes]) -> int:
     try:
         return size_of_symbols(file)
     except ValueError:
-        return 0  # nothing that we could take out
+        return 0  # none that can be removed
 
 
 def image(file: IO[bytes]) -> tuple[object, ...]:
-    """Return what the loader makes of an ELF file: two files with the same image are the same to it.
+    """Return what the loader maps of an ELF file; files with the same image behave the same.
 
-    Where in the file things stand is no part of it, only that they can be mapped from there.
+    Offsets in the file are not part of the image, but must allow mapping.
 
     Raises:
-        ValueError: where the file is damaged, or a segment does not stand where it can be mapped from.
+        ValueError: if the file is damaged, or the offset of a segment does not allow mapping.
     """
     try:
         elf = ELFFile(file)
@@ -110,20 +110,20 @@ def image(file: IO[bytes]) -> tuple[object, ...]:
 
 
 def _digest(file: IO[bytes], start: int, end: int, without: tuple[tuple[int, int], ...]) -> bytes:
-    """Return the hash of a part of the file, but for the headers in it: their fields are compared."""
+    """Return the hash of a range of the file without the headers in it, whose fields are compared."""
     digest = hashlib.sha256()
     for hidden in sorted(without):
-        first, last = (min(max(location, start), end) for location in hidden)
-        for piece in pieces(file, start, first):
-            digest.update(piece)
+        first, last = (min(max(offset, start), end) for offset in hidden)
+        for chunk in chunks(file, start, first):
+            digest.update(chunk)
         start = last
-    for piece in pieces(file, start, end):
-        digest.update(piece)
+    for chunk in chunks(file, start, end):
+        digest.update(chunk)
     return digest.digest()
 
 
 def _tags(elf: ELFFile, name: str) -> tuple[str, ...]:
-    """Return the strings of the dynamic section's tags of one kind, such as DT_NEEDED."""
+    """Return the strings of one kind of tag in the dynamic section, such as DT_NEEDED."""
     return tuple(
         str(getattr(tag, name))
         for segment in elf.iter_segments("PT_DYNAMIC")

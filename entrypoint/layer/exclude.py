@@ -1,6 +1,6 @@
-"""What a layer leaves out: patterns as in .gitignore, and presets for what is rarely imported.
+"""Exclude files from a layer: patterns as in .gitignore, and presets for files that are rarely imported.
 
-A package's own .dist-info is always kept, so that importlib.metadata and entry points go on working.
+The .dist-info folders of packages are always kept, because importlib.metadata and entry points need them.
 """
 
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ _PRESETS = {
     "stubs": ("*.pyi", "*-stubs/"),
     "docs": ("*/**/docs/", "*/**/doc/", "*/**/examples/", "*.md", "*.rst"),
 }
-"""Folders count within packages only: a package that is itself named tests or docs is somebody's choice."""
+"""Folders match only inside packages, so that a package named tests or docs is kept."""
 
 
 class Exclusion:
-    """Tells which paths of a layer are left out."""
+    """The paths that a layer excludes."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
         lines = [line for pattern in patterns for line in _PRESETS.get(pattern, (pattern,))]
@@ -31,12 +31,12 @@ class Exclusion:
         self.is_empty = not patterns
 
     def __call__(self, path: str) -> bool:
-        """Tell whether a path is left out; patterns count from python/ where it is below that."""
+        """Whether a path is excluded; patterns for paths below python/ are relative to it."""
         path = path.removeprefix(ROOT)
         return not path.partition("/")[0].endswith(".dist-info") and self._spec.match_file(path)
 
     def applied(self, part: "Part") -> "Part":
-        """Return the part without what is left out."""
+        """Return the part without excluded files."""
         if self.is_empty:
             return part
         return replace(

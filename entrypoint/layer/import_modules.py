@@ -1,8 +1,8 @@
-"""Imports modules from a layer, each in a process of its own; run in the runtime's image.
+"""Import the modules of a layer, each in a separate process; run in the runtime's image.
 
-It stands alone, for Python 3.9 and later. `layer.zip` is unpacked beside it as Lambda would under /opt;
-`modules.json` lists what to import. `out/failures.json` tells what could not be, with the last lines of
-the interpreter's error.
+This script needs only the standard library of Python 3.9. It unpacks `layer.zip` beside itself, as
+Lambda does under /opt. `modules.json` lists the modules. `out/failures.json` maps each module that cannot
+be imported to the last line of the interpreter's error.
 """
 
 import json
@@ -16,20 +16,20 @@ CODE = "import sys; sys.path.insert(0, sys.argv[1]); __import__(sys.argv[2])"
 
 
 def failure(folder, module):
-    """Return why a module cannot be imported, or None where it can."""
+    """Return why a module cannot be imported, or None if it can."""
     command = [sys.executable, "-I", "-B", "-c", CODE, folder, module]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, cwd="/")
     except subprocess.TimeoutExpired:
-        return f"the import did not end within {SECONDS} s"
+        return f"the import did not finish within {SECONDS} s"
     if result.returncode == 0:
         return None
     lines = [line for line in result.stderr.strip().splitlines() if line.strip()]
-    return lines[-1] if lines else f"the interpreter ended with {result.returncode}"
+    return lines[-1] if lines else f"the interpreter exited with code {result.returncode}"
 
 
 def main():
-    """Unpack, import, and tell."""
+    """Unpack the layer, import the modules, and write the failures."""
     with zipfile.ZipFile("layer.zip") as archive:
         archive.extractall("opt")
     with open("modules.json", encoding="utf-8") as file:

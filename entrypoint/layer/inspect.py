@@ -1,61 +1,55 @@
-"""What one wheel holds, found out once: every member is unpacked and checked, every ELF file read.
+"""The contents of a wheel: all members are unpacked and checked, and all ELF files read.
 
-In: a fetched wheel. Out: its `Contents`. The answer depends on the wheel's bytes alone, so it is kept
-in the cache under the wheel's SHA-256.
+In: a wheel on disk. Out: its `Contents`, cached under the wheel's SHA-256, on which alone they depend.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
 
-from entrypoint.files import write_text
+from entrypoint.cache import Cache, Made
 from entrypoint.layer import elf
 from entrypoint.layer.elf import ElfFacts
 from entrypoint.wheels.fetch import Wheel
-from entrypoint.wheels.wheel import Member, read_content, read_members
+from entrypoint.wheels.wheel import Member, member_facts, members_of, read_content, read_members
 
 _FORMAT = 5
-"""Raised whenever the checks or the facts change, so that older answers are not believed."""
+"""Increment when the checks or the facts change, so that existing entries are not reused."""
+_KIND = f"inspected/{_FORMAT}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """A wheel whose every byte was read: its members, its needs, and the facts of its ELF files."""
+    """A wheel whose bytes were all checked: its members, metadata, and the facts of its ELF files."""
 
     wheel: Wheel
     members: tuple[Member, ...]
-    #: Requires-Dist and Requires-Python of its METADATA.
+    #: Requires-Dist and Requires-Python in its METADATA.
     requires: tuple[str, ...]
     requires_python: str | None
-    #: An SPDX expression, or what else its METADATA says of its licence in a line.
+    #: An SPDX expression, or another description of the license in one line, from its METADATA.
     license: str | None
     elf: Mapping[str, ElfFacts]
-    #: ELF files that could not be understood, with the reason.
+    #: ELF files that cannot be read, with the reason.
     damaged: Mapping[str, str]
 
 
 def inspect(wheel: Wheel, cache: Path) -> Contents:
-    """Return what the wheel holds, from the cache where it was inspected before.
+    """Return the contents of a wheel, from the cache if possible.
 
     Raises:
-        ArchiveError: where the wheel is damaged or not fit to be copied into a layer.
+        ArchiveError: if the wheel is damaged or cannot be copied into a layer.
     """
-    known = cache / "inspected" / str(_FORMAT) / f"{wheel.sha256}.json"
-    try:
-        return _contents(wheel, json.loads(known.read_bytes()))
-    except (OSError, ValueError, LookupError, TypeError):
-        facts = _inspect(wheel)
-        write_text(known, json.dumps(facts))
-        return _contents(wheel, facts)
+    entry = Cache(cache).get_or_make(_KIND, wheel.sha256, lambda _: Made(facts=_inspect(wheel)))
+    return _contents(wheel, entry.facts)
 
 
 def _inspect(wheel: Wheel) -> dict[str, Any]:
     members = read_members(wheel.path)
     facts: dict[str, Any] = {"elf": {}, "damaged": {}} | _metadata("")
-    facts["members"] = [list(astuple(member)) for member in members]
+    facts["members"] = member_facts(members)
     for member, content in read_content(wheel.path, members):
         if content.read(len(elf.MAGIC)) == elf.MAGIC:
             try:
@@ -69,23 +63,23 @@ def _inspect(wheel: Wheel) -> dict[str, Any]:
 
 
 def _metadata(text: str) -> dict[str, Any]:
-    """Return what counts of a METADATA: https://packaging.python.org/specifications/core-metadata/."""
+    """Return the relevant fields of METADATA: https://packaging.python.org/specifications/core-metadata/."""
     metadata = HeaderParser().parsestr(text)
     classifiers = (line.split(" :: ") for line in metadata.get_all("Classifier", []))
     classified = [parts[-1] for parts in classifiers if parts[0] == "License" and len(parts) > 1]
     written = metadata.get("License", "").strip()
-    in_a_line = written if "\n" not in written and written.upper() != "UNKNOWN" else ""
+    one_line = written if "\n" not in written and written.upper() != "UNKNOWN" else ""
     return {
         "requires": metadata.get_all("Requires-Dist", []),
         "requires_python": metadata.get("Requires-Python"),
-        "license": metadata.get("License-Expression") or in_a_line or " OR ".join(classified) or None,
+        "license": metadata.get("License-Expression") or one_line or " OR ".join(classified) or None,
     }
 
 
 def _contents(wheel: Wheel, facts: Mapping[str, Any]) -> Contents:
     return Contents(
         wheel=wheel,
-        members=tuple(Member(*values) for values in facts["members"]),
+        members=members_of(facts["members"]),
         requires=tuple(facts["requires"]),
         requires_python=facts["requires_python"],
         license=facts["license"],

@@ -1,9 +1,9 @@
-"""Where a wheel's files go inside a layer.
+"""The paths of a wheel's files in a layer.
 
 A layer is unpacked to /opt, and Lambda puts /opt/python on sys.path:
-https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html. A wheel's root goes under
-`python/` as it is; its `.data` schemes (PEP 427) go where `pip install --target` would put them, but
-for C headers, whose place there depends on the machine. Whatever moves is told to RECORD.
+https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html. A wheel's root becomes `python/`. The
+`.data` schemes (PEP 427) go where `pip install --target` puts them, except for C headers, whose path in
+pip depends on the machine. RECORD is updated for moved files.
 """
 
 import base64
@@ -24,11 +24,12 @@ from entrypoint.wheels.wheel import RAW_METHODS, Member, read_content
 
 _SCHEMES = {"purelib": "", "platlib": "", "data": "", "scripts": "bin/", "headers": "include/"}
 _SHEBANG = b"#!python"
+_USE_ANOTHER = "use another build of the package, or report the problem to its maintainers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A file of the layer: its path, and its compressed bytes in `source` or, where made anew, in `data`."""
+    """A file of the layer; its compressed bytes are in the file `source` at `offset`, or in `data`."""
 
     path: str
     executable: bool
@@ -43,35 +44,35 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What one wheel, or one place in the user's repository, brings into a layer."""
+    """The files of one wheel, or of the user's repository, in a layer."""
 
-    #: The project's name, or the place as the manifest names it.
+    #: The project's name, or the path as in the manifest.
     name: str
-    #: The wheel's file name, or the place again.
+    #: The wheel's file name, or the path again.
     origin: str
     entries: tuple[Entry, ...]
-    #: The facts of its ELF files by their path in the layer, and those that could not be understood.
+    #: The facts of its ELF files, and the reasons why others cannot be read, by path in the layer.
     elf: Mapping[str, ElfFacts]
     damaged: Mapping[str, str]
-    #: None for a place in the repository.
+    #: None for files of the repository.
     contents: Contents | None = None
 
     @property
     def size(self) -> int:
-        """Bytes once unzipped."""
+        """Unzipped size in bytes."""
         return sum(entry.size for entry in self.entries)
 
     @property
     def compressed_size(self) -> int:
-        """Bytes in the archive, without the headers."""
+        """Size in the archive in bytes, without headers."""
         return sum(entry.compressed_size for entry in self.entries)
 
 
 def lay_out(contents: Contents, runtime: Runtime) -> Part:
-    """Return what the wheel brings into a layer for the runtime.
+    """Return the wheel's part of a layer for the runtime.
 
     Raises:
-        ArchiveError: where the wheel has no metadata, or a `.data` scheme that does not exist.
+        ArchiveError: if the wheel has no RECORD, or an unknown `.data` scheme.
     """
     wheel = contents.wheel
     members = {member.path: member for member in contents.members}
@@ -105,7 +106,7 @@ def lay_out(contents: Contents, runtime: Runtime) -> Part:
 
 
 def compressed(path: str, content: bytes, *, executable: bool, level: int = 9) -> Entry:
-    """Return an entry for bytes that stand in no wheel as they are."""
+    """Return an entry for content that is not copied from an archive."""
     deflater = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     data = deflater.compress(content) + deflater.flush()
     return Entry(
@@ -123,8 +124,8 @@ def _record_path(contents: Contents) -> str:
     records = {member.path for member in contents.members if member.path.endswith(".dist-info/RECORD")}
     roots = [path for path in records if path.count("/") == 1]
     if len(roots) != 1:
-        message = f"{contents.wheel.filename} has {len(roots)} .dist-info/RECORD files, where a wheel has one"
-        raise ArchiveError.of(message, "get another build of it, or report it to its maintainers")
+        message = f"{contents.wheel.filename} has {len(roots)} .dist-info/RECORD files, expected one"
+        raise ArchiveError.of(message, _USE_ANOTHER)
     return roots[0]
 
 
@@ -136,16 +137,15 @@ def _moved(contents: Contents) -> Iterator[tuple[str, str]]:
             continue
         scheme, _, name = rest.partition("/")
         if scheme not in _SCHEMES or not name:
-            message = f"{contents.wheel.filename}: {member.path} names the scheme {scheme!r}, "
-            message += "which no installer knows"
-            hint = f"a wheel may hold {', '.join(_SCHEMES)} there; report it to its maintainers"
+            message = f"{contents.wheel.filename}: {member.path} is in the unknown scheme {scheme!r}"
+            hint = f"the schemes are {', '.join(_SCHEMES)}; report the problem to the package's maintainers"
             raise ArchiveError.of(message, hint)
         package = folder.partition("-")[0] + "/" if scheme == "headers" else ""
         yield member.path, _SCHEMES[scheme] + package + name
 
 
 def _rewritten(contents: Contents, moved: Mapping[str, str], runtime: Runtime) -> Iterator[tuple[str, bytes]]:
-    """Yield the files whose bytes cannot be copied: scripts for `#!python`, and rare compression methods."""
+    """Yield the files that cannot be copied: scripts with `#!python`, and rare compression methods."""
     odd = [
         member
         for member in contents.members
@@ -161,40 +161,40 @@ def _rewritten(contents: Contents, moved: Mapping[str, str], runtime: Runtime) -
 
 
 def record_hash(sha256: bytes, size: int) -> tuple[str, str]:
-    """Return what RECORD says of a file with this digest and size."""
+    """Return the fields of RECORD for a file with this digest and size."""
     return f"sha256={base64.urlsafe_b64encode(sha256).rstrip(b'=').decode()}", str(size)
 
 
 def new_record(
     record: bytes, moved: Mapping[str, str], hashes: Mapping[str, tuple[str, str]], *, origin: str
 ) -> bytes:
-    """Return RECORD with the new paths, and new hashes where content changed.
+    """Return RECORD with the new paths, and with new hashes for changed files.
 
     Raises:
-        ArchiveError: where it is none.
+        ArchiveError: if RECORD cannot be read.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     try:
         rows = list(csv.reader(io.StringIO(record.decode(), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
-        message = f"{origin}: its RECORD cannot be read: {error}"
-        raise ArchiveError.of(message, "get another build of it, or report it to its maintainers") from None
-    for path, *told in filter(None, rows):
-        is_changed = path in hashes and any(told)
-        writer.writerow([moved.get(path, path), *(hashes[path] if is_changed else told)])
+        message = f"{origin}: cannot read RECORD: {error}"
+        raise ArchiveError.of(message, _USE_ANOTHER) from None
+    for path, *fields in filter(None, rows):
+        is_changed = path in hashes and any(fields)
+        writer.writerow([moved.get(path, path), *(hashes[path] if is_changed else fields)])
     return out.getvalue().encode()
 
 
-def identity(part: Part, entries: Sequence[Entry]) -> str:
-    """Identify some of a part's files: by the wheel and their paths, or by the repository's own bytes."""
+def cache_key(part: Part, entries: Sequence[Entry]) -> str:
+    """Return a cache key for files of a part: by wheel and paths, or by content for repository files."""
     origin = part.contents.wheel.sha256 if part.contents else ""
     known = [[entry.path, "" if origin else hashlib.sha256(entry.data).hexdigest()] for entry in entries]
     return hashlib.sha256(json.dumps([origin, known]).encode()).hexdigest()
 
 
 def copied(path: str, member: Member, archive: Path) -> Entry:
-    """Return an entry for a member of an archive whose compressed bytes are copied."""
+    """Return an entry whose compressed bytes are copied from a member of an archive."""
     return Entry(
         path=path,
         executable=member.executable,

@@ -1,8 +1,8 @@
-"""Files of the user's repository that go into a layer: `include` under python/, `content` into /opt as it is.
+"""Files of the user's repository in a layer: `include` under python/, `content` directly in /opt.
 
-In: a layer of the manifest. Out: the files with their places and modes, hashed for the dependency hash.
-What git ignores is not included; `content` is taken whole, for what is built into bin/ and lib/ is often
-ignored by git.
+In: a layer of the manifest. Out: the files with their paths and modes, hashed for the dependency hash.
+`include` leaves out files that git ignores. `content` does not, because build outputs in bin/ and lib/ are
+often ignored by git.
 """
 
 import hashlib
@@ -23,26 +23,26 @@ _NEVER = GitIgnoreSpec.from_lines(["__pycache__/", "*.pyc", ".git/"])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryFile:
-    """A file of the repository and the path that it gets in the layer."""
+    """A file of the repository and its path in the layer."""
 
     source: Path
     path: str
     executable: bool
 
     def digest(self) -> tuple[str, bool, str]:
-        """Return what of it shapes the layer: path, mode and SHA-256."""
+        """Return what affects the layer: path in the layer, whether it is executable, and SHA-256."""
         with self.source.open("rb") as file:
             return self.path, self.executable, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def repository_files(layer: Layer) -> tuple[RepositoryFile, ...]:
-    """Find the layer's files, sorted by path, without what it excludes.
+    """Return the layer's files, sorted by path, without excluded ones.
 
     Raises:
-        ArchiveError: where a link leads out of the folder that is taken, or to nothing.
+        ArchiveError: if a link is broken, or points outside its folder or to a parent folder.
     """
     problems: list[Diagnostic] = []
-    found = [file for place in layer.include for file in _included(place, layer, problems)]
+    found = [file for path in layer.include for file in _included(path, layer, problems)]
     if layer.content:
         found += _files(layer.content, layer.content, "", layer, problems)
     if problems:
@@ -51,12 +51,12 @@ def repository_files(layer: Layer) -> tuple[RepositoryFile, ...]:
     return tuple(sorted((f for f in found if not excluded(f.path)), key=lambda file: file.path))
 
 
-def _included(place: Path, layer: Layer, problems: list[Diagnostic]) -> Iterator[RepositoryFile]:
-    """Yield a module, or the files of a package or folder under its own name."""
-    if place.is_file():
-        yield _file(place, ROOT + place.name)
+def _included(path: Path, layer: Layer, problems: list[Diagnostic]) -> Iterator[RepositoryFile]:
+    """Yield a module, or the files of a package or folder under the folder's name."""
+    if path.is_file():
+        yield _file(path, ROOT + path.name)
         return
-    for file in _files(place, place, f"{ROOT}{place.name}/", layer, problems):
+    for file in _files(path, path, f"{ROOT}{path.name}/", layer, problems):
         if not _NEVER.match_file(file.path) and not _is_ignored(file.source):
             yield file
 
@@ -67,12 +67,12 @@ def _files(
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         path = Path(entry.path)
         if entry.is_symlink() and not (path.exists() and path.resolve().is_relative_to(top.resolve())):
-            message = f"{path} is a link to nothing, or out of {top.name}"
-            problems.append(Diagnostic(message, "put the file itself there", layer.location))
+            message = f"{path} is a broken link, or points outside {top.name}"
+            problems.append(Diagnostic(message, "replace the link with the file", layer.location))
         elif entry.is_dir():
             if entry.is_symlink() and top.resolve().is_relative_to(path.resolve()):
-                message = f"{path} is a link to its own folder"
-                problems.append(Diagnostic(message, "remove it", layer.location))
+                message = f"{path} is a link to a folder that contains it"
+                problems.append(Diagnostic(message, "remove the link", layer.location))
             else:
                 yield from _files(path, top, f"{prefix}{entry.name}/", layer, problems)
         elif entry.is_file():
@@ -84,13 +84,13 @@ def _file(path: Path, name: str) -> RepositoryFile:
 
 
 def _is_ignored(path: Path) -> bool:
-    """Tell whether git ignores a file, by the .gitignore files from the repository's top down to it."""
+    """Whether git ignores a file, according to the .gitignore files of its folder and its parents."""
     for folder in path.parents:
         ignore = folder / ".gitignore"
         if ignore.is_file():
             spec = GitIgnoreSpec.from_lines(ignore.read_text("utf-8", "replace").splitlines())
             verdict = spec.check_file(path.relative_to(folder).as_posix()).include
-            if verdict is not None:  # the file nearest to the path has the last word
+            if verdict is not None:  # the nearest .gitignore takes precedence
                 return verdict
         if (folder / ".git").exists():
             return False

@@ -1,4 +1,4 @@
-"""Files of the repository -> their part of a layer."""
+"""The part of a layer with the files of the repository."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -11,7 +11,7 @@ from entrypoint.manifest.model import Layer
 
 
 def repository_part(layer: Layer, files: Sequence[RepositoryFile]) -> Part:
-    """Return the files as a part of the layer."""
+    """Return a part with these files."""
     facts: dict[str, ElfFacts] = {}
     damaged: dict[str, str] = {}
     entries = []

@@ -1,4 +1,4 @@
-"""The image of a runtime: what Lambda itself runs, as far as AWS gives it away."""
+"""The public image of a runtime."""
 
 from entrypoint.manifest.runtimes import Platform
 from entrypoint.wheels.source_builds import BuildEnvironment
@@ -7,7 +7,7 @@ _IMAGE = "public.ecr.aws/lambda/python:{version}-{architecture}"
 
 
 def runtime_image(platform: Platform) -> BuildEnvironment:
-    """Return the place where code runs most as it would in Lambda."""
+    """Return the build environment that is most similar to Lambda."""
     version = ".".join(map(str, platform.runtime.python_version or ()))
     image = _IMAGE.format(version=version, architecture=platform.architecture)
     return BuildEnvironment(platform=platform, image=image, chosen=True)

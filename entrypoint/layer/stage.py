@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from entrypoint.errors import Diagnostic, VerifyError
+from entrypoint.errors import Diagnostic, Severity, VerifyError
 from entrypoint.layer.assemble import Archive, assemble
 from entrypoint.layer.bytecode import Bytecode, Interpreter
 from entrypoint.layer.dependency_hash import dependency_hash
@@ -16,7 +16,7 @@ from entrypoint.layer.layout import Part, lay_out
 from entrypoint.layer.repository_files import RepositoryFile, repository_files
 from entrypoint.layer.repository_part import repository_part
 from entrypoint.layer.strip import Strip
-from entrypoint.layer.verify import Finding, Severity, verify
+from entrypoint.layer.verify import is_error, labelled, verify
 from entrypoint.layer.verify.imports import RULE, check_imports
 from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.lock.lock_file import Lock
@@ -81,8 +81,7 @@ class Archives:
         built = {}
         for target, archive in archives.items():
             digest = dependency_hash(target, locks[target], files[target])
-            own = [finding for finding in warnings if finding.target == target]
-            built[target] = describe(archive, target, digest, own)
+            built[target] = describe(archive, target, digest, warnings[target])
             finished(target, archive, built[target])
         _refuse_differences(self.project.layers, built)
         return built
@@ -161,24 +160,28 @@ class Archives:
             )
         return found
 
-    def _verify(self, archives: Mapping[Target, Archive]) -> list[Finding]:
-        """Return the warnings; raise the errors, after deleting their archives."""
-        findings = [finding for target, archive in archives.items() for finding in verify(archive, target)]
-        findings += [finding for found in self._try_imports(archives, findings) for finding in found]
-        warnings = [finding for finding in findings if finding.severity is Severity.WARNING]
-        self.progress.warn(finding.problem for finding in warnings)
-        errors = [finding for finding in findings if finding.severity is Severity.ERROR]
-        for target in {finding.target for finding in errors}:
+    def _verify(self, archives: Mapping[Target, Archive]) -> dict[Target, tuple[Diagnostic, ...]]:
+        """Return the warnings for each target; raise the errors, after deleting their archives."""
+        findings = {target: verify(archive, target) for target, archive in archives.items()}
+        for target, found in self._check_imports(archives, findings).items():
+            findings[target] += found
+        warnings = {
+            target: tuple(each for each in found if each.severity is Severity.WARNING)
+            for target, found in findings.items()
+        }
+        self.progress.warn(labelled(each, target) for target, found in warnings.items() for each in found)
+        errors = {target: tuple(filter(is_error, found)) for target, found in findings.items()}
+        for target in (target for target, found in errors.items() if found):
             archives[target].path.unlink(missing_ok=True)
-        if errors:
-            raise VerifyError(*(finding.problem for finding in errors))
+        if any(errors.values()):
+            raise VerifyError(*(labelled(each, target) for target, found in errors.items() for each in found))
         return warnings
 
-    def _try_imports(
-        self, archives: Mapping[Target, Archive], findings: Sequence[Finding]
-    ) -> tuple[tuple[Finding, ...], ...]:
-        """Import the modules of layers with `verify: import`, where the static rules found no error."""
-        failed = {finding.target for finding in findings if finding.severity is Severity.ERROR}
+    def _check_imports(
+        self, archives: Mapping[Target, Archive], findings: Mapping[Target, Sequence[Diagnostic]]
+    ) -> dict[Target, tuple[Diagnostic, ...]]:
+        """Import the modules of layers with `verify: import`, unless the static rules found an error."""
+        failed = {target for target, found in findings.items() if any(map(is_error, found))}
         asking = [
             target
             for target in archives
@@ -186,7 +189,8 @@ class Archives:
         ]
         for target in asking:
             self.progress.say(f"importing the modules of {target} in its runtime's image")
-        return for_each(asking, lambda target: check_imports(archives[target], target, self.builders))
+        found = for_each(asking, lambda target: check_imports(archives[target], target, self.builders))
+        return dict(zip(asking, found, strict=True))
 
 
 def _parts(target: Target, contents: Iterable[Contents], files: tuple[RepositoryFile, ...]) -> list[Part]:

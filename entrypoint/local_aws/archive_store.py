@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
-from entrypoint.files import written_whole
+from entrypoint.files import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +40,7 @@ class ArchiveStore:
         if self._folder is None:
             self._held[_hex(sha256)] = content
         else:
-            with written_whole(self._folder / f"{_hex(sha256)}.zip") as file:
+            with atomic_write(self._folder / f"{_hex(sha256)}.zip") as file:
                 file.write(content)
 
     def keep_only(self, wanted: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from entrypoint import __version__
 from entrypoint.errors import AuditError, Diagnostic, LayersError, Location, Severity
-from entrypoint.layer.verify import RULES, imports
+from entrypoint.layer.verify import SUMMARIES
 from entrypoint.lock.advisories import RULE as VULNERABILITY
 from entrypoint.release.findings import RULE as DOCTOR
 from entrypoint.release.status import RULE as DRIFT
@@ -61,23 +61,19 @@ def _location(location: Location) -> dict[str, Any]:
 
 
 def _rules(used: set[str]) -> Iterator[dict[str, Any]]:
-    kinds = {_kind(kind): kind.summary for kind in LayersError.__subclasses__()}
-    checks = {name: check.__doc__ or "" for name, check in RULES.items()}
-    checks[imports.RULE] = imports.__doc__ or ""
-    told = (
-        kinds
-        | checks
-        | {
-            _NOTICE: "A warning",
-            VULNERABILITY: AuditError.summary,
-            DRIFT: "AWS differs from the manifest",
-            DOCTOR: "A function's network, role or concurrency has a problem",
-        }
-    )
+    texts = {_kind(kind): kind.summary for kind in LayersError.__subclasses__()}
+    texts |= SUMMARIES
+    texts |= {
+        _NOTICE: "A warning.",
+        VULNERABILITY: AuditError.summary,
+        DRIFT: "AWS differs from the manifest.",
+        DOCTOR: "A function's network, role or concurrency has a problem.",
+    }
     for rule in sorted(used):
-        text = told[rule].partition("\n")[0]
-        page = f"{_HOME}/blob/main/docs/rules.md#{rule}" if rule in checks else f"{_HOME}#locally-with-docker"
-        yield {"id": rule, "shortDescription": {"text": text}, "helpUri": page}
+        page = (
+            f"{_HOME}/blob/main/docs/rules.md#{rule}" if rule in SUMMARIES else f"{_HOME}#locally-with-docker"
+        )
+        yield {"id": rule, "shortDescription": {"text": texts[rule]}, "helpUri": _HOME + page}
 
 
 def _kind(error: type[LayersError]) -> str:

@@ -1,10 +1,10 @@
-"""Builds one wheel; runs in the builder, not here, with its Python's standard library and pip alone.
+"""Build one wheel. This script runs in the builder, with only the standard library and pip of its Python.
 
 In: the current folder with `job.json` and the sdist. Out: `out/` with the wheel and `record.json`, which
-names every build requirement with its version and hash. The steps are those of any frontend (PEP 517,
-PEP 518), taken one by one, because `pip wheel` tells nobody what it installed in order to build.
+lists every build requirement with its version and hash. The steps are those of any frontend (PEP 517,
+PEP 518), taken one by one, because `pip wheel` does not report the build requirements it installs.
 
-Must run on the oldest runtime's Python. `tests/wheels/test_source_builds.py` runs it for real.
+It must run on the oldest runtime's Python. `tests/wheels/test_source_builds.py` runs it for real.
 """
 
 import importlib
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 NOTE = "lambda-layers: "
-"""Begins the lines that tell people what is being done; the rest is the tools' own output."""
+"""Prefix of the lines that report progress; other lines are the output of the tools."""
 _INSTALLERS = (
     ("dnf", ("install", "-y", "--setopt=install_weak_deps=False")),
     ("microdnf", ("install", "-y", "--setopt=install_weak_deps=0")),
@@ -27,7 +27,7 @@ _INSTALLERS = (
 
 
 def main() -> None:
-    """Do what the job asks for: install system packages, or build a wheel."""
+    """Run the job: install system packages, or build a wheel."""
     if sys.argv[1:2] == ["--hook"]:
         _call_hook(*sys.argv[2:])
         return
@@ -35,7 +35,9 @@ def main() -> None:
     os.umask(0o022)
     os.environ.update(job["environment"])
     settings = Path("settings/environment.json")
-    if settings.is_file():  # files, because they may hold credentials, and a command line can be read by all
+    if (
+        settings.is_file()
+    ):  # in files, because all users can read a command line, and the settings may contain credentials
         for name, value in json.loads(settings.read_text("utf-8")).items():
             is_path = value.startswith(f"{settings.parent}/")
             os.environ[name] = str(Path.cwd() / value) if is_path else value
@@ -54,7 +56,7 @@ def _install_system_packages(names: "list[str]") -> None:
                 _run([tool, "update"])
             _run([tool, *arguments, *names])
             return
-    sys.exit("there is neither dnf nor microdnf, yum or apt-get here")
+    sys.exit("no package manager found: expected dnf, microdnf, yum or apt-get")
 
 
 def _build(job: "dict[str, Any]") -> None:
@@ -64,7 +66,7 @@ def _build(job: "dict[str, Any]") -> None:
     shutil.unpack_archive(job["sdist"], here / "source")
     (source,) = (path for path in (here / "source").iterdir() if path.is_dir())
     python = here / "environment" / "bin" / "python"
-    # Without pip of its own: some images leave out what `venv` would install it from.
+    # Without pip: some images lack the files that `venv` installs it from.
     _run([sys.executable, "-I", "-m", "venv", "--without-pip", "environment"])
     os.environ["PATH"] = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
     installed = _install(python, job["requires"], "first")
@@ -101,9 +103,9 @@ def _hook(python: Path, source: Path, name: str, *arguments: str) -> Any:  # noq
 
 
 def _call_hook(name: str, answer: str, backend: str, *arguments: str) -> None:
-    """Call a hook of the build backend; runs in the build's own environment, in the source's folder."""
+    """Call a hook of the build backend, in the build's environment and the source's folder."""
     module, backend_path = json.loads(backend)
-    sys.path[:1] = backend_path  # in place of this script's folder, which is none of the backend's business
+    sys.path[:1] = backend_path  # replaces this script's folder
     module, _, attributes = module.partition(":")
     found: Any = importlib.import_module(module)
     for attribute in filter(None, attributes.split(".")):
@@ -117,11 +119,11 @@ def _run(command: "list[str]", folder: "Path | None" = None) -> None:
     sys.stdout.flush()
     code = subprocess.run(command, cwd=folder, check=False).returncode  # noqa: S603 - no shell in between
     if code:
-        sys.exit(f"{Path(command[0]).name} ended with {code}")
+        sys.exit(f"{Path(command[0]).name} failed with exit code {code}")
 
 
 def _note(text: str) -> None:
-    print(f"{NOTE}{text}", flush=True)  # noqa: T201 - this is how it tells
+    print(f"{NOTE}{text}", flush=True)  # noqa: T201 - the log
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Places to compile in: this machine where it is what the runtime is made of, else a container."""
+"""Builders: this machine if it is the same system as the runtime, else a container."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class SystemBuilders:
-    """Offers them; nothing is started before it is asked for. Threads may share it.
+    """Creates builders when they are first needed. Threads may share it.
 
     Args:
-        environment: this process' variables; none of them reaches a build, but for what leads to indexes.
-        say: hears what takes a while.
-        os_release: says which system this machine runs.
+        environment: this process's variables; builds get none of them except the settings of indexes.
+        say: reports slow steps.
+        os_release: identifies the system of this machine.
     """
 
     def __init__(
@@ -40,19 +40,19 @@ class SystemBuilders:
         self._settings: PipSettings | None = None
 
     def identity(self, build_environment: BuildEnvironment) -> str | None:
-        """Say what a builder would be made of, if that can be told without fetching anything."""
+        """Return the identity of a builder, if it is known without downloading anything."""
         if is_runtime(build_environment, self._environment, self._os_release):
             return self._here().identity
         return self._engine().identity(build_environment)
 
     def open(self, build_environment: BuildEnvironment, options: IndexOptions) -> Builder:
-        """Give a builder that sees these indexes."""
+        """Return a builder with access to these indexes."""
         is_here = is_runtime(build_environment, self._environment, self._os_release)
         builder: Builder = self._here() if is_here else self._engine().open(build_environment)
-        return _Furnished(builder, self._network(options))
+        return _BuilderWithIndexes(builder, self._network(options))
 
     def close(self) -> None:
-        """Remove what was started."""
+        """Remove all containers."""
         if self._containers is not None:
             self._containers.close()
 
@@ -76,8 +76,8 @@ class SystemBuilders:
 
 
 @dataclass(frozen=True, slots=True)
-class _Furnished:
-    """A builder with the settings that lead to the indexes, whose secrets it keeps to itself."""
+class _BuilderWithIndexes:
+    """A builder with the network settings of the indexes; their secrets are masked in its output."""
 
     _builder: Builder
     _network: NetworkSettings
@@ -99,10 +99,10 @@ class _Furnished:
         return self._builder.python
 
     def run(
-        self, files: Mapping[str, bytes], command: Sequence[str], *, said: Callable[[str], None]
+        self, files: Mapping[str, bytes], command: Sequence[str], *, on_output: Callable[[str], None]
     ) -> BuildResult:
         def masked(line: str) -> None:
-            said(self._network.mask(line))
+            on_output(self._network.mask(line))
 
-        outcome = self._builder.run({**files, **self._network.files}, command, said=masked)
+        outcome = self._builder.run({**files, **self._network.files}, command, on_output=masked)
         return replace(outcome, output=self._network.mask(outcome.output))

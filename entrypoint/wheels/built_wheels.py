@@ -1,7 +1,8 @@
-"""The wheels that were compiled before, each with a record of what it was compiled from and with.
+"""Wheels built from source earlier, each with a record of its sdist, builder and build requirements.
 
-They lie in the cache under `built/<key>/<builder>/`: the key is all that is known beforehand (sdist,
-platform, the builder's name, system packages), the folder in it is what that builder was made of.
+The key of a record covers everything known before the build: sdist, platform, name of the builder and
+system packages. Below the key there is a record for each builder, by its identity, and one for the
+latest build.
 """
 
 import hashlib
@@ -9,72 +10,57 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from entrypoint.files import write_text, written_whole
+from entrypoint.cache import Cache, Entry, Made
 from entrypoint.manifest.runtimes import Platform
 from entrypoint.wheels.fetch import Sdist, Wheel
 
 _FORMAT = 1
-"""Raised whenever wheels come out otherwise than before, so that older ones are not taken."""
-_RECORD = "record.json"
+"""Increment when builds change, so that existing wheels are not reused."""
+_KIND = f"built/{_FORMAT}"
+_LATEST = "latest"
 
 
 def built_key(sdist: Sdist, platform: Platform, image: str, system_packages: Sequence[str]) -> str:
-    """Name all that decides what is compiled, as far as it is known without a builder."""
+    """Return the key of a build, from everything that is known of it without a builder."""
     decisive = [_FORMAT, sdist.sha256, str(platform), image, sorted(system_packages)]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
 
 class BuiltWheels:
-    """The part of the cache that holds them."""
+    """Wheels built from source, in the cache."""
 
     def __init__(self, cache: Path) -> None:
-        self._folder = cache / "built"
+        self._cache = Cache(cache)
 
     def find(self, key: str, sdist: Sdist, builder: str | None) -> Wheel | None:
-        """Find a wheel: made by this builder or, where that cannot be told, the one made last."""
-        records = (self._folder / key).glob(f"*/{_RECORD}")
-        for record in sorted(records, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-            if builder is None or record.parent.name == _short(builder):
-                wheel = _read(record, sdist)
-                if wheel is not None:
-                    return wheel
-        return None
+        """Return the wheel that this builder built, or the latest one if its identity is unknown."""
+        entry = self._cache.get(_KIND, f"{key}/{_short(builder) if builder else _LATEST}")
+        return _wheel(sdist, entry) if entry else None
 
     def keep(
         self, key: str, sdist: Sdist, filename: str, data: bytes, built_from: Mapping[str, object]
     ) -> Wheel:
-        """Keep a wheel, whole or not at all; `built_from` names its builder's id."""
+        """Add a wheel; `built_from["builder"]["id"]` is the identity of its builder."""
         builder = built_from["builder"]
         identity = builder["id"] if isinstance(builder, Mapping) else ""
-        folder = self._folder / key / _short(str(identity))
-        with written_whole(folder / filename) as file:
-            file.write(data)
-        sha256 = hashlib.sha256(data).hexdigest()
-        record = {"filename": filename, "sha256": sha256, "builtFrom": built_from}
-        write_text(folder / _RECORD, json.dumps(record, indent=2) + "\n")
-        return _wheel(sdist, folder / filename, sha256, built_from)
+
+        def write(folder: Path) -> Made:
+            (folder / filename).write_bytes(data)
+            return Made(facts=built_from, file=folder / filename, store="wheels")
+
+        entry = self._cache.make(_KIND, f"{key}/{_short(str(identity))}", write)
+        self._cache.put(_KIND, f"{key}/{_LATEST}", entry)
+        return _wheel(sdist, entry)
 
 
-def _read(record: Path, sdist: Sdist) -> Wheel | None:
-    """Take a wheel only if it still is what its record says: caches get cut off, and poisoned."""
-    try:
-        known = json.loads(record.read_bytes())
-        path = record.parent / Path(known["filename"]).name
-        if hashlib.sha256(path.read_bytes()).hexdigest() != known["sha256"]:
-            return None
-        return _wheel(sdist, path, known["sha256"], known["builtFrom"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _wheel(sdist: Sdist, path: Path, sha256: str, built_from: Mapping[str, object]) -> Wheel:
+def _wheel(sdist: Sdist, entry: Entry) -> Wheel:
     return Wheel(
         name=sdist.name,
         version=sdist.version,
-        filename=path.name,
-        sha256=sha256,
-        path=path,
-        built_from=built_from,
+        filename=entry.file.name,
+        sha256=entry.file.parent.name,
+        path=entry.file,
+        built_from=entry.facts,
     )
 
 

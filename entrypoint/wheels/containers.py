@@ -1,8 +1,8 @@
-"""Containers to compile in: the only importer of the Docker SDK.
+"""Containers as builders: the only importer of the Docker SDK.
 
-Files go in and out as tar streams: inside a GitHub action the engine's paths are not ours, so nothing
-is mounted. No variable of ours is set in a container, as `docker inspect` shows those to everybody. A
-container lives as long as it has our end of its standard input, so it ends even when we are killed.
+Files are copied in and out as tar streams. Nothing is mounted, because inside a GitHub action the paths
+of the engine's host are different. No variables are set in containers, because `docker inspect` shows
+them. A container runs until its standard input is closed, so it ends even if this process is killed.
 """
 
 import hashlib
@@ -28,20 +28,20 @@ LABEL = "lambda-layer-pipeline.compiles-for"
 _NAMES = {Architecture.X86_64: "amd64", Architecture.ARM64: "arm64"}
 _ROOT = "lambda-layers"
 _SECONDS_TO_CONNECT = 60
-#: What a build may take of the engine's memory and processors, so that its machine stays usable.
+#: The share of the engine's memory and processors that a build can use.
 _SHARE = 0.75
 _PROCESSES = 4096
 _OUTPUT_KEPT = 1 << 20
-_NO_ENGINE = "start Docker or point DOCKER_HOST to an engine, or pin a version that has a wheel"
+_START_ENGINE = "start Docker, set DOCKER_HOST to a Docker engine, or pin a version that has a wheel"
 
 
 class Containers:
-    """Starts containers where they are needed, shares them, and removes them at the end.
+    """Starts containers when they are needed, shares them, and removes them at the end.
 
     Args:
-        environment: for DOCKER_HOST and what else `docker` looks at.
-        say: hears what takes a while.
-        seconds: the time limit of one command.
+        environment: DOCKER_HOST and the other variables that `docker` reads.
+        say: reports slow steps.
+        seconds: the time limit of a command.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Containers:
         self._closed = False
 
     def identity(self, environment: BuildEnvironment) -> str | None:
-        """Return the image's id where an engine has it already; nothing is fetched, nothing fails."""
+        """Return the image's ID if the engine has the image; None otherwise, or without an engine."""
         try:
             image = self._engine().images.get(environment.image)
         except (CompileError, DockerException, OSError):
@@ -66,18 +66,20 @@ class Containers:
         return str(image.id) if _is_for(image, environment) else None
 
     def open(self, environment: BuildEnvironment) -> "BuilderContainer":
-        """Give the container of a workplace, started where it does not run yet."""
+        """Return the container of a build environment, started if necessary."""
         with self._guard:
             opening = self._opening.setdefault(environment, threading.Lock())
         with opening:
-            standing = self._open.get(environment)
-            if standing is not None and not standing.ended:
-                return standing
-            with _told(f"a container of {environment.image} cannot be started", "see the engine's log"):
+            existing = self._open.get(environment)
+            if existing is not None and not existing.removed:
+                return existing
+            with _engine_errors(
+                f"a container of {environment.image} cannot be started", "check the log of the Docker engine"
+            ):
                 return self._start(environment)
 
     def close(self) -> None:
-        """Remove every container, whatever still runs in it."""
+        """Remove all containers, even if commands are running in them."""
         with self._guard:
             self._closed = True
             for container in self._open.values():
@@ -96,7 +98,9 @@ class Containers:
                     )
                     client.ping()
                 except (DockerException, OSError) as error:
-                    self._no_engine = CompileError.of(f"there is no Docker engine: {error}", _NO_ENGINE)
+                    self._no_engine = CompileError.of(
+                        f"no Docker engine is available: {error}", _START_ENGINE
+                    )
                     raise self._no_engine from None
                 self._client = client
             return self._client
@@ -106,16 +110,16 @@ class Containers:
         machine = engine.info()
         if machine["Architecture"] != environment.platform.architecture.machine:
             _try_emulation(engine, image, environment, str(machine["Architecture"]))
-        with self._guard:  # so that what is created is known to `close`
+        with self._guard:  # so that `close` knows of every container
             if self._closed:
-                raise CompileError.of("the run is being stopped", "run it again")
+                raise CompileError.of("the run is being stopped", "run the command again")
             container = engine.containers.create(
                 image,
                 entrypoint=["cat"],
                 command=[],
                 stdin_open=True,
                 platform=f"linux/{_NAMES[environment.platform.architecture]}",
-                user="0",  # an image may prefer another, which could not install anything
+                user="0",  # the image's default user may not be able to install packages
                 labels={LABEL: str(environment.platform)},
                 auto_remove=True,
                 mem_limit=round(machine["MemTotal"] * _SHARE),
@@ -137,16 +141,16 @@ class Containers:
         self._pull(environment)
         image = images.get(environment.image)
         if not _is_for(image, environment):
-            message = f"the image {environment.image} is not for {environment.platform.architecture}"
-            raise CompileError.of(message, "name one with {architecture} in it under builder_image")
+            message = f"the image {environment.image} is not built for {environment.platform.architecture}"
+            raise CompileError.of(message, "set builder_image to a name with {architecture} in it")
         return image
 
     def _pull(self, environment: BuildEnvironment) -> None:
         repository, tag = parse_repository_tag(environment.image)
         platform = f"linux/{_NAMES[environment.platform.architecture]}"
         self._say(f"pulling {environment.image}")
-        hint = "check builder_image, and that this machine may read its registry"
-        with _told(f"the image {environment.image} cannot be pulled", hint):
+        hint = "check builder_image, and this machine's access to its registry"
+        with _engine_errors(f"the image {environment.image} cannot be pulled", hint):
             events = self._engine().api.pull(
                 repository, tag=tag or "latest", platform=platform, stream=True, decode=True
             )
@@ -155,7 +159,7 @@ class Containers:
 
 
 class BuilderContainer:
-    """A running container of a builder image; several commands may run in it at once."""
+    """A running container of a builder image; commands can run in it concurrently."""
 
     def __init__(
         self, container: Container, image: Image, environment: BuildEnvironment, *, seconds: float
@@ -164,60 +168,64 @@ class BuilderContainer:
         self.identity = str(image.id)
         self.session = str(container.id)
         self.python = f"python{'.'.join(map(str, environment.platform.runtime.python_version or ()))}"
-        self.ended = False
-        self._lifeline: Any = None
+        self.removed = False
+        self._stdin: Any = None
         self._container = container
         self._seconds = seconds
         self._guard = threading.Lock()
         self._folders: dict[str, threading.Lock] = {}
 
     def run(
-        self, files: Mapping[str, bytes], command: Sequence[str], *, said: Callable[[str], None]
+        self, files: Mapping[str, bytes], command: Sequence[str], *, on_output: Callable[[str], None]
     ) -> BuildResult:
-        """Run a command in a folder of its own, whose path depends on nothing but the files."""
+        """Run a command in its own folder, whose path depends only on the files."""
         digest = hashlib.sha256()
         for name, data in sorted(files.items()):
             if not name.startswith(f"{FOLDER}/"):
                 digest.update(name.encode() + b"\0" + data)
         folder = f"{_ROOT}/{digest.hexdigest()[:16]}"
-        told = _told(f"the container of {self.name} broke off", "see the engine's log")
-        with self._alone_in(folder), told, self._limited():
+        errors = _engine_errors(
+            f"the container of {self.name} stopped unexpectedly", "check the log of the Docker engine"
+        )
+        with self._folder_lock(folder), errors, self._limited():
             self._container.put_archive("/", packed(folder, files))
             try:
-                code, output = self._execute(command, f"/{folder}", said)
-                return BuildResult(code=code, output=output, files=self._left(f"/{folder}/out"))
+                code, output = self._execute(command, f"/{folder}", on_output)
+                return BuildResult(code=code, output=output, files=self._outputs(f"/{folder}/out"))
             finally:
                 with suppress(APIError, OSError):
                     self._execute(["rm", "-rf", f"/{folder}"], "/", lambda _: None)
 
-    def _alone_in(self, folder: str) -> threading.Lock:
-        """Let two commands with the very same files wait for each other: their folder is one."""
+    def _folder_lock(self, folder: str) -> threading.Lock:
+        """Return the lock of a folder: commands with the same files share it and run one at a time."""
         with self._guard:
             return self._folders.setdefault(folder, threading.Lock())
 
     def start(self) -> None:
-        """Start it, and hold the standard input that it waits for."""
-        self._lifeline = self._container.attach_socket(params={"stdin": 1, "stream": 1})
+        """Start the container, with its standard input open."""
+        self._stdin = self._container.attach_socket(params={"stdin": 1, "stream": 1})
         self._container.start()
 
     def remove(self) -> None:
-        """Remove it, whatever still runs in it."""
-        self.ended = True
+        """Remove the container, even if commands are running in it."""
+        self.removed = True
         with suppress(DockerException, OSError):
             self._container.remove(force=True, v=True)
-        if self._lifeline is not None:
-            _hang_up(self._lifeline)
+        if self._stdin is not None:
+            _close(self._stdin)
 
-    def _execute(self, command: Sequence[str], folder: str, said: Callable[[str], None]) -> tuple[int, str]:
+    def _execute(
+        self, command: Sequence[str], folder: str, on_output: Callable[[str], None]
+    ) -> tuple[int, str]:
         api = self._container.client.api  # type: ignore[union-attr]
         job = api.exec_create(self.session, list(command), workdir=folder)["Id"]
         output = ""
         for line in lines(_chunks(api.exec_start(job, socket=True))):
-            said(line)
+            on_output(line)
             output = f"{output}{line}\n"[-_OUTPUT_KEPT:]
         return api.exec_inspect(job)["ExitCode"], output
 
-    def _left(self, folder: str) -> dict[str, bytes]:
+    def _outputs(self, folder: str) -> dict[str, bytes]:
         try:
             stream, _ = self._container.get_archive(folder)
         except NotFound:
@@ -226,7 +234,7 @@ class BuilderContainer:
 
     @contextmanager
     def _limited(self) -> Iterator[None]:
-        """End the container when a command takes too long; the engine cannot end the command alone."""
+        """Remove the container after the time limit; the engine cannot stop a single command."""
         expired = threading.Event()
 
         def expire() -> None:
@@ -244,7 +252,7 @@ class BuilderContainer:
         finally:
             timer.cancel()
         if expired.is_set():
-            message = f"it took longer than {self._seconds / 60:g} minutes"
+            message = f"the command timed out after {self._seconds / 60:g} minutes"
             raise CompileError.of(message, "pin a version that has a wheel")
 
 
@@ -255,38 +263,38 @@ def _is_for(image: Image, environment: BuildEnvironment) -> bool:
 def _try_emulation(
     engine: docker.DockerClient, image: Image, environment: BuildEnvironment, machine: str
 ) -> None:
-    """Find out whether the engine runs a foreign architecture, which takes QEMU in its kernel."""
+    """Check whether the engine can run another architecture, which requires QEMU."""
     architecture = environment.platform.architecture
     try:
         engine.containers.run(
             image, entrypoint=["true"], command=[], platform=f"linux/{_NAMES[architecture]}", remove=True
         )
     except (ContainerError, APIError) as error:
-        message = f"the Docker engine is {machine} and cannot run {architecture} ({_reason(error)})"
+        message = f"the Docker engine is {machine} and cannot run {architecture} images ({_reason(error)})"
         hint = (
-            "add docker/setup-qemu-action before this step, or run this target on a native runner"
+            "add docker/setup-qemu-action before this step, run this target on a native runner"
             f" ({'ubuntu-24.04-arm' if architecture is Architecture.ARM64 else 'ubuntu-24.04'}),"
             " or pin a version that has a wheel"
         )
         raise CompileError.of(message, hint) from error
 
 
-def _chunks(stream: Any) -> Iterator[bytes]:  # noqa: ANN401 - a socket of one kind or another
-    """Read what a command prints; the SDK's own iterator would leave the connection open."""
+def _chunks(stream: Any) -> Iterator[bytes]:  # noqa: ANN401 - one of several socket types
+    """Yield the output of a command; the SDK's own iterator leaves the connection open."""
     try:
         frames: Iterator[tuple[int, bytes]] = frames_iter(stream, tty=False)  # type: ignore[no-untyped-call]
         yield from (chunk for _, chunk in frames)
     finally:
-        _hang_up(stream)
+        _close(stream)
 
 
-def _hang_up(stream: Any) -> None:  # noqa: ANN401
-    getattr(stream, "_response", stream).close()  # closing the socket alone would leave the connection open
+def _close(stream: Any) -> None:  # noqa: ANN401
+    getattr(stream, "_response", stream).close()  # closing only the socket leaves the connection open
 
 
 @contextmanager
-def _told(message: str, hint: str) -> Iterator[None]:
-    """Tell what an engine says when it fails."""
+def _engine_errors(message: str, hint: str) -> Iterator[None]:
+    """Turn errors of the engine into a CompileError."""
     try:
         yield
     except (DockerException, OSError) as error:
@@ -295,8 +303,8 @@ def _told(message: str, hint: str) -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ContainerError):
-        output: object = error.stderr  # bytes, whatever the stubs say
+        output: object = error.stderr  # bytes; the stubs are wrong
         text = output.decode("utf-8", "replace") if isinstance(output, bytes) else str(output or "")
         return " ".join(text.split()) or f"exit code {error.exit_status}"
-    said = error.explanation if isinstance(error, APIError) else None
-    return str(said or error)
+    explanation = error.explanation if isinstance(error, APIError) else None
+    return str(explanation or error)

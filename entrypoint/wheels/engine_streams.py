@@ -1,4 +1,4 @@
-"""What an engine streams: files as tar archives, the output of commands, and the progress of a pull."""
+"""Streams of a Docker engine: files as tar archives, output of commands, progress of a pull."""
 
 import io
 import tarfile
@@ -9,7 +9,7 @@ from entrypoint.index.network_settings import FOLDER
 
 
 def packed(folder: str, files: Mapping[str, bytes]) -> bytes:
-    """Pack files under a folder; the network settings among them are for their owner's eyes only."""
+    """Pack files under a folder; only the owner can read the network settings among them."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         parents = [str(parent) for parent in reversed(PurePosixPath(folder).parents) if parent.name]
@@ -25,7 +25,7 @@ def packed(folder: str, files: Mapping[str, bytes]) -> bytes:
 
 
 def unpacked(chunks: Iterable[bytes]) -> dict[str, bytes]:
-    """Read the plain files of a tar stream by their names, without their folders."""
+    """Return the regular files of a tar stream by name, without their folders."""
     with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
         members = [member for member in archive if member.isfile()]
         return {
@@ -36,7 +36,7 @@ def unpacked(chunks: Iterable[bytes]) -> dict[str, bytes]:
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Put the pieces of an output together to lines."""
+    """Split output that arrives in chunks into lines."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
@@ -46,9 +46,9 @@ def lines(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def pulled_layers(events: Iterable[Mapping[str, object]]) -> Iterator[str]:
-    """Tell of every quarter of an image's layers that has arrived."""
+    """Yield a text for each quarter of an image's layers that is complete."""
     layers: dict[str, bool] = {}
-    told = 0
+    reported = 0
     for event in events:
         if "error" in event:
             raise OSError(event["error"])
@@ -56,6 +56,6 @@ def pulled_layers(events: Iterable[Mapping[str, object]]) -> Iterator[str]:
         if status in {"Pulling fs layer", "Already exists", "Pull complete"}:
             layers[layer] = status != "Pulling fs layer"
         done = sum(layers.values())
-        if layers and done * 4 // len(layers) > told:
-            told = done * 4 // len(layers)
+        if layers and done * 4 // len(layers) > reported:
+            reported = done * 4 // len(layers)
             yield f"{done} of {len(layers)} layers"

@@ -1,12 +1,6 @@
-"""Fetches the files of a lock: pins go in, checked files in a content-addressed cache come out.
-
-The cache holds `wheels/<sha256>/<filename>` and `sdists/<sha256>/<filename>`, nothing in it ever
-changes, and a file appears there whole or not at all, so workflow caches can keep it and many runs
-can share it.
-"""
+"""Download the files of a lock: pins go in, verified files in the cache come out."""
 
 import hashlib
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +9,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
+from entrypoint.cache import Cache, Entry, Store
 from entrypoint.errors import Diagnostic, FetchError, Location
 from entrypoint.index.candidates import (
     Index,
@@ -35,24 +30,26 @@ from entrypoint.progress import Download
 
 # Measured with 110 wheels at 30 ms latency: 8 take a fifth of the time of one, 16 gain little more.
 _CONNECTIONS = 8
+_CHOICES = "choices"
+"""The kind of record that holds the hash of the file chosen for a pin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheel:
-    """A wheel that is here and is what the lock allows; `sha256` is hex."""
+    """A wheel on disk that the lock allows; `sha256` is hex."""
 
     name: str
     version: str
     filename: str
     sha256: str
     path: Path
-    #: What it was compiled from and with, as JSON would have it; None for a wheel that was fetched.
+    #: What it was built from and with, in JSON's types; None for a downloaded wheel.
     built_from: Mapping[str, object] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sdist:
-    """A source archive that is here and is what the lock allows, to be compiled; `sha256` is hex."""
+    """A source archive on disk that the lock allows and that must be compiled; `sha256` is hex."""
 
     name: str
     version: str
@@ -66,7 +63,7 @@ class Sdist:
 
 
 class _CancelledError(Exception):
-    """Another download failed for good, or the user pressed Ctrl-C."""
+    """Another download failed, or the user pressed Ctrl-C."""
 
 
 def fetch(
@@ -77,24 +74,26 @@ def fetch(
     cache: Path,
     progress: Callable[[Download], None] = lambda _: None,
 ) -> tuple[Wheel | Sdist, ...]:
-    """Bring a file of each pin into the cache; all that is wrong is raised in one FetchError.
+    """Return a file for each pin, downloaded unless the cache has it.
 
-    That is a wheel, or the source where the pin says so or, in a lock of the user's own, nothing else fits.
+    The file is a wheel. It is the source archive if the pin says so or if, in a lock that another tool
+    wrote, no wheel is compatible. `progress` is called from several threads.
 
-    `progress` is called from several threads.
+    Raises:
+        FetchError: with the problems of all pins.
     """
     cancelled = threading.Event()
-    fetching = _Fetching(
+    downloads = _Downloads(
         platform=platform,
         index=index,
-        cache=cache,
+        cache=Cache(cache),
         progress=progress,
         cancelled=cancelled,
         options=lock.options,
         exact=bool(lock.inputs),
     )
     with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="fetch") as pool:
-        futures = {pool.submit(fetching.file, pin): pin for pin in lock.pins}
+        futures = {pool.submit(downloads.file, pin): pin for pin in lock.pins}
         try:
             for future in as_they_end(futures):
                 if not isinstance(future.exception(), FetchError | None):
@@ -115,44 +114,48 @@ def fetch(
 
 
 def fetch_sdist(pin: Pin, file: IndexFile, *, platform: Platform, index: Index, cache: Path) -> Sdist:
-    """Bring one source archive into the cache."""
-    fetching = _Fetching(
+    """Return one source archive, downloaded unless the cache has it."""
+    downloads = _Downloads(
         platform=platform,
         index=index,
-        cache=cache,
+        cache=Cache(cache),
         progress=lambda _: None,
         cancelled=threading.Event(),
         options=IndexOptions(),
         exact=True,
     )
-    path = fetching.take(pin, file).path
+    path = downloads.cached_or_downloaded(pin, file).path
     return _sdist(pin, path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Fetching:
-    """What every download of one run shares."""
+class _Downloads:
+    """The downloads of one lock."""
 
     platform: Platform
     index: Index
-    cache: Path
+    cache: Cache
     progress: Callable[[Download], None]
     cancelled: threading.Event
     options: IndexOptions
-    #: The lock lists one file for each package, beside the source, so what fits in the cache is right.
+    #: The lock allows one wheel for each package, so any compatible wheel in the cache is the right one.
     exact: bool
 
     def file(self, pin: Pin) -> Wheel | Sdist:
         if cached := self._cached(pin):
             return cached
-        fetched = self.take(pin, self._chosen(pin))
-        self._remember(pin, fetched)
+        fetched = self.cached_or_downloaded(pin, self._chosen(pin))
+        self._record_choice(pin, fetched)
         return fetched
 
-    def take(self, pin: Pin, file: IndexFile) -> Wheel | Sdist:
-        if file.sha256 and (cached := self._verified(pin, self._path(file.sha256, file.filename))):
-            return cached
-        return self._download(pin, file)
+    def cached_or_downloaded(self, pin: Pin, file: IndexFile) -> Wheel | Sdist:
+        if file.sha256 is None:
+            return self._download(pin, file)
+        store = _store(file.filename)
+        with self.cache.lock(store, file.sha256):
+            if path := self.cache.find_file(store, file.sha256, file.filename):
+                return _fetched(pin, path)
+            return self._download(pin, file)
 
     def _chosen(self, pin: Pin) -> IndexFile:
         files = self.index.files(pin.name)
@@ -167,37 +170,32 @@ class _Fetching:
         raise FetchError(nothing_fits(pin, files, self.platform))
 
     def _cached(self, pin: Pin) -> Wheel | Sdist | None:
-        """Find the file of a pin without asking the index.
+        """Return the file of a pin if it can be found without the index.
 
-        A lock of the user's own may allow several wheels, of which the cache may hold a lesser one
-        that another platform left there; so the choice made with the index's listing is remembered.
+        A lock that another tool wrote may allow several wheels, and the cache may contain a less
+        suitable one that was downloaded for another platform. So the choice made from the index's
+        listing is recorded.
         """
-        hashes = pin.hashes if self.exact or pin.from_source else self._remembered(pin)
-        kinds = ["sdists"] if pin.from_source else ["wheels"] if self.exact else ["wheels", "sdists"]
-        paths = [
-            path
-            for kind in kinds
-            for digest in sorted(hashes)
-            for path in sorted((self.cache / kind / digest.removeprefix("sha256:")).glob("*"))
-            if version_of(path.name) == Version(pin.version)
-            and (path.suffix != ".whl" or fit(path.name, self.platform) is not None)
+        hashes = pin.hashes if self.exact or pin.from_source else self._recorded_choice(pin)
+        stores: tuple[Store, ...] = ("wheels", "sdists")
+        if pin.from_source or self.exact:
+            stores = ("sdists",) if pin.from_source else ("wheels",)
+        found = [
+            (filename, store, sha256)
+            for store in stores
+            for sha256 in sorted(digest.removeprefix("sha256:") for digest in hashes)
+            for filename in self.cache.filenames(store, sha256)
+            if version_of(filename) == Version(pin.version)
+            and (store == "sdists" or fit(filename, self.platform) is not None)
         ]
-        if not paths:
+        if not found:
             return None
-        return self._verified(pin, min(paths, key=self._preference))
+        filename, store, sha256 = min(found, key=lambda file: self._preference(file[0]))
+        path = self.cache.find_file(store, sha256, filename)
+        return _fetched(pin, path) if path else None
 
-    def _preference(self, path: Path) -> tuple[int, int, str]:
-        return preference(path.name, self.platform) if path.suffix == ".whl" else (0, 0, path.name)
-
-    def _verified(self, pin: Pin, path: Path) -> Wheel | Sdist | None:
-        """Take a cached file only if it still is what its folder says: caches get cut off, and poisoned."""
-        sha256 = path.parent.name
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-                return None
-        return _fetched(pin, path)
+    def _preference(self, filename: str) -> tuple[int, int, str]:
+        return preference(filename, self.platform) if filename.endswith(".whl") else (0, 0, filename)
 
     def _download(self, pin: Pin, file: IndexFile) -> Wheel | Sdist:
         received = 0
@@ -209,35 +207,30 @@ class _Fetching:
             received += chunk
             self.progress(Download(filename=file.filename, received=received, size=file.size))
 
-        incoming = self.cache / "incoming"
-        incoming.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=incoming) as folder:
-            arrived = Path(folder) / "file"
+        with self.cache.incoming() as folder:
+            arrived = folder / "file"
             sha256 = self.index.download(file, arrived, received=count)
             if pin.hashes and f"sha256:{sha256}" not in pin.hashes:
                 raise FetchError(_not_allowed(pin, file, sha256))
-            path = self._path(sha256, file.filename)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            arrived.replace(path)
+            path = self.cache.add_file(_store(file.filename), sha256, file.filename, arrived)
         self.progress(Download(filename=file.filename, received=received, size=file.size, done=True))
         return _fetched(pin, path)
 
-    def _path(self, sha256: str, filename: str) -> Path:
-        return self.cache / ("wheels" if filename.endswith(".whl") else "sdists") / sha256 / filename
+    def _choice_key(self, pin: Pin) -> str:
+        text = "\n".join([str(self.platform), str(pin), *sorted(pin.hashes)])
+        return hashlib.sha256(text.encode()).hexdigest()
 
-    def _choice(self, pin: Pin) -> Path:
-        key = "\n".join([str(self.platform), str(pin), *sorted(pin.hashes)])
-        return self.cache / "choices" / hashlib.sha256(key.encode()).hexdigest()
+    def _recorded_choice(self, pin: Pin) -> Iterable[str]:
+        choice = self.cache.get(_CHOICES, self._choice_key(pin))
+        return {str(choice.facts)} & pin.hashes if choice else ()
 
-    def _remembered(self, pin: Pin) -> Iterable[str]:
-        choice = self._choice(pin)
-        return frozenset([choice.read_text("ascii")]) & pin.hashes if choice.is_file() else ()
-
-    def _remember(self, pin: Pin, fetched: Wheel | Sdist) -> None:
+    def _record_choice(self, pin: Pin, fetched: Wheel | Sdist) -> None:
         if pin.hashes and not self.exact:
-            choice = self._choice(pin)
-            choice.parent.mkdir(parents=True, exist_ok=True)
-            choice.write_text(f"sha256:{fetched.sha256}", "ascii")
+            self.cache.put(_CHOICES, self._choice_key(pin), Entry(facts=f"sha256:{fetched.sha256}"))
+
+
+def _store(filename: str) -> Store:
+    return "wheels" if filename.endswith(".whl") else "sdists"
 
 
 def _fetched(pin: Pin, path: Path) -> Wheel | Sdist:
@@ -262,7 +255,7 @@ def _sdist(pin: Pin, path: Path) -> Sdist:
 def _not_allowed(pin: Pin, file: IndexFile, sha256: str) -> Diagnostic:
     allowed = ", ".join(sorted(pin.hashes))
     return Diagnostic(
-        f"{file.filename} is not the file that was locked: expected {allowed}, got sha256:{sha256}",
-        "find out why the index serves another file; if that is right, run: lambda-layers lock",
+        f"{file.filename} does not match the lock: expected {allowed}, got sha256:{sha256}",
+        "find out why the index serves a different file; if it is correct, run: lambda-layers lock",
         pin.location,
     )

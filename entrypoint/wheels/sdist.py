@@ -1,7 +1,7 @@
-"""Source archives: what one says about itself, read without running any of its code.
+"""Metadata of source archives, read without running any of their code.
 
-In: an sdist. Out: its static METADATA (PEP 643) and how it wants to be built (PEP 517, PEP 518). A
-wheel's METADATA is read here too, as both have the format of the core metadata specification:
+In: an sdist. Out: its static metadata (PEP 643) and its build system (PEP 517, PEP 518). The METADATA of
+wheels is read here too, because it has the same format:
 https://packaging.python.org/specifications/core-metadata/
 """
 
@@ -18,10 +18,10 @@ from packaging.version import InvalidVersion, Version
 from entrypoint.errors import CompileError
 
 _STATIC_SINCE = Version("2.2")
-#: Fields that decide what a package needs; a static sdist may leave others to its build.
+#: Fields that determine the requirements of a package; other fields may be dynamic.
 _DECISIVE = frozenset({"requires-dist", "requires-python", "provides-extra"})
 _LARGEST = 16 << 20
-_GET_ANOTHER = "pin another version, or report it to its maintainers"
+_PIN_ANOTHER = "pin another version, or report the problem to its maintainers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +33,15 @@ class BuildSystem:
     backend_path: tuple[str, ...] = ()
 
 
-#: What PEP 517 and PEP 518 prescribe where pyproject.toml says nothing.
+#: The default of PEP 517 and PEP 518.
 _LEGACY = BuildSystem(requires=("setuptools>=40.8.0",), backend="setuptools.build_meta:__legacy__")
 
 
 def build_system(sdist: Path) -> BuildSystem:
-    """Read how an sdist is to be built.
+    """Read the build system of an sdist.
 
     Raises:
-        CompileError: where the archive or its pyproject.toml is damaged.
+        CompileError: if the archive or its pyproject.toml is damaged.
     """
     text = _read(sdist, "pyproject.toml")
     if text is None:
@@ -54,12 +54,12 @@ def build_system(sdist: Path) -> BuildSystem:
             backend_path=tuple(map(str, table.get("backend-path", ()))),
         )
     except (ValueError, AttributeError, TypeError) as error:  # both decoding errors are ValueErrors
-        message = f"the pyproject.toml of {sdist.name} cannot be read: {error}"
-        raise CompileError.of(message, _GET_ANOTHER) from None
+        message = f"cannot read pyproject.toml of {sdist.name}: {error}"
+        raise CompileError.of(message, _PIN_ANOTHER) from None
 
 
 def static_metadata(sdist: Path) -> bytes | None:
-    """Read an sdist's PKG-INFO where it promises to be what its wheels will say; else None (PEP 643)."""
+    """Return an sdist's PKG-INFO if it is static, so that its wheels have the same metadata; else None."""
     text = _read(sdist, "PKG-INFO")
     if text is None:
         return None
@@ -79,11 +79,11 @@ def wheel_metadata(wheel: Path) -> bytes:
             name = min(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
             return archive.read(name)
     except (zipfile.BadZipFile, ValueError, OSError, zlib.error) as error:
-        raise CompileError.of(f"{wheel.name} has no readable METADATA: {error}", _GET_ANOTHER) from None
+        raise CompileError.of(f"cannot read METADATA of {wheel.name}: {error}", _PIN_ANOTHER) from None
 
 
 def _read(sdist: Path, name: str) -> bytes | None:
-    """Read a file of the archive's one top folder; None where it is missing, or too large to be honest."""
+    """Return a file of the archive's top folder; None if it is missing or implausibly large."""
     try:
         if sdist.suffix == ".zip":
             with zipfile.ZipFile(sdist) as archive:
@@ -95,7 +95,7 @@ def _read(sdist: Path, name: str) -> bytes | None:
                     file = tar.extractfile(member)
                     return file.read() if file else None
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
-        raise CompileError.of(f"{sdist.name} is no sound archive: {error}", _GET_ANOTHER) from None
+        raise CompileError.of(f"{sdist.name} is not a valid archive: {error}", _PIN_ANOTHER) from None
     return None
 
 

@@ -1,9 +1,9 @@
-"""Compiles what has no wheel: an sdist goes in, a wheel that fits the platform comes out.
+"""Compile packages without a compatible wheel: an sdist goes in, a wheel for the platform comes out.
 
-It is built where it will run, by a `Builder` that the outside world offers: a container of the
-runtime's own build image, or this machine where that is the same. What came out is kept in the cache
-under all that decided it (the sdist, the platform, the builder and its system packages), together with
-a record of every build requirement, so the next run needs no builder at all.
+A `Builder` compiles on the system of the runtime: in a container of its build image, or on this machine
+if that is the same system. The wheel is cached under everything that determines it (sdist, platform,
+builder and system packages), with a record of its build requirements, so that later runs on this
+machine need no builder.
 """
 
 import json
@@ -27,28 +27,28 @@ from entrypoint.wheels.built_wheels import BuiltWheels, built_key
 from entrypoint.wheels.fetch import Sdist, Wheel
 from entrypoint.wheels.sdist import build_system
 
-_AT_ONCE = 2
+_PARALLEL_BUILDS = 2
 _SHOWN_LINES = 20
 _SCRIPT = "build_wheel.py"
 _PIN_ANOTHER = "pin a version that has a wheel"
-#: Makes builds repeat themselves as far as their backends allow: https://reproducible-builds.org/docs/
+#: Makes builds reproducible as far as their backends allow: https://reproducible-builds.org/docs/
 _ENVIRONMENT = {"SOURCE_DATE_EPOCH": "315532800", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildEnvironment:
-    """Where packages are to be compiled."""
+    """Where packages are compiled."""
 
     platform: Platform
     image: str
     system_packages: tuple[str, ...] = ()
-    #: The user chose the image, so that no other place will do.
+    #: The user chose the image, so this machine cannot replace it.
     chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
-    """How a command in a builder ended: what it printed, and what it left in `out/`."""
+    """The result of a command in a builder: exit code, output, and the files in `out/` by name."""
 
     code: int
     output: str
@@ -56,21 +56,21 @@ class BuildResult:
 
 
 class Builder(Protocol):
-    """A place where code runs as it would in the runtime."""
+    """A system on which code runs as it does in the runtime."""
 
     @property
     def name(self) -> str:
-        """What people call it: an image, or this machine."""
+        """Its name in messages: an image, or this machine."""
         ...
 
     @property
     def identity(self) -> str:
-        """What it is made of; the same where the same would come out."""
+        """Identifies its system; builders with the same identity build the same wheels."""
         ...
 
     @property
     def session(self) -> str:
-        """Names this very instance of it."""
+        """Identifies this instance."""
         ...
 
     @property
@@ -79,28 +79,28 @@ class Builder(Protocol):
         ...
 
     def run(
-        self, files: Mapping[str, bytes], command: Sequence[str], *, said: Callable[[str], None]
+        self, files: Mapping[str, bytes], command: Sequence[str], *, on_output: Callable[[str], None]
     ) -> BuildResult:
-        """Run a command in a fresh folder with these files; `said` hears each line that it prints.
+        """Run a command in a new folder with these files; `on_output` gets each line of its output.
 
         Raises:
-            CompileError: where it took longer, or more memory, than a build may.
+            CompileError: if the command exceeds the time limit, or the builder fails.
         """
         ...
 
 
 class Builders(Protocol):
-    """Whoever has builders to offer."""
+    """Provides builders."""
 
     def identity(self, environment: BuildEnvironment) -> str | None:
-        """Say what a builder would be made of, if that can be told without fetching anything."""
+        """Return the identity of a builder, if it is known without downloading anything."""
         ...
 
     def open(self, environment: BuildEnvironment, options: IndexOptions) -> Builder:
-        """Give a builder that sees these indexes.
+        """Return a builder with access to these indexes.
 
         Raises:
-            CompileError: where there is none, with what to do about it.
+            CompileError: if no builder is available.
         """
         ...
 
@@ -114,7 +114,7 @@ class Compiler:
         self._say = say
         self._guard = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
-        self._at_once = threading.Semaphore(_AT_ONCE)
+        self._at_once = threading.Semaphore(_PARALLEL_BUILDS)
         self._prepared: set[str] = set()
 
     def wheel(
@@ -126,19 +126,19 @@ class Compiler:
         wanted_by: str,
         why: Callable[[], str] = str,
     ) -> Wheel:
-        """Return the wheel of an sdist, from the cache where it was compiled before.
+        """Return the wheel of an sdist, compiled unless it is in the cache.
 
-        The `options` lead to its build requirements, `wanted_by` names who needs it, and `why` explains
-        why no wheel serves; it is asked only when there is no builder either.
+        `options` select the indexes of its build requirements, `wanted_by` names what needs it, and
+        `why` explains why no wheel is compatible; it is called only if no builder is available.
 
         Raises:
-            CompileError: where it cannot be compiled, or what comes out is not what was asked for.
+            CompileError: if it cannot be compiled, or the result is not a wheel of this package and platform.
         """
         key = built_key(sdist, environment.platform, environment.image, environment.system_packages)
         with self._lock_of(key):
             if known := self._built.find(key, sdist, self._builders.identity(environment)):
                 return known
-            with self._at_once, _placed(sdist):
+            with self._at_once, _with_location(sdist):
                 builder = self._open(environment, options, sdist, why)
                 self._say(f"compiling {sdist} for {wanted_by} in {builder.name}")
                 outcome = self._build(builder, sdist, environment)
@@ -165,8 +165,8 @@ class Compiler:
                 builder = self._builders.open(environment, options)
             except CompileError as error:
                 reason = f" ({text})" if (text := why()) else ""
-                wanted = f"{sdist} has to be compiled for {environment.platform}{reason}"
-                problems = [p._replace(message=f"{wanted}, and {p.message}") for p in error.problems]
+                needed = f"{sdist} must be compiled for {environment.platform}{reason}"
+                problems = [p._replace(message=f"{needed}, but {p.message}") for p in error.problems]
                 raise CompileError(*problems) from error
             if builder.session not in self._prepared:
                 _check_interpreter(builder, environment.platform)
@@ -180,7 +180,9 @@ class Compiler:
         outcome = self._run(builder, {"system_packages": packages}, {}, builder.name)
         if outcome.code:
             message = f"{', '.join(packages)} cannot be installed in {builder.name}:\n{_tail(outcome)}"
-            raise CompileError.of(message, "correct system_packages; they are names of its package manager")
+            raise CompileError.of(
+                message, "fix system_packages; use the names of the image's package manager"
+            )
 
     def _build(self, builder: Builder, sdist: Sdist, environment: BuildEnvironment) -> BuildResult:
         system = build_system(sdist.path)
@@ -195,64 +197,70 @@ class Compiler:
             message = (
                 f"{sdist} cannot be compiled for {environment.platform} in {builder.name}:\n{_tail(outcome)}"
             )
-            hint = f"name what it lacks under system_packages, or {_PIN_ANOTHER}"
+            hint = f"add what is missing to system_packages, or {_PIN_ANOTHER}"
             raise CompileError.of(message, hint)
         return outcome
 
     def _run(
         self, builder: Builder, job: Mapping[str, object], files: Mapping[str, bytes], subject: str
     ) -> BuildResult:
-        def said(line: str) -> None:
+        def report(line: str) -> None:
             if line.startswith(NOTE):
                 self._say(f"{subject}: {line.removeprefix(NOTE)}")
 
         text = json.dumps({"environment": _ENVIRONMENT, **job})
         script = (resources("entrypoint.wheels") / _SCRIPT).read_bytes()
         files = {"job.json": text.encode(), _SCRIPT: script, **files}
-        return builder.run(files, [builder.python, "-I", _SCRIPT], said=said)
+        return builder.run(files, [builder.python, "-I", _SCRIPT], on_output=report)
 
 
 def _check_interpreter(builder: Builder, platform: Platform) -> None:
-    """Make sure that the builder has the runtime's interpreter: images drift."""
-    outcome = builder.run({}, [builder.python, "--version"], said=lambda _: None)
+    """Check that the builder has the runtime's interpreter, because images change."""
+    outcome = builder.run({}, [builder.python, "--version"], on_output=lambda _: None)
     words = outcome.output.split()
     wanted = ".".join(map(str, platform.runtime.python_version or ()))
     if outcome.code or "".join(words[-1:]).rpartition(".")[0] != wanted:
-        found = "it has none" if outcome.code else f"its {builder.python} is {' '.join(words)}"
-        message = f"{builder.name} is no builder for {platform.runtime}, which takes Python {wanted}: {found}"
-        raise CompileError.of(message, "name an image of that runtime under builder_image")
+        found = "none" if outcome.code else repr(" ".join(words))
+        message = (
+            f"{builder.name} cannot build for {platform.runtime}: expected Python {wanted}, found {found}"
+        )
+        raise CompileError.of(message, "set builder_image to an image of that runtime")
 
 
 def _checked(outcome: BuildResult, sdist: Sdist, platform: Platform) -> tuple[str, bytes, object]:
-    """Take the wheel out of what a build left, with its requirements; it must be what the layer needs."""
+    """Return the wheel of a build and its build requirements, checked against the package and platform."""
     record = json.loads(outcome.files.get("record.json", b"{}"))
     filename = record.get("wheel", "")
     data = outcome.files.get(filename)
     if data is None:
-        raise CompileError.of(f"the build of {sdist} left no wheel", _PIN_ANOTHER)
+        raise CompileError.of(f"the build of {sdist} produced no wheel", _PIN_ANOTHER)
     try:
         name, version, *_ = parse_wheel_filename(filename)
     except InvalidWheelFilename as error:
-        raise CompileError.of(f"the build of {sdist} left {filename}: {error}", _PIN_ANOTHER) from None
+        raise CompileError.of(f"the build of {sdist} produced {filename}: {error}", _PIN_ANOTHER) from None
     if (name, version) != (canonicalize_name(sdist.name), Version(sdist.version)):
-        raise CompileError.of(f"the build of {sdist} left {filename}, another package", _PIN_ANOTHER)
+        raise CompileError.of(f"the build of {sdist} produced {filename}, another package", _PIN_ANOTHER)
     if fit(filename, platform) is None:
-        hint = "name an image of the runtime under builder_image"
-        raise CompileError.of(f"the build of {sdist} left {filename}, which is not for {platform}", hint)
+        hint = "set builder_image to an image of the runtime"
+        raise CompileError.of(
+            f"the build of {sdist} produced {filename}, not compatible with {platform}", hint
+        )
     return filename, data, record["requires"]
 
 
 def _tail(outcome: BuildResult) -> str:
     lines = [line.rstrip() for line in outcome.output.splitlines() if line.strip()]
     shown = "\n".join(f"    {line}" for line in lines[-_SHOWN_LINES:])
-    return shown or f"    exit code {outcome.code}, and no output"
+    return shown or f"    exit code {outcome.code}, no output"
 
 
 @contextmanager
-def _placed(sdist: Sdist) -> Iterator[None]:
-    """Give problems the place where the package was asked for."""
+def _with_location(sdist: Sdist) -> Iterator[None]:
+    """Add the location of the requirement to diagnostics without one."""
     try:
         yield
     except CompileError as error:
-        placed = (problem._replace(location=problem.location or sdist.location) for problem in error.problems)
-        raise CompileError(*placed) from error
+        located = (
+            problem._replace(location=problem.location or sdist.location) for problem in error.problems
+        )
+        raise CompileError(*located) from error

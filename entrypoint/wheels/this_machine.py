@@ -1,7 +1,7 @@
-"""This machine as a place to compile in, where it is what the runtime is made of.
+"""This machine as a builder, if it is the same system as the runtime.
 
-That holds inside a container of the runtime's image, and on an Amazon Linux of the same generation
-with the same interpreter. A build gets a folder, a PATH and nothing else of ours.
+That is the case in a container of the runtime's image, and on Amazon Linux of the same generation with
+the same interpreter. A build gets a temporary folder and a few variables, such as PATH.
 """
 
 import os
@@ -21,7 +21,7 @@ from entrypoint.manifest.runtimes import AL2, AL2023
 from entrypoint.wheels.source_builds import BuildEnvironment, BuildResult
 
 _GENERATIONS = {"2": AL2, "2023": AL2023}
-#: The variables a build keeps; LD_LIBRARY_PATH leads Lambda's interpreter to its own library.
+#: The variables that a build gets; Lambda's interpreter finds its library by LD_LIBRARY_PATH.
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _SECRETS = (
     "AWS_SECRET_ACCESS_KEY",
@@ -34,10 +34,10 @@ _SECRETS = (
 
 
 def is_runtime(build_environment: BuildEnvironment, environment: Mapping[str, str], os_release: Path) -> bool:
-    """Tell whether a workplace may as well be this machine.
+    """Whether this machine can serve as a build environment.
 
-    Not when the user chose another place or wants packages installed, nor without a compiler. And not
-    while credentials are in our environment: on Linux, a build that runs as the same user can read it.
+    It cannot if the user chose an image or system packages, or if there is no compiler. Nor can it while
+    our environment contains credentials: on Linux, processes of the same user can read it.
     """
     if build_environment.chosen or build_environment.system_packages or any(map(environment.get, _SECRETS)):
         return False
@@ -53,7 +53,7 @@ def is_runtime(build_environment: BuildEnvironment, environment: Mapping[str, st
 
 
 class ThisMachine:
-    """Runs commands here, each in a temporary folder."""
+    """Runs commands on this machine, each in a temporary folder."""
 
     name = "this machine"
     session = "this machine"
@@ -66,21 +66,23 @@ class ThisMachine:
         self.identity = f"{words.get('PRETTY_NAME')}, CPython {machine.python_version()}, {machine.machine()}"
 
     def run(
-        self, files: Mapping[str, bytes], command: Sequence[str], *, said: Callable[[str], None]
+        self, files: Mapping[str, bytes], command: Sequence[str], *, on_output: Callable[[str], None]
     ) -> BuildResult:
-        """Run a command; it ends with all that it started when it takes too long."""
+        """Run a command; after the time limit, kill it and all processes that it started."""
         with tempfile.TemporaryDirectory(prefix="lambda-layers-build-") as name:
             folder = Path(name)
             for path, data in files.items():
                 (folder / path).parent.mkdir(exist_ok=True)
                 (folder / path).write_bytes(data)
-            code, output = self._execute(command, folder, said)
-            left = (path for path in sorted((folder / "out").glob("*")) if path.is_file())
+            code, output = self._execute(command, folder, on_output)
+            outputs = (path for path in sorted((folder / "out").glob("*")) if path.is_file())
             return BuildResult(
-                code=code, output=output, files={path.name: path.read_bytes() for path in left}
+                code=code, output=output, files={path.name: path.read_bytes() for path in outputs}
             )
 
-    def _execute(self, command: Sequence[str], folder: Path, said: Callable[[str], None]) -> tuple[int, str]:
+    def _execute(
+        self, command: Sequence[str], folder: Path, on_output: Callable[[str], None]
+    ) -> tuple[int, str]:
         kept = {name: self._environment[name] for name in _KEPT if name in self._environment}
         expired = threading.Event()
         with subprocess.Popen(  # noqa: S603 - no shell in between
@@ -104,7 +106,7 @@ class ThisMachine:
             output = ""
             try:
                 for line in process.stdout or ():
-                    said(line.rstrip("\n"))
+                    on_output(line.rstrip("\n"))
                     output += line
             except BaseException:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -112,13 +114,13 @@ class ThisMachine:
             finally:
                 timer.cancel()
         if expired.is_set():
-            message = f"it took longer than {self._seconds / 60:g} minutes"
+            message = f"the command timed out after {self._seconds / 60:g} minutes"
             raise CompileError.of(message, "pin a version that has a wheel")
         return process.returncode, output
 
 
 def _os_release(path: Path) -> dict[str, str]:
-    """Read https://www.freedesktop.org/software/systemd/man/latest/os-release.html."""
+    """Read /etc/os-release: https://www.freedesktop.org/software/systemd/man/latest/os-release.html."""
     try:
         text = path.read_text("utf-8")
     except OSError:

@@ -147,8 +147,8 @@ def test_a_broken_manifest(run, project):
 def test_a_package_without_a_wheel(run, project):
     (project / "web.in").write_text("app\nsource-only\nspeedup>=3\n")
     said = expect(run("build"), 6, "web.in:2: ", "web.in:3: ")
-    assert "source-only 1.0 has to be compiled" in said
-    assert "has no wheels at all), and there is no Docker engine: " in said
+    assert "source-only 1.0 must be compiled" in said
+    assert "has no wheels at all), but no Docker engine is available: " in said
     assert "cp314" in said
     assert files(project) == ["lambda-layers.yml", "web.in"]
 
@@ -171,7 +171,7 @@ def test_a_layer_that_would_fail_is_not_built(run, project, index, tmp_path):
     make_wheel(index.folder, "app", "1.1", files={"app.py": "", "native.so": library})
     (project / "lambda-layers.yml").write_text(MANIFEST.replace("[x86_64, arm64]", "[arm64]"))
     said = expect(
-        run("build"), 9, "native.so of app-1.1-py3-none-any.whl is made for x86_64, not for aarch64"
+        run("build"), 9, "native.so of app-1.1-py3-none-any.whl is built for x86_64, not for aarch64"
     )
     assert "[elf-machine]; use a wheel for aarch64" in said
     assert not list(project.glob(".lambda-layers/build/*.zip"))
@@ -351,7 +351,7 @@ def test_findings_for_code_scanning(run, project, index, tmp_path):
     expect(run("build", "--sarif", "problems.sarif"), 9)
     *errors, warning = sorted(sarif(project / "problems.sarif"))
     assert [error[:4] for error in errors] == [("error", "elf-machine", "lambda-layers.yml", 3)] * 2
-    assert "native.so of app-1.1-py3-none-any.whl is made for x86_64" in errors[0][4]
+    assert "native.so of app-1.1-py3-none-any.whl is built for x86_64" in errors[0][4]
     assert warning[:4] == ("warning", "notice", "lambda-layers.yml", 3)
     assert "python3.9 is deprecated" in warning[4]
 

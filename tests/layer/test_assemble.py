@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -102,7 +103,7 @@ def test_a_record_that_cannot_be_read_is_refused_where_it_has_to_change(tmp_path
     raw_wheel(path, {"pkg.py": b"", "pkg-1.0.dist-info/RECORD": record})
     assert unzipped(assembled(tmp_path, path).path)["python/pkg-1.0.dist-info/RECORD"] == record
     raw_wheel(path, {"pkg-1.0.data/purelib/pkg.py": b"", "pkg-1.0.dist-info/RECORD": record})
-    with pytest.raises(ArchiveError, match="its RECORD cannot be read"):
+    with pytest.raises(ArchiveError, match="cannot read RECORD"):
         assembled(tmp_path, path)
 
 
@@ -142,7 +143,7 @@ def test_it_equals_what_pip_installs(tmp_path):
 
 def test_an_unknown_scheme_is_refused(tmp_path):
     wheel = make_wheel(tmp_path, "pkg", "1.0", files={"pkg-1.0.data/etc/passwd": b""})
-    with pytest.raises(ArchiveError, match="the scheme 'etc', which no installer knows"):
+    with pytest.raises(ArchiveError, match="is in the unknown scheme 'etc'"):
         assembled(tmp_path, wheel)
 
 
@@ -169,7 +170,7 @@ def test_a_file_of_one_package_is_no_folder_of_another(tmp_path):
         make_wheel(tmp_path, "a", "1.0", files={"x": b""}),
         make_wheel(tmp_path, "b", "1.0", files={"x/y.py": b""}),
     ]
-    with pytest.raises(ArchiveError, match="python/x is a file of one package, and of another the folder"):
+    with pytest.raises(ArchiveError, match="python/x is a file in one package and a folder in another"):
         assembled(tmp_path, *wheels)
 
 
@@ -190,7 +191,7 @@ def test_nothing_is_left_behind_by_a_failure(tmp_path):
     out.mkdir()
     (out / "layer.zip").write_bytes(b"the one before")
     wheel.write_bytes(wheel.read_bytes()[:50])
-    with pytest.raises(ArchiveError, match="ended within"):
+    with pytest.raises(ArchiveError, match="is truncated within"):
         assemble([part], out / "layer.zip")
     assert [p.name for p in out.iterdir()] == ["layer.zip"]
     assert (out / "layer.zip").read_bytes() == b"the one before"
@@ -220,3 +221,15 @@ def test_packages_are_told_with_their_sizes(tmp_path):
     (part,) = assembled(tmp_path, wheel).parts
     assert (part.name, part.origin) == ("pkg", wheel.name)
     assert part.size == sum(map(len, unzipped(wheel).values()))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/etc/passwd", "../out.py", "python/../../out.py", "python//x.py", "python/./x.py", "python\\x.py", ""],
+)
+def test_no_path_leads_out_of_a_layer(tmp_path, path):
+    part = laid_out(make_wheel(tmp_path / "w", "pkg", "1.0"), tmp_path / "cache")
+    entries = (*part.entries[:-1], replace(part.entries[-1], path=path))
+    with pytest.raises(ArchiveError, match="is not a path inside a layer"):
+        assemble([replace(part, entries=entries)], tmp_path / "layer.zip")
+    assert not (tmp_path / "layer.zip").exists()

@@ -78,13 +78,13 @@ def test_a_wheel_is_compiled_once(part, tmp_path):
     broken = InstalledInterpreter(version=HERE.version, executable=Path("/nowhere/python"))
     again = Bytecode(tmp_path / "cache", lambda: None).added(part, broken)
     assert unzipped(assemble([again], tmp_path / "again.zip").path) == first
-    with pytest.raises(CompileError, match="/nowhere/python could not compile the modules"):
+    with pytest.raises(CompileError, match="/nowhere/python cannot compile the modules"):
         Bytecode(tmp_path / "empty", lambda: None).added(part, broken)
 
 
 def test_what_was_cut_off_in_the_cache_is_compiled_anew(part, tmp_path):
     first = built(part, tmp_path)
-    [kept] = (tmp_path / "cache").rglob("bytecode/*/*/*.zip")
+    [kept] = (tmp_path / "cache").rglob("bytecode.zip")
     kept.write_bytes(kept.read_bytes()[:100])
     assert built(part, tmp_path) == first
 

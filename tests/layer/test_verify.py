@@ -6,9 +6,10 @@ import pytest
 from layers import PYTHON313, assembled, for_machine, laid_out, shared_object, target
 from package_index import make_wheel
 
+from entrypoint.errors import Severity
 from entrypoint.layer.assemble import assemble
 from entrypoint.layer.elf import ElfFacts
-from entrypoint.layer.verify import RULES, Severity, verify
+from entrypoint.layer.verify import RULES, SUMMARIES, labelled, verify
 from entrypoint.layer.verify.imports import RULE, top_level_modules
 from entrypoint.manifest.layer_schema import RULE_IDS
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
@@ -43,13 +44,13 @@ def test_a_sound_layer_has_no_findings(tmp_path, library):
 def test_a_library_for_another_machine(tmp_path, library):
     ((rule, severity, message),) = findings(tmp_path, {"a.so": for_machine(library, AARCH64)})
     assert (rule, severity) == ("elf-machine", Severity.ERROR)
-    assert "python/a.so of pkg-1.0-py3-none-any.whl is made for aarch64, not for x86_64" in message
+    assert "python/a.so of pkg-1.0-py3-none-any.whl is built for aarch64, not for x86_64" in message
 
 
 def test_the_other_way_round(tmp_path, library):
     ((rule, _, message),) = findings(tmp_path, {"a.so": library}, ARM64)
     assert rule == "elf-machine"
-    assert "is made for x86_64, not for aarch64" in message
+    assert "is built for x86_64, not for aarch64" in message
 
 
 def test_a_program_for_another_machine_is_a_warning_only(tmp_path, library):
@@ -62,7 +63,7 @@ def test_a_program_for_another_machine_is_a_warning_only(tmp_path, library):
 def test_a_glibc_that_the_runtime_does_not_have(tmp_path, modern_library):
     ((rule, severity, message),) = findings(tmp_path, {"a.so": modern_library}, X86_64_AL2)
     assert (rule, severity) == ("symbol-version", Severity.ERROR)
-    assert "needs GLIBC_2.34, and python3.11 has 2.26" in message
+    assert "needs GLIBC_2.34; python3.11 has 2.26" in message
     assert findings(tmp_path, {"a.so": modern_library}, PYTHON313) == []
 
 
@@ -90,15 +91,15 @@ def test_a_layer_with_nothing_to_import(tmp_path):
 def test_a_layer_that_is_too_large(tmp_path):
     ((rule, severity, message),) = findings(tmp_path, {"pkg.py": b"", "a.bin": bytes(262_144_000)})
     assert (rule, severity) == ("unzipped-size", Severity.ERROR)
-    assert "where Lambda takes 262,144,000" in message
+    assert "Lambda allows 262,144,000" in message
 
 
 def test_packages_with_different_files_under_one_path(tmp_path):
     wheels = [make_wheel(tmp_path, name, "1.0", files={"tests/__init__.py": name}) for name in ("a", "b")]
     (found,) = verify(assembled(tmp_path, *wheels), target())
     assert (found.rule, found.severity) == ("contested-path", Severity.WARNING)
-    assert str(found.problem).startswith(
-        "lambda-layers.yml:4:3: web-python3.13-x86_64: several packages hold"
+    assert str(labelled(found, target())).startswith(
+        "lambda-layers.yml:4:3: web-python3.13-x86_64: several packages contain"
     )
 
 
@@ -128,7 +129,7 @@ def test_what_is_not_known_of_a_system_is_a_warning(tmp_path):
     user, _ = linked(tmp_path, "libhelp.so.1")
     ((rule, severity, message),) = findings(tmp_path, {"a.so": user}, X86_64_AL2)
     assert (rule, severity) == ("needed-library", Severity.WARNING)
-    assert message.endswith("as far as is known")
+    assert message.endswith("the list of libraries of this runtime is incomplete")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_a_newer_libstdcpp_is_refused_unless_it_comes_along(tmp_path):
     layer = assemble([replace(part, elf={"python/a.so": facts})], tmp_path / "layer.zip")
     (found,) = verify(layer, target())
     assert found.rule == "symbol-version"
-    assert "needs GLIBCXX_3.4.30, and python3.13 has 3.4.29" in found.message
+    assert "needs GLIBCXX_3.4.30; python3.13 has 3.4.29" in found.message
     bundled = replace(facts, versions=(), soname="libstdc++.so.6")
     layer = assemble(
         [replace(part, elf={"python/a.so": facts, "python/b.so": bundled})], tmp_path / "layer.zip"
@@ -195,14 +196,14 @@ def test_a_dependency_of_another_version(tmp_path):
         make_wheel(tmp_path, "other-thing", "2.1"),
     )
     assert verified(tmp_path, *wheels) == [
-        ("missing-dependency", "pkg 1.0 requires Other_Thing<2, and the layer has 2.1"),
+        ("missing-dependency", "pkg 1.0 requires Other_Thing<2; the layer has 2.1"),
     ]
 
 
 def test_a_package_for_another_python(tmp_path):
     wheel = make_wheel(tmp_path, "pkg", "1.0", requires_python="<3.13")
     assert verified(tmp_path, wheel) == [
-        ("requires-python", "pkg requires Python <3.13, and python3.13 is 3.13.0"),
+        ("requires-python", "pkg requires Python <3.13; python3.13 is 3.13.0"),
     ]
 
 
@@ -211,9 +212,7 @@ def test_half_of_the_sdk(tmp_path):
     assert verified(tmp_path, *sdk) == []
     ((rule, message),) = verified(tmp_path, sdk[3])
     assert rule == "runtime-sdk"
-    assert (
-        message == "it hides the runtime's own urllib3, while boto3, botocore, s3transfer stay the runtime's"
-    )
+    assert message == "the layer replaces the runtime's urllib3, but not boto3, botocore, s3transfer"
 
 
 def test_paths_that_differ_in_case(tmp_path):
@@ -241,7 +240,9 @@ def test_what_is_ignored_with_a_reason(tmp_path):
 
 
 def test_the_manifest_knows_every_rule():
-    assert (*RULES, RULE) == RULE_IDS
+    assert (*(rule.id for rule in RULES), RULE) == RULE_IDS
+    assert tuple(SUMMARIES) == RULE_IDS
+    assert all(re.fullmatch(r"[A-Z].*\.", text) for text in SUMMARIES.values())
 
 
 def test_every_rule_is_documented():

@@ -136,9 +136,9 @@ def test_an_index_without_hashes_is_checked_after_the_download(shelf, tmp_path):
     with pytest.raises(FetchError) as caught:
         fetch(lock_of(pin("one", hashes=["sha256:abc"])), ARM_313, index=shelf, cache=tmp_path / "other")
     assert str(caught.value) == (
-        f"lock.txt:1: {one.name} is not the file that was locked: expected sha256:abc, "
-        f"got sha256:{sha256(one)}; find out why the index serves another file; "
-        "if that is right, run: lambda-layers lock"
+        f"lock.txt:1: {one.name} does not match the lock: expected sha256:abc, "
+        f"got sha256:{sha256(one)}; find out why the index serves a different file; "
+        "if it is correct, run: lambda-layers lock"
     )
     assert files_below(tmp_path / "other") == []
 
@@ -212,7 +212,7 @@ class TestSources:
         shelf.lists_hashes = listed
         make_sdist(shelf.folder, "one", "1.0")
         lock = lock_of(replace(pin("one", hashes=["sha256:abc"]), from_source=True))
-        message = "is not what the lock allows" if listed else "is not the file that was locked"
+        message = "is not what the lock allows" if listed else "does not match the lock"
         with pytest.raises(FetchError, match=message):
             fetch(lock, ARM_313, index=shelf, cache=tmp_path / "cache")
 

@@ -74,7 +74,7 @@ def test_what_is_ignored_is_not_tried(build):
 def test_without_an_engine_the_imports_are_left_to_ci(build):
     code, said, _ = build("verify: import, bytecode: false", DOCKER_HOST="tcp://127.0.0.1:1")
     assert code == 0
-    assert "warning: lambda-layers.yml:3:3: web-python3.13-x86_64: its imports could not be tried" in said
+    assert "warning: lambda-layers.yml:3:3: web-python3.13-x86_64: the imports could not be checked" in said
 
 
 def test_bytecode_is_made_in_the_image(build):
@@ -94,7 +94,7 @@ def test_bytecode_is_made_in_the_image(build):
 def test_to_insist_on_bytecode_without_any_python_is_an_error(build):
     code, said, content = build("bytecode: true", DOCKER_HOST="tcp://127.0.0.1:1")
     assert code == 14
-    assert "there is no Docker engine" in said
+    assert "no Docker engine is available" in said
     assert content == {}
     code, said, content = build("bytecode: auto", DOCKER_HOST="tcp://127.0.0.1:1")
     assert code == 0

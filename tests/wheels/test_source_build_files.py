@@ -50,7 +50,7 @@ class Workshop:
     def identity(self):
         return self.identity_now
 
-    def run(self, files, command, *, said):
+    def run(self, files, command, *, on_output):
         if command[1:] == ["--version"]:
             return BuildResult(code=int(not self.version), output=self.version, files={})
         with self._guard:
@@ -59,8 +59,8 @@ class Workshop:
         job = json.loads(files["job.json"])
         with self._guard:
             self.jobs.append(job.get("sdist") or job["system_packages"])
-        said("lambda-layers: building the wheel")
-        said("noise")
+        on_output("lambda-layers: building the wheel")
+        on_output("noise")
         try:
             return self._outcome(job)
         finally:
@@ -175,12 +175,13 @@ def test_system_packages_are_installed_once_for_each_container(build, workshop, 
         compiler.wheel(source(tmp_path, "three"), build_environment, options=IndexOptions(), wanted_by="web")
 
 
-def test_a_kept_wheel_that_is_damaged_is_compiled_anew(build, workshop):
+def test_a_kept_wheel_that_is_damaged_is_compiled_anew(build, workshop, tmp_path):
     wheel = build()
     data = wheel.path.read_bytes()
     wheel.path.write_bytes(data[:-1])
     assert build().path.read_bytes() == data
-    wheel.path.with_name("record.json").write_text("{")
+    for record in (tmp_path / "cache").glob("records/built/*/*/*"):
+        record.write_text("{")
     build()
     assert len(workshop.jobs) == 3
 
@@ -188,11 +189,11 @@ def test_a_kept_wheel_that_is_damaged_is_compiled_anew(build, workshop):
 @pytest.mark.parametrize(
     ("leaves", "message"),
     [
-        (None, "the build of thing 1.0 left no wheel"),
-        (("other", "1.0"), "left other-1.0-cp313-cp313-linux_aarch64.whl, another package"),
-        (("thing", "1.1"), "left thing-1.1-cp313-cp313-linux_aarch64.whl, another package"),
-        (("thing", "1.0", "cp312-cp312-linux_aarch64"), "which is not for python3.13-arm64"),
-        (("thing", "1.0", "cp313-cp313-linux_x86_64"), "which is not for python3.13-arm64"),
+        (None, "the build of thing 1.0 produced no wheel"),
+        (("other", "1.0"), "produced other-1.0-cp313-cp313-linux_aarch64.whl, another package"),
+        (("thing", "1.1"), "produced thing-1.1-cp313-cp313-linux_aarch64.whl, another package"),
+        (("thing", "1.0", "cp312-cp312-linux_aarch64"), "not compatible with python3.13-arm64"),
+        (("thing", "1.0", "cp313-cp313-linux_x86_64"), "not compatible with python3.13-arm64"),
     ],
 )
 def test_what_comes_out_must_be_what_was_asked_for(build, workshop, leaves, message):
@@ -215,7 +216,7 @@ def test_a_failed_build_shows_its_last_lines(build, workshop):
     assert problem.message.startswith("thing 1.0 cannot be compiled for python3.13-arm64 in builder:\n")
     assert "line 79" not in problem.message
     assert problem.message.endswith("    line 98\n    line 99")
-    assert problem.hint.startswith("name what it lacks under system_packages")
+    assert problem.hint.startswith("add what is missing to system_packages")
 
 
 def test_without_a_builder_it_is_told_why_it_takes_one(build, workshop):
@@ -223,15 +224,15 @@ def test_without_a_builder_it_is_told_why_it_takes_one(build, workshop):
     with pytest.raises(CompileError) as caught:
         build(why=lambda: "thing.whl (is for macOS)")
     assert str(caught.value) == (
-        "lock.txt:7: thing 1.0 has to be compiled for python3.13-arm64 (thing.whl (is for macOS)), "
-        "and there is no Docker engine; start one"
+        "lock.txt:7: thing 1.0 must be compiled for python3.13-arm64 (thing.whl (is for macOS)), "
+        "but there is no Docker engine; start one"
     )
 
 
 @pytest.mark.parametrize("version", ["Python 3.12.7", "Python 3.130.1", "", "bash: what?"])
 def test_a_builder_with_another_interpreter_is_refused(build, workshop, version):
     workshop.version = version
-    with pytest.raises(CompileError, match=r"is no builder for python3\.13, which takes Python 3\.13"):
+    with pytest.raises(CompileError, match=r"cannot build for python3\.13: expected Python 3\.13"):
         build()
     assert workshop.jobs == []
 

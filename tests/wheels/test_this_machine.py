@@ -86,11 +86,13 @@ class TestCommands:
         )
         script = "import os, json; print(json.dumps(sorted(os.environ))); os.mkdir('out'); "
         script += "open('out/copy', 'w').write(open('sub/in').read()); raise SystemExit(3)"
-        outcome = machine.run({"sub/in": b"content"}, [sys.executable, "-I", "-c", script], said=lines.append)
+        outcome = machine.run(
+            {"sub/in": b"content"}, [sys.executable, "-I", "-c", script], on_output=lines.append
+        )
         assert (outcome.code, outcome.files) == (3, {"copy": b"content"})
         assert set(json.loads(lines[0])) <= {"HOME", "LC_CTYPE", "PATH"}
 
     def test_one_that_takes_too_long(self, tmp_path):
         machine = ThisMachine(environment=os.environ, os_release=tmp_path / "no", seconds=0.5)
-        with pytest.raises(CompileError, match="it took longer than"):
-            machine.run({}, ["sh", "-c", "sleep 600 & sleep 600"], said=lambda _: None)
+        with pytest.raises(CompileError, match="the command timed out after"):
+            machine.run({}, ["sh", "-c", "sleep 600 & sleep 600"], on_output=lambda _: None)

@@ -1,13 +1,13 @@
-"""Rules about compiled code: its machine, the symbols and libraries it needs, its Python."""
+"""Rules about compiled code: architecture, required symbols and libraries, Python version."""
 
 import re
 from collections.abc import Iterator
 from posixpath import basename, dirname, normpath
 
+from entrypoint.errors import Diagnostic, Severity
 from entrypoint.layer.assemble import Archive
 from entrypoint.layer.elf import ElfFacts
 from entrypoint.layer.layout import Part
-from entrypoint.layer.verify.findings import Claim, Severity
 from entrypoint.layer.verify.libraries import COMPLETE, libraries_of
 from entrypoint.manifest.targets import Target
 
@@ -17,29 +17,33 @@ _VERSION = re.compile(r"(?P<prefix>[A-Z]+)_(?P<version>[0-9]+(?:\.[0-9]+)+)$")
 _ORIGIN = re.compile(r"\$ORIGIN\b|\$\{ORIGIN\}")
 
 
-def elf_machine(archive: Archive, target: Target) -> Iterator[Claim]:
-    """Compiled code is for another machine."""
+def elf_machine(archive: Archive, target: Target) -> Iterator[Diagnostic]:
+    """Find compiled code for another architecture."""
     machine = target.platform.architecture.machine
     for part, path, facts in _elf_files(archive):
         if facts.machine != machine:
             is_library = _SHARED_OBJECT.search(path) is not None
-            message = f"{path} of {part.origin} is made for {facts.machine}, not for {machine}"
+            message = f"{path} of {part.origin} is built for {facts.machine}, not for {machine}"
             if is_library:
-                yield Claim(Severity.ERROR, message, f"use a wheel for {machine}")
+                yield Diagnostic(message, f"use a wheel for {machine}")
             else:
-                yield Claim(Severity.WARNING, message, "it cannot run there; make sure nothing needs it")
+                yield Diagnostic(
+                    message,
+                    "the program cannot run in Lambda; check that nothing needs it",
+                    severity=Severity.WARNING,
+                )
 
 
-def damaged_elf(archive: Archive, _: Target) -> Iterator[Claim]:
-    """A file that should be compiled code is not."""
+def damaged_elf(archive: Archive, _: Target) -> Iterator[Diagnostic]:
+    """Find ELF files that cannot be read."""
     for part in archive.parts:
         for path, reason in part.damaged.items():
             message = f"{path} of {part.origin} is a damaged ELF file: {reason}"
-            yield Claim(Severity.ERROR, message, "get another build of the package")
+            yield Diagnostic(message, "use another build of the package")
 
 
-def symbol_version(archive: Archive, target: Target) -> Iterator[Claim]:
-    """Compiled code needs newer symbols of the C or C++ library than the runtime has."""
+def symbol_version(archive: Archive, target: Target) -> Iterator[Diagnostic]:
+    """Find compiled code that needs newer symbols of the C or C++ library."""
     have = dict(target.platform.runtime.system.symbols)
     bundled = {facts.soname for _, _, facts in _elf_files(archive)}
     for part, path, facts in _native(archive, target):
@@ -51,18 +55,18 @@ def symbol_version(archive: Archive, target: Target) -> Iterator[Claim]:
                 newest[match["prefix"]] = max(version, newest.get(match["prefix"], ()))
         for prefix, need in newest.items():
             if prefix in have and need > have[prefix]:
-                message = f"{path} of {part.origin} needs {prefix}_{_dotted(need)}, and "
+                message = f"{path} of {part.origin} needs {prefix}_{_dotted(need)}; "
                 message += f"{target.platform.runtime} has {_dotted(have[prefix])}"
                 hint = "use a version of the package with a wheel for an older system"
-                yield Claim(Severity.ERROR, message, hint)
+                yield Diagnostic(message, hint)
 
 
 def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
 
 
-def needed_library(archive: Archive, target: Target) -> Iterator[Claim]:
-    """Compiled code is linked to a library that stands neither in the layer nor in the runtime."""
+def needed_library(archive: Archive, target: Target) -> Iterator[Diagnostic]:
+    """Find compiled code that is linked to a missing library."""
     runtime = target.platform.runtime
     provided = libraries_of(runtime)
     paths = {entry.path for entry in archive.entries}
@@ -75,22 +79,22 @@ def needed_library(archive: Archive, target: Target) -> Iterator[Claim]:
             message = f"{path} of {part.origin} is linked to {library}, "
             message += f"which is neither in the layer nor in {runtime}"
             if runtime.system in COMPLETE:
-                hint = "use a wheel that brings it along, or add it under lib/ with 'content'"
-                yield Claim(Severity.ERROR, message, hint)
+                hint = "use a wheel that bundles the library, or add it under lib/ with 'content'"
+                yield Diagnostic(message, hint)
             else:
-                message += ", as far as is known"
-                yield Claim(Severity.WARNING, message, "try the layer in the runtime")
+                message += "; the list of libraries of this runtime is incomplete"
+                yield Diagnostic(message, "test the layer in the runtime", severity=Severity.WARNING)
 
 
 def _is_found(library: str, path: str, facts: ElfFacts, paths: set[str]) -> bool:
-    """Tell whether the loader finds the library in the layer: by the file's own search path, or in lib/."""
+    """Whether the loader finds the library in the layer: in the file's search path, or in lib/."""
     folder = f"/opt/{dirname(path)}"
     search = [_ORIGIN.sub(lambda _: folder, location) for location in facts.search_path] + ["/opt/lib"]
     return any(normpath(f"{location}/{library}").removeprefix("/opt/") in paths for location in search)
 
 
-def cpython_suffix(archive: Archive, target: Target) -> Iterator[Claim]:
-    """An extension module is compiled for another version of Python only."""
+def cpython_suffix(archive: Archive, target: Target) -> Iterator[Diagnostic]:
+    """Find extension modules that are compiled only for other versions of Python."""
     wanted = target.platform.runtime.python_version
     paths = {entry.path for entry in archive.entries}
     for part in archive.parts:
@@ -99,11 +103,11 @@ def cpython_suffix(archive: Archive, target: Target) -> Iterator[Claim]:
             if entry.path.endswith(".so") and (match := _CPYTHON_SUFFIX.match(entry.path)):
                 minors.setdefault(match["module"], set()).add(int(match["minor"]))
         for module, found in minors.items():
-            serves = {f"{module}.abi3.so", f"{module}.so", f"{module}.py"} & paths
-            if wanted and wanted[1] not in found and not serves:
+            compatible = {f"{module}.abi3.so", f"{module}.so", f"{module}.py"} & paths
+            if wanted and wanted[1] not in found and not compatible:
                 others = ", ".join(f"3.{minor}" for minor in sorted(found))
                 message = f"{module} of {part.origin} is compiled for Python {others} only"
-                yield Claim(Severity.ERROR, message, f"use a wheel for {target.platform.runtime}")
+                yield Diagnostic(message, f"use a wheel for {target.platform.runtime}")
 
 
 def _elf_files(archive: Archive) -> Iterator[tuple[Part, str, ElfFacts]]:
@@ -113,6 +117,6 @@ def _elf_files(archive: Archive) -> Iterator[tuple[Part, str, ElfFacts]]:
 
 
 def _native(archive: Archive, target: Target) -> Iterator[tuple[Part, str, ElfFacts]]:
-    """Yield the ELF files that the target's machine can load at all."""
+    """Yield the ELF files for the target's architecture."""
     machine = target.platform.architecture.machine
     return ((part, path, facts) for part, path, facts in _elf_files(archive) if facts.machine == machine)

@@ -1,66 +1,79 @@
-"""Rules about the files of a layer: that there are some, how many, how large, and under which paths."""
+"""Rules about the files of a layer: content, number, size and paths."""
 
 from collections.abc import Iterator
 
+from entrypoint.errors import Diagnostic, Severity
 from entrypoint.layer.assemble import Archive
-from entrypoint.layer.verify.findings import Claim, Severity
 from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.manifest.targets import Target
 
 _LARGEST = 10
-_MANY_FILES = 20_000
-_MUCH = 100_000
+_MAX_FILES = 20_000
+_WORTH_STRIPPING = 100_000
+"""Bytes of symbols from which on the hint mentions `strip`."""
 _IMPORTABLE = (".py", ".pyc", ".so")
 
 
-def empty_layer(archive: Archive, target: Target) -> Iterator[Claim]:
-    """Nothing in it can be imported, or there is nothing at all."""
+def empty_layer(archive: Archive, target: Target) -> Iterator[Diagnostic]:
+    """Find a layer without modules; a layer with `content` may contain anything."""
     if not any(entry.path.endswith(_IMPORTABLE) or target.layer.content for entry in archive.entries):
-        yield Claim(Severity.ERROR, "nothing in it can be imported", "name a package in its requirements")
+        yield Diagnostic(
+            "the layer contains nothing that can be imported", "add a package to its requirements"
+        )
 
 
-def unzipped_size(archive: Archive, _: Target) -> Iterator[Claim]:
-    """It is larger than Lambda takes."""
+def unzipped_size(archive: Archive, _: Target) -> Iterator[Diagnostic]:
+    """Find a layer that is over Lambda's limit."""
     if archive.unzipped_size > UNZIPPED_BYTES:
-        message = f"it unpacks to {archive.unzipped_size:,} bytes, where Lambda takes {UNZIPPED_BYTES:,}"
-        yield Claim(Severity.ERROR, message, f"split it{_ways_out(archive)}")
+        message = f"the layer unpacks to {archive.unzipped_size:,} bytes; Lambda allows {UNZIPPED_BYTES:,}"
+        yield Diagnostic(message, f"split the layer{_or_make_smaller(archive)}")
 
 
-def size_budget(archive: Archive, target: Target) -> Iterator[Claim]:
-    """It is larger than the manifest allows."""
+def size_budget(archive: Archive, target: Target) -> Iterator[Diagnostic]:
+    """Find a layer that is over its budget."""
     budget = target.layer.size_budget
     if budget is not None and archive.unzipped_size > budget:
-        message = f"it unpacks to {archive.unzipped_size:,} bytes, over its size_budget of {budget:,}"
-        yield Claim(Severity.ERROR, message, f"raise the budget{_ways_out(archive)}")
+        message = f"the layer unpacks to {archive.unzipped_size:,} bytes, over its size_budget of {budget:,}"
+        yield Diagnostic(message, f"raise the budget{_or_make_smaller(archive)}")
 
 
-def _ways_out(archive: Archive) -> str:
+def _or_make_smaller(archive: Archive) -> str:
     parts = sorted(archive.parts, key=lambda part: -part.size)[:_LARGEST]
     largest = ", ".join(f"{part.name} {part.size / 1e6:.1f} MB" for part in parts)
     symbols = sum(facts.symbols for part in archive.parts for facts in part.elf.values())
-    strip = f", or write 'strip: true', which takes off {symbols / 1e6:.1f} MB" if symbols > _MUCH else ""
-    return f" or leave packages out{strip}; the largest are {largest}"
+    strip = (
+        f", or set 'strip: true', which saves {symbols / 1e6:.1f} MB" if symbols > _WORTH_STRIPPING else ""
+    )
+    return f" or remove packages{strip}; the largest are {largest}"
 
 
-def file_count(archive: Archive, _: Target) -> Iterator[Claim]:
-    """It has so many files that unpacking them is felt."""
-    if len(archive.entries) > _MANY_FILES:
-        message = f"it has {len(archive.entries):,} files, and each makes the first start slower"
-        yield Claim(Severity.WARNING, message, "leave out what is never imported, with 'exclude'")
+def file_count(archive: Archive, _: Target) -> Iterator[Diagnostic]:
+    """Find a layer with very many files."""
+    if len(archive.entries) > _MAX_FILES:
+        message = f"the layer has {len(archive.entries):,} files; each one makes cold starts slower"
+        yield Diagnostic(
+            message, "list files that are never imported under 'exclude'", severity=Severity.WARNING
+        )
 
 
-def contested_path(archive: Archive, _: Target) -> Iterator[Claim]:
-    """Several packages hold different files under one path."""
-    for conflicts in archive.conflicts:
-        message = f"several packages hold a different {conflicts.path}; the one of {conflicts.origin} is used"
-        yield Claim(Severity.WARNING, message, "see whether both packages are needed in one layer")
+def contested_path(archive: Archive, _: Target) -> Iterator[Diagnostic]:
+    """Find paths that several packages contain with different content."""
+    for conflict in archive.conflicts:
+        message = (
+            f"several packages contain a different {conflict.path}; the file from {conflict.origin} is used"
+        )
+        yield Diagnostic(
+            message, "check whether both packages are needed in one layer", severity=Severity.WARNING
+        )
 
 
-def case_collision(archive: Archive, _: Target) -> Iterator[Claim]:
-    """Two paths differ in nothing but case: one file less on macOS and Windows."""
+def case_collision(archive: Archive, _: Target) -> Iterator[Diagnostic]:
+    """Find paths that become one file on macOS and Windows."""
     seen: dict[str, str] = {}
     for entry in archive.entries:
         other = seen.setdefault(entry.path.casefold(), entry.path)
         if other != entry.path:
-            message = f"{other} and {entry.path} differ in nothing but case"
-            yield Claim(Severity.WARNING, message, "it works in Lambda; unpack it on Linux only")
+            message = f"{other} and {entry.path} differ only in case"
+            yield Diagnostic(
+                message, "the layer works in Lambda; unpack it only on Linux", severity=Severity.WARNING
+            )

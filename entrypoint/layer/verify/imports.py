@@ -1,29 +1,29 @@
-"""`verify: import`: every top-level module of a layer is imported in the image of its runtime.
+"""`verify: import`: import every top-level module of a layer in the image of its runtime.
 
-The static rules prove more of what Lambda has (the image's libraries are not quite those of the real
-environment); this proves that the packages themselves agree with each other.
+This shows that the packages work together. The static rules are closer to Lambda itself, because the
+libraries of the image are not exactly those of the real environment.
 """
 
 import json
 from collections.abc import Iterator
 from importlib.resources import files as resources
 
-from entrypoint.errors import CompileError
+from entrypoint.errors import CompileError, Diagnostic, Severity
 from entrypoint.index.options import IndexOptions
 from entrypoint.layer.assemble import Archive
 from entrypoint.layer.runtime_image import runtime_image
-from entrypoint.layer.verify.findings import Finding, Severity
 from entrypoint.manifest.runtimes import ROOT
 from entrypoint.manifest.targets import Target
 from entrypoint.wheels.source_builds import Builders
 
 RULE = "import"
+IMPORT_SUMMARY = "A module of the layer cannot be imported in the image of its runtime."
 _SCRIPT = "import_modules.py"
 
 
-def check_imports(archive: Archive, target: Target, builders: Builders) -> tuple[Finding, ...]:
-    """Return a finding for each module that cannot be imported; a warning alone where nothing can be run."""
-    modules = top_level_modules(archive)
+def check_imports(archive: Archive, target: Target, builders: Builders) -> tuple[Diagnostic, ...]:
+    """Return an error for each module that cannot be imported; a single warning if the check cannot run."""
+    modules, location = top_level_modules(archive), target.layer.location
     build_environment = runtime_image(target.platform)
     files = {
         "layer.zip": archive.path.read_bytes(),
@@ -32,32 +32,24 @@ def check_imports(archive: Archive, target: Target, builders: Builders) -> tuple
     }
     try:
         builder = builders.open(build_environment, IndexOptions())
-        outcome = builder.run(files, [builder.python, "-I", _SCRIPT], said=lambda _: None)
+        outcome = builder.run(files, [builder.python, "-I", _SCRIPT], on_output=lambda _: None)
         failures = json.loads(outcome.files["failures.json"])
     except (CompileError, KeyError) as error:
         reason = error.problems[0].message if isinstance(error, CompileError) else "the check itself failed"
-        return (_finding(target, Severity.WARNING, f"its imports could not be tried: {reason}"),)
+        message = f"the imports could not be checked: {reason}"
+        hint = "start Docker, or run the check in CI"
+        return (Diagnostic(message, hint, location, RULE, Severity.WARNING),)
+    hint = "add the missing package or library, or fix the module"
     return tuple(
-        _finding(
-            target, Severity.ERROR, f"{module} cannot be imported in {build_environment.image}: {reason}"
+        Diagnostic(
+            f"{module} cannot be imported in {build_environment.image}: {reason}", hint, location, RULE
         )
         for module, reason in failures.items()
     )
 
 
-def _finding(target: Target, severity: Severity, message: str) -> Finding:
-    return Finding(
-        rule=RULE,
-        severity=severity,
-        target=target,
-        message=message,
-        hint="mend what it lacks" if severity is Severity.ERROR else "start Docker, or leave the check to CI",
-        location=target.layer.location,
-    )
-
-
 def top_level_modules(archive: Archive) -> list[str]:
-    """Return the modules and packages right under python/, sorted; private ones are imported by others."""
+    """Return the public modules and packages directly under python/, sorted."""
     return sorted(set(_modules(archive)))
 
 

@@ -1,10 +1,9 @@
-"""The shared libraries that stand in a runtime before any layer does.
+"""The shared libraries that a runtime provides without any layer.
 
-Amazon Linux 2023: what users of provided.al2023 saw under /lib64 of the real environment. Five names that
-are in the public image and not there are left out: libgcrypt, libassuan, libgobject-2.0, libgpg-error,
-libgpgme. Amazon Linux 2: no such listing is at hand; these are the libraries that the manylinux2014 policy
-(PEP 599) takes for granted and others that its CPython itself is linked to, so a name that is missing here
-is not proof.
+Amazon Linux 2023: as users of provided.al2023 listed them in /lib64 of the real environment. Five names are
+in the public image but not there, and are left out: libgcrypt, libassuan, libgobject-2.0, libgpg-error,
+libgpgme. Amazon Linux 2: no such listing is available. These are the libraries that the manylinux2014
+policy (PEP 599) presupposes, and those that the runtime's CPython is linked to; the list may be incomplete.
 """
 
 from entrypoint.manifest.runtimes import AL2, AL2023, OperatingSystem, Runtime
@@ -40,11 +39,11 @@ _LISTED: dict[OperatingSystem, frozenset[str]] = {
     AL2023: frozenset(_AL2023.split()),
 }
 COMPLETE = frozenset({AL2023})
-"""The systems whose list is known to be whole."""
+"""The systems whose list is known to be complete."""
 
 
 def libraries_of(runtime: Runtime) -> frozenset[str]:
-    """Return the sonames that a layer may rely on in a runtime, with libpython where there is Python."""
+    """Return the sonames that a runtime provides, with libpython if the runtime has Python."""
     version = runtime.python_version
     own = {f"libpython3.{version[1]}.so.1.0", "libpython3.so"} if version else set()
     return _LISTED[runtime.system] | own

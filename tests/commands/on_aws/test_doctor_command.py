@@ -170,7 +170,9 @@ def test_the_main_route_table_counts_for_a_subnet_without_its_own(aws, project, 
     outward = outward["EgressOnlyInternetGatewayId"]
     ec2.create_route(RouteTableId=table, DestinationIpv6CidrBlock="::/0", EgressOnlyInternetGatewayId=outward)
     assert main(["doctor"]) == 0
-    assert f"{names[0]} of api reaches the internet only by IPv6, through {outward}" in capsys.readouterr().out
+    assert (
+        f"{names[0]} of api reaches the internet only by IPv6, through {outward}" in capsys.readouterr().out
+    )
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     ec2.attach_internet_gateway(VpcId=vpc, InternetGatewayId=gateway)
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)

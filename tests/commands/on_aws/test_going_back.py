@@ -42,10 +42,7 @@ def test_there_is_nothing_before_the_first_version(aws, three_versions, capsys, 
     assert main(["rollback"]) == 11
     assert "eu-west-1: tools has no version before 1; its versions are 1" in capsys.readouterr().err
     assert main(["rollback", "--layer", "web", "--to", "9"]) == 11
-    assert (
-        "web-python312-x86_64 has no version 9; its versions are 3, 2, 1"
-        in capsys.readouterr().err
-    )
+    assert "web-python312-x86_64 has no version 9; its versions are 3, 2, 1" in capsys.readouterr().err
     assert main(["rollback", "--layer", "wbe"]) == 4
     assert "there is no layer wbe; choose from" in capsys.readouterr().err
     assert written() == []

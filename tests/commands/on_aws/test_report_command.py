@@ -64,7 +64,7 @@ def test_an_archive_of_another_lock_is_said_to_be_one(report, pin, project):
     main(["build"])
     pin("tools.txt", "attrs", "4.0")
     text = report()
-    assert "tools-python3.13-x86_64.zip was built of other packages, files or options" in text
+    assert "tools-python3.13-x86_64.zip was built from other packages, files or options" in text
     assert str(project) not in text
 
 
