@@ -133,7 +133,7 @@ def test_a_broken_manifest(committed):
     committed.write("lambda-layers.yml", MANIFEST.replace("runtimes", "runtime"))
     code, said = committed.commit("lambda-layers.yml")
     assert code == 1
-    assert "lambda-layers.yml:3:31: the key 'runtime' is unknown; did you mean 'runtimes'?" in said
+    assert "lambda-layers.yml:3:31: unknown key 'runtime'; did you mean 'runtimes'?" in said
     assert "Traceback" not in said
 
 

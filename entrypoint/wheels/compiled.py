@@ -7,7 +7,7 @@ from entrypoint.commands.run import Run
 from entrypoint.index.incompatible import why_no_wheel
 from entrypoint.index.options import IndexOptions
 from entrypoint.lock.lock_file import Lock
-from entrypoint.manifest.layer_schema import DEFAULT_BUILDER
+from entrypoint.manifest.model import DEFAULT_BUILDER
 from entrypoint.manifest.targets import Target
 from entrypoint.parallel import for_each
 from entrypoint.wheels.fetch import Sdist, Wheel

@@ -135,11 +135,11 @@ def test_a_lock_out_of_step(run, project):
 
 def test_a_broken_manifest(run, project):
     (project / "lambda-layers.yml").write_text("version: 1\nlayers: [\n")
-    expect(run("build"), 5, "error: lambda-layers.yml:3:1: this is not YAML")
+    expect(run("build"), 5, "error: lambda-layers.yml:3:1: invalid YAML")
     (project / "lambda-layers.yml").write_text(MANIFEST + "layer: {}\n")
-    expect(run("plan"), 5, "error: lambda-layers.yml:7:1: the key 'layer' is unknown; did you mean 'layers'?")
+    expect(run("plan"), 5, "error: lambda-layers.yml:7:1: unknown key 'layer'; did you mean 'layers'?")
     (project / "web.in").unlink()
-    expect(run("check"), 5, "lambda-layers.yml:4:19: there is no file web.in; create it, or mend its name")
+    expect(run("check"), 5, "lambda-layers.yml:4:19: file web.in not found; create it or correct the path")
     (project / "lambda-layers.yml").unlink()
     expect(run("deploy"), 5, "lambda-layers.yml: there is no such file; write one with: lambda-layers init")
 
@@ -198,7 +198,7 @@ def test_the_command_line_itself(run, project):
 
 def test_variables_come_from_flags_and_the_environment(run, project):
     (project / "lambda-layers.yml").write_text(MANIFEST + "    description: ${STAGE}\n")
-    expect(run("build"), 5, "the variable STAGE is not set")
+    expect(run("build"), 5, "variable STAGE is not set")
     expect(run("build", "--set", "STAGE=prod"), 0)
     expect(run("build", STAGE="prod"), 0)
 
@@ -250,7 +250,7 @@ def test_deprecated_and_preview_runtimes_are_warned_of(run, project):
     )
     (project / "web.in").write_text("only-arm\n")
     said = expect(
-        run("build"), 0, "warning: lambda-layers.yml:3:3: python3.9 is deprecated since 2025-12-15; "
+        run("build"), 0, "warning: lambda-layers.yml:3:3: python3.9 has been deprecated since 2025-12-15; "
     )
     assert "python3.15 is a preview" in said
 
@@ -357,7 +357,7 @@ def test_problems_of_the_manifest_for_code_scanning(run, project):
     expect(run("check", "--sarif", "out/problems.sarif"), 5)
     ((level, rule, *where, text),) = sarif(project / "out" / "problems.sarif")
     assert (level, rule, where) == ("error", "manifest", ["lambda-layers.yml", 7])
-    assert text == "the key 'layer' is unknown; did you mean 'layers'?"
+    assert text == "unknown key 'layer'; did you mean 'layers'?"
 
 
 def test_nothing_for_code_scanning_closes_what_was_there(run, project):
