@@ -29,10 +29,10 @@ def schema(_: argparse.Namespace, __: Mapping[str, str]) -> int:
 
 def init(arguments: argparse.Namespace, _: Mapping[str, str]) -> int:
     """Write a first manifest from what is found here, or in AWS."""
-    from entrypoint.init import draft_of, refuse_standing, write_starter  # noqa: PLC0415
+    from entrypoint.init import draft_of, refuse_existing, write_draft  # noqa: PLC0415
 
     path = Path(arguments.manifest)
-    refuse_standing(path)
+    refuse_existing(path)
     if arguments.from_aws:
         from entrypoint.commands.outside import open_aws  # noqa: PLC0415
         from entrypoint.init.account import found_in_account  # noqa: PLC0415
@@ -41,7 +41,7 @@ def init(arguments: argparse.Namespace, _: Mapping[str, str]) -> int:
             draft = found_in_account(aws, aws.destination.region)
     else:
         draft = draft_of(path.parent)
-    write_starter(path, draft)
+    write_draft(path, draft)
     _print(f"wrote {path}; next: lambda-layers lock")
     return 0
 

@@ -14,7 +14,7 @@ import yaml
 from layers import shared_object, unzipped
 from package_index import IndexServer, make_sdist, make_wheel, pip_environment
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent.parent / "data"
 COMMAND = Path(sys.executable).with_name("lambda-layers")
 MANIFEST = """\
 version: 1
@@ -222,7 +222,7 @@ def test_init_writes_a_manifest_that_works(run, project):
         "data": "requirements-data.txt",
     }
     expect(run("build"), 0)
-    expect(run("init"), 5, "it exists already; edit it, or move it away first")
+    expect(run("init"), 5, "the manifest already exists; edit or move it")
 
 
 def test_init_reads_a_project_file(run, project):
@@ -349,7 +349,7 @@ def test_findings_for_code_scanning(run, project, index, tmp_path):
     assert [error[:4] for error in errors] == [("error", "elf-machine", "lambda-layers.yml", 3)] * 2
     assert "native.so of app-1.1-py3-none-any.whl is made for x86_64" in errors[0][4]
     assert warning[:4] == ("warning", "notice", "lambda-layers.yml", 3)
-    assert "python3.9 is deprecated" in warning[4]
+    assert "python3.9 has been deprecated" in warning[4]
 
 
 def test_problems_of_the_manifest_for_code_scanning(run, project):

@@ -92,7 +92,7 @@ s3: {bucket: "artifacts-{region}", prefix: layers/}
     assert manifest.bucket.name_in("eu-west-1") == "artifacts-eu-west-1"
 
 
-def test_all_problems_at_once_each_at_its_line():
+def test_all_problems_are_reported_each_at_its_line():
     assert problems(
         """\
 version: 2
@@ -206,7 +206,7 @@ def test_two_layers_cannot_share_a_name():
         names_of(SMALL + other)
 
 
-def test_a_name_that_is_too_long_for_aws():
+def test_a_layer_name_that_is_too_long():
     with pytest.raises(ManifestError, match="has 141 characters, the limit is 140; set a shorter"):
         names_of(SMALL + f"    name: {'n' * 141}")
 
@@ -325,6 +325,6 @@ def test_the_schema_agrees_with_the_parser(document):
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=200))
-def test_no_text_makes_it_crash(text):
+def test_any_text_is_rejected_without_a_crash(text):
     with pytest.raises(LayersError):
         parse(text)
