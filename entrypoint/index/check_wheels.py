@@ -1,21 +1,21 @@
-"""Locks -> what the index has of them: each package a wheel for its target, or compiled on purpose."""
+"""Locks -> whether the index has a compatible wheel for each locked package."""
 
 from collections.abc import Mapping
 
 from entrypoint.commands.run import Run
 from entrypoint.errors import Diagnostic, FetchError
 from entrypoint.index.candidates import choose
-from entrypoint.index.incompatible import nothing_fits
+from entrypoint.index.incompatible import no_compatible_file
 from entrypoint.lock.lock_file import Lock, Pin
 from entrypoint.manifest.targets import Target
 from entrypoint.parallel import for_each
 
 
 def check_wheels(run: Run, locks: Mapping[Target, Lock]) -> None:
-    """Make sure, without fetching any, that every pin has a wheel that fits, or is named in `from_source`.
+    """Check that every pin has a compatible wheel or is listed in `from_source`; downloads no files.
 
     Raises:
-        FetchError: with every pin that has none.
+        FetchError: with every pin that has neither.
     """
 
     def check(item: tuple[Target, Lock, Pin]) -> None:
@@ -29,8 +29,7 @@ def _problem(run: Run, target: Target, lock: Lock, pin: Pin) -> Diagnostic | Non
     if pin.name in target.layer.from_source or lock.options.wants_source(pin.name):
         return None
     if pin.from_source:
-        message = f"{pin} has no wheel for {target.platform}, and would be compiled"
-        return Diagnostic(message, f"name {pin.name} under 'from_source' if it is to be", pin.location)
+        message = f"{pin} has no compatible wheel for {target.platform} and would be compiled"
+        return Diagnostic(message, f"add {pin.name} to 'from_source' to allow this", pin.location)
     files = run.index(lock.options).files(pin.name)
-    fits = choose(pin, files, target.platform)
-    return None if fits else nothing_fits(pin, files, target.platform)
+    return None if choose(pin, files, target.platform) else no_compatible_file(pin, files, target.platform)

@@ -2,7 +2,12 @@ import pytest
 
 from entrypoint.errors import Location
 from entrypoint.index.candidates import IndexFile, choose, choose_sdist, fit, version_of
-from entrypoint.index.incompatible import misfits, no_fitting_version, nothing_fits, why_no_wheel
+from entrypoint.index.incompatible import (
+    incompatibilities,
+    no_compatible_file,
+    no_compatible_version,
+    why_no_wheel,
+)
 from entrypoint.index.options import IndexOptions
 from entrypoint.lock.lock_file import Pin
 from entrypoint.lock.requirements import read_requirements
@@ -134,7 +139,7 @@ def test_versions_of_filenames():
 @pytest.mark.parametrize(
     ("tag", "reasons"),
     [
-        ("cp311-cp311-manylinux_2_28_x86_64", "needs glibc 2.28 while python3.11 has 2.26"),
+        ("cp311-cp311-manylinux_2_28_x86_64", "requires glibc 2.28, python3.11 has 2.26"),
         ("cp312-cp312-manylinux_2_17_x86_64", "is for Python 3.12"),
         ("cp312-abi3-manylinux_2_17_x86_64", "is for Python 3.12 or newer"),
         ("py2-none-any", "is for Python 2"),
@@ -149,20 +154,20 @@ def test_versions_of_filenames():
         ("graalpy311-graalpy240_311_native-linux_x86_64", "is for graalpy311"),
         (
             "cp312-cp312-manylinux_2_28_aarch64",
-            "is for aarch64, needs glibc 2.28 while python3.11 has 2.26, is for Python 3.12",
+            "is for aarch64, requires glibc 2.28, python3.11 has 2.26, is for Python 3.12",
         ),
         ("cp311-cp311-manylinux_2_17_x86_64", ""),
     ],
 )
 def test_why_a_wheel_does_not_fit(tag, reasons):
     (file,) = listed(f"thing-1.0-{tag}.whl")
-    assert ", ".join(misfits(file, X86_311)) == reasons
+    assert ", ".join(incompatibilities(file, X86_311)) == reasons
     assert (fit(file.filename, X86_311) is None) == bool(reasons)
 
 
 def test_why_a_wheel_does_not_fit_when_only_its_python_is_too_old_or_new():
     (file,) = listed("thing-1.0-py3-none-any.whl", requires_python=">=3.12")
-    assert misfits(file, X86_311) == ("needs Python >=3.12",)
+    assert incompatibilities(file, X86_311) == ("requires Python >=3.12",)
 
 
 def test_the_wheels_that_exist_are_told_nearest_first():
@@ -174,40 +179,40 @@ def test_the_wheels_that_exist_are_told_nearest_first():
         "thing-1.0.tar.gz",
         "thing-0.9-py3-none-any.whl",
     )
-    assert str(nothing_fits(pinned("thing==1.0"), files, X86_311)) == (
-        "requirements.in:4: thing==1.0 has no wheel that fits python3.11-x86_64: "
+    assert str(no_compatible_file(pinned("thing==1.0"), files, X86_311)) == (
+        "requirements.in:4: thing==1.0 has no compatible wheel for python3.11-x86_64: "
         "thing-1.0-cp312-cp312-manylinux_2_17_x86_64.whl (is for Python 3.12), "
-        "thing-1.0-cp311-cp311-manylinux_2_28_x86_64.whl (needs glibc 2.28 while python3.11 has 2.26), "
+        "thing-1.0-cp311-cp311-manylinux_2_28_x86_64.whl (requires glibc 2.28, python3.11 has 2.26), "
         "thing-1.0-cp311-cp311-manylinux_2_17_aarch64.whl (is for aarch64), "
         "thing-1.0-cp311-cp311-win_amd64.whl (is for Windows); "
-        "pin a version that has one, or leave this platform out; "
-        "its source is compiled where the lock says so, unless an option or Requires-Python forbids it"
+        "pin a version that has one, or remove this platform; "
+        "its source is compiled only if the lock says so and no option or Requires-Python excludes it"
     )
 
 
 def test_many_wheels_are_counted_rather_than_named():
     files = listed(*(f"thing-1.0-cp3{minor}-cp3{minor}-win_amd64.whl" for minor in range(10, 30)))
-    message = nothing_fits(pinned("thing==1.0"), files, X86_311).message
+    message = no_compatible_file(pinned("thing==1.0"), files, X86_311).message
     assert message.count(".whl") == 8
-    assert message.endswith("and 12 more that are no closer")
+    assert message.endswith("and 12 more")
 
 
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ((), "no index knows a package thing"),
+        ((), "package thing not found in any index"),
         (listed("thing-0.9-py3-none-any.whl"), "the index has no version 1.0 of thing"),
-        (listed("thing-1.0.tar.gz"), "thing==1.0 has no wheels at all, only its source"),
+        (listed("thing-1.0.tar.gz"), "thing==1.0 has no wheels, only a source distribution"),
     ],
 )
 def test_other_reasons_for_having_no_wheel(files, message):
-    assert nothing_fits(pinned("thing==1.0"), files, X86_311).message == message
+    assert no_compatible_file(pinned("thing==1.0"), files, X86_311).message == message
 
 
 def test_a_wheel_with_another_hash_is_told_as_such():
     files = listed("thing-1.0-py3-none-any.whl")
-    problem = nothing_fits(pinned("thing==1.0", "sha256:abc"), files, X86_311)
-    assert "is not what the lock allows: expected one of sha256:abc, got sha256:000" in problem.message
+    problem = no_compatible_file(pinned("thing==1.0", "sha256:abc"), files, X86_311)
+    assert "does not match the lock: expected one of sha256:abc, got sha256:000" in problem.message
 
 
 def requirement(text):
@@ -219,7 +224,7 @@ def requirement(text):
     [
         ("thing", None),
         ("thing<2", None),
-        ("thing>=2", "thing 3.0 has no wheel that fits python3.11-x86_64"),
+        ("thing>=2", "thing 3.0 has no compatible wheel for python3.11-x86_64"),
         ("thing>=9", "no version of thing satisfies `thing>=9`"),
     ],
 )
@@ -230,7 +235,7 @@ def test_a_requirement_is_explained_only_when_no_version_of_it_fits(text, messag
         "thing-3.0-cp312-cp312-linux_x86_64.whl",
         "thing-4.0a1-py3-none-any.whl",
     )
-    problem = no_fitting_version(requirement(text), files, X86_311, IndexOptions())
+    problem = no_compatible_version(requirement(text), files, X86_311, IndexOptions())
     assert (problem and problem.message.split(":")[0]) == message
 
 
@@ -238,14 +243,22 @@ def test_a_requirement_is_explained_only_when_no_version_of_it_fits(text, messag
     ("text", "options", "message"),
     [
         ("thing", IndexOptions(), None),
-        ("thing", IndexOptions(only_binary=(":all:",)), "thing 2.0 has no wheels at all, only its source"),
-        ("thing", IndexOptions(only_binary=("Thing",)), "thing 2.0 has no wheels at all, only its source"),
+        (
+            "thing",
+            IndexOptions(only_binary=(":all:",)),
+            "thing 2.0 has no wheels, only a source distribution",
+        ),
+        (
+            "thing",
+            IndexOptions(only_binary=("Thing",)),
+            "thing 2.0 has no wheels, only a source distribution",
+        ),
         ("thing", IndexOptions(only_binary=("thing", ":none:")), None),
         ("wheels", IndexOptions(), None),
         (
             "wheels",
             IndexOptions(no_binary=("wheels",)),
-            "wheels==1.0 is to be compiled, and the index has no source of it that python3.11-x86_64 can use",
+            "wheels==1.0 must be compiled, but the index has no source distribution of it for python3.11-x86_64",
         ),
     ],
 )
@@ -255,7 +268,7 @@ def test_a_source_serves_where_it_may(text, options, message):
         if text == "thing"
         else listed("wheels-1.0-py3-none-any.whl")
     )
-    problem = no_fitting_version(requirement(text), files, X86_311, options)
+    problem = no_compatible_version(requirement(text), files, X86_311, options)
     assert (problem and problem.message) == message
 
 
@@ -272,4 +285,4 @@ def test_why_something_is_compiled():
     files = listed("thing-1.0-cp311-cp311-win32.whl", "thing-2.0-py3-none-any.whl", "thing-3.0.tar.gz")
     assert why_no_wheel("thing", "1.0", files, X86_311) == "thing-1.0-cp311-cp311-win32.whl (is for Windows)"
     assert why_no_wheel("thing", "2.0", files, X86_311) == ""
-    assert why_no_wheel("thing", "3.0", files, X86_311) == "thing 3.0 has no wheels at all"
+    assert why_no_wheel("thing", "3.0", files, X86_311) == "thing 3.0 has no wheels"

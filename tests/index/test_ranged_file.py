@@ -101,12 +101,12 @@ def test_a_refusal_does_not_tell_the_url(open_file, watch, status, left):
     with pytest.raises(AwsError) as caught:
         open_file()
     assert str(caught.value) == (
-        f"web:1 cannot be read where AWS keeps it: it answered {status[:3]}; "
-        "check the network, and the proxy on the way to S3"
+        f"cannot read the archive of web:1 in AWS: the server returned {status[:3]}; "
+        "check the network and the proxy for S3"
     )
     assert len(watch.failing) == left
 
 
 def test_nobody_there():
-    with pytest.raises(AwsError, match=r"^web:1 cannot be read where AWS keeps it: ConnectError;"):
+    with pytest.raises(AwsError, match=r"^cannot read the archive of web:1 in AWS: ConnectError;"):
         RangedFile("http://127.0.0.1:9/secret", name="web:1", direct=True)

@@ -71,5 +71,5 @@ def test_markers_are_judged_for_the_platform(marker, holds):
 
 
 def test_a_custom_runtime_has_no_wheels():
-    with pytest.raises(ManifestError, match="has no Python of its own"):
+    with pytest.raises(ManifestError, match="has no Python and does not support wheels"):
         supported_tags(platform("provided.al2023", "arm64"))
