@@ -69,7 +69,7 @@ def chosen(files, platform, text="thing==1.0", *hashes):
         ),
     ],
 )
-def test_the_best_tag_wins_whatever_the_order_of_the_listing(platform, best_first):
+def test_the_best_tag_is_chosen_in_any_order_of_the_listing(platform, best_first):
     for position, best in enumerate(best_first):
         assert chosen(listed(*reversed(best_first[position:])), platform) == best
 
@@ -90,7 +90,7 @@ def test_the_best_tag_wins_whatever_the_order_of_the_listing(platform, best_firs
         "not a package",
     ],
 )
-def test_what_does_not_fit_is_not_chosen(filename):
+def test_an_incompatible_file_is_not_chosen(filename):
     assert chosen(listed(filename), ARM_313) is None
 
 
@@ -126,7 +126,7 @@ def test_requires_python_is_that_of_the_platform(requires_python, fits):
     assert bool(chosen(files, ARM_313)) is fits
 
 
-def test_a_yanked_file_serves_a_pin():
+def test_a_yanked_file_is_chosen_for_a_pin():
     assert chosen(listed("thing-1.0-py3-none-any.whl", yanked=True), ARM_313)
 
 
@@ -159,18 +159,18 @@ def test_versions_of_filenames():
         ("cp311-cp311-manylinux_2_17_x86_64", ""),
     ],
 )
-def test_why_a_wheel_does_not_fit(tag, reasons):
+def test_why_a_wheel_is_incompatible(tag, reasons):
     (file,) = listed(f"thing-1.0-{tag}.whl")
     assert ", ".join(incompatibilities(file, X86_311)) == reasons
     assert (fit(file.filename, X86_311) is None) == bool(reasons)
 
 
-def test_why_a_wheel_does_not_fit_when_only_its_python_is_too_old_or_new():
+def test_why_a_wheel_with_another_requires_python_is_incompatible():
     (file,) = listed("thing-1.0-py3-none-any.whl", requires_python=">=3.12")
     assert incompatibilities(file, X86_311) == ("requires Python >=3.12",)
 
 
-def test_the_wheels_that_exist_are_told_nearest_first():
+def test_incompatible_wheels_are_listed_closest_first():
     files = listed(
         "thing-1.0-cp311-cp311-win_amd64.whl",
         "thing-1.0-cp311-cp311-manylinux_2_17_aarch64.whl",
@@ -190,7 +190,7 @@ def test_the_wheels_that_exist_are_told_nearest_first():
     )
 
 
-def test_many_wheels_are_counted_rather_than_named():
+def test_many_incompatible_wheels_are_counted():
     files = listed(*(f"thing-1.0-cp3{minor}-cp3{minor}-win_amd64.whl" for minor in range(10, 30)))
     message = no_compatible_file(pinned("thing==1.0"), files, X86_311).message
     assert message.count(".whl") == 8
@@ -205,11 +205,11 @@ def test_many_wheels_are_counted_rather_than_named():
         (listed("thing-1.0.tar.gz"), "thing==1.0 has no wheels, only a source distribution"),
     ],
 )
-def test_other_reasons_for_having_no_wheel(files, message):
+def test_other_reasons_for_a_missing_wheel(files, message):
     assert no_compatible_file(pinned("thing==1.0"), files, X86_311).message == message
 
 
-def test_a_wheel_with_another_hash_is_told_as_such():
+def test_a_wheel_with_another_hash_is_reported():
     files = listed("thing-1.0-py3-none-any.whl")
     problem = no_compatible_file(pinned("thing==1.0", "sha256:abc"), files, X86_311)
     assert "does not match the lock: expected one of sha256:abc, got sha256:000" in problem.message
@@ -228,7 +228,7 @@ def requirement(text):
         ("thing>=9", "no version of thing satisfies `thing>=9`"),
     ],
 )
-def test_a_requirement_is_explained_only_when_no_version_of_it_fits(text, message):
+def test_a_requirement_is_explained_only_if_no_version_is_compatible(text, message):
     files = listed(
         "thing-1.0-py3-none-any.whl",
         "thing-2.0-cp311-cp311-win32.whl",
@@ -262,7 +262,7 @@ def test_a_requirement_is_explained_only_when_no_version_of_it_fits(text, messag
         ),
     ],
 )
-def test_a_source_serves_where_it_may(text, options, message):
+def test_a_source_is_used_where_it_is_allowed(text, options, message):
     files = (
         listed("thing-1.0.tar.gz", "thing-2.0.zip")
         if text == "thing"
@@ -272,7 +272,7 @@ def test_a_source_serves_where_it_may(text, options, message):
     assert (problem and problem.message) == message
 
 
-def test_a_source_is_chosen_by_its_format_and_its_python():
+def test_a_source_is_chosen_by_its_format_and_requires_python():
     files = listed("thing-1.0.zip", "thing-1.0.tar.gz", "thing-2.0.tar.gz", "thing-1.0-py3-none-any.whl")
     assert choose_sdist(pinned("thing==1.0"), files, X86_311).filename == "thing-1.0.tar.gz"
     assert choose_sdist(pinned("thing==1.0", f"sha256:{0:064x}"), files, X86_311).filename == "thing-1.0.zip"
@@ -281,7 +281,7 @@ def test_a_source_is_chosen_by_its_format_and_its_python():
     assert choose_sdist(pinned("thing==1.0"), newer, X86_311) is None
 
 
-def test_why_something_is_compiled():
+def test_why_a_package_is_compiled():
     files = listed("thing-1.0-cp311-cp311-win32.whl", "thing-2.0-py3-none-any.whl", "thing-3.0.tar.gz")
     assert why_no_wheel("thing", "1.0", files, X86_311) == "thing-1.0-cp311-cp311-win32.whl (is for Windows)"
     assert why_no_wheel("thing", "2.0", files, X86_311) == ""
