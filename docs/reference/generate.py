@@ -70,7 +70,7 @@ def manifest() -> str:
 
 def commands() -> str:
     """Return the page of commands, options and exit codes."""
-    intro = "`lambda-layers COMMAND --help` says the same; so does `docker run` with the image.\n"
+    intro = "`lambda-layers COMMAND --help` prints the same text, also with `docker run` and the image.\n"
     parts = [f"# Commands and exit codes\n\n{_NOTICE}\n{intro}"]
     for name, function in _COMMANDS.items():
         rows = [
@@ -78,19 +78,19 @@ def commands() -> str:
             for option in _OPTIONS
             if name in option.commands.split()
         ]
-        table = f"\n{_table(('argument or option', 'what it is'), rows)}" if rows else ""
+        table = f"\n{_table(('argument or option', 'description'), rows)}" if rows else ""
         parts.append(f"## `lambda-layers {name}`\n\n{function.__doc__}\n{table}")
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind is not LayersError]
-    told = _CODES | {
+    meanings = _CODES | {
         kind.exit_code: _sentence(kind.__doc__ or "") for kind in kinds if issubclass(kind, LayersError)
     }
-    rows = [(str(code), told[code]) for code in sorted(told)]
+    rows = [(str(code), meanings[code]) for code in sorted(meanings)]
     parts.append(f"## Exit codes\n\n{_table(('exit code', 'meaning'), rows)}")
     return "\n".join(parts)
 
 
 def action() -> str:
-    """Return the page of what stands in others' YAML: the action, the reusable workflow, the hooks."""
+    """Return the page of the action, the reusable workflow and the hooks."""
     step = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
     reusable = yaml.safe_load((ROOT / ".github" / "workflows" / "layers.yml").read_text("utf-8"))
     call = reusable[True]["workflow_call"]  # YAML 1.1 reads the key `on` as true
@@ -99,18 +99,18 @@ def action() -> str:
     return "\n".join(
         [
             f"# The action, the reusable workflow, the hooks\n\n{_NOTICE}",
-            "How they go together: [in GitHub Actions](../workflows.md).\n",
+            "Guide: [in GitHub Actions](../workflows.md).\n",
             f"## Inputs of the action\n\n{_inputs(step['inputs'])}",
             f"## Outputs of the action\n\n{_outputs(step['outputs'])}",
             f"## Inputs of the reusable workflow\n\n{_inputs(call['inputs'])}",
             f"## Outputs of the reusable workflow\n\n{_outputs(call['outputs'])}",
-            f"## Hooks for pre-commit\n\n{_table(('hook', 'what it makes sure of'), rows)}",
+            f"## Hooks for pre-commit\n\n{_table(('hook', 'description'), rows)}",
         ]
     )
 
 
 def runtimes() -> str:
-    """Return the page of runtimes, with what their wheels are chosen by."""
+    """Return the page of runtimes, with the facts that determine compatible wheels."""
     rows = [
         (
             f"`{runtime}`" + (" (preview)" if runtime.preview else ""),
@@ -189,7 +189,7 @@ def _inputs(inputs: dict[str, dict[str, object]]) -> str:
     rows = [
         (f"`{name}`", _cell(str(value["description"])), _default(value)) for name, value in inputs.items()
     ]
-    return _table(("input", "what it is", "default"), rows)
+    return _table(("input", "description", "default"), rows)
 
 
 def _default(value: dict[str, object]) -> str:
@@ -201,7 +201,7 @@ def _default(value: dict[str, object]) -> str:
 
 def _outputs(outputs: dict[str, dict[str, str]]) -> str:
     rows = [(f"`{name}`", _cell(value["description"])) for name, value in outputs.items()]
-    return _table(("output", "what it is"), rows)
+    return _table(("output", "description"), rows)
 
 
 def _sentence(docstring: str) -> str:
