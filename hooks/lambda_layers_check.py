@@ -1,4 +1,4 @@
-"""Hook: every manifest in the repository is right, and every lock in step with its inputs. Offline."""
+"""Hook: check every manifest and every lock of the repository, offline."""
 
 import os
 import sys
@@ -10,10 +10,12 @@ from entrypoint.errors import LayersError
 from entrypoint.manifest.project import load_project
 from hooks.manifests import manifests
 
+_DESCRIPTION = "Check that manifests are valid and that locks are up to date. Works offline."
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check the named manifests, else all that git tracks; return 1 where something is wrong."""
-    problems = [problem for name in manifests(argv, __doc__) for problem in _check(name)]
+    """Check the given manifests, or all that git tracks; return 1 if there is a problem."""
+    problems = [problem for name in manifests(argv, _DESCRIPTION) for problem in _check(name)]
     for problem in problems:
         sys.stdout.write(f"{problem}\n")
     return 1 if problems else 0

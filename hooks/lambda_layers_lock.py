@@ -1,4 +1,4 @@
-"""Hook: locks that are out of step are made anew; pins that still satisfy stay. Uses the package index."""
+"""Hook: update every lock of the repository that is out of date."""
 
 import os
 import sys
@@ -11,10 +11,15 @@ from entrypoint.lock.current import outdated
 from entrypoint.manifest.project import load_project
 from hooks.manifests import manifests
 
+_DESCRIPTION = (
+    "Update locks that are out of date. Pins that still satisfy the requirements are kept. "
+    "Uses the package index."
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Lock what is out of step; return 1 where a lock was made, as it is not in the commit yet."""
-    return max([_lock(name) for name in manifests(argv, __doc__)])
+    """Update locks that are out of date; return 1 if one was updated, as it is not in the commit yet."""
+    return max([_lock(name) for name in manifests(argv, _DESCRIPTION)])
 
 
 def _lock(name: str) -> int:
@@ -28,7 +33,7 @@ def _lock(name: str) -> int:
     if not targets:
         return 0
     if cli.main(["lock", "--manifest", name, *targets]) == 0:
-        sys.stdout.write(f"{name}: the locks are made anew; add them to the commit\n")
+        sys.stdout.write(f"{name}: locks updated; add them to the commit\n")
     return 1
 
 

@@ -1,16 +1,20 @@
-"""Hook: each locked package has a wheel for its target, or is compiled on purpose. Uses the index."""
+"""Hook: check that the package index has a wheel for each locked package."""
 
 from collections.abc import Sequence
 
 from entrypoint import cli
 from hooks.manifests import manifests
 
+_DESCRIPTION = (
+    "Check that each locked package has a compatible wheel, or is listed under from_source. "
+    "Uses the package index."
+)
 _COMMAND = ("check", "--wheels", "--quiet", "--manifest")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Ask the index about every lock; return 1 where something has no wheel."""
-    codes = [cli.main([*_COMMAND, name]) for name in manifests(argv, __doc__)]
+    """Check every lock against the index; return 1 if a package has no compatible wheel."""
+    codes = [cli.main([*_COMMAND, name]) for name in manifests(argv, _DESCRIPTION)]
     return 1 if any(codes) else 0
 
 

@@ -1,4 +1,4 @@
-"""Which manifests a hook looks at, and its command line."""
+"""The command line of the hooks: which manifests to check."""
 
 import argparse
 import os
@@ -8,18 +8,20 @@ from functools import partial
 from entrypoint.manifest.schema import DEFAULT_PATH
 
 
-def manifests(argv: Sequence[str] | None, description: str | None) -> list[str]:
-    """Return the manifests that the arguments name, else all that git tracks, else the one of this folder."""
-    # To ask for the terminal's width would be a twentieth of the hook's time.
+def manifests(argv: Sequence[str] | None, description: str) -> list[str]:
+    """Return the manifests given as arguments, or all that git tracks, or the one of this folder."""
+    # Reading the terminal's width takes 5 % of the hook's time.
     wide = partial(argparse.HelpFormatter, width=100)
     parser = argparse.ArgumentParser(description=description, formatter_class=wide)
-    parser.add_argument("manifests", nargs="*", help=f"default: every {DEFAULT_PATH} that git tracks")
+    parser.add_argument(
+        "manifests", nargs="*", help=f"paths of manifests (default: every {DEFAULT_PATH} that git tracks)"
+    )
     named: list[str] = parser.parse_args(argv).manifests
     return named or _tracked() or [DEFAULT_PATH]
 
 
 def _tracked() -> list[str]:
-    import subprocess  # noqa: PLC0415 - slow to import, and not for those who name their manifests
+    import subprocess  # noqa: PLC0415 - slow to import, and not needed if manifests are given
 
     command = ["git", "ls-files", "-z", "--", DEFAULT_PATH, f"**/{DEFAULT_PATH}"]
     listed = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - constant arguments

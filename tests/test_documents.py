@@ -54,7 +54,7 @@ def table(mark, text=README):
 
 def test_the_table_of_keys_is_that_of_the_schema():
     layer = MANIFEST.fields["layers"].shape.item
-    assert table("layer keys") == [[key, field.help] for key, field in layer.fields.items()]
+    assert table("layer keys") == [[key, field.description] for key, field in layer.fields.items()]
 
 
 def test_the_tables_of_the_pages_are_those_of_the_schema():
@@ -65,7 +65,7 @@ def test_the_tables_of_the_pages_are_those_of_the_schema():
         ("rollout keys", rollout, ROLLOUT),
         ("export keys", export, EXPORT),
     ):
-        assert table(mark, page) == [[key, field.help] for key, field in record.fields.items()]
+        assert table(mark, page) == [[key, field.description] for key, field in record.fields.items()]
 
 
 def test_the_targets_of_the_how_to_are_those_of_its_example(tmp_path):

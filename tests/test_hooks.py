@@ -1,4 +1,4 @@
-"""The hook, through pre-commit itself, in a repository of somebody else's."""
+"""The check hook, in the repository of a user."""
 
 import os
 import subprocess
@@ -42,7 +42,7 @@ def repository(tmp_path):
 
 
 def write_locks(folder):
-    """An empty lock, in step with what web.in asks for."""
+    """Write an empty lock that is up to date with web.in."""
     asked = read_lines(Requirements(files=(folder / "web.in",), location=Location("web.in")))
     lock = Lock(platform=PYTHON313, pins=(), inputs=inputs_hash(asked, PYTHON313))
     write_lock(folder / LOCK, lock, made_from=["web.in"])
@@ -54,7 +54,7 @@ def check(folder, monkeypatch, capsys, *arguments):
     return code, capsys.readouterr().out.splitlines()
 
 
-def test_a_sound_repository(repository, monkeypatch, capsys):
+def test_a_valid_repository(repository, monkeypatch, capsys):
     assert check(repository, monkeypatch, capsys) == (0, [])
 
 
@@ -68,7 +68,7 @@ def test_every_problem_of_every_manifest(repository, monkeypatch, capsys):
         1,
         [
             f"{LOCK}: this lock is out of step with web.in; run: lambda-layers lock",
-            f"{service}:1:1: the key 'layers' is missing; write 'layers:' (the layers by name)",
+            f"{service}:1:1: missing key 'layers'; add 'layers:' (Layers by name)",
             f"{service}:1:10: expected 1, found '2'; write 1",
         ],
     )
@@ -85,7 +85,7 @@ def test_a_repository_without_a_manifest(tmp_path, monkeypatch, capsys):
     )
 
 
-def test_a_check_of_what_is_sound_imports_nothing_heavy(repository):
+def test_the_check_of_a_valid_repository_imports_nothing_heavy(repository):
     heavy = {"boto3", "dataclasses", "docker", "elftools", "json", "packaging", "pip", "rich", "subprocess"}
     code = "import sys, hooks.lambda_layers_check as h; h.main(sys.argv[1:]); print(*sys.modules)"
     command = [sys.executable, "-I", "-c", code, "lambda-layers.yml"]

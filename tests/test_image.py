@@ -194,8 +194,8 @@ def test_problems_become_annotations(runner, workspace):
     (workspace / "services" / "lambda-layers.yml").write_text("version: 1\nlayer: {}\n")
     step = runner.run(manifest="services/lambda-layers.yml")
     assert step.exit_code == 5
-    assert "error: services/lambda-layers.yml:2:1: the key 'layer' is unknown" in step.err
-    annotation = next(each for each in step.annotations if "'layer' is unknown" in each.message)
+    assert "error: services/lambda-layers.yml:2:1: unknown key 'layer'" in step.err
+    annotation = next(each for each in step.annotations if "unknown key 'layer'" in each.message)
     assert (annotation.kind, annotation.file, annotation.line) == ("error", "services/lambda-layers.yml", 2)
     assert step.outputs == {}
 

@@ -14,10 +14,10 @@ HELP = "Write a first manifest from what is in this folder, or in AWS."
 
 def run(context: "Context") -> Result:
     """Write the manifest, unless there is one."""
-    from entrypoint.init import draft_of, refuse_standing, write_starter  # noqa: PLC0415 - slow to import
+    from entrypoint.init import draft_of, refuse_existing, write_draft  # noqa: PLC0415 - slow to import
 
     path = Path(context.arguments.manifest)
-    refuse_standing(path)
+    refuse_existing(path)
     if context.arguments.from_aws:
         from entrypoint.commands.open import open_default_account  # noqa: PLC0415 - imports boto3
         from entrypoint.init.account import found_in_account  # noqa: PLC0415
@@ -26,7 +26,7 @@ def run(context: "Context") -> Result:
             draft = found_in_account(aws, aws.destination.region)
     else:
         draft = draft_of(path.parent)
-    write_starter(path, draft)
+    write_draft(path, draft)
     return Result(text=f"wrote {path}; next, run: lambda-layers lock")
 
 

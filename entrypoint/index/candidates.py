@@ -1,6 +1,6 @@
-"""The files an index offers: a listing goes in, the one that fits a platform best comes out.
+"""The files of an index -> the best compatible one for a platform.
 
-Pure decisions; the index itself is handed in by whoever holds it, and has only to be an `Index`.
+Pure decisions: nothing here accesses the network. `Index` is what the callers' indexes have to provide.
 """
 
 from collections.abc import Callable, Iterable
@@ -28,7 +28,7 @@ from entrypoint.manifest.runtimes import Platform
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexFile:
-    """A file as its index lists it (PEP 503, PEP 691); `sha256` is hex, None where none is listed."""
+    """A file as its index lists it (PEP 503, PEP 691); `sha256` is hex, or None if it is not listed."""
 
     filename: str
     url: str
@@ -36,35 +36,35 @@ class IndexFile:
     requires_python: str | None = None
     yanked: bool = False
     size: int | None = None
-    #: Its METADATA can be read without the file (PEP 658).
+    #: Whether its METADATA can be read without the file (PEP 658).
     has_metadata: bool = False
 
 
 class Index(Protocol):
-    """Where packages come from: one index or many, told apart by nobody here."""
+    """One or several package indexes."""
 
     def files(self, name: str) -> tuple[IndexFile, ...]:
-        """List all files of a package; none where no index knows it."""
+        """List all files of a package; empty if no index has it."""
         ...
 
     def download(
         self, file: IndexFile, destination: Path, *, received: Callable[[int], None] | None = None
     ) -> str:
-        """Write a file, whole or not at all, and return its SHA-256 as hex.
+        """Write a file atomically and return its SHA-256 as hex.
 
-        `received` hears the size of every chunk; what it raises ends the download.
+        `received` is called with the size of every chunk; an exception from it ends the download.
         """
         ...
 
     def metadata(self, file: IndexFile) -> bytes:
-        """Read the METADATA of a file that `has_metadata`."""
+        """Return the METADATA of a file with `has_metadata`."""
         ...
 
 
 def choose(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> IndexFile | None:
-    """Pick the wheel for a pin: best tag first, then the highest build tag; None when none fits.
+    """Return the wheel for a pin: the best tag, then the highest build tag; None if none is compatible.
 
-    Yanked files serve as well: a pin names its version exactly (PEP 592).
+    Yanked files are included, as a pin names its version exactly (PEP 592).
     """
     wheels = [
         file
@@ -78,7 +78,7 @@ def choose(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> IndexFil
 
 
 def choose_sdist(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> IndexFile | None:
-    """Pick the source of a pin: .tar.gz, the format of PEP 625, before .zip; None when there is none."""
+    """Return the source distribution for a pin: .tar.gz (PEP 625) before .zip; None if there is none."""
     sources = [
         file
         for file in files
@@ -91,7 +91,7 @@ def choose_sdist(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> In
 
 
 def usable(pin: Pin, files: Iterable[IndexFile], platform: Platform, options: IndexOptions) -> bool:
-    """Whether a version has a wheel that fits, or a source that may be compiled."""
+    """Whether a version has a compatible wheel, or a source distribution that may be compiled."""
     files = tuple(files)
     if not options.wants_source(pin.name) and choose(pin, files, platform):
         return True
@@ -99,20 +99,20 @@ def usable(pin: Pin, files: Iterable[IndexFile], platform: Platform, options: In
 
 
 def preference(filename: str, platform: Platform) -> tuple[int, int, str]:
-    """Sort key of fitting wheels, best first; a higher build number comes before a lower one."""
+    """Return the sort key of a compatible wheel: best tag first, then the highest build number."""
     number, letters = _parsed(filename)[1] or (-1, "")
     rank = fit(filename, platform)
     return (len(tag_ranks(platform)) if rank is None else rank, -number, letters)
 
 
 def fit(filename: str, platform: Platform) -> int | None:
-    """Rank a wheel by its best tag, 0 being the best; None when the platform accepts none of them."""
+    """Return the rank of a wheel's best tag, 0 being the best; None if it is incompatible."""
     ranks = tag_ranks(platform)
     return min((ranks[tag] for tag in wheel_tags(filename) if tag in ranks), default=None)
 
 
 def accepts_python(requires_python: str | None, platform: Platform) -> bool:
-    """Judge `Requires-Python` for the platform; one that cannot be read excludes nothing, as for pip."""
+    """Whether the platform satisfies `Requires-Python`; an invalid one is ignored, as in pip."""
     if not requires_python or platform.runtime.python is None:
         return True
     try:
@@ -122,15 +122,15 @@ def accepts_python(requires_python: str | None, platform: Platform) -> bool:
 
 
 def is_allowed(file: IndexFile, pin: Pin) -> bool:
-    """Whether the hashes of a pin admit a file; one without a listed hash is judged once it is here."""
+    """Whether the hashes of a pin allow a file; one without a listed hash is checked after its download."""
     return not pin.hashes or file.sha256 is None or f"sha256:{file.sha256}" in pin.hashes
 
 
 def is_wheel_of(filename: str, version: str) -> bool:
     """Whether a filename is that of a wheel of a version.
 
-    The version's text is looked at first: an index lists thousands of wheels, and reading all their tags
-    would take longer than fetching the list.
+    The version is compared first: an index lists thousands of wheels, and parsing all their tags takes longer
+    than fetching the list.
     """
     if not filename.endswith(".whl"):
         return False
@@ -147,7 +147,7 @@ def _is_version(text: str, version: str) -> bool:
 
 
 def version_of(filename: str) -> Version | None:
-    """Read the version from the name of a wheel or an sdist; None for any other file."""
+    """Return the version in the name of a wheel or source distribution; None for any other file."""
     try:
         if filename.endswith(".whl"):
             return _parsed(filename)[0]
@@ -157,7 +157,7 @@ def version_of(filename: str) -> Version | None:
 
 
 def wheel_tags(filename: str) -> frozenset[Tag]:
-    """The tags of a wheel, compressed sets spread out (PEP 425)."""
+    """Return the tags of a wheel, with compressed sets expanded (PEP 425)."""
     return _parsed(filename)[2]
 
 

@@ -1,4 +1,4 @@
-"""HTTP as packages need it: tries again what may pass, and tells what does not in one sentence."""
+"""HTTP for package indexes: retries temporary failures, and reports other failures as one problem."""
 
 import hashlib
 import os
@@ -20,14 +20,14 @@ from entrypoint.index.pip_settings import PipSettings
 
 _CHUNK = 1 << 16
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 527})
-_ANSWERS = frozenset({404, 410})  # "I do not have it" is an answer, not a failure
+_MISSING = frozenset({404, 410})  # valid responses: the index does not have the file
 _LONGEST_PAUSE = 20.0
 
 _Result = TypeVar("_Result")
 
 
 class ServerRefusedError(FetchError):
-    """A server answered, and the answer is no."""
+    """A server refused a request."""
 
     def __init__(self, status: int, problem: Diagnostic) -> None:
         super().__init__(problem)
@@ -35,7 +35,7 @@ class ServerRefusedError(FetchError):
 
 
 class _TransientError(Exception):
-    """A server answered that it may work later."""
+    """A server responded that a later request may succeed."""
 
     def __init__(self, response: httpx2.Response) -> None:
         super().__init__(response.status_code)
@@ -44,7 +44,7 @@ class _TransientError(Exception):
 
 
 class PatientClient:
-    """An HTTP client, of the shape that unearth calls a Fetcher, that does not give up at once."""
+    """An HTTP client that retries; it has the interface that unearth calls a Fetcher."""
 
     def __init__(self, client: PyPIClient, *, retries: int, pause: Callable[[float], None]) -> None:
         self._client = client
@@ -52,25 +52,25 @@ class PatientClient:
         self._pause = pause
 
     def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> httpx2.Response:
-        """Get a whole answer: one that is there, or says that there is none."""
+        """Return a whole response; its status is a success, 404 or 410."""
         return self.patiently(url, lambda: _checked(self._client.get(url, headers=headers)))
 
     def post(self, url: str, *, json: object) -> httpx2.Response:
-        """Send a question as JSON; it may be sent again."""
+        """Post JSON; the request may be sent more than once."""
         return self.patiently(url, lambda: _checked(self._client.post(url, json=json)))
 
     def head(self, url: str, *, headers: Mapping[str, str] | None = None) -> httpx2.Response:
-        """Get the head of an answer."""
+        """Return the headers of a response."""
         return self.patiently(url, lambda: _checked(self._client.head(url, headers=headers)))
 
     @contextmanager
     def get_stream(self, url: str, *, headers: Mapping[str, str] | None = None) -> Iterator[httpx2.Response]:
-        """Get an answer whose body is still to be read."""
+        """Return a response whose body is not read yet."""
         with self._client.get_stream(url, headers=headers) as response:
             yield _checked(response)
 
     def iter_secure_origins(self) -> Iterable[tuple[str, str, str]]:
-        """Say which (scheme, host, port) may be asked without encryption."""
+        """Return the (scheme, host, port) of servers that are trusted without encryption."""
         return self._client.iter_secure_origins()
 
     def close(self) -> None:
@@ -78,13 +78,13 @@ class PatientClient:
         self._client.close()
 
     def patiently(self, url: str, attempt: Callable[[], _Result]) -> _Result:
-        """Make an attempt again while its failure may pass; then raise it as a FetchError."""
+        """Retry an attempt while its failure is temporary; raise the last one as a FetchError."""
         for number in range(self._retries + 1):
             try:
                 return attempt()
             except (httpx2.HTTPError, httpx2.InvalidURL, _TransientError) as error:
-                if number == self._retries or not _may_pass(error):
-                    raise _told(error, url) from error
+                if number == self._retries or not _is_temporary(error):
+                    raise _failure(error, url) from error
                 self._pause(_seconds_before_next(number, error))
         raise AssertionError  # the last round returns or raises
 
@@ -92,10 +92,10 @@ class PatientClient:
 def open_client(
     settings: PipSettings, options: IndexOptions, *, pause: Callable[[float], None]
 ) -> PatientClient:
-    """Return a client that reaches servers as pip's configuration says; the caller closes it.
+    """Return a client with the network settings of pip's configuration; the caller closes it.
 
     Raises:
-        FetchError: where the certificates that it names cannot be loaded.
+        FetchError: if the configured certificates cannot be loaded.
     """
     client = PyPIClient(
         trusted_hosts=options.trusted_hosts,
@@ -120,17 +120,16 @@ def _tls(settings: PipSettings) -> ssl.SSLContext | bool:
         if settings.client_cert:
             context.load_cert_chain(settings.client_cert)
     except OSError as error:  # ssl.SSLError is one
-        message = f"the certificates of pip's configuration cannot be loaded: {error}"
-        raise FetchError(
-            Diagnostic(message, "correct `cert` or `client-cert`; see: pip config list")
-        ) from error
+        message = f"cannot load the certificates of pip's configuration: {error}"
+        hint = "correct `cert` or `client-cert`; see: pip config list"
+        raise FetchError.of(message, hint) from error
     return context
 
 
 def save(
     client: PatientClient, url: str, destination: Path, *, received: Callable[[int], None]
 ) -> tuple[str, int]:
-    """Write what a URL serves to a file, whole or not at all; returns its SHA-256 as hex, and its size."""
+    """Download a URL to a file atomically; return its SHA-256 as hex, and its size in bytes."""
     return client.patiently(url, lambda: _save_once(client, url, destination, received))
 
 
@@ -140,19 +139,19 @@ def _save_once(
     digest, size = hashlib.sha256(), 0
     descriptor, temporary = tempfile.mkstemp(dir=destination.parent, prefix=".incoming-")
     try:
-        # The bytes are wanted as they are stored; some servers would unpack or repack a .tar.gz.
+        # Request the bytes as they are stored; some servers would unpack or repack a .tar.gz.
         with (
             os.fdopen(descriptor, "wb") as file,
             client.get_stream(url, headers={"Accept-Encoding": "identity"}) as response,
         ):
-            if response.status_code in _ANSWERS:
-                raise _told_status(response.status_code, url)
+            if response.status_code in _MISSING:
+                raise _refusal(response.status_code, url)
             for chunk in response.iter_raw(_CHUNK):
                 file.write(chunk)
                 digest.update(chunk)
                 size += len(chunk)
                 received(len(chunk))
-        Path(temporary).chmod(0o644)  # mkstemp makes files that only their owner can read
+        Path(temporary).chmod(0o644)  # files of mkstemp are readable by their owner only
         Path(temporary).replace(destination)
     finally:
         Path(temporary).unlink(missing_ok=True)
@@ -162,12 +161,12 @@ def _save_once(
 def _checked(response: httpx2.Response) -> httpx2.Response:
     if response.status_code in _TRANSIENT:
         raise _TransientError(response)
-    if response.is_success or response.status_code in _ANSWERS:
+    if response.is_success or response.status_code in _MISSING:
         return response
-    raise _told_status(response.status_code, str(response.url))
+    raise _refusal(response.status_code, str(response.url))
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_temporary(error: Exception) -> bool:
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL | httpx2.TooManyRedirects):
         return False
     return not any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
@@ -179,46 +178,46 @@ def _seconds_before_next(number: int, error: Exception) -> float:
     return min(wanted, _LONGEST_PAUSE)
 
 
-def _told(error: Exception, url: str) -> FetchError:
+def _failure(error: Exception, url: str) -> FetchError:
     if isinstance(error, _TransientError):
-        return _told_status(error.status, url)
+        return _refusal(error.status, url)
     host = httpx2.URL(without_credentials(url)).host if not isinstance(error, httpx2.InvalidURL) else ""
     shown = without_credentials(url)
     reason = without_credentials(str(error)) or type(error).__name__
     match error:
         case _ if any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
             message, hint = (
-                f"no trusted connection to {host}: {reason}",
+                f"cannot establish a trusted connection to {host}: {reason}",
                 "set `cert` in pip's configuration",
             )
         case httpx2.TimeoutException():
-            message, hint = f"{shown} did not answer in time", "run it again, or raise pip's `timeout`"
+            message, hint = f"the request for {shown} timed out", "retry, or increase pip's `timeout`"
         case httpx2.ProxyError():
-            message, hint = f"the proxy on the way to {host} failed: {reason}", "check pip's `proxy`"
+            message, hint = f"the proxy for {host} failed: {reason}", "check pip's `proxy`"
         case httpx2.ConnectError():
-            message, hint = f"{host} cannot be reached: {reason}", "check the network and the index URL"
+            message, hint = f"cannot connect to {host}: {reason}", "check the network and the index URL"
         case httpx2.InvalidURL() | httpx2.UnsupportedProtocol():
-            message, hint = f"{shown} is no URL that can be fetched: {reason}", "correct the index URL"
+            message, hint = f"{shown} is not a valid URL: {reason}", "correct the index URL"
         case _:
-            message, hint = f"the connection for {shown} broke: {reason}", "run it again"
+            message, hint = f"the connection for {shown} was lost: {reason}", "retry"
     return FetchError(Diagnostic(message, hint))
 
 
-def _told_status(status: int, url: str) -> ServerRefusedError:
+def _refusal(status: int, url: str) -> ServerRefusedError:
     shown = without_credentials(url)
     try:
         phrase = HTTPStatus(status).phrase.lower()
     except ValueError:
-        phrase = "not a standard answer"
+        phrase = "not a standard status"
     hints = {
-        401: "give credentials in the URL, in ~/.netrc or in the keyring",
-        403: "check that the credentials may read this index",
-        407: "give the proxy's credentials in pip's `proxy`",
-        404: "list the index again; the file is gone",
-        410: "list the index again; the file is gone",
+        401: "set credentials in the URL, in ~/.netrc or in the keyring",
+        403: "check that the credentials have read access to this index",
+        407: "set the proxy's credentials in pip's `proxy`",
+        404: "retry to read the current listing; the file was removed",
+        410: "retry to read the current listing; the file was removed",
     }
-    hint = hints.get(status, "run it again later, or look at the status page of the index")
-    return ServerRefusedError(status, Diagnostic(f"{shown} answered {status} ({phrase})", hint))
+    hint = hints.get(status, "retry later, or check the status page of the index")
+    return ServerRefusedError(status, Diagnostic(f"{shown} returned {status} ({phrase})", hint))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -1,4 +1,4 @@
-"""Why nothing fits: the files of a package go in, one problem that explains each of them comes out."""
+"""The files of a package -> a problem that explains why none of them is compatible."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,12 +26,12 @@ from entrypoint.index.pin import Pin
 from entrypoint.index.tags import supported_tags
 from entrypoint.manifest.runtimes import Platform
 
-# More wheels than a reader wants to see; those that come closest are named, the rest is counted.
-_NAMED = 8
+_LISTED = 8
+"""How many incompatible wheels a message lists, the closest first; it only counts the rest."""
 
 _NOT_COMPILED = {
-    True: "its source is compiled where the lock says so, unless an option or Requires-Python forbids it",
-    False: "there is no source of it that could be compiled",
+    True: "its source is compiled only if the lock says so and no option or Requires-Python excludes it",
+    False: "it has no source distribution to compile",
 }
 
 _PYTHON = re.compile(r"^(?:cp|py)(\d)(\d*)$")
@@ -46,73 +46,73 @@ _SYSTEMS = {
 }
 
 
-def nothing_fits(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> Diagnostic:
-    """Explain why a pinned version has no file, neither wheel nor source, that may be used."""
+def no_compatible_file(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> Diagnostic:
+    """Explain why a pinned version has neither a compatible wheel nor a usable source distribution."""
     files = tuple(files)
     other = None if pin.from_source else choose(replace(pin, hashes=frozenset()), files, platform)
     if other:
         return Diagnostic(
-            f"{other.filename} is not what the lock allows: expected one of {', '.join(sorted(pin.hashes))}, "
-            f"got sha256:{other.sha256}",
-            "if the index rightly has new files for this version, lock again; else find out who replaced it",
+            f"the hash of {other.filename} does not match the lock: "
+            f"expected one of {', '.join(sorted(pin.hashes))}, got sha256:{other.sha256}",
+            "lock again if this version is expected to have new files; otherwise, find out who replaced it",
             pin.location,
         )
     if not files:
         return _unknown(pin.name, pin.location)
     of_version = [file for file in files if version_of(file.filename) == Version(pin.version)]
     if not of_version:
-        hint = f"lock again, or pin one of {_newest_versions(files)}"
+        hint = f"lock again or pin one of {_newest_versions(files)}"
         return Diagnostic(f"the index has no version {pin.version} of {pin.name}", hint, pin.location)
     if pin.from_source:
         if other := choose_sdist(replace(pin, hashes=frozenset()), files, platform):
-            message = f"{pin} is to be compiled, and its source {other.filename} is not what the lock allows"
-            return Diagnostic(message, "lock again, with the hash of its source", pin.location)
-        message = f"{pin} is to be compiled, and the index has no source of it that {platform} can use"
-        return Diagnostic(message, "pin a version that has one, or do not ask for its source", pin.location)
+            message = f"the hash of {other.filename}, the source of {pin}, does not match the lock"
+            return Diagnostic(message, "lock again to add the hash of the source", pin.location)
+        message = f"{pin} must be compiled, but the index has no source distribution of it for {platform}"
+        return Diagnostic(message, "pin a version that has one, or allow wheels for it", pin.location)
     return _explained(str(pin), of_version, platform, pin.location)
 
 
-def no_fitting_version(
+def no_compatible_version(
     requirement: Requirement,
     location: Location,
     files: Iterable[IndexFile],
     platform: Platform,
     options: IndexOptions,
 ) -> Diagnostic | None:
-    """Explain why no version that a requirement admits has a file to use; None when one does."""
+    """Explain why no version that a requirement allows has a compatible file; None if one has."""
     files = tuple(files)
     name, specifier = canonicalize_name(requirement.name), requirement.specifier
     if not files:
         return _unknown(name, location)
     versions = {version for file in files if (version := version_of(file.filename))}
-    admitted = sorted(specifier.filter(versions))
-    if not admitted:
-        hint = f"ask for one of {_newest_versions(files)}"
+    allowed = sorted(specifier.filter(versions))
+    if not allowed:
+        hint = f"require one of {_newest_versions(files)}"
         return Diagnostic(f"no version of {name} satisfies `{requirement}`", hint, location)
-    pins = [Pin(name=name, version=str(version), location=location) for version in admitted]
+    pins = [Pin(name=name, version=str(version), location=location) for version in allowed]
     if any(usable(pin, files, platform, options) for pin in pins):
         return None
     if options.wants_source(name):
-        return nothing_fits(replace(pins[-1], from_source=True), files, platform)
-    of_version = [file for file in files if version_of(file.filename) == admitted[-1]]
-    return _explained(f"{name} {admitted[-1]}", of_version, platform, location)
+        return no_compatible_file(replace(pins[-1], from_source=True), files, platform)
+    of_version = [file for file in files if version_of(file.filename) == allowed[-1]]
+    return _explained(f"{name} {allowed[-1]}", of_version, platform, location)
 
 
 def why_no_wheel(name: str, version: str, files: Iterable[IndexFile], platform: Platform) -> str:
-    """Say why a version has to be compiled; nothing where a wheel would fit and its source was asked for."""
+    """Explain why a version must be compiled; empty if it has a compatible wheel."""
     wheels = [file for file in files if is_wheel_of(file.filename, version)]
-    if any(not misfits(file, platform) for file in wheels):
+    if any(not incompatibilities(file, platform) for file in wheels):
         return ""
-    return _named(wheels, platform) or f"{name} {version} has no wheels at all"
+    return _listing(wheels, platform) or f"{name} {version} has no wheels"
 
 
-def misfits(file: IndexFile, platform: Platform) -> tuple[str, ...]:
-    """Say in a few words each why a wheel does not fit; nothing when it does."""
+def incompatibilities(file: IndexFile, platform: Platform) -> tuple[str, ...]:
+    """Return the reasons why a wheel is incompatible; empty if it is compatible."""
     if fit(file.filename, platform) is None:
         tags = sorted(wheel_tags(file.filename), key=str)
-        return min((tuple(_misfits_of_tag(tag, platform)) for tag in tags), key=_distance)
+        return min((tuple(_incompatibilities_of_tag(tag, platform)) for tag in tags), key=_distance)
     if not accepts_python(file.requires_python, platform):
-        return (f"needs Python {file.requires_python}",)
+        return (f"requires Python {file.requires_python}",)
     return ()
 
 
@@ -122,27 +122,29 @@ def _explained(
     wheels = [file for file in files if is_wheel_of(file.filename, str(version_of(file.filename)))]
     if not wheels:
         return Diagnostic(
-            f"{package} has no wheels at all, only its source",
+            f"{package} has no wheels, only a source distribution",
             f"pin a version that has a wheel; {_NOT_COMPILED[True]}",
             location,
         )
     has_source = len(wheels) < len(files)
     return Diagnostic(
-        f"{package} has no wheel that fits {platform}: {_named(wheels, platform)}",
-        f"pin a version that has one, or leave this platform out; {_NOT_COMPILED[has_source]}",
+        f"{package} has no compatible wheel for {platform}: {_listing(wheels, platform)}",
+        f"pin a version that has one, or remove this platform; {_NOT_COMPILED[has_source]}",
         location,
     )
 
 
-def _named(wheels: Sequence[IndexFile], platform: Platform) -> str:
+def _listing(wheels: Sequence[IndexFile], platform: Platform) -> str:
     by_distance = sorted(wheels, key=lambda file: (distance(file, platform), file.filename))
-    named = [f"{file.filename} ({', '.join(misfits(file, platform))})" for file in by_distance[:_NAMED]]
-    if len(wheels) > _NAMED:
-        named.append(f"and {len(wheels) - _NAMED} more that are no closer")
+    named = [
+        f"{file.filename} ({', '.join(incompatibilities(file, platform))})" for file in by_distance[:_LISTED]
+    ]
+    if len(wheels) > _LISTED:
+        named.append(f"and {len(wheels) - _LISTED} more")
     return ", ".join(named)
 
 
-def _misfits_of_tag(tag: Tag, platform: Platform) -> Iterator[str]:
+def _incompatibilities_of_tag(tag: Tag, platform: Platform) -> Iterator[str]:
     system, machine = _system_and_machine(tag.platform)
     if system in _SYSTEMS:
         yield f"is for {_SYSTEMS[system]}"
@@ -151,7 +153,7 @@ def _misfits_of_tag(tag: Tag, platform: Platform) -> Iterator[str]:
     needed = _glibc(tag.platform)
     if needed and needed > platform.runtime.glibc:
         ours = ".".join(map(str, platform.runtime.glibc))
-        yield f"needs glibc {needed[0]}.{needed[1]} while {platform.runtime} has {ours}"
+        yield f"requires glibc {needed[0]}.{needed[1]}, {platform.runtime} has {ours}"
     if tag.interpreter.startswith("pp"):
         yield "is for PyPy"
     elif tag.abi.startswith("cp") and tag.abi.endswith("t"):
@@ -162,7 +164,7 @@ def _misfits_of_tag(tag: Tag, platform: Platform) -> Iterator[str]:
 
 
 def _accepts_interpreter(tag: Tag, platform: Platform) -> bool:
-    """Whether some platform tag would make the rest of a tag fit."""
+    """Whether the interpreter and ABI of a tag are compatible with any platform tag."""
     return any(
         (ours.interpreter, ours.abi) == (tag.interpreter, tag.abi) for ours in supported_tags(platform)
     )
@@ -177,7 +179,7 @@ def _system_and_machine(platform_tag: str) -> tuple[str, str]:
 
 
 def _glibc(platform_tag: str) -> tuple[int, int] | None:
-    """Read the glibc that a PEP 600 tag asks for."""
+    """Return the glibc version that a PEP 600 tag requires; None for other tags."""
     words = platform_tag.split("_")
     if words[0] != "manylinux" or not all(word.isdigit() for word in words[1:3]):
         return None
@@ -185,20 +187,27 @@ def _glibc(platform_tag: str) -> tuple[int, int] | None:
 
 
 def distance(wheel: IndexFile, platform: Platform) -> tuple[int, int]:
-    """How far a wheel is from fitting, for sorting."""
-    return _distance(misfits(wheel, platform))
+    """Return a sort key: how far a wheel is from being compatible."""
+    return _distance(incompatibilities(wheel, platform))
 
 
 def _distance(reasons: tuple[str, ...]) -> tuple[int, int]:
-    """How far a wheel is from fitting: another system is further than another machine, and so on."""
-    far = ("is for Python", "is for free-threaded", "is for PyPy", "needs glibc", *_OTHER_MACHINES, "is for ")
+    """Rank the reasons: another system is further than another machine, which is further than glibc."""
+    far = (
+        "is for Python",
+        "is for free-threaded",
+        "is for PyPy",
+        "requires glibc",
+        *_OTHER_MACHINES,
+        "is for ",
+    )
     ranks = [next((rank for rank, start in enumerate(far) if text.startswith(start)), 0) for text in reasons]
     return max(ranks, default=0), len(reasons)
 
 
 def _unknown(name: str, location: Location) -> Diagnostic:
-    hint = "check the spelling, and that --index-url, --extra-index-url or --find-links lead to it"
-    return Diagnostic(f"no index knows a package {name}", hint, location)
+    hint = "check the spelling, and the settings --index-url, --extra-index-url and --find-links"
+    return Diagnostic(f"package {name} not found in any index", hint, location)
 
 
 def _newest_versions(files: Iterable[IndexFile]) -> str:

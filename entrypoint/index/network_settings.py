@@ -1,7 +1,7 @@
-"""What a build has to know to reach the package indexes: this machine's settings as files to hand in.
+"""The settings that a build needs to access the package indexes, as files.
 
-Credentials may be among them, so they travel in files that only their owner can read, never in
-variables that `docker inspect` shows or in arguments that every user of a machine can see.
+They may contain credentials. Therefore they are passed in files that only their owner can read, not in
+variables, which `docker inspect` shows, or arguments, which every user of the machine can see.
 """
 
 import json
@@ -22,13 +22,13 @@ _CERTIFICATE_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CU
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSettings:
-    """Files by their path in a build's folder, and the secrets that are in them."""
+    """Files by their path in a build's folder, and the secrets in them."""
 
     files: Mapping[str, bytes]
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
     def mask(self, text: str) -> str:
-        """Hide every secret in a text that people will see."""
+        """Replace every secret in a text for output."""
         for secret in sorted(self.secrets, key=len, reverse=True):
             text = text.replace(secret, "****")
         return without_credentials(text)
@@ -37,9 +37,9 @@ class NetworkSettings:
 def network_settings(
     settings: PipSettings, options: IndexOptions, environment: Mapping[str, str]
 ) -> NetworkSettings:
-    """Gather the settings for these indexes; `options` are pip's and the requirements files' together.
+    """Return the settings for these indexes; `options` combine pip's and those of requirements files.
 
-    Places on this machine's disk are left out: a container cannot see them.
+    Local paths are left out, as a container cannot access them.
     """
     urls = [
         url
@@ -67,7 +67,7 @@ def network_settings(
 
 
 def _pip_conf(settings: PipSettings, options: IndexOptions, urls: list[str]) -> bytes:
-    """Write pip's configuration; https://pip.pypa.io/en/stable/topics/configuration/."""
+    """Return pip's configuration; https://pip.pypa.io/en/stable/topics/configuration/."""
     values = {
         "index-url": [url for url in urls if url == options.index_url],
         "extra-index-url": [url for url in urls if url in options.extra_index_urls],
@@ -85,7 +85,7 @@ def _pip_conf(settings: PipSettings, options: IndexOptions, urls: list[str]) -> 
 
 
 def _netrc(urls: list[str], environment: Mapping[str, str]) -> tuple[str, set[str]]:
-    """Copy the entries for these hosts, and no others, from the user's netrc."""
+    """Return the entries of the user's netrc for these hosts only, and their passwords."""
     path = Path(environment.get("NETRC") or Path(environment.get("HOME", "/")) / ".netrc")
     try:
         known = netrc.netrc(str(path))

@@ -1,4 +1,4 @@
-"""The options that requirements files carry for all of their lines: words go in, IndexOptions come out."""
+"""The global options of requirements files: words -> IndexOptions."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from entrypoint.errors import Diagnostic, Location
 
-#: The options that include another file, and what its lines then are.
+#: The options that include another file, and the kind of its lines.
 INCLUDES: dict[str, Literal["requirement", "constraint"]] = {
     "--requirement": "requirement",
     "--constraint": "constraint",
@@ -34,13 +34,13 @@ _WITH_VALUE = frozenset(
     }
 )
 _SWITCHES = frozenset({"--no-index", "--pre", "--prefer-binary", "--require-hashes", "--no-require-hashes"})
-# They steer pip's own installing, or ask for what every lock of ours does anyway.
+# They only affect pip install, or are always on in our locks.
 _WITHOUT_EFFECT = frozenset({"--require-hashes", "--no-require-hashes", "--use-feature"})
 _CREDENTIALS = re.compile(r"(?<=//)[^/\s?#]*@")
 
 
 class IndexOptions(NamedTuple):
-    """Where packages come from and which kinds are wanted; `${NAME}` in URLs is not filled in yet."""
+    """Where packages come from, and which files are allowed; `${NAME}` in URLs is not replaced yet."""
 
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
@@ -54,22 +54,22 @@ class IndexOptions(NamedTuple):
 
     @property
     def sources(self) -> frozenset[str]:
-        """The packages that are to be compiled by name; `:all:` is a name here."""
+        """The names of the packages to compile, which may include `:all:`."""
         return _names(self.no_binary)
 
     def wants_source(self, name: str) -> bool:
-        """Whether a package is to be compiled even where a wheel fits; a name counts more than `:all:`."""
+        """Whether to compile a package even if it has a compatible wheel; a name overrides `:all:`."""
         wanted, refused = _names(self.no_binary), _names(self.only_binary)
         return name in wanted or (":all:" in wanted and name not in refused)
 
     def refuses_source(self, name: str) -> bool:
-        """Whether a package may only come as a wheel."""
+        """Whether only wheels are allowed for a package."""
         refused = _names(self.only_binary)
         return not self.wants_source(name) and (name in refused or ":all:" in refused)
 
 
 class OptionsReader:
-    """Collects options over many lines; of those that stand once, the last one counts, as for pip."""
+    """Collects options over many lines; of options with a single value, the last one applies, as in pip."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -78,7 +78,7 @@ class OptionsReader:
     def read(
         self, words: list[str], *, location: Location, folder: Path, problems: list[Diagnostic]
     ) -> Iterator[tuple[str, str]]:
-        """Take one line's words; hand back each file that it includes, as (option, path)."""
+        """Read the words of a line; yield each file that it includes, as (option, path)."""
         remaining = iter(words)
         for word in remaining:
             option, value = _option_and_value(word)
@@ -94,7 +94,7 @@ class OptionsReader:
                 self.values.setdefault(option, []).append(_from_folder(option, value, folder))
 
     def result(self) -> IndexOptions:
-        """All that was collected."""
+        """Return the collected options."""
         return IndexOptions(
             index_url=next(reversed(self.values.get("--index-url", [])), None),
             extra_index_urls=self._all("--extra-index-url"),
@@ -117,8 +117,8 @@ def without_credentials(text: str) -> str:
 
 
 def _names(values: tuple[str, ...]) -> frozenset[str]:
-    """Read the values of --no-binary or --only-binary in pip's way: lists with commas, `:none:` empties."""
-    from packaging.utils import canonicalize_name  # noqa: PLC0415 - the hooks do not come this far
+    """Return the names in --no-binary or --only-binary, as in pip: comma-separated, `:none:` clears them."""
+    from packaging.utils import canonicalize_name  # noqa: PLC0415 - slow to import, and not needed by the check hook
 
     names: set[str] = set()
     for name in (part.strip() for value in values for part in value.split(",")):
@@ -130,7 +130,7 @@ def _names(values: tuple[str, ...]) -> frozenset[str]:
 
 
 def _option_and_value(word: str) -> tuple[str, str]:
-    """Split `--option=value`, `-ovalue` or a bare option; short names become long ones."""
+    """Split `--option=value`, `-ovalue` or a bare option; short names are replaced by long ones."""
     if word.startswith("--"):
         option, _, value = word.partition("=")
     else:
@@ -140,20 +140,23 @@ def _option_and_value(word: str) -> tuple[str, str]:
 
 def _problem_with(option: str, value: str, location: Location) -> Diagnostic | None:
     if option == "--editable":
-        hint = "list first-party code under `include:` of the layer"
+        hint = "add code of this repository under 'include' of the layer"
         return Diagnostic(
-            f"`-e {without_credentials(value)}` is a source folder, not a release", hint, location
+            f"`-e {without_credentials(value)}` is a source folder, which cannot be locked",
+            hint,
+            location,
         )
     if option not in _WITH_VALUE | _SWITCHES:
         hint = "remove it, or set it in pip's configuration"
-        return Diagnostic(f"the option `{option}` is not known here", hint, location)
+        return Diagnostic(f"unsupported option `{option}`", hint, location)
     if (option in _WITH_VALUE) != bool(value):
-        what = "lacks its value" if option in _WITH_VALUE else "takes no value"
-        return Diagnostic(f"the option `{option}` {what}", "correct it", location)
+        if option in _WITH_VALUE:
+            return Diagnostic(f"option `{option}` requires a value", "add the value", location)
+        return Diagnostic(f"option `{option}` does not accept a value", "remove the value", location)
     return None
 
 
 def _from_folder(option: str, value: str, folder: Path) -> str:
-    """Make a relative find-links folder absolute: it counts from the file that names it."""
+    """Make a find-links folder absolute; it is relative to the file that contains the option."""
     is_relative = option == "--find-links" and "://" not in value and not value.startswith("${")
     return str((folder / value).absolute()) if is_relative else value

@@ -1,8 +1,8 @@
-"""Package indexes: names go in, listings and files come out. The only importer of `unearth`.
+"""Package indexes: names -> listings and files.
 
-unearth understands the formats (PEP 503, PEP 691, find-links, file://) and finds credentials (URL,
-netrc, keyring). Added here: pip's configuration decides where to look, failures are retried and
-then told as one sentence, and no credential ever reaches a message.
+unearth parses the formats (PEP 503, PEP 691, find-links, file://) and finds credentials (URL, netrc,
+keyring). This module uses the indexes of pip's configuration, retries failures, reports them as one
+problem, and keeps credentials out of messages.
 """
 
 import json
@@ -45,17 +45,17 @@ _ACCEPTED = f"{_JSON}, application/vnd.pypi.simple.v1+html; q=0.2, text/html; q=
 _FORBIDDEN = 403
 _NOT_FOUND = frozenset({404, 410})
 
-# What unearth would only log is raised here, so nothing may reach the user's terminal twice.
+# Problems that unearth logs are raised here; without this, they would be printed twice.
 logging.getLogger("unearth").addHandler(logging.NullHandler())
 
 
 class PackageIndex:
-    """All indexes and find-links places together. Threads may share it; nothing is read before it is asked.
+    """All indexes and find-links locations together. Thread-safe; reads nothing before the first request.
 
     Args:
-        options: what requirements files say, on top of pip's configuration.
-        environment: the variables that pip and `${NAME}` in URLs see.
-        pause: waits between attempts, given the seconds.
+        options: those of requirements files, which extend pip's configuration.
+        environment: the variables for pip and for `${NAME}` in URLs.
+        pause: waits the given number of seconds between attempts.
     """
 
     def __init__(
@@ -65,14 +65,16 @@ class PackageIndex:
         environment: Mapping[str, str],
         pause: Callable[[float], None] | None = None,
     ) -> None:
-        self._asked = options or IndexOptions()
+        self._extra_options = options or IndexOptions()
         self._environment = environment
         self._pause = pause or time.sleep
         self._listings: dict[str, tuple[IndexFile, ...]] = {}
-        self._places: dict[str, dict[str, list[IndexFile]]] = {}
+        self._find_links: dict[str, dict[str, list[IndexFile]]] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._setting_up = threading.RLock()
-        self._parsing = threading.Lock()  # a large listing takes 40 MB for a moment, and threads save no time
+        self._parsing = (
+            threading.Lock()
+        )  # parsing a large listing takes 40 MB, and threads do not make it faster
         self._connected: _Connection | None = None
 
     def __enter__(self) -> Self:
@@ -84,12 +86,12 @@ class PackageIndex:
         self.close()
 
     def close(self) -> None:
-        """Close the connections that were opened, if any."""
+        """Close all open connections."""
         if self._connected is not None:
             self._connected.client.close()
 
     def files(self, name: str) -> tuple[IndexFile, ...]:
-        """List the files of a package over all places, find-links first; each filename once."""
+        """List the files of a package in all locations, find-links first; each filename once."""
         name = canonicalize_name(name)
         with self._lock_of(name):
             if name not in self._listings:
@@ -99,7 +101,11 @@ class PackageIndex:
     def download(
         self, file: IndexFile, destination: Path, *, received: Callable[[int], None] | None = None
     ) -> str:
-        """Write a file, whole or not at all, and return its SHA-256 as hex; the listed hash must hold."""
+        """Write a file atomically and return its SHA-256 as hex.
+
+        Raises:
+            FetchError: if it cannot be downloaded, or its hash or size differs from the listed one.
+        """
         sha256, size = save(self._client, file.url, destination, received=received or (lambda _: None))
         if file.sha256 in {None, sha256} and file.size in {None, size}:
             return sha256
@@ -107,22 +113,22 @@ class PackageIndex:
         listed = [f"sha256:{file.sha256}"] if file.sha256 else []
         listed += [f"{file.size} bytes"] if file.size else []
         message = (
-            f"{file.filename} is not what the index lists: expected {' and '.join(listed)}, "
+            f"{file.filename} differs from the index's listing: expected {' and '.join(listed)}, "
             f"got sha256:{sha256} and {size} bytes"
         )
-        hint = "run it again; if that does not help, a proxy or the index itself serves broken files"
+        hint = "retry; if it fails again, a proxy or the index returns corrupt files"
         raise FetchError(Diagnostic(message, hint))
 
     def metadata(self, file: IndexFile) -> bytes:
-        """Read the METADATA that the index keeps beside a file (PEP 658)."""
+        """Return the METADATA that the index has for a file (PEP 658)."""
         response = self._client.get(f"{file.url}.metadata", headers={"Accept": "*/*"})
         if response.status_code in _NOT_FOUND:
-            message = f"the index lists metadata of {file.filename} and does not have it"
-            raise FetchError(Diagnostic(message, "report it to whoever runs the index"))
+            message = f"the index lists metadata for {file.filename} but does not have it"
+            raise FetchError(Diagnostic(message, "report this to the operator of the index"))
         return bytes(response.content)
 
     def mask(self, text: str) -> str:
-        """Hide every credential in a text that people will see."""
+        """Replace every credential in a text for output."""
         return without_credentials(text)
 
     def _lock_of(self, key: str) -> threading.Lock:
@@ -139,7 +145,7 @@ class PackageIndex:
                         seen.add(file.filename)
                         yield file
             except ServerRefusedError as error:
-                # Static indexes on object stores say "forbidden" for what they do not have.
+                # Object stores return 403 for missing objects, so static indexes on them do too.
                 if error.status != _FORBIDDEN:
                     raise
                 refused.extend(error.problems)
@@ -147,29 +153,29 @@ class PackageIndex:
             raise FetchError(*refused)
 
     def _sources(self, name: str) -> Iterator[Iterator[IndexFile]]:
-        for place in self._options.find_links:
-            yield self._from_place(place, name)
+        for location in self._options.find_links:
+            yield self._from_find_links(location, name)
         if not self._options.no_index:
             for url in (self._options.index_url or "", *self._options.extra_index_urls):
                 yield self._read(_link(f"{url.rstrip('/')}/{name}/"))
 
-    def _from_place(self, place: str, name: str) -> Iterator[IndexFile]:
-        """Take a package's files from a find-links place, which is read once for all packages."""
-        with self._lock_of(f"find-links {place}"):
-            if place not in self._places:
+    def _from_find_links(self, location: str, name: str) -> Iterator[IndexFile]:
+        """Yield a package's files in a find-links location, which is read once for all packages."""
+        with self._lock_of(f"find-links {location}"):
+            if location not in self._find_links:
                 by_project: dict[str, list[IndexFile]] = {}
-                for file in self._read(_link(place), expand=True):
+                for file in self._read(_link(location), expand=True):
                     by_project.setdefault(_project(file.filename), []).append(file)
-                self._places[place] = by_project
-        yield from self._places[place].get(name, ())
+                self._find_links[location] = by_project
+        yield from self._find_links[location].get(name, ())
 
     def _read(self, location: Link, *, expand: bool = False) -> Iterator[IndexFile]:
-        """Read a page of links, or with `expand` a folder of files; nothing there is nothing found."""
+        """Read a page of links, or a folder of files with `expand`; empty if it does not exist."""
         if location.is_file:
             yield from map(_index_file, collect_links_from_location(self._fetcher, location, expand=expand))
             return
         if not is_secure_origin(self._fetcher, location):
-            message = f"{location.redacted} is not encrypted, and its host is not trusted"
+            message = f"{location.redacted} is not encrypted and its host is not trusted"
             raise FetchError(Diagnostic(message, "use https, or set trusted-host in pip's configuration"))
         if is_archive_file(location.filename):
             yield _index_file(location)
@@ -192,14 +198,14 @@ class PackageIndex:
 
     @property
     def _fetcher(self) -> Fetcher:
-        """The client by unearth's type for it; httpx2's own answers miss that Protocol by one attribute."""
+        """The client with unearth's type for it; responses of httpx2 lack one attribute of that Protocol."""
         return cast("Fetcher", self._client)
 
     def _connection(self) -> "_Connection":
         with self._setting_up:
             if self._connected is None:
                 settings = read_pip_settings(self._environment)
-                options = combined(settings.options, self._asked, self._environment)
+                options = combined(settings.options, self._extra_options, self._environment)
                 client = open_client(settings, options, pause=self._pause)
                 self._connected = _Connection(options=options, client=client)
             return self._connected
@@ -207,7 +213,7 @@ class PackageIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Connection:
-    """What is known once pip has been asked: where to look, and how to get there."""
+    """The options and the client, which depend on pip's configuration."""
 
     options: IndexOptions
     client: PatientClient
@@ -221,18 +227,18 @@ def _files_of(page: IndexPage) -> Iterator[IndexFile]:
         else:
             yield from map(_index_file, parse_html_page(page))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"{page.link.redacted} is not a listing of packages: {error}"
-        raise FetchError(Diagnostic(message, "check that the URL is that of a package index")) from error
+        message = f"{page.link.redacted} is not a valid package listing: {error}"
+        raise FetchError(Diagnostic(message, "check that the URL is a package index")) from error
 
 
 def _listed_file(listed: Mapping[str, Any], base: str) -> IndexFile:
     """Read a file of a JSON listing (PEP 691).
 
-    By hand: unearth's links took 2.1 of 2.7 s for the 42,000 files of numpy, pandas, boto3 and 18 more.
+    Without unearth's links, which took 2.1 of 2.7 s for the 42,000 files of numpy, pandas, boto3 and 18 more.
     """
     filename, url = listed["filename"], listed["url"].partition("#")[0]
     if "/" in filename or "\\" in filename:
-        raise ValueError(f"{filename!r} is no filename")
+        raise ValueError(f"{filename!r} is not a filename")
     return IndexFile(
         filename=filename,
         url=url if url.startswith(("https://", "http://")) else urljoin(base, url),
@@ -257,7 +263,7 @@ def _index_file(link: Link) -> IndexFile:
 
 
 def _is_of(filename: str, name: str) -> bool:
-    """Whether a file is one of a project; of wheels, only as much is read as has to be."""
+    """Whether a file belongs to a project; parses no more of a wheel's name than necessary."""
     return (
         _canonical(filename.partition("-")[0]) if filename.endswith(".whl") else _project(filename)
     ) == name
@@ -268,7 +274,7 @@ _canonical = lru_cache(canonicalize_name)
 
 @lru_cache(maxsize=65536)
 def _project(filename: str) -> str:
-    """Read the canonical name of the project from a filename; empty for what is no package."""
+    """Return the canonical project name in a filename; empty if it is neither a wheel nor an sdist."""
     parse = parse_wheel_filename if filename.endswith(".whl") else parse_sdist_filename
     try:
         return parse(filename)[0]
@@ -276,5 +282,5 @@ def _project(filename: str) -> str:
         return ""
 
 
-def _link(place: str) -> Link:
-    return Link(place) if "://" in place else Link.from_path(Path(place).absolute())
+def _link(location: str) -> Link:
+    return Link(location) if "://" in location else Link.from_path(Path(location).absolute())

@@ -1,7 +1,7 @@
-"""pip's own configuration: its answer to `pip config list` goes in, the settings of an index come out.
+"""pip's configuration: the output of `pip config list` -> the settings for indexes.
 
-pip is asked, instead of reading its files here, because it alone knows which files and variables
-count on this machine. Documented at https://pip.pypa.io/en/stable/topics/configuration/.
+pip itself is run because only it knows which files and variables apply on this machine. Documented at
+https://pip.pypa.io/en/stable/topics/configuration/.
 """
 
 import ast
@@ -17,15 +17,15 @@ from entrypoint.errors import Diagnostic, FetchError
 from entrypoint.index.options import IndexOptions
 
 _LINE = re.compile(r"^(?P<section>[^.]+)\.(?P<key>[^=]+)=(?P<value>['\"].*)$")
-_SECTIONS = ("global", "install", ":env:")  # the later one counts
+_SECTIONS = ("global", "install", ":env:")  # the last one wins
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
-_ASKING = threading.Lock()
+_RUNNING = threading.Lock()
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipSettings:
-    """What pip's configuration says about indexes and how to reach them."""
+    """The indexes and network settings of pip's configuration; `timeout` is in seconds."""
 
     options: IndexOptions
     cert: str | None = None
@@ -36,8 +36,12 @@ class PipSettings:
 
 
 def read_pip_settings(environment: Mapping[str, str]) -> PipSettings:
-    """Ask pip for its configuration as it stands in an environment; once for each environment."""
-    with _ASKING:  # whoever comes second waits for the answer instead of asking as well
+    """Return pip's configuration in an environment; runs pip once per environment.
+
+    Raises:
+        FetchError: if pip cannot read its configuration.
+    """
+    with _RUNNING:  # a second thread waits for the result instead of running pip too
         return _pip_settings(frozenset(environment.items()))
 
 
@@ -45,17 +49,17 @@ def read_pip_settings(environment: Mapping[str, str]) -> PipSettings:
 def _pip_settings(variables: frozenset[tuple[str, str]]) -> PipSettings:
     environment = dict(variables)
     command = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "config", "list"]
-    answer = subprocess.run(  # noqa: S603 - our own interpreter, with constant arguments
+    answer = subprocess.run(  # noqa: S603 - this interpreter, with constant arguments
         command, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=False
     )
     if answer.returncode:
-        reason = next(reversed(answer.stderr.strip().splitlines()), "pip says nothing more")
+        reason = next(reversed(answer.stderr.strip().splitlines()), "pip printed no reason")
         raise FetchError(Diagnostic(f"pip cannot read its configuration: {reason}", "run: pip config debug"))
     return parse_pip_settings(answer.stdout, environment)
 
 
 def parse_pip_settings(text: str, environment: Mapping[str, str]) -> PipSettings:
-    """Understand the lines of `pip config list`, such as `global.index-url='https://…'`."""
+    """Parse the lines of `pip config list`, such as `global.index-url='https://…'`."""
     sections: dict[str, dict[str, str]] = {section: {} for section in _SECTIONS}
     for line in text.splitlines():
         match = _LINE.match(line)
@@ -78,26 +82,30 @@ def parse_pip_settings(text: str, environment: Mapping[str, str]) -> PipSettings
     )
 
 
-def combined(configured: IndexOptions, asked: IndexOptions, environment: Mapping[str, str]) -> IndexOptions:
-    """Lay the options of requirements files over those of pip's configuration, in pip's own way.
+def combined(
+    configured: IndexOptions, required: IndexOptions, environment: Mapping[str, str]
+) -> IndexOptions:
+    """Combine the options of pip's configuration with those of requirements files, as pip does.
 
-    An `--index-url` in a file replaces all configured indexes, the extra ones included. `${NAME}` is
-    filled in from the environment, and stays as it is where nothing is set.
+    An `--index-url` in a file replaces all configured indexes, including the extra ones. `${NAME}` is
+    replaced from the environment, and kept if the variable is not set.
     """
 
     def filled(texts: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_VARIABLE.sub(lambda found: environment.get(found[1], found[0]), text) for text in texts)
 
     extra = (
-        asked.extra_index_urls if asked.index_url else configured.extra_index_urls + asked.extra_index_urls
+        required.extra_index_urls
+        if required.index_url
+        else configured.extra_index_urls + required.extra_index_urls
     )
-    index_url = asked.index_url or configured.index_url or "https://pypi.org/simple/"
-    return asked._replace(
+    index_url = required.index_url or configured.index_url or "https://pypi.org/simple/"
+    return required._replace(
         index_url=filled((index_url,))[0],
         extra_index_urls=filled(extra),
-        find_links=filled(configured.find_links + asked.find_links),
-        trusted_hosts=configured.trusted_hosts + asked.trusted_hosts,
-        no_index=configured.no_index or asked.no_index,
+        find_links=filled(configured.find_links + required.find_links),
+        trusted_hosts=configured.trusted_hosts + required.trusted_hosts,
+        no_index=configured.no_index or required.no_index,
     )
 
 

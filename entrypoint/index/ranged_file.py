@@ -1,6 +1,6 @@
-"""A file behind a URL, of which only what is read is fetched: HTTP Range requests, as S3 answers them.
+"""A remote file that fetches only the parts that are read, with HTTP Range requests as S3 supports them.
 
-The URL may be a presigned one, which is a credential: it appears in no message.
+The URL may be presigned and is then a credential: it does not appear in messages.
 """
 
 import io
@@ -13,22 +13,22 @@ import httpx2
 from entrypoint.errors import AwsError
 
 _TAIL = 1 << 18
-"""Bytes that are fetched first: a zip's directory is at its end, and 2,500 members fit in here."""
+"""Bytes to fetch first: a zip's directory is at its end, and that of 2,500 members fits."""
 _BLOCK = 1 << 16
 _ATTEMPTS = 3
 _TOTAL = re.compile(r"bytes \d+-\d+/(\d+)")
 
 
 class RangedFile(io.RawIOBase):
-    """Reads a file where it is; not safe to share between threads, unless who reads takes turns.
+    """Reads a remote file. Threads that share it need a lock.
 
     Args:
-        url: where it is.
+        url: its URL.
         name: what messages call it.
-        direct: go past the proxy that the environment names.
+        direct: whether to ignore the proxy settings of the environment.
 
     Raises:
-        AwsError: where the server does not answer, or not with the part that was asked for.
+        AwsError: if the server does not respond with the requested part.
     """
 
     def __init__(self, url: str, *, name: str, direct: bool = False) -> None:
@@ -37,7 +37,7 @@ class RangedFile(io.RawIOBase):
         self._shown = name
         self._client = httpx2.Client(trust_env=not direct, timeout=30, follow_redirects=True)
         self._position = 0
-        #: What was fetched last, and where it begins; the tail is kept too: zipfile comes back to it.
+        #: The last part that was fetched, with its offset; the tail is kept too, as zipfile reads it again.
         self._block = (0, b"")
         try:
             tail, self._size = self._fetch(f"bytes=-{_TAIL}")
@@ -52,25 +52,25 @@ class RangedFile(io.RawIOBase):
         super().close()
 
     def readable(self) -> bool:
-        """Say yes."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Say yes."""
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move; nothing is fetched."""
+        """Set the position; fetches nothing."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
         self._position = max(0, base + offset)
         return self._position
 
     def tell(self) -> int:
-        """Return where the next read begins."""
+        """Return the position of the next read."""
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        """Read up to `size` bytes, or all that is left; empty at the end."""
+        """Read up to `size` bytes, or the rest if negative; empty at the end."""
         left = max(0, self._size - self._position)
         wanted = left if size < 0 else min(size, left)
         if not wanted:
@@ -87,20 +87,20 @@ class RangedFile(io.RawIOBase):
         return found
 
     def _fetch(self, part: str) -> tuple[bytes, int]:
-        """Return a part and the size of the whole; a lost connection or a 5xx answer is tried again."""
+        """Return a part and the size of the file; retries lost connections and 5xx responses."""
         for _ in range(_ATTEMPTS):
             try:
-                # The bytes are wanted as they are stored.
+                # Request the bytes as they are stored.
                 headers = {"Range": part, "Accept-Encoding": "identity"}
-                answer = self._client.get(self._url, headers=headers)
+                response = self._client.get(self._url, headers=headers)
             except httpx2.HTTPError as error:
-                said = type(error).__name__
+                reason = type(error).__name__
                 continue
-            total = _TOTAL.fullmatch(answer.headers.get("Content-Range", ""))
-            if answer.status_code == HTTPStatus.PARTIAL_CONTENT and total:
-                return answer.content, int(total[1])
-            said = f"it answered {answer.status_code}"
-            if answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            total = _TOTAL.fullmatch(response.headers.get("Content-Range", ""))
+            if response.status_code == HTTPStatus.PARTIAL_CONTENT and total:
+                return response.content, int(total[1])
+            reason = f"the server returned {response.status_code}"
+            if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
                 break
-        message = f"{self._shown} cannot be read where AWS keeps it: {said}"
-        raise AwsError.of(message, "check the network, and the proxy on the way to S3")
+        message = f"cannot read the archive of {self._shown} in AWS: {reason}"
+        raise AwsError.of(message, "check the network and the proxy for S3")

@@ -1,8 +1,8 @@
-"""What a Lambda runtime accepts: a platform goes in, its wheel tags and its marker environment come out.
+"""A platform -> its supported wheel tags and its marker environment.
 
-Both are computed for the platform, never asked of the interpreter that runs this, so a laptop, a
-GitHub runner and the container image all choose the same wheels. Order and meaning of the tags:
-PEP 425, PEP 600 (manylinux) and packaging.tags; the markers: PEP 508.
+Both are computed for the platform, not for the running interpreter, so that a laptop, a GitHub runner
+and the container image choose the same wheels. Order and meaning of the tags: PEP 425, PEP 600
+(manylinux) and packaging.tags; markers: PEP 508.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,15 +13,15 @@ from packaging.tags import Tag, compatible_tags, cpython_tags
 from entrypoint.errors import Diagnostic, ManifestError
 from entrypoint.manifest.runtimes import Architecture, Platform
 
-# The oldest glibc that a manylinux tag names for each machine (PEP 513 and PEP 599).
+# The oldest minor version of glibc with a manylinux tag, by machine (PEP 513 and PEP 599).
 _OLDEST_GLIBC = {Architecture.X86_64: 5, Architecture.ARM64: 17}
-# The names that three glibc versions had before PEP 600.
+# The names of three glibc versions before PEP 600.
 _LEGACY_ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 
 @lru_cache
 def supported_tags(platform: Platform) -> tuple[Tag, ...]:
-    """Every wheel tag that the platform accepts, best first."""
+    """Return every wheel tag that the platform supports, best first."""
     version = _python_version(platform)
     interpreter = f"cp{version[0]}{version[1]}"
     platforms = tuple(_platform_tags(platform))
@@ -33,16 +33,19 @@ def supported_tags(platform: Platform) -> tuple[Tag, ...]:
 
 @lru_cache
 def tag_ranks(platform: Platform) -> Mapping[Tag, int]:
-    """The place of every accepted tag in the order of preference; 0 is the best."""
+    """Return the rank of every supported tag; 0 is the best."""
     return {tag: rank for rank, tag in enumerate(supported_tags(platform))}
 
 
 def marker_environment(platform: Platform) -> dict[str, str]:
-    """The values that PEP 508 markers see when they are judged on the platform.
+    """Return the values of PEP 508 markers on the platform.
 
-    `platform_release` and `platform_version` name the kernel of whichever machine happens to run the
-    function, so no true answer holds for tomorrow. They are "0": older than any kernel a marker asks
-    for, and still a version (packaging before 26 raises when it compares what is none).
+    `platform_release` and `platform_version` depend on the kernel of the machine that runs the function,
+    which is not known. They are "0": older than any kernel that a marker requires, and a valid version
+    (packaging before 26 raises if it compares an invalid one).
+
+    Raises:
+        ManifestError: if the platform has no Python.
     """
     major, minor = _python_version(platform)
     full_version = platform.runtime.python or ""
@@ -76,8 +79,8 @@ def _python_version(platform: Platform) -> tuple[int, int]:
     if version is None:
         raise ManifestError(
             Diagnostic(
-                f"{platform.runtime} has no Python of its own, so no wheels can be chosen for it",
-                "use `content` for its layers, or a python runtime for `requirements`",
+                f"{platform.runtime} has no Python and does not support wheels",
+                "use 'content' for its layers, or a Python runtime for 'requirements'",
             )
         )
     return version

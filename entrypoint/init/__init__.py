@@ -1,14 +1,14 @@
-"""`lambda-layers init`: a first manifest, from what stands in the folder or in AWS.
+"""`lambda-layers init`: a first manifest, from the files of a folder or from AWS.
 
-`draft` is the manifest before it is written. It comes from a serverless.yml (`serverless`), from a SAM or
-CloudFormation template (`sam`), from requirements files (`folder`), or from what functions use (`account`).
+`draft` is the manifest before it is written. It comes from a serverless.yml (`serverless`), a SAM or
+CloudFormation template (`sam`), requirements files (`folder`), or the layers that functions use (`account`).
 """
 
 from pathlib import Path
 
 from entrypoint.errors import Location, ManifestError
 from entrypoint.files import write_text
-from entrypoint.init.draft import Draft, written
+from entrypoint.init.draft import Draft, to_yaml
 from entrypoint.init.folder import found_in_folder
 from entrypoint.init.sam import found_in_template
 from entrypoint.init.serverless import found_in_serverless
@@ -21,27 +21,27 @@ _READERS = {
 }
 
 
-def write_starter(path: Path, draft: Draft) -> None:
-    """Write a manifest.
+def write_draft(path: Path, draft: Draft) -> None:
+    """Write a draft as a manifest.
 
     Raises:
-        ManifestError: where there is one already.
+        ManifestError: if the file exists.
     """
-    refuse_standing(path)
-    write_text(path, written(draft))
+    refuse_existing(path)
+    write_text(path, to_yaml(draft))
 
 
-def refuse_standing(path: Path) -> None:
-    """Raise a ManifestError where there is a manifest already."""
+def refuse_existing(path: Path) -> None:
+    """Raise a ManifestError if the file exists."""
     if path.exists():
-        raise ManifestError.of("it exists already", "edit it, or move it away first", Location(str(path)))
+        raise ManifestError.of("the manifest already exists", "edit or move it", Location(str(path)))
 
 
 def draft_of(folder: Path) -> Draft:
-    """Return what fits a folder: what a template of another tool says, else the requirements files.
+    """Return a draft for a folder, from a template of another tool or from its requirements files.
 
     Raises:
-        ManifestError: where a template is no YAML.
+        ManifestError: if a template is not valid YAML.
     """
     for name, read in _READERS.items():
         if (folder / name).is_file() and (draft := read(folder / name)):

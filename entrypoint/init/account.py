@@ -1,4 +1,4 @@
-"""What the functions of an account and region use -> a draft: their layers, and the packages in these."""
+"""The layers that functions of an account and region use, with their packages -> a draft."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,17 +25,17 @@ from entrypoint.release.archive_packages import ArchivePackages
 if TYPE_CHECKING:
     from entrypoint.aws.client import Aws
 
-_OF_A_TARGET = re.compile(r"(.+)-python3\d+-(?:x86_64|arm64)")
-"""What layers are called that this program made for several runtimes or architectures."""
-_READ = (
-    "What {archive} holds, with what those packages need: keep the lines that you ask for yourself, "
+_TARGET_NAME = re.compile(r"(.+)-python3\d+-(?:x86_64|arm64)")
+"""Names that this program gives to layers for several runtimes or architectures."""
+_NOTE = (
+    "Packages in {archive}, including dependencies. Keep only those that you require directly; "
     "`lambda-layers lock` pins the rest."
 )
 
 
 @dataclass(frozen=True, slots=True)
-class _Used:
-    """A layer of the account by its ARN without version, the newest version in use, and who uses it."""
+class _UsedLayer:
+    """A layer of the account: its ARN without version, the newest version in use, and its functions."""
 
     arn: str
     version: int
@@ -47,32 +47,32 @@ class _Used:
 
     @property
     def name(self) -> str:
-        made_here = _OF_A_TARGET.fullmatch(self.aws_name)
-        return layer_name(made_here[1] if made_here else self.aws_name)
+        target_name = _TARGET_NAME.fullmatch(self.aws_name)
+        return layer_name(target_name[1] if target_name else self.aws_name)
 
 
 def found_in_account(aws: "Aws", region: str) -> Draft:
-    """Return the layers of this account that Python functions use; archives are read in part.
+    """Return the layers of this account that Python functions use; reads only parts of the archives.
 
     Raises:
-        AwsError: where the functions cannot be listed, or use no layer of the account.
+        AwsError: if the functions cannot be listed, or use no layer of the account.
     """
     functions = [each for each in aws.functions.all() if each.layers]
     used = _used(functions)
     layers: dict[str, DraftLayer] = {}
-    notes = [f"Read from what the functions in {region} use."]
+    notes = [f"Generated from the layers that functions in {region} use."]
     for each in used:
         try:
             made = _layer(aws, each, layers.get(each.name))
         except AwsError as error:
-            notes.append(f"Not read: {error}")
+            notes.append(f"Not included: {error}")
             continue
         if made:
             layers[each.name] = made
         else:
-            notes.append(f"{each.aws_name} stays as it is: its archive names no package of Python.")
+            notes.append(f"Not included: {each.aws_name}. Its archive contains no Python packages.")
     if not layers:
-        message = f"no function in {region} uses a layer of this account with packages of Python"
+        message = f"no function in {region} uses a layer of this account that contains Python packages"
         raise AwsError.of(message, "run: lambda-layers init, without --from-aws")
     names = {each.arn: each.name for each in used if each.name in layers}
     return Draft(
@@ -83,8 +83,8 @@ def found_in_account(aws: "Aws", region: str) -> Draft:
     )
 
 
-def _used(functions: Sequence[Function]) -> list[_Used]:
-    """Return the layers of the functions' own account, by name."""
+def _used(functions: Sequence[Function]) -> list[_UsedLayer]:
+    """Return the used layers of the functions' own account, sorted by ARN."""
     found: dict[str, list[tuple[int, Function]]] = {}
     for function in functions:
         own = Arn.parse(function.arn).layer("")
@@ -92,13 +92,13 @@ def _used(functions: Sequence[Function]) -> list[_Used]:
             if arn.startswith(own):
                 found.setdefault(without_version(arn), []).append((Arn.parse(arn).version, function))
     return [
-        _Used(arn, max(version for version, _ in users), tuple(function for _, function in users))
+        _UsedLayer(arn, max(version for version, _ in users), tuple(function for _, function in users))
         for arn, users in sorted(found.items())
     ]
 
 
-def _layer(aws: "Aws", used: _Used, other: DraftLayer | None) -> DraftLayer | None:
-    """Return the layer, together with another target of it; None where it can be built for nobody."""
+def _layer(aws: "Aws", used: _UsedLayer, other: DraftLayer | None) -> DraftLayer | None:
+    """Return the layer, merged with another target of it; None if it has no packages or supported runtime."""
     runtimes = known_runtimes((each.runtime for each in used.functions), python=True)
     archive = f"{used.aws_name}:{used.version}"
     with closing(aws.layers.archive(used.aws_name, used.version)) as file:
@@ -117,12 +117,12 @@ def _layer(aws: "Aws", used: _Used, other: DraftLayer | None) -> DraftLayer | No
         requirements=requirements,
         runtimes=runtimes,
         architectures=architectures,
-        notes=(*(other.notes if other else ()), _READ.format(archive=archive)),
+        notes=(*(other.notes if other else ()), _NOTE.format(archive=archive)),
     )
 
 
 def _requirements(versions: Mapping[str, str]) -> Iterator[str]:
-    """Yield pins; a stranger's archive may hold what is no name, or no version."""
+    """Yield pins; an archive from another tool may contain invalid names or versions."""
     for name, version in sorted(versions.items()):
         for line in (f"{name}=={version}", name):
             try:
@@ -133,7 +133,7 @@ def _requirements(versions: Mapping[str, str]) -> Iterator[str]:
 
 
 def _functions(functions: Iterable[Function], names: Mapping[str, str]) -> Iterator[DraftFunction]:
-    """Yield the functions that use one of these layers, each with all that it uses, in its order."""
+    """Yield the functions that use one of these layers, each with all of its layers, in order."""
     for function in functions:
         layers = [names.get(without_version(arn), arn) for arn in function.layers]
         if set(layers) & set(names.values()) and known_runtimes([function.runtime], python=True):

@@ -14,14 +14,16 @@ _PLAIN_NAMES = {"requirements", "layers", "src", "app", ""}
 
 
 def found_in_folder(folder: Path) -> Draft:
-    """Return a layer for each requirements file, else one for the dependencies of pyproject.toml."""
+    """Return a layer for each requirements file, or one for the dependencies of pyproject.toml."""
     runtime = default_runtime(folder)
     layers: dict[str, tuple[str, ...]] = {}
     for name, requirements in _found_layers(folder):
         layers[free_name(name, layers)] = requirements
     layers = layers or {"shared": ("requests",)}
     notes = (
-        () if any(_found_layers(folder)) else ("Nothing was found here: write the packages that you need.",)
+        ()
+        if any(_found_layers(folder))
+        else ("No requirements found: replace requests with the packages that you need.",)
     )
     return Draft(
         layers=tuple(
@@ -33,7 +35,7 @@ def found_in_folder(folder: Path) -> Draft:
 
 
 def _found_layers(folder: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield a layer's name and requirements for each input file; a .in file stands before its .txt."""
+    """Yield a layer's name and requirements for each input file; a .in file precedes its .txt."""
     inputs = [path for ending in (".in", ".txt") for path in _requirements_files(folder, ending)]
     seen: set[Path] = set()
     for path in inputs:
@@ -62,7 +64,7 @@ def _is_own(path: Path) -> bool:
 
 
 def _layer_name(path: Path) -> str:
-    """Name a layer after its file's folder, or after what follows `requirements-`."""
+    """Return a layer's name from the file's name without `requirements`, or from its folder."""
     own = re.sub(r"^requirements[-_.]?|[-_.]?requirements$", "", path.stem)
     name = own or (path.parent.name if path.parent.name not in _PLAIN_NAMES else "")
     return layer_name(name)
@@ -77,14 +79,14 @@ def _project(folder: Path) -> dict[str, object]:
 
 
 def default_runtime(folder: Path) -> str:
-    """Choose the newest released runtime that `requires-python` admits, else the newest but one."""
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - only here
+    """Return the newest released runtime that `requires-python` allows; without it, the second newest."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - slow to import
 
     released = [runtime for runtime in RUNTIMES.values() if not runtime.preview and runtime.python]
-    asked = _project(folder).get("requires-python")
+    requires_python = _project(folder).get("requires-python")
     try:
-        specifier = SpecifierSet(asked if isinstance(asked, str) else "<3.14")
+        specifier = SpecifierSet(requires_python if isinstance(requires_python, str) else "<3.14")
     except InvalidSpecifier:
         specifier = SpecifierSet("<3.14")
-    fitting = [runtime for runtime in released if str(runtime.python) in specifier]
-    return str(fitting[-1] if fitting else released[-1])
+    compatible = [runtime for runtime in released if str(runtime.python) in specifier]
+    return str(compatible[-1] if compatible else released[-1])

@@ -1,4 +1,4 @@
-"""What the templates of all tools have in common -> a draft: layers of folders, functions that name them."""
+"""The layers and functions of another tool's template -> a draft."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ from entrypoint.manifest.runtimes import RUNTIMES, Architecture
 from entrypoint.manifest.schema import REGION
 
 _OWNED = (
-    "Functions that a stack owns get their old layers back at its next deployment: let it take the ARNs that "
-    "`export:` leaves, or stop setting layers there."
+    "The next deployment of a stack resets the layers of its functions. "
+    "Use the ARNs from `export:` in the stack, or stop setting layers there."
 )
 
 
@@ -38,9 +38,9 @@ class FoundLayer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundFunction:
-    """A function of a template; `layers` are values of it."""
+    """A function of a template; its attributes except `name` are values of the template."""
 
-    #: The name that it gets in AWS, with stars for what is not known yet.
+    #: Its name in AWS, with `*` for each unknown part.
     name: str
     runtime: object
     architecture: object
@@ -49,7 +49,7 @@ class FoundFunction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundTemplate:
-    """A template: its layers by the names that functions refer to them by."""
+    """A template; its layers are keyed by the names that functions use as references."""
 
     tool: str
     layers: Mapping[str, FoundLayer]
@@ -57,22 +57,20 @@ class FoundTemplate:
     region: str = ""
 
 
-def drafted(folder: Path, found: FoundTemplate) -> Draft | None:
-    """Return the draft of a template; None where it speaks of no layer."""
+def draft_from(folder: Path, found: FoundTemplate) -> Draft | None:
+    """Return the draft for a template; None if it has no layers."""
     named: dict[str, str] = {}
     for reference, layer in found.layers.items():
         named[reference] = free_name(layer_name(layer.name), named.values())
-    functions = [(each, _references(each, named)) for each in found.functions if _runs_here(each)]
-    notes = [f"Read from {found.tool}."]
+    functions = [(each, _references(each, named)) for each in found.functions if _is_supported(each)]
+    notes = [f"Generated from {found.tool}."]
     layers = []
     for reference, layer in found.layers.items():
         users = [each for each, names in functions if named[reference] in names]
         if made := _layer(folder, named[reference], layer, users):
             layers.append(made)
         else:
-            notes.append(
-                f"Left out: the layer {layer.name}, as nothing is at {layer.location or 'its place'} here."
-            )
+            notes.append(f"Left out: layer {layer.name}, {layer.location or 'its path'} not found.")
     using = tuple(DraftFunction(name=each.name, layers=names) for each, names in functions if names)
     if not layers and not using:
         return None
@@ -84,8 +82,8 @@ def drafted(folder: Path, found: FoundTemplate) -> Draft | None:
     )
 
 
-def _runs_here(function: FoundFunction) -> bool:
-    """Tell whether layers can be built for a function, as far as its runtime is known."""
+def _is_supported(function: FoundFunction) -> bool:
+    """Return whether layers can be built for a function; True if its runtime is unknown."""
     runtime = text(function.runtime)
     return not runtime or "$" in runtime or runtime in RUNTIMES
 
@@ -108,6 +106,6 @@ def _layer(folder: Path, name: str, layer: FoundLayer, users: Sequence[FoundFunc
 
 
 def _references(function: FoundFunction, named: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what a function's layers are called here: names, ARNs, or what else stands there."""
+    """Return a function's layers as names of the draft, ARNs, or the template's own text."""
     found = (named.get(referred(each)) or text(each) or referred(each) for each in function.layers)
     return tuple(dict.fromkeys(each for each in found if each))

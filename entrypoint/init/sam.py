@@ -1,6 +1,6 @@
 """A SAM or CloudFormation template -> a draft: its layers, and the functions that use them.
 
-What stands where: https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-layerversion.html
+Format: https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-layerversion.html
 and https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-template-anatomy-globals.html
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from entrypoint.init.draft import Draft
-from entrypoint.init.other_tools import FoundFunction, FoundLayer, FoundTemplate, drafted
+from entrypoint.init.other_tools import FoundFunction, FoundLayer, FoundTemplate, draft_from
 from entrypoint.init.template_file import Json, globbed, listed, read_template, referred, table, text
 
 _LAYERS = {"AWS::Serverless::LayerVersion", "AWS::Lambda::LayerVersion"}
@@ -16,7 +16,7 @@ _FUNCTIONS = {"AWS::Serverless::Function", "AWS::Lambda::Function"}
 
 
 def found_in_template(path: Path) -> Draft | None:
-    """Return the draft; None where the file speaks of no layer."""
+    """Return the draft; None if the template has no layers."""
     template = read_template(path)
     parameters = table(template.get("Parameters"))
     resources = {key: table(value) for key, value in table(template.get("Resources")).items()}
@@ -27,7 +27,7 @@ def found_in_template(path: Path) -> Draft | None:
         for key, each in resources.items()
         if _is(each, _FUNCTIONS)
     ]
-    return drafted(path.parent, FoundTemplate(tool=path.name, layers=layers, functions=functions))
+    return draft_from(path.parent, FoundTemplate(tool=path.name, layers=layers, functions=functions))
 
 
 def _is(resource: Json, types: set[str]) -> bool:
@@ -40,9 +40,9 @@ def _layer(key: str, resource: Json, parameters: Json) -> FoundLayer:
     return FoundLayer(
         name=named or key,
         location=text(properties.get("ContentUri")) or text(properties.get("Content")),
-        runtimes=tuple(_given(listed(properties.get("CompatibleRuntimes")), parameters))
+        runtimes=tuple(_resolved(listed(properties.get("CompatibleRuntimes")), parameters))
         or (text(metadata.get("BuildMethod")),),
-        architectures=tuple(_given(listed(properties.get("CompatibleArchitectures")), parameters))
+        architectures=tuple(_resolved(listed(properties.get("CompatibleArchitectures")), parameters))
         or (text(metadata.get("BuildArchitecture")),),
     )
 
@@ -50,21 +50,21 @@ def _layer(key: str, resource: Json, parameters: Json) -> FoundLayer:
 def _function(key: str, resource: Json, parameters: Json, shared: Json) -> FoundFunction:
     properties = table(resource.get("Properties"))
     runtime, architectures = (
-        list(_given(listed(properties.get(name, shared.get(name))), parameters))
+        list(_resolved(listed(properties.get(name, shared.get(name))), parameters))
         for name in ("Runtime", "Architectures")
     )
     return FoundFunction(
-        # Without a name of its own it is called STACK-LOGICAL-RANDOM.
+        # CloudFormation generates the name STACK-LOGICAL-RANDOM if none is set.
         name=globbed(text(properties.get("FunctionName"))) or f"*-{key}-*",
         runtime=runtime[0] if runtime else None,
         architecture=architectures[0] if architectures else None,
-        # A function's own layers come after those of Globals, and do not replace them.
+        # A function's own layers are appended to those of Globals.
         layers=[*listed(shared.get("Layers")), *listed(properties.get("Layers"))],
     )
 
 
-def _given(values: list[object], parameters: Json) -> Iterator[object]:
-    """Yield values, for a parameter its default."""
+def _resolved(values: list[object], parameters: Json) -> Iterator[object]:
+    """Yield the values, with references to parameters replaced by their defaults."""
     for value in values:
         default = table(parameters.get(referred(value))).get("Default")
         yield from listed(default) if default is not None else [value]

@@ -1,6 +1,6 @@
-"""serverless.yml -> a draft: its layers, those of serverless-python-requirements, and who uses them.
+"""serverless.yml -> a draft: its layers, those of serverless-python-requirements, and their functions.
 
-What stands where: https://www.serverless.com/framework/docs/providers/aws/guide/layers and
+Format: https://www.serverless.com/framework/docs/providers/aws/guide/layers and
 https://www.serverless.com/plugins/serverless-python-requirements
 """
 
@@ -9,30 +9,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from entrypoint.init.draft import Draft
-from entrypoint.init.other_tools import FoundFunction, FoundLayer, FoundTemplate, drafted
+from entrypoint.init.other_tools import FoundFunction, FoundLayer, FoundTemplate, draft_from
 from entrypoint.init.template_file import Json, globbed, listed, read_template, table, text
 
-_OF_THE_PLUGIN = "PythonRequirementsLambdaLayer"
+_PLUGIN_LAYER = "PythonRequirementsLambdaLayer"
 
 
 def found_in_serverless(path: Path) -> Draft | None:
-    """Return the draft; None where the file speaks of no layer and no Python requirements."""
+    """Return the draft; None if the file has neither layers nor Python requirements."""
     found = read_template(path)
     provider = table(found.get("provider"))
     functions = tuple(_functions(found, provider))
-    layers = dict(_layers(found)) | dict(_of_the_plugin(found, provider))
+    layers = dict(_layers(found)) | dict(_plugin_layer(found, provider))
     region = text(provider.get("region"))
-    return drafted(
+    return draft_from(
         path.parent, FoundTemplate(tool=path.name, layers=layers, functions=functions, region=region)
     )
 
 
 def _layers(found: Json) -> Iterator[tuple[str, FoundLayer]]:
-    """Yield each layer by the logical name that the framework gives it."""
+    """Yield each layer with the logical ID that the framework generates for it."""
     for key, value in table(found.get("layers")).items():
         layer = table(value)
         yield (
-            f"{_logical(key)}LambdaLayer",
+            f"{_logical_id(key)}LambdaLayer",
             FoundLayer(
                 name=key,
                 location=text(layer.get("path")),
@@ -42,12 +42,12 @@ def _layers(found: Json) -> Iterator[tuple[str, FoundLayer]]:
         )
 
 
-def _of_the_plugin(found: Json, provider: Json) -> Iterator[tuple[str, FoundLayer]]:
+def _plugin_layer(found: Json, provider: Json) -> Iterator[tuple[str, FoundLayer]]:
     settings = table(table(found.get("custom")).get("pythonRequirements"))
     if settings or "serverless-python-requirements" in listed(found.get("plugins")):
         layer = table(settings.get("layer"))
         yield (
-            _OF_THE_PLUGIN,
+            _PLUGIN_LAYER,
             FoundLayer(
                 name="python-requirements",
                 location=text(settings.get("fileName")) or "requirements.txt",
@@ -61,7 +61,7 @@ def _functions(found: Json, provider: Json) -> Iterator[FoundFunction]:
     service = text(found.get("service")) or text(table(found.get("service")).get("name")) or "*"
     for key, value in table(found.get("functions")).items():
         function = table(value)
-        # What a function says for itself replaces what the provider says for all.
+        # Layers of a function replace those of the provider.
         layers = function["layers"] if "layers" in function else provider.get("layers")
         yield FoundFunction(
             name=globbed(text(function.get("name")) or f"{service}-${{sls:stage}}-{key}"),
@@ -71,7 +71,7 @@ def _functions(found: Json, provider: Json) -> Iterator[FoundFunction]:
         )
 
 
-def _logical(key: str) -> str:
-    """Return the first part of the name that CloudFormation knows a layer by."""
+def _logical_id(key: str) -> str:
+    """Return the first part of a layer's logical ID in CloudFormation."""
     key = re.sub(r"[^a-zA-Z0-9]", lambda match: {"-": "Dash", "_": "Underscore"}.get(match[0], ""), key)
     return key[:1].upper() + key[1:]

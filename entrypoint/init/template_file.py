@@ -1,4 +1,4 @@
-"""The YAML of other tools -> plain values, whatever stands in it: `!Ref`, `${...}`, what is none of ours."""
+"""The YAML of other tools -> plain values, including `!Ref`, `${...}` and values of unexpected types."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads the short forms of CloudFormation's functions as their long ones: `!Ref x` as {Ref: x}."""
+    """Reads the short form of CloudFormation's functions as their long form: `!Ref x` as {Ref: x}."""
 
 
 def _function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
@@ -30,46 +30,46 @@ _Loader.add_multi_constructor("!", _function)
 
 
 def read_template(path: Path) -> Json:
-    """Return what stands in a template; nothing where it is no mapping.
+    """Return the content of a template; empty if it is not a mapping.
 
     Raises:
-        ManifestError: where it is no YAML, or cannot be read.
+        ManifestError: if it is not valid YAML or cannot be read.
     """
-    hint = "mend it, or move it away while init runs"
+    hint = "fix it, or move it while init runs"
     try:
-        found = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # noqa: S506 - a safe loader it is
+        found = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         location = Location(path.name, mark.line + 1, mark.column + 1) if mark else Location(path.name)
-        raise ManifestError.of(f"this is not YAML: {error.problem}", hint, location) from None
+        raise ManifestError.of(f"invalid YAML: {error.problem}", hint, location) from None
     except (yaml.YAMLError, OSError, ValueError, TypeError, RecursionError) as error:
-        raise ManifestError.of(f"this cannot be read: {error}", hint, Location(path.name)) from None
+        raise ManifestError.of(f"cannot read the file: {error}", hint, Location(path.name)) from None
     return table(found)
 
 
 def table(value: object) -> Json:
-    """Return a mapping's entries whose keys are texts; nothing for other values."""
+    """Return the entries of a mapping whose keys are texts; empty for other values."""
     return (
         {key: each for key, each in value.items() if isinstance(key, str)} if isinstance(value, dict) else {}
     )
 
 
 def listed(value: object) -> list[object]:
-    """Return a list, or one with the value that stands in its place."""
+    """Return a list unchanged, and any other value as a list of one; None is empty."""
     if isinstance(value, list):
         return value
     return [] if value is None else [value]
 
 
 def text(value: object) -> str:
-    """Return a text as it stands, also one that is built of others; nothing for other values."""
+    """Return a text, or the template of Fn::Sub; empty for other values."""
     built = table(value).get("Fn::Sub", value)
     first = built[0] if isinstance(built, list) and built else built
     return first if isinstance(first, str) else ""
 
 
 def referred(value: object) -> str:
-    """Return the logical name that a value refers to, by whatever function; nothing where it is none."""
+    """Return the logical ID that a value refers to, with Ref, Fn::GetAtt or `${...}`; empty if none."""
     found = table(value)
     if isinstance(name := found.get("Ref"), str):
         return name
@@ -83,12 +83,12 @@ def referred(value: object) -> str:
 
 
 def globbed(value: str) -> str:
-    """Return a name with a star for each part that only a deployment knows."""
+    """Return a name with `*` for each part that is only known at deployment."""
     return re.sub(r"\*+", "*", _PLACEHOLDER.sub("*", value))
 
 
 def source_of(folder: Path, location: str) -> tuple[str, str] | None:
-    """Return what a place that a template names is for: ("requirements", file) or ("content", folder)."""
+    """Return ("requirements", file) or ("content", folder) for a template's path; None outside the folder."""
     path = folder / location
     try:
         if not path.resolve().is_relative_to(folder.resolve()) or path.resolve() == folder.resolve():
@@ -97,6 +97,6 @@ def source_of(folder: Path, location: str) -> tuple[str, str] | None:
             if file.is_file() and file.suffix in {".in", ".txt"}:
                 return "requirements", file.resolve().relative_to(folder.resolve()).as_posix()
         is_folder = path.is_dir()
-    except (OSError, ValueError):  # a name that no file can have
+    except (OSError, ValueError):  # an invalid file name
         return None
     return ("content", path.resolve().relative_to(folder.resolve()).as_posix()) if is_folder else None

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from entrypoint.layer.repository_files import RepositoryFile
 from entrypoint.lock.lock_file import Lock
-from entrypoint.manifest.layer_schema import DEFAULT_BUILDER
-from entrypoint.manifest.model import Layer
+from entrypoint.manifest.model import DEFAULT_BUILDER, Layer
 from entrypoint.manifest.targets import AwsLayer, Target
 
 _SCHEMA = 1

@@ -19,7 +19,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from entrypoint.errors import CompileError, Diagnostic, FetchError, Location, LockError
 from entrypoint.index.candidates import Index, IndexFile, choose, choose_sdist, usable, version_of
-from entrypoint.index.incompatible import no_fitting_version, nothing_fits
+from entrypoint.index.incompatible import no_compatible_file, no_compatible_version
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.pin import Pin
 from entrypoint.index.tags import marker_environment
@@ -258,7 +258,7 @@ def _with_hashes_of(pin: Pin, platform: Platform, index: Index, options: IndexOp
     wheel = None if pin.from_source else choose(pin, files, platform)
     sdist = choose_sdist(pin, files, platform)
     if wheel is None and (sdist is None or options.refuses_source(pin.name)):
-        return nothing_fits(pin, files, platform)
+        return no_compatible_file(pin, files, platform)
     digests = frozenset(f"sha256:{_sha256(file, index)}" for file in (wheel, sdist) if file)
     return replace(pin, hashes=digests, from_source=wheel is None)
 
@@ -289,7 +289,7 @@ def _explained(
         line = RequirementLine(requirement=requirement, hashes=frozenset(), location=requirements.location)
         lines.setdefault(line.name, line)
     for line in lines.values():
-        if problem := no_fitting_version(
+        if problem := no_compatible_version(
             line.requirement, line.location, index.files(line.name), platform, asked.options
         ):
             yield problem

@@ -1,10 +1,18 @@
-"""What lambda-layers.yml may say of a layer: one declaration for the parser and for editors."""
+"""The keys of a layer, each declared once: parser, model, JSON Schema and reference come from here."""
 
-from entrypoint.manifest.fields import Field, Flag, FlagOr, ListOf, MapOf, Number, Record, String
-from entrypoint.manifest.runtimes import RUNTIMES, Architecture
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from entrypoint.errors import Location
+from entrypoint.manifest.fields import Flag, FlagOr, ListOf, Number, String
+from entrypoint.manifest.model import DEFAULT_BUILDER, Layer, Requirements, Share
+from entrypoint.manifest.record import Field, MapOf, Origin, Record, to_names, to_path, to_paths
+from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
+from entrypoint.manifest.yaml_nodes import Text
 
 DEFAULT_NAME = "{layer}-{runtime}-{architecture}"
-DEFAULT_BUILDER = "public.ecr.aws/sam/build-{runtime}:latest-{architecture}"
 PACKAGE_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 PRESETS = ("tests", "stubs", "docs")
 RULE_IDS = (
@@ -24,113 +32,215 @@ RULE_IDS = (
     "runtime-sdk",
     "import",
 )
-REQUIREMENTS_ENDINGS = (".in", ".txt", ".toml")
+_REQUIREMENTS_SUFFIXES = (".in", ".txt", ".toml")
+_BYTES = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
+
+
+def is_requirements_file(text: str) -> bool:
+    """Return whether a text under `requirements` is a file's name rather than a requirement."""
+    return text.endswith(_REQUIREMENTS_SUFFIXES)
+
+
+def lock_name(template: str, platform: Platform) -> str:
+    """Return the name of a platform's own lock."""
+    return template.replace("{runtime}", str(platform.runtime)).replace(
+        "{architecture}", platform.architecture
+    )
+
+
+def platforms_of(
+    runtimes: tuple[str, ...], architectures: tuple[str, ...] = (Architecture.X86_64,)
+) -> tuple[Platform, ...]:
+    """Return every combination of runtimes and architectures, by their identifiers."""
+    return tuple(
+        Platform(RUNTIMES[runtime], Architecture(architecture))
+        for runtime in runtimes
+        for architecture in architectures
+    )
+
+
+def _requirements(texts: tuple[Text, ...], origin: Origin) -> Requirements:
+    return Requirements(
+        location=origin.location,
+        files=tuple(origin.folder / text for text in texts if is_requirements_file(text)),
+        lines=tuple((str(text), text.location) for text in texts if not is_requirements_file(text)),
+    )
+
+
+def _own_locks(template: str, origin: Origin) -> Mapping[Platform, Path]:
+    """Return the lock's path for every platform; `_layer` keeps those of the layer."""
+    platforms = platforms_of(tuple(RUNTIMES), tuple(Architecture))
+    return {platform: origin.folder / lock_name(template, platform) for platform in platforms}
+
+
+def _canonical_names(names: tuple[str, ...], _: Origin) -> frozenset[str]:
+    return frozenset(re.sub(r"[-_.]+", "-", name).lower() for name in names)
+
+
+def _bytecode(value: bool | str, _: Origin) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _is_import(verification: str, _: Origin) -> bool:
+    return verification == "import"
+
+
+def _bytes(size: str, _: Origin) -> int:
+    """Convert a size such as 80 MB; the units are powers of 1000."""
+    return round(float(size[:-2]) * _BYTES[size[-2:]])
+
+
+def _layer(
+    *,
+    location: Location,
+    runtimes: tuple[str, ...],
+    architectures: tuple[str, ...] = (Architecture.X86_64,),
+    requirements: Requirements | None = None,
+    extras: tuple[str, ...] = (),
+    groups: tuple[str, ...] = (),
+    own_locks: Mapping[Platform, Path] | None = None,
+    name_template: str | None = None,
+    **fields: Any,  # noqa: ANN401 - of Layer, each of its own type
+) -> Layer:
+    """Make a layer from its keys; those that only fill a field of `Layer` are passed on."""
+    platforms = platforms_of(runtimes, architectures)
+    return Layer(
+        location=location,
+        requirements=(requirements or Requirements(location))._replace(extras=extras, groups=groups),
+        platforms=platforms,
+        own_locks={platform: own_locks[platform] for platform in platforms} if own_locks else {},
+        name_template=name_template or ("{layer}" if len(platforms) == 1 else DEFAULT_NAME),
+        **fields,
+    )
+
+
+_SHARE = Record(
+    make=Share,
+    any_of=("accounts", "organization", "public"),
+    fields={
+        "accounts": Field(
+            shape=ListOf(String("an account ID of 12 digits", r"[0-9]{12}")),
+            help="IDs of accounts that may use it.",
+        ),
+        "organization": Field(
+            shape=String("an organization's ID", r"o-[a-z0-9]{10,32}"),
+            help="ID of an organization whose accounts may use it.",
+        ),
+        "public": Field(shape=Flag(), default=False, help="Allow every AWS account to use it."),
+    },
+)
 
 LAYER = Record(
-    {
+    make=_layer,
+    any_of=("requirements", "include", "content"),
+    fields={
         "requirements": Field(
             shape=ListOf(String("a requirements file or a requirement"), single=True),
-            help="a requirements file or pyproject.toml, several, or requirements such as 'requests>=2'",
+            convert=_requirements,
+            help="One or more requirements files or pyproject.toml, or requirements such as 'requests>=2'.",
         ),
         "extras": Field(
-            shape=ListOf(String("an extra", PACKAGE_NAME)), help="the extras to take of a pyproject.toml"
+            shape=ListOf(String("an extra", PACKAGE_NAME)), help="Extras of the pyproject.toml to install."
         ),
         "groups": Field(
             shape=ListOf(String("a dependency group", PACKAGE_NAME)),
-            help="the dependency groups to take of a pyproject.toml",
+            help="Dependency groups of the pyproject.toml to install.",
         ),
         "runtimes": Field(
-            shape=ListOf(String("runtime", choices=tuple(RUNTIMES))),
-            help="the Lambda runtimes to build for",
+            shape=ListOf(String("a supported runtime", choices=tuple(RUNTIMES))),
+            help="Lambda runtimes to build for.",
             required=True,
         ),
         "architectures": Field(
-            shape=ListOf(String("architecture", choices=tuple(Architecture))),
-            help="the architectures to build for; [x86_64] where it is not written",
+            shape=ListOf(String("a supported architecture", choices=tuple(Architecture))),
+            default=["x86_64"],
+            help="Architectures to build for.",
         ),
         "include": Field(
             shape=ListOf(String("a path"), single=True),
-            help="modules and packages of the repository to put under python/, without what git ignores",
+            convert=to_paths,
+            help="Modules and packages of the repository to add to python/, without files that git ignores.",
         ),
         "content": Field(
             shape=String("a folder"),
-            help="a folder laid into /opt as it is: bin/, lib/, a custom runtime's bootstrap",
+            convert=to_path,
+            help="Folder to copy to /opt unchanged, such as bin/, lib/ or the bootstrap of a custom runtime.",
         ),
         "exclude": Field(
             shape=ListOf(String("a pattern or a preset")),
-            help=f"what to leave out: presets ({', '.join(PRESETS)}) and patterns as in .gitignore",
+            help=f"Files to exclude: presets ({', '.join(PRESETS)}) and patterns as in .gitignore.",
         ),
         "strip": Field(
             shape=Flag(),
-            help="leave out the debug symbols of compiled code, which Lambda never reads; false by default",
+            default=False,
+            help="Remove the debug symbols of compiled code, which Lambda does not read.",
         ),
         "bytecode": Field(
             shape=FlagOr("auto"),
-            help="bytecode for quick cold starts: true insists, auto makes it where the Python is at hand",
+            default="auto",
+            convert=_bytecode,
+            help="Add bytecode, for faster cold starts: true requires it, "
+            "auto adds it if the runtime's Python is available.",
         ),
         "verify": Field(
-            shape=String("a kind of verification", choices=("static", "import")),
-            help="static, the default, or import: also import every top-level module in the runtime's image",
+            shape=String("a verification mode", choices=("static", "import")),
+            default="static",
+            fills="import_modules",
+            convert=_is_import,
+            help="Verification mode: import also imports every top-level module in the runtime's image.",
         ),
         "size_budget": Field(
-            shape=String("a size", r"[0-9]+(?:\.[0-9]+)? ?(?:kB|MB|GB)"),
-            help="the most that the layer may have unzipped, such as 80 MB",
+            shape=String("a size with a unit (kB, MB, GB)", r"[0-9]+(?:\.[0-9]+)? ?(?:kB|MB|GB)"),
+            convert=_bytes,
+            help="Maximum unzipped size of the layer, such as 80 MB.",
         ),
         "ignore": Field(
             shape=MapOf(String("a reason"), "|".join(RULE_IDS), "a rule"),
-            help="rules of docs/rules.md that do not count for this layer, each with the reason",
+            fills="ignored_rules",
+            convert=to_names,
+            help="Rules of docs/rules.md to ignore for this layer, each with the reason.",
         ),
         "lock": Field(
             shape=String("the path of a pinned requirements file"),
-            help="your own pinned requirements or pylock.toml; {runtime} and {architecture} are filled in",
+            fills="own_locks",
+            convert=_own_locks,
+            help="Your own pinned requirements file or pylock.toml. "
+            "{runtime} and {architecture} are replaced in its path.",
         ),
         "from_source": Field(
             shape=ListOf(String("the name of a package", PACKAGE_NAME)),
-            help="packages to compile from their source even where a wheel fits",
+            convert=_canonical_names,
+            help="Packages to compile from source even if a compatible wheel exists.",
         ),
         "builder_image": Field(
             shape=String("the name of an image", r"\S+"),
-            help="the image to compile in; {runtime} and {architecture} are filled in",
+            default=DEFAULT_BUILDER,
+            help="Container image to compile in. {runtime} and {architecture} are replaced.",
         ),
         "system_packages": Field(
             shape=ListOf(String("the name of a system package", r"[A-Za-z0-9][A-Za-z0-9.+:_-]*")),
-            help="what compiling needs installed in that image, by the names of its package manager",
+            help="System packages to install in that image, by the names of its package manager.",
         ),
         "name": Field(
             shape=String(
                 "a template of a layer's name", r"(?:[a-zA-Z0-9_-]|\{layer\}|\{runtime\}|\{architecture\})+"
             ),
-            help="the layer's name in AWS; {layer}, {runtime} and {architecture} are filled in",
+            fills="name_template",
+            help="Name of the layer in AWS. {layer}, {runtime} and {architecture} are replaced.",
         ),
         "description": Field(
             shape=String("a description", longest=150),
-            help="begins the description of each layer version, before the dependency hash",
+            help="Start of each layer version's description, before the dependency hash.",
         ),
-        "share": Field(
-            shape=Record(
-                {
-                    "accounts": Field(
-                        shape=ListOf(String("an account's number in quotes", r"[0-9]{12}")),
-                        help="accounts that may use it",
-                    ),
-                    "organization": Field(
-                        shape=String("an organization's id", r"o-[a-z0-9]{10,32}"),
-                        help="an organization whose accounts may use it",
-                    ),
-                    "public": Field(shape=Flag(), help="let everybody use it"),
-                },
-                any_of=("accounts", "organization", "public"),
-            ),
-            help="who else may use each version",
-        ),
+        "share": Field(shape=_SHARE, help="Who else may use each layer version."),
         "keep": Field(
             shape=Number("a number of versions", least=1),
-            help="delete versions beyond the newest so many that no function uses; none by default",
+            help="Number of newest layer versions to keep. Older versions that no function uses are deleted. "
+            "By default, none are deleted.",
         ),
         "license": Field(
-            shape=String("a licence", longest=512),
-            help="an SPDX identifier, an address, or the licence's text",
+            shape=String("a license", longest=512),
+            help="SPDX identifier, URL, or text of the license.",
         ),
     },
-    any_of=("requirements", "include", "content"),
 )

@@ -1,4 +1,7 @@
-"""What lambda-layers.yml says, as frozen values; manifest_file.py reads them."""
+"""The manifest as frozen values. Their defaults are what a missing key means.
+
+The declarations in `schema` and `layer_schema` say which key fills which field.
+"""
 
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
@@ -7,29 +10,30 @@ from typing import NamedTuple
 
 from entrypoint.errors import Location
 from entrypoint.manifest.fields import CountOrPercent
-from entrypoint.manifest.layer_schema import DEFAULT_BUILDER
 from entrypoint.manifest.runtimes import Platform
 from entrypoint.manifest.yaml_nodes import Text
 
+DEFAULT_BUILDER = "public.ecr.aws/sam/build-{runtime}:latest-{architecture}"
+
 
 class Requirements(NamedTuple):
-    """What a layer asks for: requirements files, or lines written into the manifest itself."""
+    """The requirements of a layer: requirements files, or lines in the manifest itself."""
 
     location: Location
     files: tuple[Path, ...] = ()
     lines: tuple[tuple[str, Location], ...] = ()
-    #: Of each pyproject.toml among the files.
+    #: Extras and dependency groups of each pyproject.toml among the files.
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
     @property
     def asked(self) -> tuple[tuple[object, ...], ...]:
-        """What is asked for, wherever in the manifest that is written; all empty where it is nothing."""
+        """The requirements without their locations, for comparison; all parts are empty if there are none."""
         return self.files, tuple(line for line, _ in self.lines), self.extras, self.groups
 
 
 class Layer(NamedTuple):
-    """A layer of the manifest, before it is spread over platforms."""
+    """A layer of the manifest; it has a target for each of its platforms."""
 
     name: str
     location: Location
@@ -37,32 +41,32 @@ class Layer(NamedTuple):
     platforms: tuple[Platform, ...]
     #: The template of the layer's name in AWS.
     name_template: str
-    #: Pinned requirements files that the user made, by platform; empty where the lock is ours.
+    #: The user's own lock for each platform; empty if `lambda-layers lock` makes them.
     own_locks: Mapping[Platform, Path]
-    #: Names of packages to compile even where a wheel fits, in the canonical form of PEP 503.
+    #: Names of packages to compile even if a compatible wheel exists, canonical as in PEP 503.
     from_source: frozenset[str] = frozenset()
-    #: Modules and packages of the repository, and the folder that goes into /opt as it is.
+    #: Modules and packages of the repository, and the folder that is copied to /opt.
     include: tuple[Path, ...] = ()
     content: Path | None = None
-    #: Presets and patterns of what is left out.
+    #: Presets and patterns to exclude.
     exclude: tuple[str, ...] = ()
-    #: Leave out what only debuggers read in compiled code.
+    #: Whether to remove the debug symbols of compiled code.
     strip: bool = False
-    #: Make bytecode; None where that depends on whether the runtime's Python is at hand.
+    #: Whether to add bytecode; None adds it if the runtime's Python is available.
     bytecode: bool | None = None
-    #: Import every top-level module in the runtime's image, besides the static rules.
+    #: Whether to import every top-level module in the runtime's image, in addition to the static rules.
     import_modules: bool = False
-    #: The most bytes it may have unzipped.
+    #: The maximum unzipped size in bytes.
     size_budget: int | None = None
-    #: Rules that do not count here; the manifest says why.
+    #: Rules that do not apply to this layer.
     ignored_rules: frozenset[str] = frozenset()
-    #: The template of the image that compiles.
+    #: The template of the image to compile in.
     builder_image: str = DEFAULT_BUILDER
     system_packages: tuple[str, ...] = ()
     description: str | None = None
     license: str | None = None
     share: "Share | None" = None
-    #: How many versions stay whether or not a function uses them; None for all.
+    #: The number of newest versions that are kept even if unused; None keeps all.
     keep: int | None = None
 
     def __hash__(self) -> int:
@@ -70,7 +74,7 @@ class Layer(NamedTuple):
 
 
 class Share(NamedTuple):
-    """Who, beside the layer's own account, may use its versions."""
+    """Who may use the layer's versions, besides its own account."""
 
     accounts: tuple[str, ...] = ()
     organization: str | None = None
@@ -78,14 +82,14 @@ class Share(NamedTuple):
 
 
 class Vpc(NamedTuple):
-    """Where in a network a function stands; sorted, as their order means nothing."""
+    """The subnets and security groups of a function, each sorted."""
 
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...]
 
 
 class Concurrency(NamedTuple):
-    """How many environments a function may have, and keeps ready on its aliases; None is left alone."""
+    """Reserved concurrency of a function, and provisioned concurrency of its aliases; None is not changed."""
 
     reserved: int | None = None
     provisioned: int | None = None
@@ -95,9 +99,9 @@ NO_CONCURRENCY = Concurrency()
 
 
 class FunctionEntry(NamedTuple):
-    """An entry under `functions:`: which functions, and what they are to have."""
+    """An entry under `functions:`: which functions it selects, and their configuration."""
 
-    #: A name, an ARN or a glob; a mere label where `tag` or `using` says which functions are meant.
+    #: A name, an ARN or a glob; only a label if `tag` or `using` selects the functions.
     pattern: str
     location: Location
     layers: tuple[Text, ...]
@@ -107,26 +111,26 @@ class FunctionEntry(NamedTuple):
     aliases: tuple[str, ...] = ()
     vpc: Vpc | None = None
     concurrency: Concurrency = NO_CONCURRENCY
-    #: The ARNs of what its alarms tell; empty where it is to have none.
+    #: ARNs that the function's alarms notify; empty if it has no alarms.
     alarm_actions: tuple[str, ...] = ()
 
     def matches(self, name: str, arn: str) -> bool:
-        """Tell whether the function of this name and ARN is meant, by either."""
+        """Return whether the pattern matches a function of this name and ARN."""
         return arn == self.pattern if self.pattern.startswith("arn:") else fnmatchcase(name, self.pattern)
 
     @property
     def is_glob(self) -> bool:
-        """Tell whether the entry may mean several functions, or none."""
+        """Whether the entry may select several functions, or none."""
         return bool(self.tag or self.using) or any(character in self.pattern for character in "*?[")
 
     @property
     def needs_details(self) -> bool:
-        """Tell whether more has to be known of its functions than ListFunctions says."""
+        """Whether the entry needs facts about its functions that ListFunctions does not return."""
         return bool(self.aliases or self.alarm_actions) or self.concurrency != NO_CONCURRENCY
 
 
 class Invocation(NamedTuple):
-    """A call of a function that tells whether all is well."""
+    """A test invocation of a function."""
 
     function: str
     payload: Path | None = None
@@ -136,38 +140,38 @@ class Invocation(NamedTuple):
 class Rollout(NamedTuple):
     """How functions are updated."""
 
-    #: How far each wave reaches; the last one reaches all functions, whatever is written.
+    #: The size of each wave; the last wave always covers all functions.
     waves: tuple[CountOrPercent, ...] = ()
     max_parallel: int = 48
-    #: How many functions of a wave may fail before it is put back; None where waves are never put back.
+    #: How many functions of a wave may fail before it is rolled back; None never rolls back.
     failure_threshold: CountOrPercent | None = None
-    #: The percentage of an alias's traffic that goes to the new version until the check passed.
+    #: The percentage of an alias's traffic that the new version receives until the check passes.
     canary: int | None = None
     alarms: tuple[str, ...] = ()
     invoke: Invocation | None = None
-    #: Seconds for which the alarms are watched after a wave.
+    #: Seconds to watch the alarms after a wave.
     soak: int = 0
-    #: Seconds after which no further function is begun.
+    #: Seconds after which no further function update is started.
     timeout: int | None = None
 
 
 class Bucket(NamedTuple):
-    """Where large archives are put before they are published."""
+    """Where large archives are uploaded before they are published."""
 
     bucket: str
-    prefix: str
+    prefix: str = ""
 
     def name_in(self, region: str) -> str:
-        """Return the bucket's name in a region; a bucket must stand where its layer is published."""
+        """Return the bucket's name in a region; a bucket must be in the region of its layer."""
         return self.bucket.replace("{region}", region)
 
 
 class Export(NamedTuple):
-    """Where layer version ARNs are left for tools that own functions: templates, None where not asked for."""
+    """Where to write layer version ARNs for other tools; None where nothing is written."""
 
-    #: The name of an SSM parameter.
+    #: The template of an SSM parameter's name.
     ssm: str | None = None
-    #: The path of a JSON file, from the manifest's folder.
+    #: The template of a JSON file's path, relative to the manifest's folder.
     file: str | None = None
 
 
@@ -176,14 +180,14 @@ AT_ONCE = Rollout()
 
 
 class Destination(NamedTuple):
-    """An account, by the role to assume in it, and a region; no role is the credentials' own account."""
+    """A region and an account, as the role to assume in it; without a role, the credentials' own account."""
 
     region: str
     role: str | None = None
 
     @property
     def account(self) -> str | None:
-        """The account of the role; None where it is that of the credentials."""
+        """The account of the role; None for the account of the credentials."""
         return self.role.split(":")[4] if self.role else None
 
     def __str__(self) -> str:
@@ -191,27 +195,29 @@ class Destination(NamedTuple):
 
 
 class Audit(NamedTuple):
-    """Which known vulnerabilities count."""
+    """Which known vulnerabilities fail the audit."""
 
     severity: str = "low"
     ignored: frozenset[str] = frozenset()
-    #: Where OSV is asked.
+    #: The API of OSV.
     url: str = "https://api.osv.dev"
 
 
 class Manifest(NamedTuple):
-    """All that lambda-layers.yml says."""
+    """The content of lambda-layers.yml."""
 
     path: Path
-    regions: tuple[str, ...]
     layers: Mapping[str, Layer]
-    functions: tuple[FunctionEntry, ...]
+    regions: tuple[str, ...] = ()
+    functions: tuple[FunctionEntry, ...] = ()
     bucket: Bucket | None = None
-    #: Roles to assume, one for each account.
+    #: Roles to assume, one per account.
     accounts: tuple[str, ...] = ()
     rollout: Rollout = AT_ONCE
     export: Export | None = None
     audit: Audit | None = None
+    #: The version of the manifest's format.
+    version: int = 1
 
     def destinations(self, default_region: Callable[[], str]) -> tuple[Destination, ...]:
         """Return every account and region to deploy to."""

@@ -1,4 +1,4 @@
-"""The Lambda runtimes and architectures: one table, and the only place where these facts stand.
+"""The Lambda runtimes and architectures: the only table of these facts.
 
 Identifiers and dates: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html (read 2026-11).
 glibc: Amazon Linux 2 ships 2.26, Amazon Linux 2023 ships 2.34.
@@ -9,25 +9,25 @@ from enum import StrEnum
 from typing import NamedTuple
 
 ROOT = "python/"
-"""Where the packages of a layer stand: the runtimes have /opt/python on their path."""
+"""The folder of a layer's packages: Python runtimes have /opt/python on their path."""
 
 
 class Architecture(StrEnum):
-    """An instruction set, by Lambda's name for it."""
+    """An instruction set, by its name in Lambda."""
 
     X86_64 = "x86_64"
     ARM64 = "arm64"
 
     @property
     def machine(self) -> str:
-        """The same by the name that wheel tags and `platform.machine()` use."""
+        """Its name in wheel tags and in `platform.machine()`."""
         return "aarch64" if self is Architecture.ARM64 else "x86_64"
 
 
 class OperatingSystem(NamedTuple):
-    """What a runtime stands on, as far as compiled code can tell.
+    """The operating system of a runtime, as compiled code sees it.
 
-    `symbols` are the newest versions of its C and C++ libraries' symbols. glibc: the package versions.
+    `symbols` are the newest symbol versions of its C and C++ libraries. glibc: the package versions.
     libstdc++: GCC 7.3 in Amazon Linux 2 and GCC 11.4 in Amazon Linux 2023, by GCC's ABI table,
     https://gcc.gnu.org/onlinedocs/libstdc++/manual/abi.html.
     """
@@ -37,7 +37,7 @@ class OperatingSystem(NamedTuple):
 
     @property
     def glibc(self) -> tuple[int, int]:
-        """The version of the C library, as wheel tags use it."""
+        """The version of the C library, as in wheel tags."""
         major, minor = dict(self.symbols)["GLIBC"]
         return major, minor
 
@@ -53,11 +53,11 @@ AL2023 = OperatingSystem(
 
 
 class Runtime(NamedTuple):
-    """A Lambda runtime: what it is called, what it is made of, and how long AWS keeps it."""
+    """A Lambda runtime: its identifier, its software, and its deprecation dates."""
 
     identifier: str
-    #: CPython's full version as captured in the runtime's image; None where there is no Python.
-    #: Its patch level moves with AWS's updates; only markers on `python_full_version` look at it.
+    #: CPython's full version as captured in the runtime's image; None without Python.
+    #: AWS updates the patch level; only markers on `python_full_version` depend on it.
     python: str | None
     system: OperatingSystem
     deprecated: date | None = None
@@ -69,7 +69,7 @@ class Runtime(NamedTuple):
 
     @property
     def glibc(self) -> tuple[int, int]:
-        """The version of its C library."""
+        """The version of its C library, as in wheel tags."""
         return self.system.glibc
 
     @property
@@ -146,7 +146,7 @@ RUNTIMES = {
 
 
 class Platform(NamedTuple):
-    """Where code is to run: all that decides markers and wheel tags."""
+    """A runtime and an architecture: they determine markers and wheel tags."""
 
     runtime: Runtime
     architecture: Architecture

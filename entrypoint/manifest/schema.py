@@ -1,17 +1,34 @@
-"""What lambda-layers.yml may say: one declaration for the parser and for editors."""
+"""The keys of lambda-layers.yml, each declared once: parser, model, JSON Schema and reference come from here.
+
+The keys of a layer are in `layer_schema`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 from entrypoint.manifest.fields import (
     Constant,
-    Field,
+    CountOrPercent,
+    CountOrPercentOf,
     Flag,
     ListOf,
-    MapOf,
     Number,
-    PortionOf,
-    Record,
     String,
 )
 from entrypoint.manifest.layer_schema import LAYER
+from entrypoint.manifest.model import (
+    AT_ONCE,
+    Audit,
+    Bucket,
+    Concurrency,
+    Export,
+    FunctionEntry,
+    Invocation,
+    Manifest,
+    Rollout,
+    Vpc,
+)
+from entrypoint.manifest.record import Field, MapOf, Origin, Record, to_names, to_path
 
 DEFAULT_PATH = "lambda-layers.yml"
 LAYER_NAME = r"[a-zA-Z0-9_-]{1,100}"
@@ -21,214 +38,305 @@ FUNCTION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9_-]{
 REGION = r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]"
 ROLE_ARN = r"arn:[a-z-]+:iam::[0-9]{12}:role/[a-zA-Z0-9+=,.@_/-]+"
 SEVERITIES = ("low", "moderate", "high", "critical")
-"""As GitHub's advisories rate them, from the least severe on."""
+"""The severity levels of GitHub's advisories, the lowest first."""
 FUNCTION_GLOB = r"[a-zA-Z0-9_*?\[\]!-]{1,140}"
-# Below a slash or without any; AWS keeps names that begin with aws or ssm to itself.
+# With a leading slash or without any slash; AWS reserves names that begin with aws or ssm.
 PARAMETER_PART = r"(?:[a-zA-Z0-9_.-]|\{target\}|\{region\}|\{account\})+"
 PARAMETER = rf"(?!/?(?:[aA][wW][sS]|[sS][sS][mM]))(?:{PARAMETER_PART}|(?:/{PARAMETER_PART})+)"
+_FUNCTION_ARN_PARTS = 7
+_NO_FAILURE = CountOrPercent(0, is_percentage=False)
+
+
+def unqualified(pattern: str) -> tuple[str, tuple[str, ...]]:
+    """Split a function's ARN and its alias, if it has one."""
+    parts = pattern.split(":")
+    if pattern.startswith("arn:") and len(parts) > _FUNCTION_ARN_PARTS:
+        return ":".join(parts[:-1]), (parts[-1],)
+    return pattern, ()
+
+
+def _function(
+    *,
+    name: str,
+    aliases: tuple[str, ...] = (),
+    **fields: Any,  # noqa: ANN401 - of FunctionEntry, each of its own type
+) -> FunctionEntry:
+    """Make an entry from its keys; an alias in its ARN is one of its aliases."""
+    pattern, alias = unqualified(name)
+    return FunctionEntry(pattern=pattern, aliases=tuple(dict.fromkeys([*alias, *aliases])), **fields)
+
+
+def _rollout(
+    *,
+    failure_threshold: CountOrPercent = _NO_FAILURE,
+    check: Mapping[str, Any] | None = None,
+    **fields: Any,  # noqa: ANN401 - of Rollout, each of its own type
+) -> Rollout:
+    """Make a rollout from its keys; those under `check` fill fields of `Rollout` too."""
+    return Rollout(failure_threshold=failure_threshold, **(check or {}), **fields)
+
+
+def _sorted(texts: tuple[str, ...], _: Origin) -> tuple[str, ...]:
+    return tuple(sorted(texts))
+
+
+def _pairs(table: Mapping[str, str], _: Origin) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(table.items()))
+
+
+def _entries(table: Mapping[str, FunctionEntry], _: Origin) -> tuple[FunctionEntry, ...]:
+    return tuple(table.values())
+
+
+def _actions(alarms: Mapping[str, tuple[str, ...]], _: Origin) -> tuple[str, ...]:
+    return alarms["actions"]
+
+
+def _seconds(minutes: int, _: Origin) -> int:
+    return minutes * 60
+
+
+_VPC = Record(
+    make=Vpc,
+    fields={
+        "subnets": Field(
+            shape=ListOf(String("a subnet ID", r"subnet-[0-9a-z]+")),
+            convert=_sorted,
+            help="IDs of private subnets in at least two availability zones.",
+            required=True,
+        ),
+        "security_groups": Field(
+            shape=ListOf(String("a security group ID", r"sg-[0-9a-z]+")),
+            convert=_sorted,
+            help="IDs of security groups.",
+            required=True,
+        ),
+    },
+)
+
+_CONCURRENCY = Record(
+    make=Concurrency,
+    any_of=("reserved", "provisioned"),
+    fields={
+        "reserved": Field(
+            shape=Number("a number of concurrent executions"),
+            help="Concurrent executions that are reserved for the function, and its maximum. "
+            "0 stops all invocations.",
+        ),
+        "provisioned": Field(
+            shape=Number("a number of concurrent executions", least=1),
+            help="Execution environments to keep initialized for each alias of the entry.",
+        ),
+    },
+)
+
+_ALARMS = Record(
+    {
+        "actions": Field(
+            shape=ListOf(String("the ARN of an alarm action", r"arn:[a-z-]+:[a-z-]+:\S+")),
+            help="ARNs that an alarm notifies, such as SNS topics. {region} is replaced.",
+            required=True,
+        )
+    }
+)
 
 _FUNCTION = Record(
-    {
+    make=_function,
+    fields={
         "layers": Field(
             shape=ListOf(
                 String(
                     "a layer of this manifest or a layer version's ARN", rf"{LAYER_NAME}|{LAYER_VERSION_ARN}"
                 )
             ),
-            help="layers of this manifest and layer version ARNs; later ones overlay earlier ones",
+            help="Layers of this manifest and layer version ARNs. Later ones override files of earlier ones.",
             required=True,
         ),
         "tag": Field(
             shape=MapOf(String("a tag's value"), r".{1,128}", "a tag's key"),
-            help="mean the functions with these tags; the key of the entry is then but a label",
+            convert=_pairs,
+            help="Select the functions with these tags. The entry's key is then only a label.",
         ),
         "using": Field(
             shape=String("a layer of this manifest", LAYER_NAME),
-            help="mean the functions that use any version of this layer; the key is then but a label",
+            help="Select the functions that use any version of this layer. "
+            "The entry's key is then only a label.",
         ),
-        "exclusive": Field(shape=Flag(), help="take off this manifest's other layers; false by default"),
+        "exclusive": Field(
+            shape=Flag(),
+            default=False,
+            help="Remove this manifest's other layers from the functions.",
+        ),
         "aliases": Field(
             shape=ListOf(String("an alias", ALIAS)),
-            help="publish a version of the function after the update, and move these aliases to it",
+            help="Aliases to move to a new version of the function, which is published after the update.",
         ),
         "vpc": Field(
-            shape=Record(
-                {
-                    "subnets": Field(
-                        shape=ListOf(String("a subnet's id", r"subnet-[0-9a-z]+")),
-                        help="the private subnets, in two zones or more",
-                        required=True,
-                    ),
-                    "security_groups": Field(
-                        shape=ListOf(String("a security group's id", r"sg-[0-9a-z]+")),
-                        help="the security groups",
-                        required=True,
-                    ),
-                }
-            ),
-            help="attach the functions to these subnets; where it is not written, nothing is sent",
+            shape=_VPC,
+            help="Subnets and security groups to attach the functions to. Without it, they are not changed.",
         ),
         "concurrency": Field(
-            shape=Record(
-                {
-                    "reserved": Field(
-                        shape=Number("a number of concurrent executions"),
-                        help="what the function has for itself, and the most that it gets; 0 switches it off",
-                    ),
-                    "provisioned": Field(
-                        shape=Number("a number of concurrent executions", least=1),
-                        help="how many environments are kept ready on each of the entry's aliases",
-                    ),
-                },
-                any_of=("reserved", "provisioned"),
-            ),
-            help="reserved and provisioned concurrency; where it is not written, nothing is sent",
+            shape=_CONCURRENCY,
+            help="Reserved and provisioned concurrency. Without it, they are not changed.",
         ),
         "alarms": Field(
-            shape=Record(
-                {
-                    "actions": Field(
-                        shape=ListOf(String("the ARN of what is told", r"arn:[a-z-]+:[a-z-]+:\S+")),
-                        help="what an alarm tells, such as SNS topics; {region} is filled in",
-                        required=True,
-                    )
-                }
-            ),
-            help="keep the CloudWatch alarms that AWS recommends; where it is not written, none is made",
+            shape=_ALARMS,
+            fills="alarm_actions",
+            convert=_actions,
+            help="Create the CloudWatch alarms that AWS recommends. Without it, none are created.",
         ),
-    }
+    },
+)
+
+_INVOKE = Record(
+    make=Invocation,
+    fields={
+        "function": Field(
+            shape=String("a function's name, optionally with :alias", rf"{LAYER_NAME}(?::\S+)?"),
+            help="Function to invoke after each wave.",
+            required=True,
+        ),
+        "payload": Field(
+            shape=String("a JSON file"),
+            convert=to_path,
+            help="JSON file with the payload. By default, the payload is {}.",
+        ),
+        "expect": Field(
+            shape=String("a JSON file"),
+            convert=to_path,
+            help="JSON file that the response must contain. By default, any response except an error passes.",
+        ),
+    },
+)
+
+_CHECK = Record(
+    {
+        "alarms": Field(
+            shape=ListOf(String("an alarm's name", r".{1,255}")),
+            help="CloudWatch alarms that must not be in the ALARM state after a wave.",
+        ),
+        "invoke": Field(shape=_INVOKE, help="A function that must respond after a wave."),
+        "soak": Field(
+            shape=Number("a number of seconds", most=3600),
+            default=AT_ONCE.soak,
+            help="Seconds to watch the alarms after a wave.",
+        ),
+    },
+    any_of=("alarms", "invoke"),
 )
 
 _ROLLOUT = Record(
-    {
+    make=_rollout,
+    fields={
         "waves": Field(
-            shape=ListOf(PortionOf("a count or a percentage of the functions")),
-            help="how far each wave reaches, such as [1, 10%, 100%]; all at once where it is not written",
+            shape=ListOf(CountOrPercentOf("a count or a percentage of the functions")),
+            help="Size of each wave, such as [1, 10%, 100%]. By default, all functions are in one wave.",
         ),
         "max_parallel": Field(
             shape=Number("a number of functions", least=1, most=200),
-            help="how many functions are updated at a time; 48 by default",
+            default=AT_ONCE.max_parallel,
+            help="Number of functions to update at the same time.",
         ),
         "failure_threshold": Field(
-            shape=PortionOf("a count or a percentage of a wave"),
-            help="how many functions of a wave may fail before it is put back; 0 by default",
+            shape=CountOrPercentOf("a count or a percentage of a wave"),
+            default=0,
+            help="Number of functions of a wave that may fail before the wave is rolled back.",
         ),
         "canary": Field(
             shape=Number("a percentage", least=1, most=99),
-            help="the percentage of an alias's traffic that goes to the new version until the check passed",
+            help="Percentage of an alias's traffic to send to the new version until the check passes.",
         ),
         "check": Field(
-            shape=Record(
-                {
-                    "alarms": Field(
-                        shape=ListOf(String("an alarm's name", r".{1,255}")),
-                        help="CloudWatch alarms that must not be in ALARM after a wave",
-                    ),
-                    "invoke": Field(
-                        shape=Record(
-                            {
-                                "function": Field(
-                                    shape=String("a function, maybe with :alias", rf"{LAYER_NAME}(?::\S+)?"),
-                                    help="the function to invoke after each wave",
-                                    required=True,
-                                ),
-                                "payload": Field(
-                                    shape=String("a JSON file"), help="what it is invoked with; {} by default"
-                                ),
-                                "expect": Field(
-                                    shape=String("a JSON file"),
-                                    help="what its answer has to hold; any answer but an error by default",
-                                ),
-                            }
-                        ),
-                        help="a function that must answer after a wave",
-                    ),
-                    "soak": Field(
-                        shape=Number("a number of seconds", most=3600),
-                        help="how many seconds the alarms are watched after a wave; 0 by default",
-                    ),
-                },
-                any_of=("alarms", "invoke"),
-            ),
-            help="what must be well after each wave; where it is not, the run's functions are put back",
+            shape=_CHECK,
+            help="Health check after each wave. If it fails, all functions of the run are rolled back.",
         ),
         "timeout": Field(
             shape=Number("a number of minutes", least=1),
-            help="the minutes after which no further function is begun",
+            convert=_seconds,
+            help="Minutes after which no further function update is started.",
         ),
-    }
+    },
+)
+
+_BUCKET = Record(
+    make=Bucket,
+    fields={
+        "bucket": Field(
+            shape=String("a bucket's name", r"[a-z0-9.{}-]{3,63}"),
+            help="Bucket for archives over 50 MB. {region} is replaced.",
+            required=True,
+        ),
+        "prefix": Field(shape=String("a key prefix", longest=512), help="Prefix of the object keys."),
+    },
 )
 
 _EXPORT = Record(
-    {
+    make=Export,
+    any_of=("ssm", "file"),
+    fields={
         "ssm": Field(
             shape=String("a template of a parameter's name", PARAMETER),
-            help="an SSM parameter for each target; {target}, {region} and {account} are filled in",
+            help="Name of an SSM parameter for each target. {target}, {region} and {account} are replaced.",
         ),
         "file": Field(
             shape=String("the path of a .json file", r"(?:[^{}]|\{region\}|\{account\})+\.json"),
-            help="a JSON file, which Terraform reads as tfvars; {region} and {account} are filled in",
+            help="Path of a JSON file, which Terraform reads as tfvars. {region} and {account} are replaced.",
         ),
     },
-    any_of=("ssm", "file"),
 )
 
 _AUDIT = Record(
-    {
+    make=Audit,
+    fields={
         "severity": Field(
-            shape=String("a severity", choices=SEVERITIES),
-            help="the least severity that fails the audit; low by default; what nobody rated fails it too",
+            shape=String("a severity level", choices=SEVERITIES),
+            default=Audit().severity,
+            help="Lowest severity that fails the audit. A vulnerability without a severity fails it too.",
         ),
         "ignore": Field(
-            shape=MapOf(String("a reason"), r"[A-Za-z0-9_.-]+", "an id such as GHSA-... or CVE-..."),
-            help="vulnerabilities that do not count, by id, each with the reason",
+            shape=MapOf(String("a reason"), r"[A-Za-z0-9_.-]+", "an ID such as GHSA-... or CVE-..."),
+            fills="ignored",
+            convert=to_names,
+            help="IDs of vulnerabilities to ignore, each with the reason.",
         ),
         "url": Field(
-            shape=String("an address", r"https?://.+"), help="a mirror of OSV; https://api.osv.dev by default"
+            shape=String("a URL", r"https?://.+"),
+            default=Audit().url,
+            help="URL of OSV or of a mirror of it.",
         ),
-    }
+    },
 )
 
 MANIFEST = Record(
-    {
-        "version": Field(shape=Constant(1), help="the version of this format: 1", required=True),
+    make=Manifest,
+    extensions=True,
+    fields={
+        "version": Field(shape=Constant(1), help="Version of this format: 1.", required=True),
         "regions": Field(
             shape=ListOf(String("a region", REGION)),
-            help="the regions to publish in; the region of the AWS credentials where it is not written",
+            help="Regions to publish in. By default, the region of the AWS credentials.",
         ),
         "layers": Field(
-            shape=MapOf(LAYER, LAYER_NAME, "a name that AWS takes for a layer"),
-            help="the layers by name",
-            required=True,
+            shape=MapOf(LAYER, LAYER_NAME, "a valid layer name"), help="Layers by name.", required=True
         ),
         "functions": Field(
             shape=MapOf(_FUNCTION, f"{FUNCTION_GLOB}|{FUNCTION_ARN}", "a function's name, ARN or glob"),
-            help="the functions that use them, by name, ARN or glob; the first that matches counts",
+            convert=_entries,
+            help="Functions that use the layers, by name, ARN or glob. The first matching entry applies.",
         ),
         "accounts": Field(
             shape=ListOf(String("a role's ARN", ROLE_ARN)),
-            help="roles to assume, one for each account; the account of the credentials by default",
+            help="ARNs of roles to assume, one per account. By default, the account of the AWS credentials.",
         ),
-        "rollout": Field(shape=_ROLLOUT, help="how functions are updated: waves, checks, canaries"),
+        "rollout": Field(shape=_ROLLOUT, help="How functions are updated: waves, checks and canaries."),
         "s3": Field(
-            shape=Record(
-                {
-                    "bucket": Field(
-                        shape=String("a bucket's name", r"[a-z0-9.{}-]{3,63}"),
-                        help="the bucket for archives over 50 MB; {region} is filled in",
-                        required=True,
-                    ),
-                    "prefix": Field(
-                        shape=String("a key prefix", longest=512), help="what its keys begin with"
-                    ),
-                }
-            ),
-            help="where archives go that are too large to be sent directly",
+            shape=_BUCKET,
+            fills="bucket",
+            help="Where to upload archives that are too large to send directly.",
         ),
-        "audit": Field(
-            shape=_AUDIT, help="which known vulnerabilities count; `lambda-layers audit` looks for them"
+        "audit": Field(shape=_AUDIT, help="Which known vulnerabilities fail `lambda-layers audit`."),
+        "export": Field(
+            shape=_EXPORT, help="Where to write layer version ARNs for other tools that manage functions."
         ),
-        "export": Field(shape=_EXPORT, help="where to leave layer version ARNs for tools that own functions"),
     },
-    extensions=True,
 )

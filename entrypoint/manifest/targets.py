@@ -1,6 +1,6 @@
-"""Targets: layer x runtime x architecture, the key of every choice, log line, folder, lock and error.
+"""Targets: layer x runtime x architecture, the identifier in every log line, folder, lock and error.
 
-In: the manifest. Out: its targets, and the layers that they become in AWS.
+In: the manifest. Out: its targets, grouped by their layer in AWS.
 """
 
 import re
@@ -15,7 +15,7 @@ from entrypoint.manifest.runtimes import Platform
 
 
 class Target(NamedTuple):
-    """One layer for one platform; becomes one archive."""
+    """One layer for one platform; it is built as one archive."""
 
     layer: Layer
     platform: Platform
@@ -25,7 +25,7 @@ class Target(NamedTuple):
 
 
 class AwsLayer(NamedTuple):
-    """A layer as AWS knows it: one name and the targets, mostly one, whose archive it holds."""
+    """A layer in AWS: its name, and the targets that are published to it, usually one."""
 
     name: str
     targets: tuple[Target, ...]
@@ -42,10 +42,10 @@ class AwsLayer(NamedTuple):
 
 
 def expand(manifest: Manifest) -> tuple[AwsLayer, ...]:
-    """Spread the manifest's layers over their platforms and give them their names in AWS.
+    """Return the layers in AWS for the layers and platforms of a manifest.
 
     Raises:
-        ManifestError: where a name is too long for AWS, or two layers would share one.
+        ManifestError: if a name is too long for AWS, or two layers have the same name.
     """
     problems: list[Diagnostic] = []
     grouped: dict[str, list[Target]] = {}
@@ -53,15 +53,15 @@ def expand(manifest: Manifest) -> tuple[AwsLayer, ...]:
         for platform in layer.platforms:
             name = _aws_name(layer, platform)
             if len(name) > LAYER_NAME_CHARACTERS:
-                message = f"the layer name {name} has {len(name)} characters"
-                problems.append(
-                    Diagnostic(message, f"AWS takes at most {LAYER_NAME_CHARACTERS}", layer.location)
+                message = (
+                    f"layer name {name} has {len(name)} characters, the limit is {LAYER_NAME_CHARACTERS}"
                 )
+                problems.append(Diagnostic(message, "set a shorter 'name'", layer.location))
             others = grouped.setdefault(name, [])
             if others and others[0].layer is not layer:
                 first = others[0].layer.name
-                message = f"the layers {first!r} and {layer.name!r} would both be named {name} in AWS"
-                problems.append(Diagnostic(message, "give one of them another 'name'", layer.location))
+                message = f"layers {first!r} and {layer.name!r} have the same name in AWS: {name}"
+                problems.append(Diagnostic(message, "change the 'name' of one of them", layer.location))
             others.append(Target(layer, platform))
     if problems:
         raise ManifestError(*dict.fromkeys(problems))
@@ -78,15 +78,15 @@ def _aws_name(layer: Layer, platform: Platform) -> str:
 
 
 def aging(manifest: Manifest, today: date) -> Iterator[Diagnostic]:
-    """Yield a warning for each runtime of the manifest that AWS is phasing out or has not released."""
+    """Yield a warning for each runtime of the manifest that is deprecated or a preview."""
     for layer in manifest.layers.values():
         for runtime in dict.fromkeys(platform.runtime for platform in layer.platforms):
             if runtime.preview:
-                message = f"{runtime} is a preview: AWS may change it, and functions on it have no SLA"
-                yield Diagnostic(message, "keep production functions on a released runtime", layer.location)
+                message = f"{runtime} is a preview runtime: AWS may change it, and it has no SLA"
+                yield Diagnostic(message, "use a released runtime in production", layer.location)
             elif runtime.deprecated and runtime.updates_blocked and runtime.deprecated <= today:
-                message = f"{runtime} is deprecated since {runtime.deprecated}"
+                message = f"{runtime} has been deprecated since {runtime.deprecated}"
                 hint = (
-                    f"move its functions on before {runtime.updates_blocked}, when AWS blocks updates to them"
+                    f"migrate its functions before {runtime.updates_blocked}, when AWS blocks their updates"
                 )
                 yield Diagnostic(message, hint, layer.location)

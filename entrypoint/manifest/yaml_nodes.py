@@ -1,4 +1,4 @@
-"""A YAML file as nodes with their places, its variables filled in, and every problem gathered."""
+"""A YAML file as nodes with locations: replaces variables and collects every problem."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,33 +21,33 @@ _TAG_NAMES = {
 
 
 class Text(str):
-    """A text of the file that remembers where it stood."""
+    """A text with its location in the file."""
 
     __slots__ = ("location",)
     location: Location
 
     @classmethod
     def at(cls, value: str, location: Location) -> "Text":
-        """Attach the place to the text."""
+        """Return the text with a location."""
         text = cls(value)
         text.location = location
         return text
 
 
 class Table(NamedTuple):
-    """A mapping of the file: its values by key, the keys' own places, and where it began."""
+    """A mapping of the file: its values by key, the locations of its keys, and its own location."""
 
     values: Mapping[str, Any]
     keys: Mapping[str, Location]
     location: Location
 
     def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - the shape decides the type
-        """Return the value under `key`, or the default where it is not written."""
+        """Return the value of `key`, or the default if the key is missing."""
         return self.values.get(key, default)
 
 
 class Reader:
-    """Reads one file: fills in `${NAME}` from `variables` and gathers every problem."""
+    """The state of reading one file: the values for `${NAME}`, and the problems found so far."""
 
     def __init__(self, file: str, variables: Mapping[str, str]) -> None:
         self.file = file
@@ -55,36 +55,35 @@ class Reader:
         self.problems: list[Diagnostic] = []
 
     def location(self, node: yaml.Node) -> Location:
-        """Return where a node begins."""
+        """Return the location of a node's start."""
         return Location(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
 
     def problem(self, node: yaml.Node, message: str, hint: str) -> None:
-        """Note something that is wrong at a node."""
+        """Add a problem at a node."""
         self.problems.append(Diagnostic(message, hint, self.location(node)))
 
     def expand(self, node: yaml.ScalarNode) -> str:
-        """Return the scalar with `${NAME}` and `${NAME:-default}` filled in; `$$` stands for one dollar."""
+        """Return the scalar with `${NAME}` and `${NAME:-default}` replaced; `$$` is a dollar sign."""
 
         def fill(match: re.Match[str]) -> str:
             if match["stray"]:
-                self.problem(
-                    node, "'${' begins a variable and is not closed", "write ${NAME} or $$ for a dollar"
-                )
+                hint = "write ${NAME}, or $$ for a dollar sign"
+                self.problem(node, "'${' starts a variable that is not closed", hint)
                 return ""
             if match["name"] is None:
                 return "$"
             value = self.variables.get(match["name"]) or match["default"]
             if value is None:
                 name = match["name"]
-                hint = f"give it with --set {name}=value or in the environment, or write ${{{name}:-default}}"
-                self.problem(node, f"the variable {name} is not set", hint)
+                hint = f"set it with --set {name}=value or in the environment, or write ${{{name}:-default}}"
+                self.problem(node, f"variable {name} is not set", hint)
             return value or ""
 
         return _VARIABLE.sub(fill, node.value) if "$" in node.value else str(node.value)
 
 
 def kind(node: yaml.Node) -> str:
-    """Name what a node is, for messages."""
+    """Return what messages call the type of a node."""
     if isinstance(node, yaml.MappingNode):
         return "a mapping"
     if isinstance(node, yaml.SequenceNode):
@@ -93,7 +92,7 @@ def kind(node: yaml.Node) -> str:
 
 
 def entries(node: yaml.Node, reader: Reader) -> Iterator[tuple[str, yaml.ScalarNode, yaml.Node]]:
-    """Yield a mapping's keys, variables filled in, with their nodes; `<<` is merged as YAML says."""
+    """Yield a mapping's keys, with variables replaced, and their nodes; `<<` is merged as in YAML."""
     if not isinstance(node, yaml.MappingNode):
         reader.problem(node, f"expected a mapping, found {kind(node)}", "write 'key: value' lines")
         return
@@ -102,7 +101,7 @@ def entries(node: yaml.Node, reader: Reader) -> Iterator[tuple[str, yaml.ScalarN
     for key, _ in node.value:
         if isinstance(key, yaml.ScalarNode) and key.value in doubled:
             doubled.discard(key.value)
-            reader.problem(key, f"the key {key.value!r} stands here more than once", "keep one of them")
+            reader.problem(key, f"duplicate key {key.value!r}", "remove all but one")
     try:
         yaml.constructor.SafeConstructor().flatten_mapping(node)
     except yaml.constructor.ConstructorError as error:
@@ -113,26 +112,29 @@ def entries(node: yaml.Node, reader: Reader) -> Iterator[tuple[str, yaml.ScalarN
         if isinstance(key, yaml.ScalarNode):
             entries[reader.expand(key)] = (key, value)
         else:
-            reader.problem(key, f"expected a name, found {kind(key)}", "write a plain text before the colon")
+            reader.problem(key, f"expected a name, found {kind(key)}", "use plain text before the colon")
     for text, (key, value) in entries.items():
         yield text, key, value
 
 
 def compose(text: str, file: str) -> yaml.Node:
-    """Return the file's one YAML document as nodes; ManifestError where it is no YAML or empty."""
+    """Return the nodes of the file's only YAML document.
+
+    Raises:
+        ManifestError: if it is empty or not valid YAML.
+    """
     try:
         node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         location = Location(file, mark.line + 1, mark.column + 1) if mark else Location(file)
         message = " ".join(filter(None, (error.context, error.problem)))
-        raise ManifestError.of(
-            f"this is not YAML: {message}", "mend the syntax here or just above", location
-        ) from None
+        hint = "fix the syntax here or just above"
+        raise ManifestError.of(f"invalid YAML: {message}", hint, location) from None
     except yaml.YAMLError as error:
         hint = "save it as UTF-8 text without control characters"
-        raise ManifestError.of(f"this is not YAML: {error}", hint, Location(file)) from None
+        raise ManifestError.of(f"invalid YAML: {error}", hint, Location(file)) from None
     if node is None:
-        hint = "write one with: lambda-layers init"
+        hint = "create a manifest with: lambda-layers init"
         raise ManifestError.of("the file is empty", hint, Location(file, 1, 1))
     return node

@@ -20,7 +20,7 @@ from entrypoint.index.candidates import (
     preference,
     version_of,
 )
-from entrypoint.index.incompatible import nothing_fits
+from entrypoint.index.incompatible import no_compatible_file
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.pin import Pin
 from entrypoint.lock.lock_file import Lock
@@ -164,10 +164,10 @@ class _Downloads:
                 return wheel
             replaced = choose(replace(pin, hashes=frozenset()), files, self.platform)
             if self.exact or replaced or self.options.refuses_source(pin.name):
-                raise FetchError(nothing_fits(pin, files, self.platform))
+                raise FetchError(no_compatible_file(pin, files, self.platform))
         if sdist := choose_sdist(pin, files, self.platform):
             return sdist
-        raise FetchError(nothing_fits(pin, files, self.platform))
+        raise FetchError(no_compatible_file(pin, files, self.platform))
 
     def _cached(self, pin: Pin) -> Wheel | Sdist | None:
         """Return the file of a pin if it can be found without the index.

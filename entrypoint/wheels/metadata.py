@@ -13,7 +13,7 @@ from pathlib import Path
 
 from entrypoint.errors import FetchError, Location
 from entrypoint.index.candidates import Index, IndexFile, choose_sdist, is_wheel_of
-from entrypoint.index.incompatible import distance, nothing_fits
+from entrypoint.index.incompatible import distance, no_compatible_file
 from entrypoint.index.pin import Pin
 from entrypoint.manifest.runtimes import Platform
 from entrypoint.wheels.fetch import Sdist, Wheel, fetch_sdist
@@ -42,7 +42,7 @@ class Metadata:
         pin = Pin(name=name, version=version, from_source=True, location=location)
         file = choose_sdist(pin, files, self.platform)
         if file is None:
-            raise FetchError(nothing_fits(pin, files, self.platform))
+            raise FetchError(no_compatible_file(pin, files, self.platform))
         sdist = fetch_sdist(pin, file, platform=self.platform, index=self.index, cache=self.cache)
         if metadata := static_metadata(sdist.path):
             return metadata

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from entrypoint.errors import Diagnostic, FetchError
 from entrypoint.index.candidates import Index, choose
-from entrypoint.index.incompatible import nothing_fits, why_no_wheel
+from entrypoint.index.incompatible import no_compatible_file, why_no_wheel
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.pin import Pin
 from entrypoint.lock.lock_file import Lock
-from entrypoint.manifest.layer_schema import DEFAULT_BUILDER
+from entrypoint.manifest.model import DEFAULT_BUILDER
 from entrypoint.manifest.targets import Target
 from entrypoint.parallel import for_each
 from entrypoint.progress import Progress
@@ -94,7 +94,7 @@ class Wheels:
             return Diagnostic(message, f"to allow that, add {pin.name} to 'from_source'", pin.location)
         files = self.index(lock.options).files(pin.name)
         compatible = choose(pin, files, target.platform)
-        return None if compatible else nothing_fits(pin, files, target.platform)
+        return None if compatible else no_compatible_file(pin, files, target.platform)
 
 
 def build_environment_of(target: Target) -> BuildEnvironment:

@@ -135,11 +135,11 @@ def test_a_lock_out_of_step(run, project):
 
 def test_a_broken_manifest(run, project):
     (project / "lambda-layers.yml").write_text("version: 1\nlayers: [\n")
-    expect(run("build"), 5, "error: lambda-layers.yml:3:1: this is not YAML")
+    expect(run("build"), 5, "error: lambda-layers.yml:3:1: invalid YAML")
     (project / "lambda-layers.yml").write_text(MANIFEST + "layer: {}\n")
-    expect(run("plan"), 5, "error: lambda-layers.yml:7:1: the key 'layer' is unknown; did you mean 'layers'?")
+    expect(run("plan"), 5, "error: lambda-layers.yml:7:1: unknown key 'layer'; did you mean 'layers'?")
     (project / "web.in").unlink()
-    expect(run("check"), 5, "lambda-layers.yml:4:19: there is no file web.in; create it, or mend its name")
+    expect(run("check"), 5, "lambda-layers.yml:4:19: file web.in not found; create it or correct the path")
     (project / "lambda-layers.yml").unlink()
     expect(run("deploy"), 5, "lambda-layers.yml: file not found; create it with: lambda-layers init")
 
@@ -148,7 +148,7 @@ def test_a_package_without_a_wheel(run, project):
     (project / "web.in").write_text("app\nsource-only\nspeedup>=3\n")
     said = expect(run("build"), 6, "web.in:2: ", "web.in:3: ")
     assert "source-only 1.0 must be compiled" in said
-    assert "has no wheels at all), but no Docker engine is available: " in said
+    assert "has no wheels), but no Docker engine is available: " in said
     assert "cp314" in said
     assert files(project) == ["lambda-layers.yml", "web.in"]
 
@@ -200,7 +200,7 @@ def test_the_command_line_itself(run, project):
 
 def test_variables_come_from_flags_and_the_environment(run, project):
     (project / "lambda-layers.yml").write_text(MANIFEST + "    description: ${STAGE}\n")
-    expect(run("build"), 5, "the variable STAGE is not set")
+    expect(run("build"), 5, "variable STAGE is not set")
     expect(run("build", "--set", "STAGE=prod"), 0)
     expect(run("build", STAGE="prod"), 0)
 
@@ -224,7 +224,7 @@ def test_init_writes_a_manifest_that_works(run, project):
         "data": "requirements-data.txt",
     }
     expect(run("build"), 0)
-    expect(run("init"), 5, "it exists already; edit it, or move it away first")
+    expect(run("init"), 5, "the manifest already exists; edit or move it")
 
 
 def test_init_reads_a_project_file(run, project):
@@ -252,7 +252,7 @@ def test_deprecated_and_preview_runtimes_are_warned_of(run, project):
     )
     (project / "web.in").write_text("only-arm\n")
     said = expect(
-        run("build"), 0, "warning: lambda-layers.yml:3:3: python3.9 is deprecated since 2025-12-15; "
+        run("build"), 0, "warning: lambda-layers.yml:3:3: python3.9 has been deprecated since 2025-12-15; "
     )
     assert "python3.15 is a preview" in said
 
@@ -353,7 +353,7 @@ def test_findings_for_code_scanning(run, project, index, tmp_path):
     assert [error[:4] for error in errors] == [("error", "elf-machine", "lambda-layers.yml", 3)] * 2
     assert "native.so of app-1.1-py3-none-any.whl is built for x86_64" in errors[0][4]
     assert warning[:4] == ("warning", "notice", "lambda-layers.yml", 3)
-    assert "python3.9 is deprecated" in warning[4]
+    assert "python3.9 has been deprecated" in warning[4]
 
 
 def test_problems_of_the_manifest_for_code_scanning(run, project):
@@ -361,7 +361,7 @@ def test_problems_of_the_manifest_for_code_scanning(run, project):
     expect(run("check", "--sarif", "out/problems.sarif"), 5)
     ((level, rule, *where, text),) = sarif(project / "out" / "problems.sarif")
     assert (level, rule, where) == ("error", "manifest", ["lambda-layers.yml", 7])
-    assert text == "the key 'layer' is unknown; did you mean 'layers'?"
+    assert text == "unknown key 'layer'; did you mean 'layers'?"
 
 
 def test_nothing_for_code_scanning_closes_what_was_there(run, project):

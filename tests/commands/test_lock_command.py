@@ -312,7 +312,7 @@ class TestWhatRequirementsFilesMaySay:
         assert "# from source: app\n" in project.text()
         assert project.pins() == ["app==1.0", "other==1.0"]
         said = project.lock(asked="--only-binary other\napp\nother>1\n", code=6)
-        assert "web.in:3: other 2.0 has no wheels at all, only its source" in said
+        assert "web.in:3: other 2.0 has no wheels, only a source distribution" in said
 
     def test_indexes_and_folders_of_wheels(self, project, tmp_path):
         make_wheel(tmp_path / "second", "private", "1.0")
@@ -326,7 +326,7 @@ class TestWhatRequirementsFilesMaySay:
             assert "s3cret" not in project.text()
             project.environment["PASSWORD"] = "wr0ng"
             said = project.lock("--upgrade", code=7)
-        assert said.startswith(f"error: {second.url}app/ answered 401 (unauthorized)")
+        assert said.startswith(f"error: {second.url}app/ returned 401 (unauthorized)")
         assert "wr0ng" not in said
         del project.environment["PIP_INDEX_URL"]
         project.lock(asked="--no-index\n-f wheels\nlocal\n")

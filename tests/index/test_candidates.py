@@ -3,7 +3,12 @@ from packaging.requirements import Requirement
 
 from entrypoint.errors import Location
 from entrypoint.index.candidates import IndexFile, choose, choose_sdist, fit, version_of
-from entrypoint.index.incompatible import misfits, no_fitting_version, nothing_fits, why_no_wheel
+from entrypoint.index.incompatible import (
+    incompatibilities,
+    no_compatible_file,
+    no_compatible_version,
+    why_no_wheel,
+)
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.pin import Pin
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
@@ -63,7 +68,7 @@ def chosen(files, platform, text="thing==1.0", *hashes):
         ),
     ],
 )
-def test_the_best_tag_wins_whatever_the_order_of_the_listing(platform, best_first):
+def test_the_best_tag_is_chosen_in_any_order_of_the_listing(platform, best_first):
     for position, best in enumerate(best_first):
         assert chosen(listed(*reversed(best_first[position:])), platform) == best
 
@@ -84,7 +89,7 @@ def test_the_best_tag_wins_whatever_the_order_of_the_listing(platform, best_firs
         "not a package",
     ],
 )
-def test_what_does_not_fit_is_not_chosen(filename):
+def test_an_incompatible_file_is_not_chosen(filename):
     assert chosen(listed(filename), ARM_313) is None
 
 
@@ -120,7 +125,7 @@ def test_requires_python_is_that_of_the_platform(requires_python, fits):
     assert bool(chosen(files, ARM_313)) is fits
 
 
-def test_a_yanked_file_serves_a_pin():
+def test_a_yanked_file_is_chosen_for_a_pin():
     assert chosen(listed("thing-1.0-py3-none-any.whl", yanked=True), ARM_313)
 
 
@@ -133,7 +138,7 @@ def test_versions_of_filenames():
 @pytest.mark.parametrize(
     ("tag", "reasons"),
     [
-        ("cp311-cp311-manylinux_2_28_x86_64", "needs glibc 2.28 while python3.11 has 2.26"),
+        ("cp311-cp311-manylinux_2_28_x86_64", "requires glibc 2.28, python3.11 has 2.26"),
         ("cp312-cp312-manylinux_2_17_x86_64", "is for Python 3.12"),
         ("cp312-abi3-manylinux_2_17_x86_64", "is for Python 3.12 or newer"),
         ("py2-none-any", "is for Python 2"),
@@ -148,23 +153,23 @@ def test_versions_of_filenames():
         ("graalpy311-graalpy240_311_native-linux_x86_64", "is for graalpy311"),
         (
             "cp312-cp312-manylinux_2_28_aarch64",
-            "is for aarch64, needs glibc 2.28 while python3.11 has 2.26, is for Python 3.12",
+            "is for aarch64, requires glibc 2.28, python3.11 has 2.26, is for Python 3.12",
         ),
         ("cp311-cp311-manylinux_2_17_x86_64", ""),
     ],
 )
-def test_why_a_wheel_does_not_fit(tag, reasons):
+def test_why_a_wheel_is_incompatible(tag, reasons):
     (file,) = listed(f"thing-1.0-{tag}.whl")
-    assert ", ".join(misfits(file, X86_311)) == reasons
+    assert ", ".join(incompatibilities(file, X86_311)) == reasons
     assert (fit(file.filename, X86_311) is None) == bool(reasons)
 
 
-def test_why_a_wheel_does_not_fit_when_only_its_python_is_too_old_or_new():
+def test_why_a_wheel_with_another_requires_python_is_incompatible():
     (file,) = listed("thing-1.0-py3-none-any.whl", requires_python=">=3.12")
-    assert misfits(file, X86_311) == ("needs Python >=3.12",)
+    assert incompatibilities(file, X86_311) == ("requires Python >=3.12",)
 
 
-def test_the_wheels_that_exist_are_told_nearest_first():
+def test_incompatible_wheels_are_listed_closest_first():
     files = listed(
         "thing-1.0-cp311-cp311-win_amd64.whl",
         "thing-1.0-cp311-cp311-manylinux_2_17_aarch64.whl",
@@ -173,40 +178,40 @@ def test_the_wheels_that_exist_are_told_nearest_first():
         "thing-1.0.tar.gz",
         "thing-0.9-py3-none-any.whl",
     )
-    assert str(nothing_fits(pinned("thing==1.0"), files, X86_311)) == (
-        "requirements.in:4: thing==1.0 has no wheel that fits python3.11-x86_64: "
+    assert str(no_compatible_file(pinned("thing==1.0"), files, X86_311)) == (
+        "requirements.in:4: thing==1.0 has no compatible wheel for python3.11-x86_64: "
         "thing-1.0-cp312-cp312-manylinux_2_17_x86_64.whl (is for Python 3.12), "
-        "thing-1.0-cp311-cp311-manylinux_2_28_x86_64.whl (needs glibc 2.28 while python3.11 has 2.26), "
+        "thing-1.0-cp311-cp311-manylinux_2_28_x86_64.whl (requires glibc 2.28, python3.11 has 2.26), "
         "thing-1.0-cp311-cp311-manylinux_2_17_aarch64.whl (is for aarch64), "
         "thing-1.0-cp311-cp311-win_amd64.whl (is for Windows); "
-        "pin a version that has one, or leave this platform out; "
-        "its source is compiled where the lock says so, unless an option or Requires-Python forbids it"
+        "pin a version that has one, or remove this platform; "
+        "its source is compiled only if the lock says so and no option or Requires-Python excludes it"
     )
 
 
-def test_many_wheels_are_counted_rather_than_named():
+def test_many_incompatible_wheels_are_counted():
     files = listed(*(f"thing-1.0-cp3{minor}-cp3{minor}-win_amd64.whl" for minor in range(10, 30)))
-    message = nothing_fits(pinned("thing==1.0"), files, X86_311).message
+    message = no_compatible_file(pinned("thing==1.0"), files, X86_311).message
     assert message.count(".whl") == 8
-    assert message.endswith("and 12 more that are no closer")
+    assert message.endswith("and 12 more")
 
 
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ((), "no index knows a package thing"),
+        ((), "package thing not found in any index"),
         (listed("thing-0.9-py3-none-any.whl"), "the index has no version 1.0 of thing"),
-        (listed("thing-1.0.tar.gz"), "thing==1.0 has no wheels at all, only its source"),
+        (listed("thing-1.0.tar.gz"), "thing==1.0 has no wheels, only a source distribution"),
     ],
 )
-def test_other_reasons_for_having_no_wheel(files, message):
-    assert nothing_fits(pinned("thing==1.0"), files, X86_311).message == message
+def test_other_reasons_for_a_missing_wheel(files, message):
+    assert no_compatible_file(pinned("thing==1.0"), files, X86_311).message == message
 
 
-def test_a_wheel_with_another_hash_is_told_as_such():
+def test_a_wheel_with_another_hash_is_reported():
     files = listed("thing-1.0-py3-none-any.whl")
-    problem = nothing_fits(pinned("thing==1.0", "sha256:abc"), files, X86_311)
-    assert "is not what the lock allows: expected one of sha256:abc, got sha256:000" in problem.message
+    problem = no_compatible_file(pinned("thing==1.0", "sha256:abc"), files, X86_311)
+    assert "does not match the lock: expected one of sha256:abc, got sha256:000" in problem.message
 
 
 def requirement(text):
@@ -218,18 +223,18 @@ def requirement(text):
     [
         ("thing", None),
         ("thing<2", None),
-        ("thing>=2", "thing 3.0 has no wheel that fits python3.11-x86_64"),
+        ("thing>=2", "thing 3.0 has no compatible wheel for python3.11-x86_64"),
         ("thing>=9", "no version of thing satisfies `thing>=9`"),
     ],
 )
-def test_a_requirement_is_explained_only_when_no_version_of_it_fits(text, message):
+def test_a_requirement_is_explained_only_if_no_version_is_compatible(text, message):
     files = listed(
         "thing-1.0-py3-none-any.whl",
         "thing-2.0-cp311-cp311-win32.whl",
         "thing-3.0-cp312-cp312-linux_x86_64.whl",
         "thing-4.0a1-py3-none-any.whl",
     )
-    problem = no_fitting_version(*requirement(text), files, X86_311, IndexOptions())
+    problem = no_compatible_version(*requirement(text), files, X86_311, IndexOptions())
     assert (problem and problem.message.split(":")[0]) == message
 
 
@@ -237,28 +242,36 @@ def test_a_requirement_is_explained_only_when_no_version_of_it_fits(text, messag
     ("text", "options", "message"),
     [
         ("thing", IndexOptions(), None),
-        ("thing", IndexOptions(only_binary=(":all:",)), "thing 2.0 has no wheels at all, only its source"),
-        ("thing", IndexOptions(only_binary=("Thing",)), "thing 2.0 has no wheels at all, only its source"),
+        (
+            "thing",
+            IndexOptions(only_binary=(":all:",)),
+            "thing 2.0 has no wheels, only a source distribution",
+        ),
+        (
+            "thing",
+            IndexOptions(only_binary=("Thing",)),
+            "thing 2.0 has no wheels, only a source distribution",
+        ),
         ("thing", IndexOptions(only_binary=("thing", ":none:")), None),
         ("wheels", IndexOptions(), None),
         (
             "wheels",
             IndexOptions(no_binary=("wheels",)),
-            "wheels==1.0 is to be compiled, and the index has no source of it that python3.11-x86_64 can use",
+            "wheels==1.0 must be compiled, but the index has no source distribution of it for python3.11-x86_64",
         ),
     ],
 )
-def test_a_source_serves_where_it_may(text, options, message):
+def test_a_source_is_used_where_it_is_allowed(text, options, message):
     files = (
         listed("thing-1.0.tar.gz", "thing-2.0.zip")
         if text == "thing"
         else listed("wheels-1.0-py3-none-any.whl")
     )
-    problem = no_fitting_version(*requirement(text), files, X86_311, options)
+    problem = no_compatible_version(*requirement(text), files, X86_311, options)
     assert (problem and problem.message) == message
 
 
-def test_a_source_is_chosen_by_its_format_and_its_python():
+def test_a_source_is_chosen_by_its_format_and_requires_python():
     files = listed("thing-1.0.zip", "thing-1.0.tar.gz", "thing-2.0.tar.gz", "thing-1.0-py3-none-any.whl")
     assert choose_sdist(pinned("thing==1.0"), files, X86_311).filename == "thing-1.0.tar.gz"
     assert choose_sdist(pinned("thing==1.0", f"sha256:{0:064x}"), files, X86_311).filename == "thing-1.0.zip"
@@ -267,8 +280,8 @@ def test_a_source_is_chosen_by_its_format_and_its_python():
     assert choose_sdist(pinned("thing==1.0"), newer, X86_311) is None
 
 
-def test_why_something_is_compiled():
+def test_why_a_package_is_compiled():
     files = listed("thing-1.0-cp311-cp311-win32.whl", "thing-2.0-py3-none-any.whl", "thing-3.0.tar.gz")
     assert why_no_wheel("thing", "1.0", files, X86_311) == "thing-1.0-cp311-cp311-win32.whl (is for Windows)"
     assert why_no_wheel("thing", "2.0", files, X86_311) == ""
-    assert why_no_wheel("thing", "3.0", files, X86_311) == "thing 3.0 has no wheels at all"
+    assert why_no_wheel("thing", "3.0", files, X86_311) == "thing 3.0 has no wheels"

@@ -22,7 +22,7 @@ def variables_of(network):
     return json.loads(network.files["settings/environment.json"])
 
 
-def test_pip_reads_the_places_that_a_container_can_reach(tmp_path):
+def test_pip_conf_has_the_urls_that_a_container_can_access(tmp_path):
     network = gathered(tmp_path)
     parser = configparser.RawConfigParser()
     parser.read_string(network.files["settings/pip.conf"].decode())
@@ -36,7 +36,7 @@ def test_pip_reads_the_places_that_a_container_can_reach(tmp_path):
     assert variables_of(network) == {"PIP_CONFIG_FILE": "settings/pip.conf"}
 
 
-def test_of_netrc_only_the_hosts_that_are_asked(tmp_path):
+def test_only_the_netrc_entries_of_the_indexes_are_copied(tmp_path):
     (tmp_path / ".netrc").write_text(
         "machine more.example login me password quiet\nmachine elsewhere.example login me password never\n"
         "default login any password never-either\n"
@@ -74,7 +74,7 @@ def test_certificates_and_proxies(tmp_path):
     assert network.mask("pr0xy and other") == "**** and ****"
 
 
-def test_secrets_are_hidden_however_they_are_written(tmp_path):
+def test_secrets_are_masked_encoded_or_not(tmp_path):
     options = IndexOptions(index_url="https://user:p%40ss@index.example/simple/")
     network = gathered(tmp_path, options)
     assert network.mask("p@ss p%40ss https://user:else@host/") == "**** **** https://****@host/"

@@ -6,7 +6,7 @@ from entrypoint.index.options import IndexOptions
 from entrypoint.index.pip_settings import combined, parse_pip_settings, read_pip_settings
 
 
-def test_pip_itself_is_asked(tmp_path):
+def test_the_configuration_is_read_by_pip(tmp_path):
     config = tmp_path / "pip.conf"
     config.write_text(
         "[global]\nindex-url = https://global.example/simple\ntimeout = 7\n"
@@ -28,7 +28,7 @@ def test_a_configuration_that_pip_cannot_read(tmp_path):
         read_pip_settings(environment)
 
 
-def test_later_sections_count():
+def test_the_last_section_wins():
     text = (
         ":env:.index-url='https://env.example'\n"
         "global.index-url='https://global.example'\n"
@@ -52,16 +52,16 @@ def test_nothing_is_configured():
     assert combined(settings.options, IndexOptions(), {}).index_url == "https://pypi.org/simple/"
 
 
-def test_numbers_that_are_none_are_ignored():
+def test_invalid_numbers_are_ignored():
     assert parse_pip_settings("global.timeout='soon'\n", {}).timeout == 15.0
 
 
-def test_requirements_come_on_top():
+def test_requirements_files_extend_the_configuration():
     configured = IndexOptions(
         index_url="https://a", extra_index_urls=("https://b",), find_links=("x",), trusted_hosts=("h",)
     )
-    asked = IndexOptions(extra_index_urls=("https://${WHO}@c",), find_links=("y",), pre=True)
-    both = combined(configured, asked, {"WHO": "me"})
+    required = IndexOptions(extra_index_urls=("https://${WHO}@c",), find_links=("y",), pre=True)
+    both = combined(configured, required, {"WHO": "me"})
     assert both.index_url == "https://a"
     assert both.extra_index_urls == ("https://b", "https://me@c")
     assert (both.find_links, both.trusted_hosts, both.pre) == (("x", "y"), ("h",), True)

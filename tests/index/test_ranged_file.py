@@ -1,4 +1,4 @@
-"""Files of which only what is read is fetched: from the embedded AWS, which answers as S3 does."""
+"""Remote files that are fetched in parts, from the embedded AWS, which responds as S3 does."""
 
 import base64
 import contextlib
@@ -20,7 +20,7 @@ CONTENT = os.urandom(1_000_000)
 
 
 class Watch:
-    """Counts the bytes that are served, and fails the requests that it is told to."""
+    """Counts the bytes that are served, and fails requests with the given statuses."""
 
     def __init__(self):
         self.served = 0
@@ -72,7 +72,7 @@ def test_the_first_and_the_last_member_of_a_large_zip_cost_two_requests(open_fil
 
 @given(st.lists(st.tuples(st.integers(0, 1_000_100), st.integers(-1, 300_000)), max_size=5))
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_read_in_whatever_order_is_what_is_there(open_file, reads):
+def test_any_reads_in_any_order_return_the_content(open_file, reads):
     with open_file() as file:
         for start, size in reads:
             assert file.seek(start) == start
@@ -89,24 +89,24 @@ def test_a_file_smaller_than_the_first_request(open_file):
         assert file.read(1) == b"l"
 
 
-def test_what_may_pass_is_tried_again(open_file, watch):
+def test_a_temporary_failure_is_retried(open_file, watch):
     watch.failing = ["503 Slow Down", "500 Oops"]
     with open_file() as file:
         assert file.read(10) == CONTENT[:10]
 
 
 @pytest.mark.parametrize(("status", "left"), [("403 Forbidden", 2), ("500 Oops", 0), ("200 OK", 2)])
-def test_a_refusal_does_not_tell_the_url(open_file, watch, status, left):
+def test_a_refusal_does_not_contain_the_url(open_file, watch, status, left):
     watch.failing = [status] * 3
     with pytest.raises(AwsError) as caught:
         open_file()
     assert str(caught.value) == (
-        f"web:1 cannot be read where AWS keeps it: it answered {status[:3]}; "
-        "check the network, and the proxy on the way to S3"
+        f"cannot read the archive of web:1 in AWS: the server returned {status[:3]}; "
+        "check the network and the proxy for S3"
     )
     assert len(watch.failing) == left
 
 
-def test_nobody_there():
-    with pytest.raises(AwsError, match=r"^web:1 cannot be read where AWS keeps it: ConnectError;"):
+def test_no_server():
+    with pytest.raises(AwsError, match=r"^cannot read the archive of web:1 in AWS: ConnectError;"):
         RangedFile("http://127.0.0.1:9/secret", name="web:1", direct=True)

@@ -27,12 +27,12 @@ def platform(name, architecture):
         ("python3.14", "arm64", 637, "cp314-cp314-manylinux_2_34_aarch64"),
     ],
 )
-def test_as_many_tags_as_counted_in_the_images_of_aws(runtime, architecture, count, best):
+def test_the_number_of_tags_equals_that_in_the_images_of_aws(runtime, architecture, count, best):
     tags = [str(tag) for tag in supported_tags(platform(runtime, architecture))]
     assert (len(tags), len(set(tags)), tags[0], tags[-1]) == (count, count, best, "py30-none-any")
 
 
-def test_the_whole_ladder_with_the_old_names():
+def test_all_manylinux_tags_with_their_legacy_names():
     tags = {str(tag) for tag in supported_tags(platform("python3.11", "x86_64"))}
     assert {
         "cp311-cp311-manylinux_2_17_x86_64",
@@ -66,10 +66,10 @@ def test_a_newer_glibc_is_preferred_and_plain_linux_comes_last():
         ("platform_release >= '5' or platform_version == 'x'", False),
     ],
 )
-def test_markers_are_judged_for_the_platform(marker, holds):
+def test_markers_are_evaluated_for_the_platform(marker, holds):
     assert Marker(marker).evaluate(marker_environment(platform("python3.9", "arm64"))) is holds
 
 
-def test_a_custom_runtime_has_no_wheels():
-    with pytest.raises(ManifestError, match="has no Python of its own"):
+def test_a_custom_runtime_does_not_support_wheels():
+    with pytest.raises(ManifestError, match="has no Python and does not support wheels"):
         supported_tags(platform("provided.al2023", "arm64"))

@@ -1,4 +1,4 @@
-"""`lambda-layers init`: what other tools' files say becomes a manifest, and whatever they say, it loads."""
+"""`lambda-layers init`: the manifests made from files of other tools are valid, whatever those contain."""
 
 import contextlib
 import json
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from entrypoint.cli import main
 from entrypoint.errors import ManifestError
-from entrypoint.init import draft_of, write_starter
+from entrypoint.init import draft_of, write_draft
 from entrypoint.init.draft import Draft, DraftFunction, DraftLayer, layer_name
 from entrypoint.manifest.project import load_project
 
@@ -30,11 +30,11 @@ layers:
     path: tools
     compatibleRuntimes: [python3.13]
     compatibleArchitectures: [arm64]
-  gone: {{path: nowhere}}
+  missing: {{path: nowhere}}
 functions:
   api:
     handler: a.b
-    layers: [!Ref PythonRequirementsLambdaLayer, {{Ref: MyDashtoolsLambdaLayer}}, "{ARN}", !Ref GoneLambdaLayer]
+    layers: [!Ref PythonRequirementsLambdaLayer, {{Ref: MyDashtoolsLambdaLayer}}, "{ARN}", !Ref MissingLambdaLayer]
   fixed: {{name: fixed-name, runtime: python3.13, architecture: arm64, layers: [!Ref MyDashtoolsLambdaLayer]}}
   page: {{handler: c.d, runtime: nodejs22.x, layers: [{{Ref: MyDashtoolsLambdaLayer}}]}}
   none: {{handler: e.f}}
@@ -75,10 +75,10 @@ def folder(tmp_path):
 
 
 def started(folder):
-    """The manifest that init writes, as people see it and as it is read."""
+    """The manifest that init writes, as text and as data."""
     path = folder / "lambda-layers.yml"
     path.unlink(missing_ok=True)
-    write_starter(path, draft_of(folder))
+    write_draft(path, draft_of(folder))
     load_project(path, root=folder, variables={})
     return path.read_text(), yaml.safe_load(path.read_text())
 
@@ -103,8 +103,8 @@ def test_a_serverless_file(folder):
         "fixed-name": {"layers": ["my-tools"]},
         "shop-*-api": {"layers": ["python-requirements", "my-tools", ARN]},
     }
-    assert "# Left out: the layer gone, as nothing is at nowhere here." in text
-    assert "# Read from serverless.yml." in text
+    assert "# Left out: layer missing, nowhere not found." in text
+    assert "# Generated from serverless.yml." in text
 
 
 def test_a_sam_template(folder):
@@ -121,36 +121,36 @@ def test_a_sam_template(folder):
         "*-api": {"layers": ["shared", ARN]},
         "*-Worker-*": {"layers": ["shared"]},
     }
-    assert "Left out: the layer Tools" in text
+    assert "Left out: layer Tools" in text
 
 
-def test_a_template_without_layers_is_not_what_is_looked_for(folder):
+def test_a_template_without_layers_is_ignored(folder):
     (folder / "template.yaml").write_text("Resources: {Table: {Type: AWS::DynamoDB::Table}}\n")
     assert "layers" in started(folder)[1]
-    assert "Read from" not in started(folder)[0]
+    assert "Generated from" not in started(folder)[0]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("service: [", "serverless.yml:1:11: this is not YAML: "),
-        ("? [a]: b", "serverless.yml:1:3: this is not YAML: found unhashable key"),
-        ("a: 2026-13-99", "serverless.yml: this cannot be read: month must be in 1..12"),
+        ("service: [", "serverless.yml:1:11: invalid YAML: "),
+        ("? [a]: b", "serverless.yml:1:3: invalid YAML: found unhashable key"),
+        ("a: 2026-13-99", "serverless.yml: cannot read the file: month must be in 1..12"),
         (
             "a: !!python/object:os.system x",
-            "serverless.yml:1:4: this is not YAML: could not determine a constr",
+            "serverless.yml:1:4: invalid YAML: could not determine a constr",
         ),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_of(folder, text, told, monkeypatch, capsys):
+def test_an_unreadable_file_is_reported(folder, text, message, monkeypatch, capsys):
     (folder / "serverless.yml").write_text(text)
     monkeypatch.chdir(folder)
     assert main(["init"]) == 5
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not (folder / "lambda-layers.yml").exists()
 
 
-def test_folders_outside_are_not_taken(folder):
+def test_folders_outside_the_project_are_left_out(folder):
     inside = folder / "project"
     inside.mkdir()
     (inside / "link").symlink_to(folder / "tools")
@@ -165,7 +165,7 @@ def test_folders_outside_are_not_taken(folder):
     )
     text, read = started(inside)
     assert list(read["layers"]) == ["shared"]
-    assert text.count("Left out: the layer") == 4
+    assert text.count("Left out: layer") == 4
 
 
 def _logical(key):
@@ -254,14 +254,14 @@ ANY_FILE = settings(deadline=None, suppress_health_check=[HealthCheck.function_s
 
 @ANY_FILE
 @given(SERVERLESS_FILES | VALUE)
-def test_whatever_serverless_says_what_is_written_loads(folder, found):
+def test_the_manifest_for_any_serverless_file_is_valid(folder, found):
     (folder / "serverless.yml").write_text(yaml.safe_dump(found))
     started(folder)
 
 
 @ANY_FILE
 @given(TEMPLATES | VALUE)
-def test_whatever_a_template_says_what_is_written_loads(folder, found):
+def test_the_manifest_for_any_template_is_valid(folder, found):
     (folder / "template.yaml").write_text(yaml.safe_dump(found))
     started(folder)
 
@@ -274,7 +274,7 @@ def test_whatever_a_template_says_what_is_written_loads(folder, found):
     st.lists(st.text(), max_size=3),
     NASTY,
 )
-def test_any_texts_come_back_as_they_were(folder, requirements, notes, name):
+def test_any_texts_are_unchanged_after_loading(folder, requirements, notes, name):
     requirements = [f"{each.strip()} # x" for each in requirements]  # no names of files
     layer = DraftLayer(
         name=layer_name(name), requirements=tuple(requirements), runtimes=("python3.13",), notes=tuple(notes)
@@ -282,14 +282,14 @@ def test_any_texts_come_back_as_they_were(folder, requirements, notes, name):
     function = DraftFunction(name="*-api", layers=(layer.name,))
     path = folder / "lambda-layers.yml"
     path.unlink(missing_ok=True)
-    write_starter(path, Draft(layers=(layer,), functions=(function,), notes=tuple(notes)))
+    write_draft(path, Draft(layers=(layer,), functions=(function,), notes=tuple(notes)))
     manifest = load_project(path, root=folder, variables={}).manifest
     (read,) = manifest.layers.values()
     assert [str(line) for line, _ in read.requirements.lines] == requirements
     assert [entry.layers for entry in manifest.functions] == [(read.name,)]
 
 
-def test_a_name_stands_before_the_globs_that_mean_it_too(folder):
+def test_a_name_precedes_the_globs_that_match_it(folder):
     functions = {"api": {"layers": [ARN]}, "other": {"name": "s-x-api", "layers": [ARN]}}
     (folder / "serverless.yml").write_text(json.dumps({"service": "s", "functions": functions}))
     assert list(started(folder)[1]["functions"]) == ["s-x-api", "s-*-api"]
@@ -297,7 +297,7 @@ def test_a_name_stands_before_the_globs_that_mean_it_too(folder):
 
 @ANY_FILE
 @given(st.text(alphabet="!&*[]{}:-a?,<>|'\"\n #%@`$", max_size=30))
-def test_any_text_is_read_or_refused(folder, text):
+def test_any_text_is_read_or_rejected(folder, text):
     (folder / "serverless.yml").write_text(text)
     with contextlib.suppress(ManifestError):
         started(folder)

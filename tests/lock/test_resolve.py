@@ -133,7 +133,7 @@ def test_uv_leaves_versions_alone_that_need_a_newer_glibc_than_it_was_told_of(be
     bench.wheel("other", "5.0", tag="cp39-cp39-manylinux_2_28_x86_64", requires=("needless",))
     assert bench.pins("thing\nother\n", X86_39) == ["other==2.0", "thing==2.0"]
     (problem,) = bench.problems("thing>2\n", X86_39)
-    assert problem.startswith("requirements.in:1: thing 4.0 has no wheel that fits python3.9-x86_64")
+    assert problem.startswith("requirements.in:1: thing 4.0 has no compatible wheel for python3.9-x86_64")
 
 
 def test_hashes_are_those_of_the_best_wheel_and_the_source(bench):
@@ -226,12 +226,12 @@ class TestNoAnswer:
         bench.wheel("thing", "1.0", tag="cp313-cp313-musllinux_1_2_aarch64")
         assert bench.problems("thing\n") == [
             (
-                "requirements.in:1: thing 1.0 has no wheel that fits python3.13-arm64: "
+                "requirements.in:1: thing 1.0 has no compatible wheel for python3.13-arm64: "
                 "thing-1.0-cp313-cp313-manylinux_2_39_aarch64.whl "
-                "(needs glibc 2.39 while python3.13 has 2.34), "
+                "(requires glibc 2.39, python3.13 has 2.34), "
                 "thing-1.0-cp313-cp313-musllinux_1_2_aarch64.whl (is for musl (Alpine)); "
-                "pin a version that has one, or leave this platform out; "
-                "there is no source of it that could be compiled"
+                "pin a version that has one, or remove this platform; "
+                "it has no source distribution to compile"
             )
         ]
 
@@ -239,14 +239,18 @@ class TestNoAnswer:
         bench.wheel("fine", "1.0")
         bench.wheel("windows", "1.0", tag="py3-none-win32")
         windows, unknown = bench.problems("fine\nwindows\nunknown\n")
-        assert windows.startswith("requirements.in:2: windows 1.0 has no wheel that fits python3.13-arm64")
-        assert unknown.startswith("requirements.in:3: no index knows a package unknown")
+        assert windows.startswith(
+            "requirements.in:2: windows 1.0 has no compatible wheel for python3.13-arm64"
+        )
+        assert unknown.startswith("requirements.in:3: package unknown not found in any index")
 
     def test_what_a_dependency_needs_has_no_wheel(self, bench):
         bench.wheel("app", "1.0", requires=("below>=1",))
         bench.wheel("below", "1.0", tag="cp312-cp312-manylinux_2_28_aarch64")
         (problem,) = bench.problems("app\n")
-        assert problem.startswith("lambda-layers.yml:5: below 1.0 has no wheel that fits python3.13-arm64: ")
+        assert problem.startswith(
+            "lambda-layers.yml:5: below 1.0 has no compatible wheel for python3.13-arm64: "
+        )
         assert "(is for Python 3.12)" in problem
 
     def test_requirements_that_contradict(self, bench):
@@ -263,20 +267,20 @@ class TestNoAnswer:
         bench.wheel("app", "1.0")
         (problem,) = bench.problems("app\n", from_source=frozenset({"app"}))
         assert problem == (
-            "requirements.in:1: app==1.0 is to be compiled, and the index has no source of it that "
-            "python3.13-arm64 can use; pin a version that has one, or do not ask for its source"
+            "requirements.in:1: app==1.0 must be compiled, but the index has no source distribution of it for "
+            "python3.13-arm64; pin a version that has one, or allow wheels for it"
         )
 
     def test_a_source_that_may_not_be_used(self, bench):
         bench.sdist("app", "1.0")
         (problem,) = bench.problems("--only-binary :all:\napp\n")
-        assert problem.startswith("requirements.in:2: app 1.0 has no wheels at all, only its source; ")
+        assert problem.startswith("requirements.in:2: app 1.0 has no wheels, only a source distribution; ")
 
     def test_a_source_that_does_not_tell_what_it_needs_and_cannot_be_compiled(self, bench):
         bench.sdist("app", "1.0")
         bench.wheel("windows", "1.0", tag="py3-none-win32")
         first, second = bench.problems("app\nwindows\n")
-        assert first.startswith("requirements.in:2: windows 1.0 has no wheel that fits")
+        assert first.startswith("requirements.in:2: windows 1.0 has no compatible wheel for")
         assert second == "app 1.0 cannot be compiled here; pin a version that has a wheel"
 
 

@@ -8,8 +8,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entrypoint.errors import LayersError, ManifestError
+from entrypoint.errors import LayersError, Location, ManifestError
+from entrypoint.manifest.fields import ListOf
 from entrypoint.manifest.reader import load
+from entrypoint.manifest.record import MapOf, Record
 from entrypoint.manifest.runtimes import RUNTIMES
 from entrypoint.manifest.schema import MANIFEST
 from entrypoint.manifest.targets import expand
@@ -31,10 +33,6 @@ def problems(text, folder=Path("/nowhere"), **variables):
     with pytest.raises(ManifestError) as caught:
         parse(text, folder, **variables)
     return str(caught.value).splitlines()
-
-
-def help_of(key):
-    return MANIFEST.schema()["properties"]["layers"]["additionalProperties"]["properties"][key]["description"]
 
 
 def test_a_small_manifest():
@@ -94,7 +92,7 @@ s3: {bucket: "artifacts-{region}", prefix: layers/}
     assert manifest.bucket.name_in("eu-west-1") == "artifacts-eu-west-1"
 
 
-def test_all_problems_at_once_each_at_its_line():
+def test_all_problems_are_reported_each_at_its_line():
     assert problems(
         """\
 version: 2
@@ -114,19 +112,19 @@ functions:
         f"lambda-layers.yml:{line}"
         for line in [
             "1:10: expected 1, found '2'; write 1",
-            "2:1: the key 'region' is unknown; did you mean 'regions'?",
-            "5:19: there is no file missing.in; create it, or mend its name",
-            f"6:16: runtime 'python3.7' is unknown; choose one of {', '.join(RUNTIMES)}",
-            "6:39: 'python3.13' stands here twice; leave one of them out",
-            "7:20: expected a list, found text; write [a, b] or one '- ' line for each",
+            "2:1: unknown key 'region'; did you mean 'regions'?",
+            "5:19: file missing.in not found; create it or correct the path",
+            f"6:16: 'python3.7' is not a supported runtime; choose one of {', '.join(RUNTIMES)}",
+            "6:39: 'python3.13' is listed twice; remove one of them",
+            "7:20: expected a list, found text; write [a, b] or one '- ' line per item",
             "8:18: expected a description, found a number; write a description in quotes",
-            "9:3: 'b d' is not a name that AWS takes for a layer; it has to match [a-zA-Z0-9_-]{1,100}",
-            f"9:10: the key 'runtimes' is missing; write 'runtimes:' ({help_of('runtimes')})",
-            "9:10: there is nothing in it; write one of requirements, include, content",
-            "11:18: there is no layer 'wub' in this manifest; choose one of web, b d",
-            "12:3: 6 layers are too many for a function; AWS takes at most 5; merge some of them",
+            "9:3: 'b d' is not a valid layer name; it must match [a-zA-Z0-9_-]{1,100}",
+            "9:10: missing key 'runtimes'; add 'runtimes:' (Lambda runtimes to build for)",
+            "9:10: none of requirements, include, content is set; add at least one of them",
+            "11:18: layer 'wub' is not defined in this manifest; choose one of web, b d",
+            "12:3: 6 layers exceed the limit of 5 per function; merge some of them",
             *[
-                f"12:{21 + 3 * index}: there is no layer '{name}' in this manifest; choose one of web, b d"
+                f"12:{21 + 3 * index}: layer '{name}' is not defined in this manifest; choose one of web, b d"
                 for index, name in enumerate("abcdef")
             ],
         ]
@@ -136,31 +134,37 @@ functions:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [1\nb: }", "lambda-layers.yml:2:2: this is not YAML"),
-        ("", "lambda-layers.yml:1:1: the file is empty; write one with: lambda-layers init"),
+        ("a: [1\nb: }", "lambda-layers.yml:2:2: invalid YAML"),
+        ("", "lambda-layers.yml:1:1: the file is empty; create a manifest with: lambda-layers init"),
         ("[]", "lambda-layers.yml:1:1: expected a mapping, found a list"),
         ("version: 1\n? [a]\n: 1", "lambda-layers.yml:2:3: expected a name, found a list"),
-        ("version: 1\nversion: 1", "lambda-layers.yml:1:1: the key 'version' stands here more than once"),
-        ("a: &a [*a]", "lambda-layers.yml:1:1: the key 'a' is unknown"),
-        ("version: 1\x07", "lambda-layers.yml: this is not YAML"),
-        ("- a\n---\n- b", "lambda-layers.yml:2:1: this is not YAML"),
+        ("version: 1\nversion: 1", "lambda-layers.yml:1:1: duplicate key 'version'; remove all but one"),
+        ("a: &a [*a]", "lambda-layers.yml:1:1: unknown key 'a'"),
+        ("version: 1\x07", "lambda-layers.yml: invalid YAML"),
+        ("- a\n---\n- b", "lambda-layers.yml:2:1: invalid YAML"),
         ("<<: 1", "lambda-layers.yml:1:1: expected a mapping or list of mappings for merging"),
-        (SMALL + "    lock: own.txt", "lambda-layers.yml:6:11: there is no file own.txt"),
-        (SMALL.replace("[requests]", "pylock.toml"), "pylock.toml is no input; name a pyproject.toml"),
+        (SMALL + "    lock: own.txt", "lambda-layers.yml:6:11: file own.txt not found"),
+        (
+            SMALL.replace("[requests]", "pylock.toml"),
+            "pylock.toml is not a supported requirements file; use a pyproject.toml",
+        ),
         (
             SMALL + "    lock: sub/uv.lock",
-            "sub/uv.lock is in a format of its tool's own; export it (uv export --format pylock.toml",
+            "sub/uv.lock has a tool-specific format; export it (uv export --format pylock.toml",
         ),
-        (SMALL.replace("[requests]", "pyproject.toml"), "there is no file pyproject.toml"),
-        (SMALL + "    content: nowhere", "lambda-layers.yml:6:14: there is no folder nowhere"),
-        (SMALL + "    include: nowhere.py", "lambda-layers.yml:6:14: there is no file or folder nowhere.py"),
-        (SMALL + "    size_budget: 80", "expected a size, found a number"),
+        (SMALL.replace("[requests]", "pyproject.toml"), "file pyproject.toml not found"),
+        (SMALL + "    content: nowhere", "lambda-layers.yml:6:14: folder nowhere not found"),
+        (SMALL + "    include: nowhere.py", "lambda-layers.yml:6:14: file or folder nowhere.py not found"),
+        (SMALL + "    size_budget: 80", "expected a size with a unit (kB, MB, GB), found a number"),
         (SMALL + "    bytecode: often", "lambda-layers.yml:6:15: expected true or false, found text"),
         (SMALL + "    ignore: {everything: because}", "'everything' is not a rule"),
-        (SMALL.replace("python3.13", "provided.al2023"), "provided.al2023 has no Python for requirements"),
+        (
+            SMALL.replace("python3.13", "provided.al2023"),
+            "provided.al2023 has no Python and does not support requirements",
+        ),
         (SMALL + "    name: 'a b'", "'a b' is not a template of a layer's name"),
-        (SMALL + "functions: {'*': {layers: [web]}, api: {layers: [web]}}", "'api' never counts: '*' above"),
-        (SMALL.replace("web", "w" * 101), "is not a name that AWS takes for a layer"),
+        (SMALL + "functions: {'*': {layers: [web]}, api: {layers: [web]}}", "'api' has no effect: '*' above"),
+        (SMALL.replace("web", "w" * 101), "is not a valid layer name"),
     ],
 )
 def test_one_problem(text, message):
@@ -175,9 +179,9 @@ def test_variables():
     manifest = parse(text, STAGE="prod")
     assert manifest.layers["web"].description == "prod of nobody for $5"
     assert manifest.functions[0].pattern == "api-prod"
-    message = "the variable STAGE is not set; give it with --set STAGE=value or in the environment"
+    message = "variable STAGE is not set; set it with --set STAGE=value or in the environment"
     assert [problem for problem in problems(text) if message in problem]
-    assert "'${' begins a variable" in problems(SMALL + "    description: ${")[0]
+    assert "'${' starts a variable" in problems(SMALL + "    description: ${")[0]
 
 
 def names_of(text):
@@ -197,17 +201,60 @@ def test_names_in_aws():
 def test_two_layers_cannot_share_a_name():
     other = "  api: {requirements: [six], runtimes: [python3.13], name: web}\n"
     with pytest.raises(
-        ManifestError, match=r"lambda-layers.yml:6:3: the layers 'web' and 'api' would both be named web"
+        ManifestError, match=r"lambda-layers.yml:6:3: layers 'web' and 'api' have the same name in AWS: web"
     ):
         names_of(SMALL + other)
 
 
-def test_a_name_that_is_too_long_for_aws():
-    with pytest.raises(ManifestError, match="has 141 characters; AWS takes at most 140"):
+def test_a_layer_name_that_is_too_long():
+    with pytest.raises(ManifestError, match="has 141 characters, the limit is 140; set a shorter"):
         names_of(SMALL + f"    name: {'n' * 141}")
 
 
-# The schema that editors use and the parser come from one declaration; here they judge the same documents.
+def fields(record):
+    """Every field of a record and of the records in it."""
+    for name, field in record.fields.items():
+        yield (name,), field
+        shape = field.shape
+        while isinstance(shape, ListOf | MapOf):
+            shape = shape.item
+        if isinstance(shape, Record):
+            yield from (((name, *names), inner) for names, inner in fields(shape))
+
+
+DEFAULTS = {names: field.default for names, field in fields(MANIFEST) if field.default is not None}
+BARE = """\
+version: 1
+layers: {web: {requirements: [requests], runtimes: [python3.13], share: {organization: o-a123456789}}}
+functions: {web: {layers: [web]}}
+rollout: {check: {alarms: [a]}}
+audit: {}
+"""
+
+
+@pytest.mark.parametrize("names", DEFAULTS, ids=".".join)
+def test_writing_a_default_changes_nothing(names):
+    document = yaml.safe_load(BARE)
+    *above, name = names
+    node = document
+    for key in above:
+        node = node[key]
+        node = node.get("web", node)
+    assert name not in node
+    node[name] = DEFAULTS[names]
+    bare, written = parse(yaml.safe_dump(yaml.safe_load(BARE))), parse(yaml.safe_dump(document))
+    assert without_locations(written) == without_locations(bare)
+
+
+def without_locations(value):
+    if isinstance(value, Location):
+        return None
+    if isinstance(value, dict):
+        return {key: without_locations(each) for key, each in value.items()}
+    return tuple(map(without_locations, value)) if isinstance(value, tuple) else value
+
+
+# The parser and the schema for editors come from one declaration; here they check the same documents.
 
 words = st.sampled_from(
     [
@@ -238,7 +285,7 @@ trees = st.recursive(
 
 @st.composite
 def documents(draw):
-    """Manifests that are nearly right: a right one with a few subtrees put in the place of others."""
+    """Manifests that are almost valid: a valid one with a few subtrees replaced."""
     document = yaml.safe_load(
         SMALL + "regions: [eu-west-1]\ns3: {bucket: abc}\nfunctions: {f: {layers: [web]}}"
     )
@@ -257,7 +304,7 @@ def documents(draw):
 
 
 REFERENCES = re.compile(
-    r"there is no (layer|file)|never counts|variable|too many for a function|no requirements file"
+    r"is not defined in this manifest|^(file|folder) .* not found|has no effect|variable|exceed the limit of 5 per function"
 )
 
 
@@ -269,7 +316,7 @@ def test_the_schema_agrees_with_the_parser(document):
         parse(yaml.safe_dump(document), X="value")
         complaints = []
     except ManifestError as error:
-        # Which files and layers there are is beyond a schema.
+        # A schema cannot know which files and layers exist.
         complaints = [problem for problem in error.problems if not REFERENCES.search(problem.message)]
     refused = [error.message for error in schema.iter_errors(document)]
     if not any("${" in text for text in json.dumps(document).split('"')):
@@ -278,6 +325,6 @@ def test_the_schema_agrees_with_the_parser(document):
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=200))
-def test_no_text_makes_it_crash(text):
+def test_any_text_is_rejected_without_a_crash(text):
     with pytest.raises(LayersError):
         parse(text)

@@ -260,7 +260,7 @@ class TestInAContainer:
         said = project.run("build", expect=14)
         assert "pulling 127.0.0.1:1/python3.13:x86_64" in said
         assert (
-            "tiny 1.0 must be compiled for python3.13-x86_64 (tiny 1.0 has no wheels at all), but the "
+            "tiny 1.0 must be compiled for python3.13-x86_64 (tiny 1.0 has no wheels), but the "
             "image 127.0.0.1:1/python3.13:x86_64 cannot be pulled: " in said
         )
 
@@ -316,7 +316,7 @@ class TestWithoutAnEngine:
         assert "web-python3.13-x86_64 compiles tiny==1.0" in said
         assert (
             "error: web-python3.13-x86_64.txt:5: tiny 1.0 must be compiled for python3.13-x86_64 "
-            "(tiny-1.0-cp313-cp313-manylinux_2_39_x86_64.whl (needs glibc 2.39 while python3.13 has 2.34)), "
+            "(tiny-1.0-cp313-cp313-manylinux_2_39_x86_64.whl (requires glibc 2.39, python3.13 has 2.34)), "
             "but no Docker engine is available: "
         ) in (said := project.run("build", expect=14))
         assert "start Docker, set DOCKER_HOST to a Docker engine, or pin a version that has a wheel" in said

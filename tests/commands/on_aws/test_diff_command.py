@@ -136,7 +136,7 @@ class TestAws:
         version = replace(version, archive=replace(version.archive, sha256="AAAA" * 11))
         held.layers["tools"].versions[1] = version
         lines = diff(code=10)
-        assert "error: tools:1 cannot be read where AWS keeps it: it answered 404" in "\n".join(lines)
+        assert "error: cannot read the archive of tools:1 in AWS: the server returned 404" in "\n".join(lines)
         assert "127.0.0.1" not in "\n".join(lines)
 
 

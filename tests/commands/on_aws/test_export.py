@@ -155,15 +155,15 @@ def test_a_refused_parameter_is_told_and_healed_by_the_next_run(manifest, faults
     [
         (
             "{ssm: /layers}",
-            "7:15: all 3 targets would be exported to the one parameter /layers; put {target} into its name",
+            "7:15: all 3 targets would be exported to the same parameter /layers; add {target} to its name",
         ),
         (
             "{file: a.json}",
-            "7:16: 2 regions would be exported to the one file a.json; put {region} into its name",
+            "7:16: 2 regions would be exported to the same file a.json; add {region} to its name",
         ),
         (
             "{file: a.json}",
-            "7:16: 2 accounts would be exported to the one file a.json; put {account} into its name",
+            "7:16: 2 accounts would be exported to the same file a.json; add {account} to its name",
         ),
         ("{ssm: 'a/{target}'}", "7:15: "),
         ("{ssm: '/aws/{target}'}", "7:15: "),

@@ -40,7 +40,7 @@ def test_what_was_deployed_comes_back(init, written, client):
         },
     }
     assert read["functions"] == {"api": {"layers": ["web", "tools"]}, "report-daily": {"layers": ["web"]}}
-    assert "# What web-python313-x86_64:1 holds" in text
+    assert "# Packages in web-python313-x86_64:1, including dependencies." in text
     assert main(["status"]) == 0  # the same layers, to the dependency hash
 
 
@@ -54,12 +54,12 @@ def test_layers_of_others_and_those_that_cannot_be_read_stay_by_their_arns(init,
     text, read = init()
     assert read["functions"]["both"] == {"layers": [theirs, "web", "tools", stranger]}
     assert "page" not in read["functions"]
-    assert "# Not read: stranger:1" in text
+    assert "# Not included: stranger:1" in text
 
 
 def test_an_existing_manifest_is_not_touched(project, capsys, aws):
     assert main(["init", "--from-aws"]) == 5
-    assert "it exists already" in capsys.readouterr().err
+    assert "the manifest already exists" in capsys.readouterr().err
     assert aws.call_log == ()
 
 
