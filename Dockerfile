@@ -1,8 +1,8 @@
 # The base is the Lambda runtime's own image, not the SAM build image: it is a fraction of the size, so a
 # workflow's job starts sooner, and wheels are only copied here, never compiled.
 ARG BASE_IMAGE=public.ecr.aws/lambda/python:3.13
-# Bytecode is of one minor version. These have the interpreters of other runtimes, of which the part that
-# compiles is kept: the C library here is as new as theirs or newer, and runs them.
+# Bytecode belongs to one minor version of Python. These images have the interpreters of other runtimes; the
+# part that compiles is kept. It runs here, as the C library of the base image is as new as theirs or newer.
 ARG PYTHON_3_11_IMAGE=public.ecr.aws/lambda/python:3.11
 ARG PYTHON_3_12_IMAGE=public.ecr.aws/lambda/python:3.12
 

@@ -22,7 +22,7 @@ check: $(READY)
 	$(BIN)/zizmor --offline --quiet .github action.yml
 	$(BIN)/pre-commit validate-manifest .pre-commit-hooks.yaml
 
-# Nothing may be amiss: no link, no anchor, no page outside the navigation.
+# Fails on broken links and anchors, and on pages outside the navigation.
 docs: .venv/docs/ready
 	.venv/docs/bin/mkdocs build --strict --quiet --site-dir build-output/site
 
@@ -31,11 +31,11 @@ docs: .venv/docs/ready
 	.venv/docs/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/docs.txt
 	@touch $@
 
-# What the code says of itself; a test holds both equal.
+# Writes docs/reference from the code; a test compares them.
 reference: $(READY)
 	$(BIN)/python docs/reference/generate.py
 
-# Beside uv, pex and the SAM CLI, which get an environment of their own; needs zip, unzip, Python 3.11 and Docker.
+# Compares with uv, pex and the SAM CLI, in an environment of their own; needs zip, unzip, Python 3.11 and Docker.
 bench: $(READY) .venv/bench/bin/sam
 	BENCH_TOOLS=$(CURDIR)/.venv/bench/bin $(BIN)/python benchmarks/assemble.py --write docs/benchmarks.md
 	$(BIN)/python benchmarks/lock.py --write docs/benchmarks.md

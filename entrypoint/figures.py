@@ -1,10 +1,10 @@
-"""Figures as people read them."""
+"""Numbers as people read them."""
 
 KILO, MEGA = 1e3, 1e6
 
 
 def count(number: int, thing: str) -> str:
-    """Return how many there are of a thing: 1 layer, 2 layers."""
+    """Return a number of things: 1 layer, 2 layers."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
@@ -14,7 +14,7 @@ def megabytes(size: int) -> str:
 
 
 def growth(size: int | None) -> str:
-    """Return by how many bytes something grows, in MB or kB; nothing where that is not known."""
+    """Return by how many bytes something grows, in MB or kB; empty where it is unknown."""
     if size is None:
         return ""
     return f"{size / MEGA:+.1f} MB" if abs(size) >= MEGA / 10 else f"{size / KILO:+.1f} kB"

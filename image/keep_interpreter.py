@@ -1,4 +1,4 @@
-"""Copies the Python that runs it below a folder, as far as it takes to compile modules to bytecode.
+"""Copies the running Python into a folder, reduced to what compiles modules to bytecode.
 
 Everything keeps its path, by which an interpreter finds its own library, and /usr/local/bin gets a link.
 Run in a runtime's image, beside `entrypoint`, of which it takes what needs nothing but the standard library.
@@ -30,7 +30,7 @@ def main(destination: str) -> None:
 
 
 def needed() -> Iterator[Path]:
-    """Yield the interpreter's files, where they are there; sources may be in any encoding."""
+    """Yield the interpreter's files that exist; sources may be in any encoding."""
     yield Path(sys.executable)
     if sysconfig.get_config_var("Py_ENABLE_SHARED"):
         yield Path(sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("INSTSONAME"))
@@ -42,7 +42,7 @@ def needed() -> Iterator[Path]:
 
 
 def loaded_by_compiling() -> Iterator[Path]:
-    """Compile something, and yield the files of all modules that are in memory then, with their bytecode."""
+    """Compile a module, and yield the files of all modules loaded by then, with their bytecode."""
     with tempfile.TemporaryDirectory() as folder:
         modules = Path(folder, "modules.zip")
         with zipfile.ZipFile(modules, "w", zipfile.ZIP_DEFLATED) as archive:

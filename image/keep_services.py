@@ -1,4 +1,4 @@
-"""Takes services that are never called out of botocore: 16 MB of descriptions, which compress no further."""
+"""Removes the services that are never called from botocore: 16 MB of compressed descriptions."""
 
 import shutil
 from pathlib import Path
@@ -7,13 +7,13 @@ import botocore
 
 SERVICES = {
     *("cloudwatch", "ec2", "iam", "lambda", "resourcegroupstaggingapi", "s3", "service-quotas", "ssm"),
-    # What credentials may come from.
+    # The sources of credentials.
     *("signin", "sso", "sso-oidc", "sts"),
 }
 
 
 def main(folder: Path) -> None:
-    """Delete all other services below `folder`; every one that is to stay must be there."""
+    """Delete all other services below `folder`; those to keep must exist."""
     for service in SERVICES:
         (folder / service).resolve(strict=True)
     for path in folder.iterdir():

@@ -204,9 +204,9 @@ def test_wrong_inputs_are_told_at_once(runner):
     step = runner.run(command="plan", locked="maybe", lockd="true", target="web")
     assert step.exit_code == 4
     assert [annotation.message for annotation in step.annotations] == [
-        "there is no input 'lockd'; did you mean 'locked'?",
-        "the input 'locked' is 'maybe'; write 'true' or 'false'",
-        "the command 'plan' does not read the input 'target'; leave it out; it is for lock, build",
+        "unknown input 'lockd'; did you mean 'locked'?",
+        "the input 'locked' is 'maybe'; set it to 'true' or 'false'",
+        "the command 'plan' does not use the input 'target'; remove it; it is for lock, build",
     ]
 
 

@@ -108,8 +108,8 @@ class LambdaCalls:
             if _is_throttle(last):
                 pace.throttled(ticket, _retry_after(last))
             elif not _is_failure(last):
-                told = refusal(last, parameters) if isinstance(last, ClientError) else unreachable(last)
-                raise told from None
+                explained = refusal(last, parameters) if isinstance(last, ClientError) else unreachable(last)
+                raise explained from None
             elif operation == "publish_layer_version":
                 raise UnclearAnswerError(str(last))
             elif isinstance(last, ResponseParserError) and failures > _TRUST:

@@ -163,7 +163,7 @@ class SecurityGroup:
 class RouteTable:
     """A route table: `default` is the target of 0.0.0.0/0, such as nat-1; None without such a route.
 
-    `ipv6` is the target of ::/0, likewise.
+    `ipv6` is the target of ::/0 in the same way.
     """
 
     vpc: str

@@ -1,6 +1,6 @@
-"""The action's inputs, which come as INPUT_* variables, as a command line.
+"""The action's inputs, which arrive as INPUT_* variables -> a command line.
 
-GitHub passes on whatever a workflow says: a wrong value, and with a warning a name that is no input.
+GitHub passes on wrong values too, and with a warning names that are not inputs.
 https://docs.github.com/en/actions/reference/workflows-and-actions/metadata-syntax#inputs
 """
 
@@ -19,24 +19,24 @@ DEFAULTS = {
     "cache": "",
     "sarif": "",
 }
-"""The inputs of action.yml and their defaults; each but the first is named like the flag it stands for."""
+"""The inputs of action.yml and their defaults; each but the first has the name of its option."""
 _SWITCHES = ("locked",)
 _LISTS = ("set", "target")
 _PREFIX = "INPUT_"
 _OF_EVERY_CONTAINER = ("args", "entrypoint")
-"""GitHub accepts these of any container action, and makes the container's command line of them."""
+"""GitHub accepts these for any container action, and makes the container's command line of them."""
 
 
 def are_given(environment: Mapping[str, str]) -> bool:
-    """Tell whether this is a step that uses the action; a runner always gives an input with a default."""
+    """Tell whether this is a step that uses the action; a runner always sets an input with a default."""
     return environment.get("GITHUB_ACTIONS") == "true" and f"{_PREFIX}COMMAND" in environment
 
 
 def arguments(environment: Mapping[str, str], options: Mapping[str, Collection[str]]) -> list[str]:
-    """Return the command line that the inputs stand for; `options` are those that each command takes.
+    """Return the command line for the inputs; `options` are those of each command.
 
     Raises:
-        UsageError: with every input that is wrong, unknown, or of no use to the command.
+        UsageError: with every input that is wrong, unknown, or unused by the command.
     """
     values = _values(environment)
     command = values.pop("command", "") or DEFAULTS["command"]
@@ -45,22 +45,22 @@ def arguments(environment: Mapping[str, str], options: Mapping[str, Collection[s
     if command in options:
         problems += _idle(command, given, options)
     else:
-        problems.append(Diagnostic(f"there is no command {command!r}", _instead(command, options)))
+        problems.append(Diagnostic(f"unknown command {command!r}", _instead(command, options)))
     if problems:
         raise UsageError(*problems)
     return [command, *(word for name in DEFAULTS if name in given for word in _words(name, given[name]))]
 
 
 def check_beside_args(environment: Mapping[str, str]) -> None:
-    """Refuse inputs beside `args`, which GitHub made the whole command line of: nobody would read them.
+    """Refuse inputs beside `args`: GitHub makes `args` the whole command line, and ignores the inputs.
 
     Raises:
-        UsageError: with every input that says something.
+        UsageError: with every input that has a value.
     """
     values = _values(environment)
     if values.get("args"):
         problems = [
-            Diagnostic(f"the input {name!r} is not read beside 'args'", "write into 'args' what it is to say")
+            Diagnostic(f"the input {name!r} is ignored beside 'args'", "move it into 'args'")
             for name, value in values.items()
             if name not in _OF_EVERY_CONTAINER and value and value != DEFAULTS.get(name)
         ]
@@ -69,7 +69,7 @@ def check_beside_args(environment: Mapping[str, str]) -> None:
 
 
 def _values(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return all inputs by name; a runner writes names in capitals and keeps hyphens."""
+    """Return all inputs by name; a runner upper-cases names and keeps hyphens."""
     return {
         name.removeprefix(_PREFIX).lower(): value.strip()
         for name, value in environment.items()
@@ -80,18 +80,18 @@ def _values(environment: Mapping[str, str]) -> dict[str, str]:
 def _unknown(names: Iterable[str]) -> Iterator[Diagnostic]:
     for name in names:
         if name not in DEFAULTS and name not in _OF_EVERY_CONTAINER:
-            yield Diagnostic(f"there is no input {name!r}", _instead(name, DEFAULTS))
+            yield Diagnostic(f"unknown input {name!r}", _instead(name, DEFAULTS))
 
 
 def _wrong(given: Mapping[str, str]) -> Iterator[Diagnostic]:
     for name in _SWITCHES:
         if name in given and given[name].lower() not in {"true", "false"}:
-            yield Diagnostic(f"the input {name!r} is {given[name]!r}", "write 'true' or 'false'")
+            yield Diagnostic(f"the input {name!r} is {given[name]!r}", "set it to 'true' or 'false'")
     for line in _lines(given.get("set", "")):
         name, equals, _ = line.partition("=")
         if not equals or not name.isidentifier():
             yield Diagnostic(
-                f"the input 'set' has {line!r}, which is no NAME=VALUE", "write it as STAGE=prod"
+                f"the input 'set' has {line!r}, which is not NAME=VALUE", "write it as STAGE=prod"
             )
 
 
@@ -101,8 +101,8 @@ def _idle(
     for name in DEFAULTS:
         if name in given and f"--{name}" not in options[command]:
             readers = ", ".join(reader for reader in options if f"--{name}" in options[reader])
-            message = f"the command {command!r} does not read the input {name!r}"
-            yield Diagnostic(message, f"leave it out; it is for {readers}")
+            message = f"the command {command!r} does not use the input {name!r}"
+            yield Diagnostic(message, f"remove it; it is for {readers}")
 
 
 def _words(name: str, value: str) -> list[str]:

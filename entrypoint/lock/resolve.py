@@ -53,7 +53,7 @@ class Describe(Protocol):
     """Whoever knows what a package needs that has to be compiled, without running its code here."""
 
     def __call__(self, name: str, version: str, *, location: Location) -> bytes:
-        """Return the METADATA of a version; problems get the place where it was asked for."""
+        """Return the METADATA of a version; problems get the location of the requirement."""
         ...
 
 

@@ -125,12 +125,12 @@ class _Rollout:
         self._each(updated[::-1], self.updating.roll_back)
 
     def _each(self, items: Sequence[_Item], work: Callable[[_Item], Outcome]) -> None:
-        def told(item: _Item) -> Outcome:
+        def reported(item: _Item) -> Outcome:
             outcome = work(item)
             self.done(outcome)
             return outcome
 
-        futures = [self.pool.submit(told, item) for item in items]
+        futures = [self.pool.submit(reported, item) for item in items]
         wait_for(futures)
         self.outcomes |= {outcome.function: outcome for outcome in (future.result() for future in futures)}
 

@@ -1,7 +1,7 @@
 """State + manifest -> where the two differ, in one account and region. Pure, from what a plan reads.
 
-A plan says what a deployment would do, and refuses where it cannot; the status describes AWS whatever is
-wrong. So it also reports versions of other tools, deleted versions and missing functions.
+A plan says what a deployment would do, and refuses where it cannot; the status describes AWS even then.
+So it also reports versions of other tools, deleted versions and missing functions.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

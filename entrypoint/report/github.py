@@ -1,4 +1,4 @@
-"""GitHub Actions: results go to files, problems to annotations.
+"""GitHub Actions: outputs and summaries go to files, diagnostics to annotations.
 
 https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
 """
@@ -12,26 +12,26 @@ from entrypoint.errors import Diagnostic
 
 _COMMANDS = re.compile(r"^\s*::|##\[", re.MULTILINE)
 _MOST_ANNOTATIONS = 10
-"""GitHub drops what a step prints beyond ten of a kind."""
+"""GitHub drops annotations of a step beyond ten of a kind."""
 _SUMMARY_BYTES = 2**20
-"""A larger summary of a step is not shown at all."""
+"""GitHub does not show a larger summary at all."""
 _OUTPUT_BYTES = 2**20
-"""A job's outputs are measured in UTF-16: two bytes for most characters."""
+"""GitHub measures outputs in UTF-16: two bytes for most characters."""
 COMMENT_BYTES = 65_536
-"""The API takes so many characters as a comment on a pull request."""
-_CUT = "*Cut here, for GitHub takes no more; the log of this step has it all.*\n"
+"""The maximum length of a pull request comment, in characters."""
+_CUT = "*Truncated to GitHub's limit; see the log of this step.*\n"
 
 
 def without_commands(text: str) -> str:
-    """Return a text that a runner obeys in nothing, such as what the build of a stranger's package printed.
+    """Return a text without workflow commands, such as the output of a package's build.
 
-    It takes a line for a command that begins with ::, or has ##[ anywhere.
+    The runner takes a line for a command if it begins with :: or has ##[ anywhere.
     """
     return _COMMANDS.sub(lambda found: f"{found[0][:-1]} {found[0][-1]}", text)
 
 
 def annotations(kind: str, problems: Iterable[Diagnostic]) -> Iterator[str]:
-    """Yield the workflow commands that show problems at their lines; `kind` is error or warning."""
+    """Yield the workflow commands that show diagnostics at their lines; `kind` is error or warning."""
     problems = tuple(problems)
     shown = problems if len(problems) <= _MOST_ANNOTATIONS else problems[: _MOST_ANNOTATIONS - 1]
     for problem in shown:
@@ -43,14 +43,14 @@ def annotations(kind: str, problems: Iterable[Diagnostic]) -> Iterator[str]:
         text = f"{problem.message}; {problem.hint}" if problem.hint else problem.message
         yield f"::{kind} {written}::{_data(text)}"
     if len(shown) < len(problems):
-        yield f"::{kind}::and {len(problems) - len(shown)} more; the log of this step has them all"
+        yield f"::{kind}::and {len(problems) - len(shown)} more; see the log of this step"
 
 
 def set_outputs(environment: Mapping[str, str], outputs: Mapping[str, str]) -> tuple[Diagnostic, ...]:
-    """Append the step's outputs to GITHUB_OUTPUT; without the variable nothing is written.
+    """Append the step's outputs to GITHUB_OUTPUT; without that variable nothing is written.
 
     Returns:
-        A problem for each that GitHub would not take, and that is left out.
+        A diagnostic for each output that is too large for GitHub and was left out.
     """
     path = environment.get("GITHUB_OUTPUT")
     if not path:
@@ -62,14 +62,14 @@ def set_outputs(environment: Mapping[str, str], outputs: Mapping[str, str]) -> t
             if sizes[name] <= _OUTPUT_BYTES:
                 file.write(f"{name}<<{delimiter}\n{value}\n{delimiter}\n")
     return tuple(
-        Diagnostic(f"the output {name!r} is left out: it has {size:,} bytes", "GitHub takes 1 MiB of a job")
+        Diagnostic(f"the output {name!r} is left out: it has {size:,} bytes", "GitHub allows 1 MiB per job")
         for name, size in sizes.items()
         if size > _OUTPUT_BYTES
     )
 
 
 def add_summary(environment: Mapping[str, str], markdown: str) -> None:
-    """Append to the step's summary, as far as it fits; without GITHUB_STEP_SUMMARY nothing is written."""
+    """Append to the step's summary, up to its limit; without GITHUB_STEP_SUMMARY nothing is written."""
     path = environment.get("GITHUB_STEP_SUMMARY")
     if path:
         with Path(path).open("a", encoding="utf-8") as file:

@@ -1,7 +1,7 @@
-"""What is known of the layers -> one HTML page that needs nothing else: the only importer of jinja2.
+"""The overview -> one self-contained HTML page: the only importer of jinja2.
 
-All that comes from archives and from AWS is text of strangers: the templates escape it, and the page's
-own policy forbids scripts, the network, and any style but the one that is written into it.
+Everything from archives and AWS is untrusted text: the templates escape it, and the page's own policy
+forbids scripts, the network, and any style but the one in the page.
 """
 
 import base64
@@ -22,19 +22,19 @@ from entrypoint.report.treemap import Box, boxes
 
 _HERE = Path(__file__).parent
 _BOXES = 40
-"""The packages that a map shows apart; in the table are all."""
+"""The number of packages that a map shows separately; the table shows all."""
 _GLYPH, _LINE = 7.2, 18
-"""Pixels that a label takes: for each letter, and for itself from top to bottom."""
+"""Pixels of a label: the width of a letter, and the height of a line."""
 _SCREEN, _PHONE = (1000, 420), (330, 420)
-"""Pixels that a map has at least: on a screen, and on a phone."""
+"""The minimum size of a map in pixels: on a screen, and on a phone."""
 
 
 class Cell(NamedTuple):
-    """A rectangle of a map: a package, or what it has of one kind."""
+    """A rectangle of a map: a package, or its files of one kind."""
 
     box: Box
     text: str
-    #: `fits` everywhere, `wide` on a screen only, or nothing where the text has no room.
+    #: `fits` everywhere, `wide` only on a screen, empty where the text has no room.
     label: str
     kind: FileKind | None = None
 
@@ -68,25 +68,25 @@ def render(overview: Overview) -> str:
 
 
 def cells(inventory: Inventory) -> tuple[Cell, ...]:
-    """Return a layer's map: its packages by size, each with its kinds of files, and the labels on top."""
+    """Return a layer's map: its packages by size, each divided by kind of file, and the labels on top."""
     shown = [(_title(each), each.sizes) for each in inventory.contents[:_BOXES] if each.size]
     if rest := [each for each in inventory.contents[_BOXES:] if each.size]:
         shown.append((f"{len(rest)} more", _together(rest)))
         shown.sort(key=lambda item: -sum(item[1].values()))
-    places = boxes([sum(sizes.values()) for _, sizes in shown])
+    found = boxes([sum(sizes.values()) for _, sizes in shown])
     return (
         *(
             cell
-            for place, (title, sizes) in zip(places, shown, strict=True)
-            for cell in _kinds(title, sizes, place)
+            for box, (title, sizes) in zip(found, shown, strict=True)
+            for cell in _kinds(title, sizes, box)
         ),
-        *(Cell(place, title, _label(title, place)) for place, (title, _) in zip(places, shown, strict=True)),
+        *(Cell(box, title, _label(title, box)) for box, (title, _) in zip(found, shown, strict=True)),
     )
 
 
-def _kinds(title: str, sizes: Mapping[FileKind, int], place: Box) -> Iterator[Cell]:
+def _kinds(title: str, sizes: Mapping[FileKind, int], outer: Box) -> Iterator[Cell]:
     found = sorted(((size, kind) for kind, size in sizes.items() if size), reverse=True)
-    for box, (size, kind) in zip(boxes([size for size, _ in found], place), found, strict=True):
+    for box, (size, kind) in zip(boxes([size for size, _ in found], outer), found, strict=True):
         yield Cell(box, f"{title}: {_size(size)} of {kind}", "", kind)
 
 

@@ -1,4 +1,4 @@
-"""How far long work has got: bars on a terminal, nothing in a log."""
+"""Progress bars on a terminal; nothing in a log."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from entrypoint.progress import Download
 
 
 class Bars:
-    """The bars of one terminal, one below the other; they go away with what they tell of."""
+    """The bars of one terminal, one below the other; each disappears when its work ends."""
 
     def __init__(self, console: RichConsole, *, visible: bool) -> None:
         columns = (
@@ -28,7 +28,7 @@ class Bars:
 
     @contextmanager
     def bar(self, title: str, total: float | None) -> "Iterator[Bar]":
-        """Show a bar for as long as the work goes on; one without a total moves to and fro."""
+        """Show a bar while the work goes on; without a total, it pulses."""
         with self._lock:
             if self._shown == 0:
                 self._progress.start()
@@ -52,12 +52,12 @@ class Bar:
         self._task = task
 
     def show(self, completed: float, total: float | None, amount: str) -> None:
-        """Say how far it has got, in figures too."""
+        """Show the progress, as a bar and in figures."""
         self._progress.update(self._task, completed=completed, total=total, amount=amount)
 
 
 class Count:
-    """Counts what is done of something; call it as each one is. Threads may share it."""
+    """Counts finished things; call it for each one. Threads may share it."""
 
     def __init__(self, bar: Bar, total: int | None, thing: str) -> None:
         self.done = 0
@@ -86,7 +86,7 @@ class Downloads:
         self._lock = threading.Lock()
 
     def __call__(self, download: Download) -> None:
-        """Take in the news of one download."""
+        """Update the progress of one download."""
         with self._lock:
             self._files[download.filename] = download
             self.wheels += download.done

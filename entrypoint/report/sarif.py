@@ -26,14 +26,14 @@ _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: 
 def sarif(error: LayersError | None, found: Sequence[Diagnostic], *, manifest: str) -> str:
     """Return a run's error and findings; those without a location are shown at the manifest."""
     kind = _kind(type(error)) if error else ""
-    told = [(problem.rule or kind, problem) for problem in (error.problems if error else ())]
-    told += [(diagnostic.rule or _NOTICE, diagnostic) for diagnostic in found]
-    results = [_result(*each, manifest) for each in dict.fromkeys(told)]
+    by_rule = [(problem.rule or kind, problem) for problem in (error.problems if error else ())]
+    by_rule += [(diagnostic.rule or _NOTICE, diagnostic) for diagnostic in found]
+    results = [_result(*each, manifest) for each in dict.fromkeys(by_rule)]
     driver = {
         "name": "lambda-layers",
         "version": __version__,
         "informationUri": _HOME,
-        "rules": list(_rules({rule for rule, _ in told})),
+        "rules": list(_rules({rule for rule, _ in by_rule})),
     }
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     schema = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -1,6 +1,6 @@
-"""What a layer is made of, as a CycloneDX bill of materials: the only importer of that library.
+"""The contents of a layer as a CycloneDX bill of materials: the only importer of that library.
 
-It says the same of the same archive: its serial number comes from the archive's digest, and it has no date.
+The same archive has the same SBOM: its serial number comes from the archive's digest, and it has no date.
 https://cyclonedx.org/docs/1.6/json/
 """
 
@@ -28,7 +28,7 @@ def sbom(archive: Archive, target: Target) -> str:
     """Return the bill of materials of a target's archive, as JSON."""
     digest = archive.sha256.hex()
     bom = Bom(serial_number=uuid.uuid5(_NAMESPACE, digest))
-    bom.metadata.timestamp = None  # type: ignore[assignment]  # the standard lets it out
+    bom.metadata.timestamp = None  # type: ignore[assignment]  # optional in the standard
     bom.metadata.component = layer = Component(
         type=ComponentType.APPLICATION,
         name=str(target),
@@ -67,7 +67,7 @@ def _component(part: Part) -> Component:
 
 
 def _properties(part: Part) -> Iterator[Property]:
-    """Say which file it was, as others of the same version have other content."""
+    """Name the file, as other files of the same version have other content."""
     yield Property(name="python:wheel", value=part.origin)
     for key, value in (part.contents.wheel.built_from or {}).items() if part.contents else ():
         yield Property(name=f"python:built-from:{key}", value=str(value))

@@ -1,7 +1,7 @@
-"""A plan or a deployment as Markdown: a workflow step's summary, and the body of a pull request's comment.
+"""Plans and deployments as Markdown: the summary of a workflow step, and the body of a pull request comment.
 
 GitHub shows at most 1 MiB: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
-Tables are cut long before that, and say how much they leave out.
+Tables are cut long before that, and say how many rows they leave out.
 """
 
 from collections import defaultdict
@@ -13,6 +13,7 @@ from entrypoint.errors import Diagnostic
 from entrypoint.figures import KILO, MEGA, count, growth, megabytes
 from entrypoint.layer.describe import BuiltArchive
 from entrypoint.limits import UNZIPPED_BYTES
+from entrypoint.manifest.arn import short_name
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import Target
 from entrypoint.release.difference import Difference
@@ -23,12 +24,12 @@ from entrypoint.release.status import RegionStatus
 from entrypoint.release.update import Outcome, Status
 
 MARKER = "<!-- lambda-layers -->"
-"""Finds the comment again that a later run replaces."""
+"""The mark by which a later run finds the comment that it replaces."""
 _ROWS = 200
 _NAMED = 10
 _SLICES = 8
 _THINNEST = 0.02
-"""The share of a chart below which slices hide each other's labels."""
+"""The share of a chart below which the labels of slices overlap."""
 _OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-isoe", "eusc-")
 _MARKS = {
     Status.UPDATED: "✅",
@@ -46,29 +47,29 @@ def plan_summary(results: Results[RegionPlan], differences: Iterable[Difference]
     functions = sum(len(plan.to_update) for plan in plans)
     warnings = _list("Warnings", [warning for plan in plans for warning in plan.warnings])
     if all(plan.is_empty for plan in plans):
-        return _page("Lambda layers: nothing to do", ["AWS agrees with the manifest.", warnings])
+        return _page("Lambda layers: nothing to do", ["AWS matches the manifest.", warnings])
     sections = [
         _layers((plan.destination, change) for plan in plans for change in plan.layers),
         _packages(differences),
         _changes((plan, change) for plan in plans for change in plan.to_update),
-        _alarms("to put", [alarm.name for plan in plans for alarm in plan.alarms]),
+        _alarms("to create or update", [alarm.name for plan in plans for alarm in plan.alarms]),
         warnings,
     ]
     return _page(f"Lambda layers: {layers} to publish, {count(functions, 'function')} to update", sections)
 
 
 def status_summary(regions: Iterable[RegionStatus]) -> str:
-    """Return where AWS does not stand as the manifest asks."""
+    """Return where AWS differs from the manifest."""
     drift = [(str(region.destination), each) for region in regions for each in region.drift]
-    rows = [[f"`{each.subject}`", place, each.kind, each.has, each.wanted] for place, each in drift]
+    rows = [[f"`{each.subject}`", region, each.kind, each.has, each.wanted] for region, each in drift]
     if not rows:
-        return _page("Lambda layers: in agreement", ["AWS stands as the manifest asks."])
-    head = ["what", "region", "how", "has", "wanted"]
+        return _page("Lambda layers: up to date", ["AWS matches the manifest."])
+    head = ["subject", "region", "drift", "has", "expected"]
     return _page(f"Lambda layers: {len(rows)} drifted", [_table(head, rows)])
 
 
 def deployment_summary(deployment: Deployment, warnings: Sequence[Diagnostic] = ()) -> str:
-    """Return what was done, everywhere, what the new archives are made of, and what was warned of."""
+    """Return what was done everywhere, the contents of the new archives, and the warnings."""
     layers = sum(len(region.published) for region in deployment.regions)
     functions = sum(len(region.updated) for region in deployment.regions)
     sections = [
@@ -78,7 +79,7 @@ def deployment_summary(deployment: Deployment, warnings: Sequence[Diagnostic] = 
         ),
         _packages(deployment.differences),
         _outcomes((region, outcome) for region in deployment.regions for outcome in region.functions),
-        _alarms("put", [name for region in deployment.regions for name in region.alarms]),
+        _alarms("created or updated", [name for region in deployment.regions for name in region.alarms]),
         _list("Problems", deployment.problems),
         _list("Warnings", warnings),
         *(_contents(target, archive) for target, archive in deployment.archives.items()),
@@ -93,8 +94,8 @@ def _page(title: str, sections: Iterable[str]) -> str:
 def _layers(
     changes: Iterable[tuple[Destination, LayerChange]], archives: Mapping[Target, BuiltArchive] | None = None
 ) -> str:
-    """Return a row for each layer that changes, everywhere in the same way; the others are counted."""
-    places: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    """Return a row for each layer that changes, for all regions with the same change; count the others."""
+    regions: dict[tuple[str, ...], list[str]] = defaultdict(list)
     kept = set()
     for destination, change in changes:
         if change.action is LayerAction.KEEP:
@@ -106,8 +107,8 @@ def _layers(
             f"/versions/{change.version.version}" if change.version else ""
         )
         row = (f"`{change.layer.name}`", _versions(change), *sizes)
-        places[row].append(_place(destination, page if change.latest or change.version else ""))
-    rows = [[name, version, ", ".join(where), *sizes] for (name, version, *sizes), where in places.items()]
+        regions[row].append(_link(destination, page if change.latest or change.version else ""))
+    rows = [[name, version, ", ".join(where), *sizes] for (name, version, *sizes), where in regions.items()]
     table = _table(["layer", "version", "in", "zipped", "unzipped", "of the limit"], rows)
     return "\n\n".join(filter(None, [table, _kept(sorted(kept))]))
 
@@ -115,7 +116,7 @@ def _layers(
 def _kept(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     shown = ", ".join(f"`{name}`" for name in names[:_NAMED])
-    return f"{count(len(names), 'layer')} as before: {shown}{more}" if names else ""
+    return f"{count(len(names), 'layer')} unchanged: {shown}{more}" if names else ""
 
 
 def _versions(change: LayerChange) -> str:
@@ -140,7 +141,7 @@ def _alarms(done: str, names: Sequence[str]) -> str:
 
 
 def _packages(differences: Iterable[Difference]) -> str:
-    """Return a row for each package that changes, in all targets in the same way."""
+    """Return a row for each package that changes, for all targets with the same change."""
     targets: dict[tuple[str, str], list[str]] = defaultdict(list)
     growths: dict[tuple[str, str], list[int]] = defaultdict(list)
     for difference in differences:
@@ -157,40 +158,40 @@ def _packages(differences: Iterable[Difference]) -> str:
 
 
 def _changes(changes: Iterable[tuple[RegionPlan, FunctionChange]]) -> str:
-    places: dict[tuple[str, str], list[str]] = defaultdict(list)
+    regions: dict[tuple[str, str], list[str]] = defaultdict(list)
     for plan, change in changes:
         name = change.function.name
         row = (f"`{name}`", "<br>".join(_steps(plan, change)))
-        places[row].append(_place(plan.destination, f"functions/{name}"))
-    return _table(["function", "change", "in"], [[*row, ", ".join(where)] for row, where in places.items()])
+        regions[row].append(_link(plan.destination, f"functions/{name}"))
+    return _table(["function", "change", "in"], [[*row, ", ".join(where)] for row, where in regions.items()])
 
 
 def _steps(plan: RegionPlan, change: FunctionChange) -> Iterator[str]:
     """Yield what changes in a function: layers by name, from one version to another."""
     before, after = change.function.layers, change.layers_after(change.function.layers, plan.versions)
-    gone = {_layer(arn): arn for arn in before if arn not in after}
+    removed = {_layer(arn): arn for arn in before if arn not in after}
     for arn in after:
         if arn not in before:
-            old = gone.pop(_layer(arn), None)
-            came = f"{_version(old)} → **{_version(arn)}**" if old else f"**{_version(arn)}**"
-            yield f"`{_layer(arn)}` {came}"
-    yield from (f"`{_layer(arn)}` {_version(arn)} → none" for arn in gone.values())
+            old = removed.pop(_layer(arn), None)
+            versions = f"{_version(old)} → **{_version(arn)}**" if old else f"**{_version(arn)}**"
+            yield f"`{_layer(arn)}` {versions}"
+    yield from (f"`{_layer(arn)}` {_version(arn)} → none" for arn in removed.values())
     yield from (str(aspect) for aspect in change.aspects(plan.versions) if aspect is not Aspect.LAYERS)
 
 
 def _outcomes(outcomes: Iterable[tuple[RegionResult, Outcome]]) -> str:
-    places: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    regions: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for region, outcome in outcomes:
         state = f"{_MARKS[outcome.status]} {outcome.status}".strip()
         layers = "<br>".join(f"`{_layer(arn)}` {_version(arn)}" for arn in outcome.layers)
         row = (f"`{outcome.function}`", state, layers)
-        places[row].append(_place(region.destination, f"functions/{outcome.function}"))
-    rows = [[*row, ", ".join(where)] for row, where in places.items()]
+        regions[row].append(_link(region.destination, f"functions/{outcome.function}"))
+    rows = [[*row, ", ".join(where)] for row, where in regions.items()]
     return _table(["function", "state", "layers", "in"], rows)
 
 
-def _place(destination: Destination, page: str) -> str:
-    """Return a region, leading to a page of Lambda's console; other partitions have other consoles."""
+def _link(destination: Destination, page: str) -> str:
+    """Return a region, linked to a page of Lambda's console; other partitions have other consoles."""
     region = destination.region
     if not page or region.startswith(_OTHER_PARTITIONS):
         return str(destination)
@@ -199,7 +200,7 @@ def _place(destination: Destination, page: str) -> str:
 
 
 def _contents(target: Target, archive: BuiltArchive) -> str:
-    """Return a chart of an archive's packages by size, folded."""
+    """Return a folded chart of an archive's packages by size."""
     sizes = sorted(((package.size, package.name) for package in archive.packages), reverse=True)
     total = sum(size for size, _ in sizes)
     shown = [(name, size) for size, name in sizes[:_SLICES] if size > total * _THINNEST]
@@ -229,7 +230,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _more(number: int) -> Iterator[str]:
     if number > _ROWS:
-        yield f"\nand {number - _ROWS:,} more; the log of this step has them all"
+        yield f"\nand {number - _ROWS:,} more; see the log of this step"
 
 
 def _cell(text: str) -> str:
@@ -241,9 +242,9 @@ def _plain(text: str) -> str:
 
 
 def _layer(arn: str) -> str:
-    """Return the layer's name of a layer version's ARN, or of one that is to come."""
-    return arn.split(":")[-2]
+    """Return the name of a layer version's ARN, or of a version that is not published yet."""
+    return short_name(arn).partition(":")[0]
 
 
 def _version(arn: str) -> str:
-    return arn.rpartition(":")[2]
+    return short_name(arn).partition(":")[2]

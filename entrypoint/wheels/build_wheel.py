@@ -66,7 +66,7 @@ def _build(job: "dict[str, Any]") -> None:
     shutil.unpack_archive(job["sdist"], here / "source")
     (source,) = (path for path in (here / "source").iterdir() if path.is_dir())
     python = here / "environment" / "bin" / "python"
-    # Without pip: some images lack the files that `venv` installs it from.
+    # Without pip: some images do not have the files from which `venv` installs it.
     _run([sys.executable, "-I", "-m", "venv", "--without-pip", "environment"])
     os.environ["PATH"] = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
     installed = _install(python, job["requires"], "first")

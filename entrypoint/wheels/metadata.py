@@ -30,7 +30,7 @@ class Metadata:
     compile: Callable[[Sdist], Wheel]
 
     def __call__(self, name: str, version: str, *, location: Location) -> bytes:
-        """Return the METADATA of a version; problems get the place where it was asked for."""
+        """Return the METADATA of a version; problems get the location of the requirement."""
         files = self.index.files(name)
         wheels = sorted(
             (file for file in files if is_wheel_of(file.filename, version)),

@@ -51,27 +51,27 @@ def test_all_that_is_wrong_is_told_at_once():
     assert problems(
         command="plan", locked="maybe", set="STAGE\n2=3", target="web", lockd="true", other="x"
     ) == [
-        "there is no input 'lockd'; did you mean 'locked'?",
-        "there is no input 'other'; choose from command, manifest, set, target, artifacts, locked, cache, sarif",
-        "the input 'locked' is 'maybe'; write 'true' or 'false'",
-        "the input 'set' has 'STAGE', which is no NAME=VALUE; write it as STAGE=prod",
-        "the input 'set' has '2=3', which is no NAME=VALUE; write it as STAGE=prod",
-        "the command 'plan' does not read the input 'target'; leave it out; it is for lock, build",
+        "unknown input 'lockd'; did you mean 'locked'?",
+        "unknown input 'other'; choose from command, manifest, set, target, artifacts, locked, cache, sarif",
+        "the input 'locked' is 'maybe'; set it to 'true' or 'false'",
+        "the input 'set' has 'STAGE', which is not NAME=VALUE; write it as STAGE=prod",
+        "the input 'set' has '2=3', which is not NAME=VALUE; write it as STAGE=prod",
+        "the command 'plan' does not use the input 'target'; remove it; it is for lock, build",
     ]
 
 
 def test_a_command_that_is_not_there():
     (problem,) = problems(command="depoly", target="web")
-    assert problem == "there is no command 'depoly'; did you mean 'deploy'?"
+    assert problem == "unknown command 'depoly'; did you mean 'deploy'?"
     (problem,) = problems(command="x")
-    assert problem.startswith("there is no command 'x'; choose from ")
+    assert problem.startswith("unknown command 'x'; choose from ")
 
 
 def test_defaults_that_a_command_does_not_read_are_no_problem():
     assert line(command="schema") == ["schema"]
     (problem,) = problems(command="doctor", locked="true")
     assert problem == (
-        "the command 'doctor' does not read the input 'locked'; leave it out; "
+        "the command 'doctor' does not use the input 'locked'; leave it out; "
         "it is for audit, build, plan, status, report, deploy"
     )
 

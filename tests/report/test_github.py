@@ -61,7 +61,7 @@ def test_an_eleventh_annotation_would_be_dropped_so_the_tenth_counts_the_rest():
     lines = [*github.annotations("error", problems)]
     assert len(lines) == 10
     assert lines[0] == "::error file=a%2Cb.yml,line=3::wrong: 0; mend"
-    assert lines[-1] == "::error::and 3 more; the log of this step has them all"
+    assert lines[-1] == "::error::and 3 more; see the log of this step"
 
 
 @pytest.mark.parametrize(
