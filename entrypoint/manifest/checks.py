@@ -6,9 +6,9 @@ from pathlib import Path
 
 from entrypoint.errors import Diagnostic, Location
 from entrypoint.limits import LAYERS_PER_FUNCTION
+from entrypoint.manifest.function_schema import unqualified
 from entrypoint.manifest.layer_schema import is_requirements_file, lock_name, platforms_of
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
-from entrypoint.manifest.schema import unqualified
 from entrypoint.manifest.yaml_nodes import Table, Text
 
 NOTHING = Table({}, {}, Location(""))

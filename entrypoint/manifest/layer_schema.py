@@ -12,6 +12,7 @@ from entrypoint.manifest.record import Field, MapOf, Origin, Record, to_names, t
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 from entrypoint.manifest.yaml_nodes import Text
 
+LAYER_NAME = r"[a-zA-Z0-9_-]{1,100}"
 DEFAULT_NAME = "{layer}-{runtime}-{architecture}"
 PACKAGE_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 PRESETS = ("tests", "stubs", "docs")

@@ -54,7 +54,7 @@ def test_layers_of_others_and_those_that_cannot_be_read_stay_by_their_arns(init,
     text, read = init()
     assert read["functions"]["both"] == {"layers": [theirs, "web", "tools", stranger]}
     assert "page" not in read["functions"]
-    assert "# Not included: stranger:1" in text
+    assert "# Not included: cannot read the archive of stranger:1 in AWS" in text
 
 
 def test_an_existing_manifest_is_not_touched(project, capsys, aws):
