@@ -16,7 +16,7 @@ def test_the_demo_tells_its_story(tmp_path):
     first, again, raised = result.stdout.split("$ lambda-layers deploy --aws local")[1:]
     assert "to publish: 8 layers, to update: 3 functions" in first
     assert "published 8 layer versions, updated 3 functions" in first
-    assert "nothing to do: AWS agrees with the manifest" in again
+    assert "nothing to do: AWS matches the manifest" in again
     assert "to publish: 4 layers, to update: 2 functions" in raised
     assert "keep     security-python312-arm64  version 1" in raised
     assert "function keep     report" in raised
