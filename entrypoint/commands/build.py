@@ -8,8 +8,6 @@ from entrypoint.commands.command import Command, Result
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
 
-HELP = "Build and verify the archives."
-
 
 def run(context: "Context") -> Result:
     """Build the archives of all targets, or of those that are named."""
@@ -20,8 +18,6 @@ def run(context: "Context") -> Result:
 
 
 COMMAND = Command(
-    "build",
-    HELP,
     (
         options.TARGETS,
         *options.COMMON,
