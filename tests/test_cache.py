@@ -21,11 +21,13 @@ from entrypoint.cache import Cache, Entry, Made, machine_key
 from entrypoint.errors import Location
 from entrypoint.index.options import IndexOptions
 from entrypoint.layer.assemble import assemble
-from entrypoint.layer.bytecode import Bytecode, InstalledInterpreter
+from entrypoint.layer.bytecode import Bytecode
+from entrypoint.layer.interpreters import InstalledInterpreter
 from entrypoint.layer.strip import Strip
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
+from entrypoint.wheels.build_environment import BuildEnvironment, BuildResult
 from entrypoint.wheels.fetch import Sdist
-from entrypoint.wheels.source_builds import BuildEnvironment, BuildResult, Compiler
+from entrypoint.wheels.source_builds import Compiler
 
 COMMAND = Path(sys.executable).with_name("lambda-layers")
 PYTHON = InstalledInterpreter(version=sys.version_info[:2], executable=Path(sys.executable))

@@ -1,8 +1,6 @@
 """Opens the outside world for one run: package indexes, engines, builders, AWS real or embedded."""
 
 import os
-import platform
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -14,20 +12,18 @@ from typing import TYPE_CHECKING
 from entrypoint.aws.accounts import Accounts
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.package_index import PackageIndex
-from entrypoint.layer.bytecode import ImageInterpreter, Interpreter, find_interpreter
-from entrypoint.layer.runtime_image import runtime_image
-from entrypoint.layer.stage import Archives, FindInterpreter
+from entrypoint.layer.interpreters import Interpreters
+from entrypoint.layer.stage import Archives
 from entrypoint.lock.pip_compile import PipCompile
 from entrypoint.lock.resolve import Engine
 from entrypoint.lock.stage import Locks
 from entrypoint.lock.uv import UvCompile
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.project import Project
-from entrypoint.manifest.runtimes import Architecture, Platform, Runtime
 from entrypoint.pipeline import Pipeline
 from entrypoint.report.console import Console
-from entrypoint.wheels.builders import SystemBuilders
-from entrypoint.wheels.source_builds import Builders, Compiler
+from entrypoint.wheels.builders import Builders
+from entrypoint.wheels.source_builds import Compiler
 from entrypoint.wheels.stage import Wheels
 
 if TYPE_CHECKING:
@@ -69,7 +65,7 @@ def open_pipeline(
         found = stack.enter_context(_local_aws(project)) if local else Access()
         return replace(found, trace=console.say) if verbose else found
 
-    builders = stack.enter_context(closing(SystemBuilders(environment=environment, say=console.say)))
+    builders = stack.enter_context(closing(Builders(environment=environment, say=console.say)))
     wheels = Wheels(
         index=index,
         builds=Compiler(builders, cache=wheel_cache, say=console.say),
@@ -91,7 +87,7 @@ def open_pipeline(
         archives=Archives(
             project=project,
             cache=wheel_cache,
-            interpreter=_interpreters(builders, environment),
+            interpreters=Interpreters(builders, environment),
             builders=builders,
             progress=console,
         ),
@@ -130,28 +126,6 @@ def _local_aws(project: Project) -> Iterator["Access"]:
             secret_key=keys["AWS_SECRET_ACCESS_KEY"],
             region=keys["AWS_REGION"],
         )
-
-
-def _interpreters(builders: Builders, environment: Mapping[str, str]) -> FindInterpreter:
-    """Look for interpreters in this process, on PATH, and in images that are present already."""
-
-    @remember
-    def find(runtime: Runtime, *, required: bool) -> Interpreter | None:
-        own = [Path(sys.executable)] if runtime.python_version == sys.version_info[:2] else []
-        folders = (Path(folder) for folder in environment.get("PATH", "").split(os.pathsep))
-        on_path = [folder / str(runtime) for folder in folders if (folder / str(runtime)).is_file()]
-        if installed := find_interpreter(runtime, [*own, *on_path]):
-            return installed
-        # Bytecode is the same on every machine, and the engine's own architecture is the fastest.
-        machine = platform.machine().lower()
-        native = Architecture.ARM64 if machine in {"aarch64", "arm64"} else Architecture.X86_64
-        image = runtime_image(Platform(runtime, native))
-        if not (required or builders.identity(image)) or runtime.python_version is None:
-            return None
-        start = remember(lambda: builders.open(image, IndexOptions()))
-        return ImageInterpreter(version=runtime.python_version, start=start)
-
-    return find
 
 
 def _cache_home(environment: Mapping[str, str]) -> Path:
