@@ -17,7 +17,7 @@ import pytest
 from layers import inspected, laid_out, shared_object, unzipped
 from package_index import IndexServer, make_sdist, make_wheel, pip_environment, sha256
 
-from entrypoint.cache import Cache, Entry, Made, machine_key
+from entrypoint.cache import Cache, CacheEntry, Made, machine_key
 from entrypoint.errors import Location
 from entrypoint.index.options import IndexOptions
 from entrypoint.layer.assemble import assemble
@@ -79,7 +79,7 @@ class TestEntries:
     def test_facts_alone_need_no_file(self, folder):
         cache = Cache(folder)
         first = cache.get_or_make("kind", "key", lambda _: Made(facts=(1, ("a",))))
-        assert first == Entry(facts=[1, ["a"]])
+        assert first == CacheEntry(facts=[1, ["a"]])
         assert cache.get("kind", "key") == first
 
     @pytest.mark.parametrize(

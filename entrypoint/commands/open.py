@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import cache as remember
@@ -58,6 +58,40 @@ def open_pipeline(
     def index(options: IndexOptions) -> PackageIndex:
         return stack.enter_context(PackageIndex(options, environment=environment))
 
+    builders = stack.enter_context(closing(Builders(environment=environment, say=console.say)))
+    compiler = Compiler(builders, cache=wheel_cache, say=console.say)
+    wheels = Wheels(index=index, builds=compiler, cache=wheel_cache, progress=console)
+    locks = Locks(
+        project=project,
+        index=index,
+        engine=_engine(engine, environment),
+        describe=wheels.metadata,
+        progress=console,
+        locked=locked,
+    )
+    archives = Archives(
+        project=project,
+        cache=wheel_cache,
+        interpreters=Interpreters(builders, environment),
+        builders=builders,
+        progress=console,
+    )
+    access = _access(project, console, stack, local=local, verbose=verbose)
+    return Pipeline(
+        project=project,
+        console=console,
+        locks=locks,
+        wheels=wheels,
+        archives=archives,
+        accounts=stack.enter_context(Accounts(project.manifest, access)),
+    )
+
+
+def _access(
+    project: Project, console: Console, stack: ExitStack, *, local: bool, verbose: bool
+) -> Callable[[], "Access"]:
+    """Return what gives access to AWS, and starts the embedded one at its first use."""
+
     @remember
     def access() -> "Access":
         from entrypoint.aws.access import Access  # noqa: PLC0415 - hooks that lock have no boto3
@@ -65,34 +99,7 @@ def open_pipeline(
         found = stack.enter_context(_local_aws(project)) if local else Access()
         return replace(found, trace=console.say) if verbose else found
 
-    builders = stack.enter_context(closing(Builders(environment=environment, say=console.say)))
-    wheels = Wheels(
-        index=index,
-        builds=Compiler(builders, cache=wheel_cache, say=console.say),
-        cache=wheel_cache,
-        progress=console,
-    )
-    return Pipeline(
-        project=project,
-        console=console,
-        locks=Locks(
-            project=project,
-            index=index,
-            engine=_engine(engine, environment),
-            describe=wheels.metadata,
-            progress=console,
-            locked=locked,
-        ),
-        wheels=wheels,
-        archives=Archives(
-            project=project,
-            cache=wheel_cache,
-            interpreters=Interpreters(builders, environment),
-            builders=builders,
-            progress=console,
-        ),
-        accounts=stack.enter_context(Accounts(project.manifest, access)),
-    )
+    return access
 
 
 @contextmanager

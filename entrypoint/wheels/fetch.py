@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from entrypoint.cache import Cache, Entry, Store
+from entrypoint.cache import Cache, CacheEntry, Store
 from entrypoint.errors import Diagnostic, FetchError, Location
 from entrypoint.index.candidates import IndexFile, choose, choose_sdist, fit, preference, version_of
 from entrypoint.index.incompatible import no_compatible_file
@@ -219,7 +219,7 @@ class _Downloads:
 
     def _record_choice(self, pin: Pin, fetched: Wheel | Sdist) -> None:
         if pin.hashes and not self.exact:
-            self.cache.put(_CHOICES, self._choice_key(pin), Entry(facts=f"sha256:{fetched.sha256}"))
+            self.cache.put(_CHOICES, self._choice_key(pin), CacheEntry(facts=f"sha256:{fetched.sha256}"))
 
 
 def _store(filename: str) -> Store:
