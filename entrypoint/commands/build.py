@@ -14,7 +14,7 @@ def run(context: "Context") -> Result:
     from entrypoint.report.results import archive_outputs, archives_as_json  # noqa: PLC0415 - slow to import
 
     built = context.pipeline.build(context.targets(context.arguments.target))
-    return Result(data=archives_as_json(built), outputs=archive_outputs(built))
+    return Result(data={"archives": archives_as_json(built)}, outputs=archive_outputs(built))
 
 
 COMMAND = Command(
