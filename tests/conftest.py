@@ -7,7 +7,6 @@ import docker
 import pytest
 from docker.errors import DockerException
 
-
 # A suite that nohup or some CI runners start ignores SIGINT, and every process that it starts would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
