@@ -1,4 +1,4 @@
-"""The Resource Groups Tagging API, as far as it finds functions by their tags.
+"""The Resource Groups Tagging API: GetResources of functions, by tags.
 
 https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
 """
@@ -32,9 +32,9 @@ class TaggingApplication:
         """Answer one request."""
         call: Call = environ[CALL]
         given = json.loads(Request(environ).get_data() or b"{}")
-        return _json(self._found(call, given))(environ, start_response)
+        return _json(self._matching(call, given))(environ, start_response)
 
-    def _found(self, call: Call, given: dict[str, Any]) -> dict[str, Any]:
+    def _matching(self, call: Call, given: dict[str, Any]) -> dict[str, Any]:
         with self._cloud.lock:
             functions = sorted(self._cloud.region(call.scope).functions.items())
             every = [

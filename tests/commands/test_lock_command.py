@@ -196,7 +196,7 @@ class TestALockMadeAgain:
         said = project.lock("--upgrade-package", "tow")
         assert "warning: no lock has the package tow; --upgrade-package has no effect for it" in said
         said = project.lock("--upgrade-package", "two or three", code=4)
-        assert "error: --upgrade-package 'two or three' is no package; write NAME or NAME==VERSION" in said
+        assert "error: --upgrade-package 'two or three' is not a package; write NAME or NAME==VERSION" in said
         assert project.text() == before
 
     def test_changes_only_the_lines_of_a_requirement_that_is_added(self, project):
