@@ -43,9 +43,9 @@ class ArchiveStore:
             with atomic_write(self._folder / f"{_hex(sha256)}.zip") as file:
                 file.write(content)
 
-    def keep_only(self, wanted: Iterable[str]) -> None:
+    def keep_only(self, hashes: Iterable[str]) -> None:
         """Delete all archives but the given ones."""
-        names = {f"{_hex(sha256)}.zip" for sha256 in wanted}
+        names = {f"{_hex(sha256)}.zip" for sha256 in hashes}
         for path in self._folder.glob("*.zip") if self._folder else ():
             if path.name not in names:
                 path.unlink()

@@ -57,8 +57,8 @@ def publish_layer_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
 def get_layer_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
     """Return one version, with the hash and size of its content."""
     owner, name = layer_name(caller, given["LayerName"])
-    wanted = LayerVersionName(owner, name, given["VersionNumber"])
-    return _full(cloud, wanted, readable_version(cloud, caller, wanted))
+    named = LayerVersionName(owner, name, given["VersionNumber"])
+    return _full(cloud, named, readable_version(cloud, caller, named))
 
 
 def list_layer_versions(cloud: Cloud, caller: Scope, given: Json) -> Json:
@@ -111,22 +111,22 @@ def get_layer_version_policy(cloud: Cloud, caller: Scope, given: Json) -> Json:
     return {"Policy": _policy_text(version), "RevisionId": version.policy_revision}
 
 
-def readable_version(cloud: Cloud, caller: Scope, wanted: LayerVersionName) -> StoredLayerVersion:
+def readable_version(cloud: Cloud, caller: Scope, named: LayerVersionName) -> StoredLayerVersion:
     """Return the version; refuse it if it does not exist or the caller may not read it."""
-    if wanted.scope.region != caller.region:
+    if named.scope.region != caller.region:
         raise not_found("The resource you requested does not exist.")
-    version = find_version(cloud, wanted)
-    if wanted.scope.account != caller.account and (version is None or not _granted(version, caller.account)):
-        raise access_denied(account=caller.account, action=READ, arn=wanted.arn)
+    version = find_version(cloud, named)
+    if named.scope.account != caller.account and (version is None or not _granted(version, caller.account)):
+        raise access_denied(account=caller.account, action=READ, arn=named.arn)
     if version is None:
         raise not_found("The resource you requested does not exist.")
     return version
 
 
-def find_version(cloud: Cloud, wanted: LayerVersionName) -> StoredLayerVersion | None:
+def find_version(cloud: Cloud, named: LayerVersionName) -> StoredLayerVersion | None:
     """Return the version without checking permissions; None if it does not exist."""
-    layer = cloud.region(wanted.scope).layers.get(wanted.name)
-    return None if layer is None else layer.versions.get(wanted.version)
+    layer = cloud.region(named.scope).layers.get(named.name)
+    return None if layer is None else layer.versions.get(named.version)
 
 
 def _granted(version: StoredLayerVersion, account: str) -> bool:
@@ -170,11 +170,11 @@ def _own_version(
 ) -> tuple[StoredLayer, StoredLayerVersion, str]:
     owner, name = layer_name(caller, given["LayerName"])
     _only_owner(caller, owner, action, name)
-    wanted = LayerVersionName(owner, name, given["VersionNumber"])
-    version = find_version(cloud, wanted)
+    named = LayerVersionName(owner, name, given["VersionNumber"])
+    version = find_version(cloud, named)
     if version is None:
-        raise not_found(f"Layer version {wanted.arn} does not exist.")
-    return cloud.region(owner).layers[name], version, wanted.arn
+        raise not_found(f"Layer version {named.arn} does not exist.")
+    return cloud.region(owner).layers[name], version, named.arn
 
 
 def _only_owner(caller: Scope, owner: Scope, action: str, name: str) -> None:

@@ -94,7 +94,7 @@ class FunctionVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """An update under way: when it ends, what was there before, and how it will have gone."""
+    """An update in progress: its end, the previous version, and its outcome."""
 
     ends: float
     before: FunctionVersion

@@ -44,7 +44,7 @@ class TaggingApplication:
                 }
                 for name, function in functions
                 if function.tags
-                and all(_has(function.tags, wanted) for wanted in given.get("TagFilters", ()))
+                and all(_matches(function.tags, each) for each in given.get("TagFilters", ()))
             ]
         start = int(given.get("PaginationToken") or 0)
         rest = start + _PAGE
@@ -52,9 +52,9 @@ class TaggingApplication:
         return {"ResourceTagMappingList": every[start:rest], "PaginationToken": token}
 
 
-def _has(tags: dict[str, str], wanted: dict[str, Any]) -> bool:
-    values = wanted.get("Values", [])
-    return wanted["Key"] in tags and (not values or tags[wanted["Key"]] in values)
+def _matches(tags: dict[str, str], tag_filter: dict[str, Any]) -> bool:
+    values = tag_filter.get("Values", [])
+    return tag_filter["Key"] in tags and (not values or tags[tag_filter["Key"]] in values)
 
 
 def _json(answer: dict[str, Any]) -> Response:

@@ -70,7 +70,7 @@ class Engine(Protocol):
 
         Raises:
             UnresolvableError: there is no resolution.
-            Exception: whatever `ask` raises.
+            Exception: any error of `ask`.
         """
         ...
 

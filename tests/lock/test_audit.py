@@ -101,8 +101,8 @@ def test_several_pages_and_each_record_read_once(audit, osv):
     }
     code, said = audit()
     assert (code, said.count("error: ")) == (15, 5)
-    assert len([path for path in osv.asked if path.startswith("/v1/vulns/")]) == 5
-    assert osv.asked.count("/v1/querybatch") == 3
+    assert len([path for path in osv.requests if path.startswith("/v1/vulns/")]) == 5
+    assert osv.requests.count("/v1/querybatch") == 3
 
 
 def test_for_code_scanning(audit, tmp_path):
