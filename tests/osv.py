@@ -1,19 +1,19 @@
-"""OSV's API, as far as it is asked here: https://google.github.io/osv.dev/api/. A stand-in for the service."""
+"""A test server with the part of OSV's API that is used: https://google.github.io/osv.dev/api/."""
 
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PAGE = 2
-"""Results on a page, which the service decides."""
+"""Results on a page."""
 
 
 class OsvServer:
-    """Serves records by id, on this machine; `asked` are the paths that were asked for."""
+    """Serves records by id on loopback; `requests` are the paths of all requests."""
 
     def __init__(self, *records):
         self.records = {record["id"]: record for record in records}
-        self.asked = []
+        self.requests = []
         self.answer = None
 
     def __enter__(self):
@@ -21,12 +21,12 @@ class OsvServer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                server.asked.append(self.path)
+                server.requests.append(self.path)
                 record = server.records.get(self.path.removeprefix("/v1/vulns/"))
                 self._send(200 if record else 404, record or {"code": 5, "message": "Bug not found."})
 
             def do_POST(self):
-                server.asked.append(self.path)
+                server.requests.append(self.path)
                 text = self.rfile.read(int(self.headers["Content-Length"]))
                 results = [server.result(query) for query in json.loads(text)["queries"]]
                 self._send(200, {"results": results} if server.answer is None else server.answer)
@@ -52,7 +52,7 @@ class OsvServer:
         self._server.server_close()
 
     def result(self, query):
-        """Ids of a version's records, some on each page; {} where there is none."""
+        """Return the ids of a version's records, in pages; {} if there are none."""
         assert query["package"]["ecosystem"] == "PyPI"
         found = [
             {"id": record["id"], "modified": "2026-01-01T00:00:00Z"}
@@ -67,7 +67,7 @@ class OsvServer:
 
 
 def record(name, package, *versions, fixed=None, severity=None, aliases=(), summary="it leaks", **more):
-    """A record of OSV's schema."""
+    """Return a record of OSV's schema."""
     events = [{"introduced": "0"}, *([{"fixed": fixed}] if fixed else [])]
     return {
         "id": name,

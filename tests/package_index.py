@@ -1,4 +1,4 @@
-"""A package index of one's own: makes tiny real wheels, and serves them over HTTP, well or badly.
+"""A package index for tests: makes tiny real wheels, and serves them over HTTP, with or without faults.
 
 It speaks PEP 503 (HTML), PEP 691 (JSON) and PEP 658 (metadata beside the wheel), asks for a password
 when told to, and misbehaves on command: `fail`, `reset`, `stall`, `corrupt`, `list_without_hashes`.
@@ -39,7 +39,7 @@ def make_wheel(
     extras: tuple[str, ...] = (),
     metadata: tuple[str, ...] = (),
 ) -> Path:
-    """Write a wheel that pip and installer accept; by default it holds one module of the project's name."""
+    """Write a wheel that pip and installer accept; by default, it has one module with the project's name."""
     stem = f"{canonicalize_name(name).replace('-', '_')}-{version}"
     module = canonicalize_name(name).replace("-", "_")
     lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *metadata]
@@ -76,7 +76,7 @@ def make_sdist(
     dynamic: tuple[str, ...] = (),
     files: dict[str, str] | None = None,
 ) -> Path:
-    """Write a source archive; without files of its own, its build fails."""
+    """Write an sdist; without `files`, its build fails."""
     stem = f"{canonicalize_name(name).replace('-', '_')}-{version}"
     fields = [f"Metadata-Version: {metadata}", f"Name: {name}", f"Version: {version}"]
     fields += [f"Dynamic: {field}" for field in dynamic]
@@ -101,7 +101,7 @@ def make_sdist(
 
 
 def undescribed(name: str, version: str, **_: object) -> bytes:
-    """Stands where nothing may ask what a source needs."""
+    """Fail if the METADATA of an sdist is requested."""
     raise AssertionError(f"the metadata of {name} {version} was asked for")
 
 
@@ -110,7 +110,7 @@ def sha256(path: Path) -> str:
 
 
 def pip_environment(home: Path, **variables: str) -> dict[str, str]:
-    """What pip sees: this machine's own settings stay out of it."""
+    """Return an environment for pip without the settings of this machine."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
@@ -149,19 +149,19 @@ class IndexServer:
         return self.url.replace("//", f"//{credentials}@", 1)
 
     def fail(self, part: str, status: int, *, times: int = 1) -> None:
-        """Answer the next requests whose path holds `part` with a status."""
+        """Answer the next requests whose path contains `part` with a status."""
         self._failures += [(part, status)] * times
 
     def reset(self, part: str, *, times: int = 1) -> None:
-        """Break the connection half-way through the next answers whose path holds `part`."""
+        """Break the connection in the middle of the next responses whose path contains `part`."""
         self._resets += [part] * times
 
     def stall(self, part: str) -> None:
-        """Never finish an answer whose path holds `part`."""
+        """Never finish a response whose path contains `part`."""
         self._stalls.add(part)
 
     def corrupt(self, filename: str) -> None:
-        """Serve other bytes than those that are listed."""
+        """Serve different bytes than those that are listed."""
         self.corrupted.add(filename)
 
     def list_without_hashes(self) -> None:
@@ -171,7 +171,7 @@ class IndexServer:
         self.lists_nonsense = True
 
     def asked_for(self, part: str) -> int:
-        """How many requests had `part` in their path."""
+        """Return the number of requests whose path contains `part`."""
         return sum(part in path for path in self.requests)
 
     def __enter__(self) -> Self:
@@ -282,7 +282,7 @@ def _handler_of(server: IndexServer) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
 
         def log_message(self, *_: object) -> None:
-            """Keep the tests' output quiet."""
+            """Do not print requests."""
 
     return Handler
 

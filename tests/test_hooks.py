@@ -67,7 +67,7 @@ def test_every_problem_of_every_manifest(repository, monkeypatch, capsys):
     assert check(repository, monkeypatch, capsys) == (
         1,
         [
-            f"{LOCK}: this lock is out of step with web.in; run: lambda-layers lock",
+            f"{LOCK}: this lock is out of sync with web.in; run: lambda-layers lock",
             f"{service}:1:1: missing key 'layers'; add 'layers:' (Layers by name)",
             f"{service}:1:10: expected 1, found '2'; write 1",
         ],

@@ -1,4 +1,4 @@
-"""Every message that the program can print says what to do."""
+"""Every message of the program has a hint."""
 
 import ast
 from pathlib import Path
@@ -8,14 +8,14 @@ import entrypoint
 PACKAGE = Path(entrypoint.__file__).parent
 HINT = 1
 KINDS = {"Diagnostic": HINT, "error": HINT, "warning": HINT}
-"""What tells people of problems, and which of its arguments is the hint."""
+"""The calls that make a message, and the index of their hint argument."""
 
 
-def tellings():
-    """Each call that makes a message: where it stands, and the expression of its hint."""
+def messages():
+    """Yield each call that makes a message: its location, and the expression of its hint."""
     for path in sorted(PACKAGE.rglob("*.py")):
         if "local_aws" in path.parts:
-            continue  # it speaks AWS's words
+            continue  # its messages are those of AWS
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and (position := hint_of(node.func)) is not None:
                 yield f"{path.name}:{node.lineno}", node.args[position] if position < len(node.args) else None
@@ -31,9 +31,9 @@ def hint_of(function):
 
 
 def test_each_has_a_hint():
-    told = dict(tellings())
-    assert len(told) > 150
-    without = [where for where, hint in told.items() if hint is None or is_empty(hint)]
+    found = dict(messages())
+    assert len(found) > 150
+    without = [where for where, hint in found.items() if hint is None or is_empty(hint)]
     assert without == []
 
 

@@ -124,7 +124,7 @@ def test_a_change_of_the_inputs_is_locked_and_then_committed(committed):
     code, said = committed.commit("web.in")
     assert code == 1
     assert "locks updated" in said
-    assert "this lock is out of step" not in said  # by the time it was checked, it was not
+    assert "this lock is out of sync" not in said  # by the time it was checked, it was not
     assert committed.pins() == ["attrs==1.0", "six==1.0"]
     assert committed.commit(LOCK)[0] == 0
 
@@ -182,7 +182,7 @@ def test_several_manifests(committed):
     committed.git("add", "-A")
     code, said = run((*PRE_COMMIT, "run", "lambda-layers-check"), committed.folder, committed.environment)
     assert code == 1
-    assert "services/mail/mail-python3.13-x86_64.txt: this lock is out of step" in said
+    assert "services/mail/mail-python3.13-x86_64.txt: this lock is out of sync" in said
 
 
 def test_a_push_of_what_has_no_wheel(committed):

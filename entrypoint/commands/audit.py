@@ -31,8 +31,8 @@ def run(context: "Context") -> Result:
             same[pin.name, pin.version].append(pin)
     advisories = Osv(settings.url, environment=context.environment).advisories(tuple(same))
     found = tuple(vulnerable({pins[0]: pins for pins in same.values()}, advisories, settings))
-    context.console.warn(problem for advisory, problem in found if not advisory.counts(settings))
-    error = failed(AuditError, [problem for advisory, problem in found if advisory.counts(settings)])
+    context.console.warn(problem for advisory, problem in found if not advisory.meets_threshold(settings))
+    error = failed(AuditError, [problem for advisory, problem in found if advisory.meets_threshold(settings)])
     text = f"{len(same)} package versions checked, no known vulnerability at or above the threshold"
     return Result(
         text="" if error or context.arguments.quiet else text,

@@ -1,9 +1,10 @@
-"""The global options of requirements files: words -> IndexOptions."""
+"""The global options of requirements files: lines -> options -> IndexOptions."""
 
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from entrypoint.errors import Diagnostic, Location
 
@@ -68,47 +69,74 @@ class IndexOptions(NamedTuple):
         return not self.wants_source(name) and (name in refused or ":all:" in refused)
 
 
-class OptionsReader:
-    """Collects options over many lines; of options with a single value, the last one applies, as in pip."""
+class Option(NamedTuple):
+    """A global option, with its long name; `value` is empty for a switch."""
 
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.values: dict[str, list[str]] = {}
+    name: str
+    value: str = ""
 
-    def read(
-        self, words: list[str], *, location: Location, folder: Path, problems: list[Diagnostic]
-    ) -> Iterator[tuple[str, str]]:
-        """Read the words of a line; yield each file that it includes, as (option, path)."""
-        remaining = iter(words)
-        for word in remaining:
-            option, value = _option_and_value(word)
-            if option in _WITH_VALUE:
-                value = value or next(remaining, "")
-            if problem := _problem_with(option, value, location):
-                problems.append(problem)
-                return
-            if option in INCLUDES:
-                yield option, value
-            elif option not in _WITHOUT_EFFECT:
-                self.lines.append(without_credentials(f"{option} {value}".strip()))
-                self.values.setdefault(option, []).append(_from_folder(option, value, folder))
+    @property
+    def is_index_option(self) -> bool:
+        """Whether the option is one of `IndexOptions`."""
+        return self.name not in INCLUDES and self.name not in _WITHOUT_EFFECT
 
-    def result(self) -> IndexOptions:
-        """Return the collected options."""
-        return IndexOptions(
-            index_url=next(reversed(self.values.get("--index-url", [])), None),
-            extra_index_urls=self._all("--extra-index-url"),
-            find_links=self._all("--find-links"),
-            trusted_hosts=self._all("--trusted-host"),
-            no_index="--no-index" in self.values,
-            pre="--pre" in self.values,
-            prefer_binary="--prefer-binary" in self.values,
-            no_binary=self._all("--no-binary"),
-            only_binary=self._all("--only-binary"),
-        )
+    def relative_to(self, folder: Path) -> Self:
+        """Make a find-links folder absolute; it is relative to the file that contains the option."""
+        is_relative = self.name == "--find-links" and "://" not in self.value
+        if not is_relative or self.value.startswith("${"):
+            return self
+        return self._replace(value=str((folder / self.value).absolute()))
 
-    def _all(self, option: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self.values.get(option, ())))
+    def __str__(self) -> str:
+        """Write the option as in a file, without credentials."""
+        return without_credentials(f"{self.name} {self.value}".strip())
+
+
+class OptionLine(NamedTuple):
+    """The options of one line, up to the first that is invalid."""
+
+    options: tuple[Option, ...]
+    problem: Diagnostic | None = None
+
+
+def parse_options(text: str, location: Location) -> OptionLine:
+    """Parse a line of a requirements file that starts with an option."""
+    try:
+        words = iter(shlex.split(text))
+    except ValueError as error:
+        message = f"cannot parse `{without_credentials(text)}`: {error}"
+        return OptionLine((), Diagnostic(message, "close the quote", location))
+    options: list[Option] = []
+    for word in words:
+        name, value = _option_and_value(word)
+        if name in _WITH_VALUE:
+            value = value or next(words, "")
+        if problem := _problem_with(name, value, location):
+            return OptionLine(tuple(options), problem)
+        options.append(Option(name, value))
+    return OptionLine(tuple(options))
+
+
+def index_options(options: Iterable[Option]) -> IndexOptions:
+    """Combine the options of many lines; the last value of a single-valued option applies, as in pip."""
+    values: dict[str, list[str]] = {}
+    for option in options:
+        values.setdefault(option.name, []).append(option.value)
+
+    def every(name: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(values.get(name, ())))
+
+    return IndexOptions(
+        index_url=next(reversed(values.get("--index-url", [])), None),
+        extra_index_urls=every("--extra-index-url"),
+        find_links=every("--find-links"),
+        trusted_hosts=every("--trusted-host"),
+        no_index="--no-index" in values,
+        pre="--pre" in values,
+        prefer_binary="--prefer-binary" in values,
+        no_binary=every("--no-binary"),
+        only_binary=every("--only-binary"),
+    )
 
 
 def without_credentials(text: str) -> str:
@@ -154,9 +182,3 @@ def _problem_with(option: str, value: str, location: Location) -> Diagnostic | N
             return Diagnostic(f"option `{option}` requires a value", "add the value", location)
         return Diagnostic(f"option `{option}` does not accept a value", "remove the value", location)
     return None
-
-
-def _from_folder(option: str, value: str, folder: Path) -> str:
-    """Make a find-links folder absolute; it is relative to the file that contains the option."""
-    is_relative = option == "--find-links" and "://" not in value and not value.startswith("${")
-    return str((folder / value).absolute()) if is_relative else value

@@ -1,4 +1,4 @@
-"""An AWS in this process: strict about Lambda, moto for the rest, on loopback only.
+"""An AWS in this process, on loopback only: a strict Lambda, and moto for the other services.
 
-`from entrypoint.local_aws.server import LocalAws` starts one; importing this package alone loads nothing.
+Start it with `entrypoint.local_aws.server.LocalAws`; importing this package alone loads nothing.
 """

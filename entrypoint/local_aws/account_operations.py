@@ -1,4 +1,4 @@
-"""Lambda's operations on concurrency, tags and the account, in the same form as those on functions."""
+"""Lambda's operations on concurrency, event sources and the account. Same form as those on functions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from entrypoint.local_aws.state import Cloud, ProvisionedConcurrency, StoredFunc
 
 Json = dict[str, Any]
 
-CONCURRENCY = 1_000  # an account's default in a region
+CONCURRENCY = 1_000  # the default for an account in a region
 UNRESERVED_MINIMUM = 100  # docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 CODE_STORAGE = 80_530_636_800  # the service model's own example of GetAccountSettings
 
 
 def get_account_settings(cloud: Cloud, caller: Scope, _given: Json) -> Json:
-    """Limits and what is used of them."""
+    """Return the limits and their usage."""
     region = cloud.region(caller)
     return {
         "AccountLimit": {
@@ -44,48 +44,43 @@ def _stored(region: StoredRegion) -> int:
 
 
 def put_function_concurrency(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """Reserve; 0 switches the function off."""
+    """Reserve concurrency; 0 stops all invocations."""
     function = rules.find_unqualified(cloud, caller, given)
-    asked: int = given["ReservedConcurrentExecutions"]
+    requested: int = given["ReservedConcurrentExecutions"]
     others = _reserved(cloud.region(caller)) - (function.reserved or 0)
-    if CONCURRENCY - others - asked < UNRESERVED_MINIMUM:
+    if CONCURRENCY - others - requested < UNRESERVED_MINIMUM:
         raise invalid_parameter(
             "Specified ReservedConcurrentExecutions for function decreases account's "
             f"UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MINIMUM}]."
         )
-    function.reserved = asked
-    return {"ReservedConcurrentExecutions": asked}
+    function.reserved = requested
+    return {"ReservedConcurrentExecutions": requested}
 
 
 def get_function_concurrency(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """The reservation; nothing when there is none."""
+    """Return the reserved concurrency; an empty answer if there is none."""
     reserved = rules.find_unqualified(cloud, caller, given).reserved
     return {} if reserved is None else {"ReservedConcurrentExecutions": reserved}
 
 
-def delete_function_concurrency(cloud: Cloud, caller: Scope, given: Json) -> None:
-    """Give the reservation back."""
-    rules.find_unqualified(cloud, caller, given).reserved = None
-
-
 def put_provisioned_concurrency_config(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """Ask for ready environments on a version or alias; they are there after `update_seconds`."""
+    """Request provisioned concurrency for a version or alias; it is READY after `update_seconds`."""
     function, qualifier = _version_or_alias(cloud, caller, given)
-    asked: int = given["ProvisionedConcurrentExecutions"]
-    if function.reserved is not None and asked > function.reserved:
+    requested: int = given["ProvisionedConcurrentExecutions"]
+    if function.reserved is not None and requested > function.reserved:
         raise invalid_parameter(
             "Requested Provisioned Concurrency should not be greater than the "
             "reservedConcurrentExecution for function"
         )
     config = ProvisionedConcurrency(
-        requested=asked, ready_from=cloud.clock() + cloud.update_seconds, last_modified=cloud.now()
+        requested=requested, ready_from=cloud.clock() + cloud.update_seconds, last_modified=cloud.now()
     )
     function.provisioned[qualifier] = config
     return {**_progress(config, ready=False), "LastModified": config.last_modified}
 
 
 def get_provisioned_concurrency_config(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """How far it is."""
+    """Return the status of the provisioned concurrency."""
     function, qualifier = _version_or_alias(cloud, caller, given)
     config = function.provisioned.get(qualifier)
     if config is None:
@@ -98,18 +93,12 @@ def get_provisioned_concurrency_config(cloud: Cloud, caller: Scope, given: Json)
     return {**_progress(config, ready=ready), "LastModified": config.last_modified}
 
 
-def delete_provisioned_concurrency_config(cloud: Cloud, caller: Scope, given: Json) -> None:
-    """Give the environments back."""
-    function, qualifier = _version_or_alias(cloud, caller, given)
-    function.provisioned.pop(qualifier, None)
-
-
 def _progress(config: ProvisionedConcurrency, *, ready: bool) -> Json:
-    there = config.requested if ready else 0
+    available = config.requested if ready else 0
     return {
         "RequestedProvisionedConcurrentExecutions": config.requested,
-        "AvailableProvisionedConcurrentExecutions": there,
-        "AllocatedProvisionedConcurrentExecutions": there,
+        "AvailableProvisionedConcurrentExecutions": available,
+        "AllocatedProvisionedConcurrentExecutions": available,
         "Status": "READY" if ready else "IN_PROGRESS",
     }
 
@@ -125,36 +114,13 @@ def _version_or_alias(cloud: Cloud, caller: Scope, given: Json) -> tuple[StoredF
 
 
 def list_event_source_mappings(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """What feeds functions: of one, or of all."""
-    asked = rules.find_unqualified(cloud, caller, given) if "FunctionName" in given else None
+    """List the event sources of one function, or of all."""
+    only = rules.find_unqualified(cloud, caller, given) if "FunctionName" in given else None
     items = [
         {"FunctionArn": caller.arn("function", function.name), "EventSourceArn": source, "State": "Enabled"}
         for function in cloud.region(caller).functions.values()
         for source in function.sources
-        if asked is None or asked is function
+        if only is None or only is function
     ]
     shown, rest = page(items, given)
     return {"EventSourceMappings": shown, **rest}
-
-
-def list_tags(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """A function's tags."""
-    return {"Tags": _tagged(cloud, caller, given).tags}
-
-
-def tag_resource(cloud: Cloud, caller: Scope, given: Json) -> None:
-    """Add or change tags; refused while the function is busy."""
-    function = _tagged(cloud, caller, given)
-    rules.refuse_when_busy(cloud, caller, function)
-    function.tags |= given["Tags"]
-
-
-def untag_resource(cloud: Cloud, caller: Scope, given: Json) -> None:
-    """Take tags away; those that are not there do not matter."""
-    function = _tagged(cloud, caller, given)
-    for key in given["TagKeys"]:
-        function.tags.pop(key, None)
-
-
-def _tagged(cloud: Cloud, caller: Scope, given: Json) -> StoredFunction:
-    return rules.find_unqualified(cloud, caller, {"FunctionName": given["Resource"]})

@@ -1,8 +1,8 @@
-"""Lambda's REST API as botocore's own service model describes it: routes, inputs, limits, statuses.
+"""Lambda's REST API as described by botocore's service model: routes, inputs, limits, statuses.
 
-Routing and the checking of inputs are derived from the model that boto3 itself uses, so that neither can
-drift from it. What the model does not know (five layers at most, one function update at a time, ...) is
-the business of the operations. botocore is loaded when the first `LambdaModel` is made.
+Routes and input validation are derived from the model that boto3 uses, so that they always match it. The
+operations check what the model does not have (at most five layers, one function update at a time, ...).
+botocore is loaded when the first `LambdaModel` is created.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from entrypoint.local_aws.input_limits import refuse_out_of_limits
 from entrypoint.local_aws.refusals import invalid_parameter, not_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from botocore.model import OperationModel, Shape
     from werkzeug.routing import Map
@@ -34,33 +34,32 @@ class HttpRequest:
 
     path: Mapping[str, str]
     query: Mapping[str, str]
-    query_lists: Callable[[str], list[str]]
     headers: Mapping[str, str]
     content: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An operation at a method and path; some share these and differ by a fixed query."""
+    """An operation at a method and path; operations that share both have different fixed queries."""
 
     operation: str
     fixed_query: str
 
-    def fits(self, query: Mapping[str, str]) -> bool:
-        """Whether the request's query has what the route demands."""
+    def matches(self, query: Mapping[str, str]) -> bool:
+        """Whether the request's query includes the fixed query."""
         return all(query.get(key) == value for key, value in parse_qsl(self.fixed_query))
 
 
 def _placeholder(found: re.Match[str]) -> str:
-    # A tagged resource is a whole ARN, and ARNs may hold slashes.
+    # A resource is a whole ARN, which may contain slashes.
     return f"<path:{found[1]}>" if found[1] == "Resource" else f"<{found[1]}>"
 
 
 class LambdaModel:
-    """The service model: which operation a request is for, and what its input says."""
+    """The service model: the operation of a request, and its input."""
 
     def __init__(self) -> None:
-        # Slow, and not needed to import this package; without a session, so that no AWS profile is read.
+        # Imported here because it is slow. No session, so that no AWS profile is read.
         from botocore.loaders import create_loader  # noqa: PLC0415
         from botocore.model import ServiceModel  # noqa: PLC0415
 
@@ -87,34 +86,36 @@ class LambdaModel:
         )
 
     def match(self, method: str, path: str, query: Mapping[str, str]) -> tuple[str, Mapping[str, str]] | None:
-        """The operation that a request is for, with the values out of its path; None when there is none."""
+        """Return the operation of a request and the values in its path; None if no operation matches."""
         from werkzeug.exceptions import HTTPException  # noqa: PLC0415 - as above
 
         try:
             routes, values = self._map.bind("lambda").match(path, method)
         except HTTPException:
             return None
-        fitting = [route for route in routes if route.fits(query)]
-        # "?find=LayerVersion" says more than no query at all.
-        return (max(fitting, key=lambda route: len(route.fixed_query)).operation, values) if fitting else None
+        matching = [route for route in routes if route.matches(query)]
+        # "?find=LayerVersion" is more specific than no query.
+        return (
+            (max(matching, key=lambda route: len(route.fixed_query)).operation, values) if matching else None
+        )
 
     def operation(self, name: str) -> OperationModel:
-        """The model of one operation."""
+        """Return the model of an operation."""
         return self._service.operation_model(name)
 
     def success_status(self, name: str) -> int:
-        """The HTTP status of the operation's good answer."""
+        """Return the HTTP status of a successful response."""
         return int(self.operation(name).http["responseCode"])
 
     def message_member(self, code: str) -> str:
-        """Whether an error's text travels as `message` or as `Message`; Lambda has both."""
+        """Return the name of an error's text, `message` or `Message`; Lambda uses both."""
         if code in self._service.shape_names:
             members = getattr(self._service.shape_for(code), "members", {})
             return "Message" if "Message" in members else "message"
         return "message"
 
     def read_input(self, name: str, request: HttpRequest) -> Json:
-        """The operation's input as its parameters, checked against the model's limits."""
+        """Return the input of an operation as parameters, validated against the model's limits."""
         shape = self.operation(name).input_shape
         if shape is None:
             return {}
@@ -131,7 +132,7 @@ class LambdaModel:
 
 @cache
 def lambda_model() -> LambdaModel:
-    """The one model of this process: reading it takes a tenth of a second."""
+    """Return the model, read once per process: reading it takes a tenth of a second."""
     return LambdaModel()
 
 
@@ -141,7 +142,7 @@ def _json(content: bytes) -> Json:
     except ValueError as error:
         raise not_json(error) from error
     if not isinstance(body, dict):
-        raise not_json("it is no object")
+        raise not_json("not an object")
     return body
 
 
@@ -150,8 +151,6 @@ def _read_member(member: str, shape: Shape, request: HttpRequest, body: Json) ->
     match shape.serialization.get("location"):
         case "uri":
             return request.path.get(name)
-        case "querystring" if shape.type_name == "list":
-            return request.query_lists(name)
         case "querystring":
             return request.query.get(name)
         case "header":
@@ -161,7 +160,7 @@ def _read_member(member: str, shape: Shape, request: HttpRequest, body: Json) ->
 
 
 def _decoded(shape: Shape, value: Any) -> Any:  # noqa: ANN401 - JSON has no narrower type
-    """Numbers out of paths and queries, bytes out of base64; everything else as it came."""
+    """Convert numbers in paths and queries, and base64; return everything else unchanged."""
     match shape.type_name:
         case "integer" | "long" if isinstance(value, str):
             return int(value) if value.lstrip("-").isdigit() else value

@@ -1,4 +1,4 @@
-"""Lambda over HTTP: a WSGI application between the service model's routes and the operations."""
+"""Lambda over HTTP: a WSGI application that routes requests to the operations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-# The newer of two caps that people report; a direct upload of 50 MiB fits in it as base64.
+# The newer of two limits that users report; a direct upload of 50 MiB fits in it as base64.
 # https://github.com/minorun365/bedrock-book/issues/42
 BODY_LIMIT = 70_167_211
 
@@ -34,14 +34,14 @@ _log = logging.getLogger(__name__)
 
 
 class LambdaApplication:
-    """Lambda's REST API in front of a `Cloud`."""
+    """Lambda's REST API for a `Cloud`."""
 
     def __init__(self, cloud: Cloud, model: LambdaModel) -> None:
         self._cloud = cloud
         self._model = model
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request; whatever goes wrong becomes an answer too."""
+        """Answer one request; every error becomes a response."""
         call: Call = environ[CALL]
         try:
             response = self._answer(call, Request(environ))
@@ -49,7 +49,7 @@ class LambdaApplication:
             response = self._refuse(refusal)
         except HTTPException as error:
             response = self._refuse(Refusal(error.code or 400, "InvalidRequestContentException", str(error)))
-        except Exception as error:  # noqa: BLE001 - a mistake of ours: say so, as AWS would
+        except Exception as error:  # noqa: BLE001 - a bug here is a ServiceException, as in AWS
             _log.exception("the embedded Lambda failed on %s", call.operation)
             response = self._refuse(Refusal(500, "ServiceException", repr(error)))
         response.headers["x-amzn-RequestId"] = str(uuid.uuid4())
@@ -64,18 +64,20 @@ class LambdaApplication:
             return self._invoke(call, self._model.read_input(name, _parts(request, path_values, name)))
         operation = OPERATIONS.get(name)
         if operation is None:
-            raise Refusal(501, "NotImplementedException", f"The embedded AWS does not know Lambda's {name}")
+            raise Refusal(
+                501, "NotImplementedException", f"The embedded AWS does not support Lambda's {name}"
+            )
         given = self._model.read_input(name, _parts(request, path_values, name))
         with self._cloud.lock:
             answer = operation(self._cloud, call.scope, given)
-            # Written under the lock: an answer may share lists with the state.
+            # Serialized under the lock: an answer may share lists with the state.
             text = "" if answer is None else json.dumps(answer)
         return _response(self._model.success_status(name), text)
 
     def _invoke(self, call: Call, given: Json) -> Response:
         with self._cloud.lock:
             invocation = invocations.begin(self._cloud, call.scope, given)
-        # A handler may take its time: not under the lock.
+        # Not under the lock: a handler may be slow.
         outcome = invocations.run(self._cloud, invocation)
         response = Response(outcome.payload, status=outcome.status, content_type="application/json")
         response.headers["X-Amz-Executed-Version"] = invocation.version
@@ -96,7 +98,6 @@ def _parts(request: Request, path: Mapping[str, str], operation: str) -> HttpReq
     return HttpRequest(
         path=path,
         query=request.args,
-        query_lists=request.args.getlist,
         headers=dict(request.headers),
         content=request.get_data(),
     )
@@ -108,14 +109,14 @@ def _response(status: int, text: str) -> Response:
     return Response(text, status=status, content_type="application/json")
 
 
-class FrontDoor:
-    """The calls to Lambda, and about its tags, to our own services; every other service's to moto."""
+class ServiceRouter:
+    """Routes each call to the service that it is signed for: one of our own, or moto."""
 
-    def __init__(self, ours: Mapping[str, WSGIApplication], others: WSGIApplication) -> None:
-        self._ours = ours
+    def __init__(self, own: Mapping[str, WSGIApplication], others: WSGIApplication) -> None:
+        self._own = own
         self._others = others
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Hand the request to the service it is signed for."""
+        """Pass the request to the service that it is signed for."""
         call: Call = environ[CALL]
-        return self._ours.get(call.service, self._others)(environ, start_response)
+        return self._own.get(call.service, self._others)(environ, start_response)

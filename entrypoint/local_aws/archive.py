@@ -1,4 +1,4 @@
-"""What Lambda looks at in an uploaded zip: is it one, how large is it unpacked, what is its hash."""
+"""Lambda's checks of an uploaded zip: its validity, unzipped size and hash."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from entrypoint.local_aws.refusals import invalid_parameter, too_large
 ZIPPED_LIMIT = 52_428_800  # direct upload; docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 UNZIPPED_LIMIT = 262_144_000  # the same page; for one archive, and for a function with all its layers
 
-# (scope, bucket, key, object version) -> bytes; raises LookupError with what is missing.
+# (scope, bucket, key, object version) -> bytes; raises LookupError(code, message) if it is missing.
 ReadObject = Callable[[Scope, str, str, str | None], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerArchive:
-    """What is kept of an uploaded zip."""
+    """The stored properties of an uploaded zip; `sha256` is base64, sizes are bytes."""
 
     sha256: str
     size: int
@@ -31,7 +31,7 @@ class LayerArchive:
 
     @classmethod
     def of(cls, content: bytes) -> LayerArchive:
-        """Look into the zip as Lambda does by unpacking it; refuse what it could not unpack."""
+        """Check the zip; raise the refusal of Lambda if it cannot be unpacked."""
         return cls(
             sha256=base64.b64encode(hashlib.sha256(content).digest()).decode(),
             size=len(content),
@@ -40,7 +40,7 @@ class LayerArchive:
 
     @classmethod
     def declared(cls, *, name: str, size: int, unzipped_size: int) -> LayerArchive:
-        """An archive that was never uploaded: of a function or layer that a test says exists."""
+        """Return the archive of a declared function or layer, which is never uploaded."""
         digest = hashlib.sha256(f"{name} {size} {unzipped_size}".encode()).digest()
         return cls(sha256=base64.b64encode(digest).decode(), size=size, unzipped_size=unzipped_size)
 
@@ -66,7 +66,7 @@ def _unzipped_size(content: bytes) -> int:
 
 
 def uploaded(scope: Scope, content: dict[str, Any], read_object: ReadObject, operation: str) -> bytes:
-    """The zip that `ZipFile`, or `S3Bucket` with `S3Key`, of a request stands for."""
+    """Return the zip of a request: `ZipFile`, or the object at `S3Bucket` and `S3Key`."""
     if "ZipFile" in content:
         if len(content["ZipFile"]) > ZIPPED_LIMIT:
             raise too_large(ZIPPED_LIMIT, operation)

@@ -1,7 +1,7 @@
-"""The bytes of published layers, by their hash: what the `Location` of a layer version leads to.
+"""The archives of published layers, by hash: the target of a layer version's `Location`.
 
-Lambda's own is a presigned URL of S3. Here it is an address of this server that names the hash, which
-is as hard to guess. S3 answers Range requests, and so does this.
+In AWS this is a presigned URL of S3. Here it is a URL of this server with the hash, which is as hard to
+guess. Like S3, it supports Range requests.
 """
 
 from __future__ import annotations
@@ -23,47 +23,47 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-PATH = "/_layer_archives/"  # no bucket can have this name
+PATH = "/_layer_archives/"  # not a valid bucket name
 _LAST = re.compile(r"bytes=-(\d+)")
 _NAME = re.compile(rf"{PATH}([0-9a-f]{{64}})")
 
 
 class ArchiveStore:
-    """Archives in a folder, so that they outlive the process, or in memory where none is given."""
+    """Archives in a folder, where they outlive the process, or in memory if none is given."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        self._held: dict[str, bytes] = {}
+        self._archives: dict[str, bytes] = {}
 
     def keep(self, sha256: str, content: bytes) -> None:
-        """Keep an archive under its hash, which is in base64 as Lambda writes it."""
+        """Store an archive under its hash, base64 as in Lambda's API."""
         if self._folder is None:
-            self._held[_hex(sha256)] = content
+            self._archives[_hex(sha256)] = content
         else:
             with atomic_write(self._folder / f"{_hex(sha256)}.zip") as file:
                 file.write(content)
 
-    def keep_only(self, wanted: Iterable[str]) -> None:
-        """Forget the archives of versions that were deleted."""
-        names = {f"{_hex(sha256)}.zip" for sha256 in wanted}
+    def keep_only(self, hashes: Iterable[str]) -> None:
+        """Delete all archives but the given ones."""
+        names = {f"{_hex(sha256)}.zip" for sha256 in hashes}
         for path in self._folder.glob("*.zip") if self._folder else ():
             if path.name not in names:
                 path.unlink()
 
     @staticmethod
     def path_of(sha256: str) -> str:
-        """Return where an archive is served."""
+        """Return the URL path of an archive."""
         return PATH + _hex(sha256)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve an archive, or the part of it that the request asks for."""
+        """Serve an archive, or the requested range of it."""
         named = _NAME.fullmatch(environ["PATH_INFO"])
         source = self._source(named[1]) if named else None
         if source is None:
             answer: WSGIApplication = Response("<Code>NoSuchKey</Code>", 404, content_type="application/xml")
             return answer(environ, start_response)
         last = _LAST.fullmatch(environ.get("HTTP_RANGE", ""))
-        if last and int(last[1]) > _size(source):  # all of it, by RFC 9110 14.1.2; werkzeug refuses
+        if last and int(last[1]) > _size(source):  # the whole archive, by RFC 9110 14.1.2; werkzeug refuses
             environ["HTTP_RANGE"] = "bytes=0-"
         try:
             answer = send_file(source, environ, mimetype="application/zip", conditional=True)
@@ -73,7 +73,7 @@ class ArchiveStore:
 
     def _source(self, name: str) -> Path | io.BytesIO | None:
         if self._folder is None:
-            return io.BytesIO(self._held[name]) if name in self._held else None
+            return io.BytesIO(self._archives[name]) if name in self._archives else None
         path = self._folder / f"{name}.zip"
         return path if path.is_file() else None
 

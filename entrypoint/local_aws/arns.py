@@ -1,4 +1,4 @@
-"""Names of Lambda's things: ARNs made and read, and the account and region a call belongs to."""
+"""ARNs of Lambda resources, and the account and region of a call."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ _FUNCTION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One account in one region: Lambda keeps everything apart by these two."""
+    """One account in one region; Lambda's resources are separate for each."""
 
     account: str
     region: str
 
     @property
     def partition(self) -> str:
-        """The first word of every ARN here."""
+        """The partition of every ARN in this region."""
         if self.region.startswith("cn-"):
             return "aws-cn"
         return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
 
     def arn(self, kind: str, name: str, *qualifier: object) -> str:
-        """`arn:aws:lambda:eu-west-1:123456789012:layer:web:3` from ("layer", "web", 3)."""
+        """Return `arn:aws:lambda:eu-west-1:123456789012:layer:web:3` for ("layer", "web", 3)."""
         parts = ("arn", self.partition, "lambda", self.region, self.account, kind, name, *qualifier)
         return ":".join(str(part) for part in parts)
 
 
 @dataclass(frozen=True, slots=True)
 class LayerVersionName:
-    """A layer version's ARN, taken apart."""
+    """The parts of a layer version's ARN."""
 
     scope: Scope
     name: str
@@ -51,7 +51,7 @@ class LayerVersionName:
 
     @classmethod
     def from_arn(cls, arn: str) -> Self:
-        """Read an ARN; the `awslayer` form has no version to read and is refused."""
+        """Parse an ARN; the `awslayer` form has no version and is refused."""
         found = _LAYER_VERSION.fullmatch(arn)
         if found is None:
             raise invalid_parameter(f"Invalid layer version ARN: {arn}")
@@ -59,7 +59,7 @@ class LayerVersionName:
 
     @property
     def arn(self) -> str:
-        """The ARN again."""
+        """The ARN."""
         return self.scope.arn("layer", self.name, self.version)
 
     @property
@@ -69,7 +69,7 @@ class LayerVersionName:
 
 
 def layer_name(caller: Scope, name_or_arn: str) -> tuple[Scope, str]:
-    """Where a LayerName parameter points: the caller's own layer, or the one its ARN names."""
+    """Return the scope and name of a LayerName parameter: a name of the caller's scope, or an ARN."""
     found = _LAYER.fullmatch(name_or_arn)
     if found is None:
         return caller, name_or_arn
@@ -77,7 +77,7 @@ def layer_name(caller: Scope, name_or_arn: str) -> tuple[Scope, str]:
 
 
 def function_name(caller: Scope, name_or_arn: str) -> tuple[str, str | None]:
-    """Name and qualifier of a FunctionName parameter: a name, a partial ARN or a full one."""
+    """Return name and qualifier of a FunctionName parameter: a name, a partial ARN or a full ARN."""
     found = _FUNCTION.fullmatch(name_or_arn)
     if found is None:
         raise invalid_parameter(f"Invalid function name: {name_or_arn}")

@@ -1,7 +1,7 @@
-"""Which call is this? Every request, named once at the front door and kept in a log.
+"""Identifies the call of every request, and keeps a log of all calls.
 
-The name is put into the WSGI environment under `CALL`, so that a middleware (a fault layer, say) can pick
-its victims by operation, and the log can prove that a command only reads.
+The `Call` is in the WSGI environment under `CALL`, so that a middleware can select requests by operation, to
+inject faults for example. Tests use the log to prove that a command only reads.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _READS = re.compile(r"(Get|List|Describe|Head|Simulate|BatchGet|Search|AssumeRol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request to the embedded AWS; `status` is 0 when it never got an answer."""
+    """One request to the embedded AWS; `status` is 0 if it was not answered."""
 
     service: str
     operation: str
@@ -43,14 +43,14 @@ class Call:
 
     @property
     def reads_only(self) -> bool:
-        """Whether such a call leaves AWS as it was."""
+        """Whether the operation changes nothing."""
         return _READS.match(self.operation) is not None
 
 
 def read_call(
     environ: WSGIEnvironment, model: LambdaModel, default_region: str, account_of: Callable[[str], str]
 ) -> Call:
-    """Name a request by its signature's scope and by what its protocol says of the operation."""
+    """Identify a request by the scope of its signature and its protocol's operation."""
     signed = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
     query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
@@ -61,7 +61,7 @@ def read_call(
         operation = matched[0] if matched else ""
     else:
         operation = _operation(environ, service, method, path)
-    # An access key of twelve digits is an account: the way to be somebody else here.
+    # An access key of twelve digits is an account ID: this is how a client selects another account.
     account = key if re.fullmatch(r"\d{12}", key) else account_of(key)
     return Call(service=service, operation=operation, scope=Scope(account, region), method=method, path=path)
 
@@ -88,7 +88,7 @@ def _operation(environ: WSGIEnvironment, service: str, method: str, path: str) -
 
 
 def _s3_operation(method: str, path: str) -> str:
-    """Near enough to tell reading from writing."""
+    """Return an approximate name, which is enough to tell reads from writes."""
     verb = {"GET": "Get", "HEAD": "Head", "PUT": "Put", "POST": "Post", "DELETE": "Delete"}.get(
         method, method
     )
@@ -97,26 +97,26 @@ def _s3_operation(method: str, path: str) -> str:
 
 
 class CallLog:
-    """WSGI application around all others: names each call, and notes how it was answered."""
+    """The outermost WSGI application: identifies each call, and records the status of its response."""
 
-    def __init__(self, inner: WSGIApplication, name: Callable[[WSGIEnvironment], Call]) -> None:
+    def __init__(self, inner: WSGIApplication, identify: Callable[[WSGIEnvironment], Call]) -> None:
         self._inner = inner
-        self._name = name
+        self._identify = identify
         self._lock = Lock()
         self.calls: list[Call] = []
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Name the call, hand it on, and note the status of its answer."""
-        call = environ[CALL] = self._name(environ)
-        location = self._note(call)
+        """Identify the call, pass it on, and record the status of its response."""
+        call = environ[CALL] = self._identify(environ)
+        index = self._append(call)
 
-        def noted(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], object]:  # noqa: ANN401
-            self.calls[location] = replace(call, status=int(status.split(maxsplit=1)[0]))
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], object]:  # noqa: ANN401
+            self.calls[index] = replace(call, status=int(status.split(maxsplit=1)[0]))
             return start_response(status, headers, *rest)
 
-        return self._inner(environ, noted)
+        return self._inner(environ, start)
 
-    def _note(self, call: Call) -> int:
+    def _append(self, call: Call) -> int:
         with self._lock:
             self.calls.append(call)
             return len(self.calls) - 1

@@ -1,4 +1,4 @@
-"""Saying what exists in the embedded AWS before anything runs, in place of creating it call by call."""
+"""Declares resources of the embedded AWS directly, instead of creating them with API calls."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def declare_function(
     vpc: Mapping[str, Any] | None,
     tags: Mapping[str, str] | None,
 ) -> None:
-    """A function, ready and active; one that exists is left as it is."""
+    """Add an active function, unless it exists."""
     functions = cloud.region(scope).functions
     if name in functions:
         return
@@ -60,11 +60,11 @@ def declare_function(
 
 
 def declare_alias(cloud: Cloud, scope: Scope, function: str, name: str) -> None:
-    """An alias of a function, of a version that is published for it; one that exists is left as it is."""
-    known = cloud.region(scope).functions[function]
-    if name not in known.aliases:
-        version = publish(cloud, known).version
-        known.aliases[name] = StoredAlias(
+    """Add an alias of a function, and a published version for it, unless the alias exists."""
+    declared = cloud.region(scope).functions[function]
+    if name not in declared.aliases:
+        version = publish(cloud, declared).version
+        declared.aliases[name] = StoredAlias(
             name=name, version=version, description="", weights={}, revision_id=new_revision()
         )
 
@@ -81,7 +81,7 @@ def declare_layer_version(
     size_unzipped: int,
     description: str | None,
 ) -> str:
-    """A layer version that accounts (or `*`) may read; gives its ARN. One that exists is left as it is."""
+    """Add a layer version that accounts (or `*`) may read, unless it exists; return its ARN."""
     named = LayerVersionName(scope, name, number)
     layer = cloud.region(scope).layers.setdefault(name, StoredLayer(name=name))
     if number in layer.versions:

@@ -1,4 +1,4 @@
-"""Lambda's operations on functions. Each takes (cloud, caller, given) and answers with the response body."""
+"""Lambda's operations on functions. Each takes (cloud, caller, given) and returns the response body."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 _NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 
-# What goes in and comes out alike. Left out is what has rules of its own: Layers, Code, RevisionId, ...
+# Settings that are returned as given. Layers, Code, RevisionId, ... have rules of their own.
 _SETTINGS = (
     "Runtime", "Role", "Handler", "Description", "Timeout", "MemorySize", "Environment", "DeadLetterConfig",
     "KMSKeyArn", "TracingConfig", "FileSystemConfigs", "EphemeralStorage", "LoggingConfig",
@@ -39,7 +39,7 @@ _DEFAULTS: Mapping[str, Any] = {
 
 
 def create_function(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """A new function, Pending until the clock says otherwise."""
+    """Create a function; it is Pending for `update_seconds`."""
     name, _ = function_name(caller, given["FunctionName"])
     region = cloud.region(caller)
     if _NAME.fullmatch(name) is None:
@@ -70,7 +70,7 @@ def create_function(cloud: Cloud, caller: Scope, given: Json) -> Json:
 
 
 def get_function(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """Configuration, where the code is, tags and reserved concurrency."""
+    """Return configuration, code location, tags and reserved concurrency."""
     function, qualifier = rules.find_function(cloud, caller, given)
     version = rules.find_version_of(caller, function, qualifier)
     code: Json = {"RepositoryType": "S3", "Location": f"https://awslambda-{caller.region}-tasks.invalid/"}
@@ -88,14 +88,14 @@ def get_function(cloud: Cloud, caller: Scope, given: Json) -> Json:
 
 
 def get_function_configuration(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """One version's configuration."""
+    """Return the configuration of one version."""
     function, qualifier = rules.find_function(cloud, caller, given)
     version = rules.find_version_of(caller, function, qualifier)
     return configuration(cloud, caller, function, version, qualifier)
 
 
 def list_functions(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """All functions by name; with FunctionVersion=ALL their published versions too."""
+    """List functions by name; with FunctionVersion=ALL, their published versions too."""
     items: list[Json] = []
     every_version = given.get("FunctionVersion") == "ALL"
     for _, function in sorted(cloud.region(caller).functions.items()):
@@ -108,7 +108,7 @@ def list_functions(cloud: Cloud, caller: Scope, given: Json) -> Json:
 
 
 def update_function_configuration(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """Change `$LATEST`; a list of layers replaces the whole list, none at all leaves it alone."""
+    """Update `$LATEST`; a given list of layers replaces the whole list."""
     function = rules.find_unqualified(cloud, caller, given)
     rules.refuse_when_busy(cloud, caller, function)
     rules.refuse_when_stale(function, given)
@@ -123,7 +123,7 @@ def update_function_configuration(cloud: Cloud, caller: Scope, given: Json) -> J
 
 
 def update_function_code(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """New code for `$LATEST`; layers stay."""
+    """Update the code of `$LATEST`; its layers are unchanged."""
     function = rules.find_unqualified(cloud, caller, given)
     rules.refuse_when_busy(cloud, caller, function)
     rules.refuse_when_stale(function, given)
@@ -139,7 +139,7 @@ def update_function_code(cloud: Cloud, caller: Scope, given: Json) -> Json:
 
 
 def delete_function(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """The whole function, or one version that no alias uses."""
+    """Delete the whole function, or one version that no alias uses."""
     function, qualifier = rules.find_function(cloud, caller, given)
     if qualifier is None:
         del cloud.region(caller).functions[function.name]
@@ -184,7 +184,7 @@ def _settings(given: Json) -> Json:
 def _code(
     cloud: Cloud, caller: Scope, package_type: str, given: Json, operation: str
 ) -> tuple[LayerArchive, str | None]:
-    """The code of a request: an unpacked zip, or an image's address."""
+    """Return the code of a request: a zip, or an image and its URI."""
     if package_type == "Zip":
         return LayerArchive.of(uploaded(caller, given, cloud.read_object, operation)), None
     if "ImageUri" not in given:

@@ -1,4 +1,4 @@
-"""The rules around a function: finding it, its states, what its list of layers may be."""
+"""The rules for functions: how they are found, their states, and their list of layers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LAYER_LIMIT = 5  # docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.ht
 
 
 def find_function(cloud: Cloud, caller: Scope, given: Json) -> tuple[StoredFunction, str | None]:
-    """The function of a request, its state brought up to the clock, and the qualifier if there is one."""
+    """Return the function of a request, with its current state, and the qualifier if there is one."""
     name, in_name = function_name(caller, given["FunctionName"])
     qualifier = given.get("Qualifier") or in_name
     if in_name is not None and in_name != qualifier:
@@ -41,7 +41,7 @@ def find_function(cloud: Cloud, caller: Scope, given: Json) -> tuple[StoredFunct
 
 
 def find_unqualified(cloud: Cloud, caller: Scope, given: Json) -> StoredFunction:
-    """The function of a request that works on the whole function, or on `$LATEST` only."""
+    """Return the function of a request that only allows the whole function, or `$LATEST`."""
     function, qualifier = find_function(cloud, caller, given)
     if qualifier not in {None, LATEST}:
         raise invalid_parameter(
@@ -52,7 +52,7 @@ def find_unqualified(cloud: Cloud, caller: Scope, given: Json) -> StoredFunction
 
 
 def find_version_of(caller: Scope, function: StoredFunction, qualifier: str | None) -> FunctionVersion:
-    """`$LATEST`, a published version, or the version that an alias points to."""
+    """Return `$LATEST`, a published version, or the version of an alias."""
     if qualifier in {None, LATEST}:
         return function.latest
     alias = function.aliases.get(str(qualifier))
@@ -63,9 +63,9 @@ def find_version_of(caller: Scope, function: StoredFunction, qualifier: str | No
 
 
 def settle(cloud: Cloud, function: StoredFunction) -> None:
-    """End an update whose time has come: it takes effect, or what was there before goes on.
+    """Finish an update that has reached its end: it takes effect, or the previous version stays.
 
-    The RevisionId changes once more when the status does, so one taken from the update's answer is stale.
+    The RevisionId changes again with the status, so the one in the response to the update is stale.
     """
     update = function.update
     if update is None or cloud.clock() < update.ends:
@@ -76,7 +76,7 @@ def settle(cloud: Cloud, function: StoredFunction) -> None:
 
 
 def refuse_when_busy(cloud: Cloud, caller: Scope, function: StoredFunction) -> None:
-    """One thing at a time: not while it is being created, nor while an update is in progress."""
+    """Refuse a change while the function is being created or updated."""
     cannot = "The operation cannot be performed at this time."
     arn = caller.arn("function", function.name)
     if cloud.clock() < function.latest.active_from:
@@ -86,13 +86,13 @@ def refuse_when_busy(cloud: Cloud, caller: Scope, function: StoredFunction) -> N
 
 
 def refuse_when_stale(function: StoredFunction, given: Json) -> None:
-    """The optimistic lock on `$LATEST`."""
+    """Refuse a change if the given RevisionId is not the current one of `$LATEST`."""
     if given.get("RevisionId", function.latest.revision_id) != function.latest.revision_id:
         raise stale_revision("GetFunction/GetAlias")
 
 
 def begin_update(cloud: Cloud, function: StoredFunction, changed: FunctionVersion) -> None:
-    """Put the new version in sight as InProgress; `settle` ends it."""
+    """Start an update, with the new version InProgress; `settle` finishes it."""
     outcome, function.next_outcome = function.next_outcome, UpdateStatus()
     function.update = Update(
         ends=cloud.clock() + cloud.update_seconds, before=function.latest, outcome=outcome
@@ -106,7 +106,7 @@ def begin_update(cloud: Cloud, function: StoredFunction, changed: FunctionVersio
 
 
 def attach_layers(cloud: Cloud, caller: Scope, arns: list[str]) -> tuple[AttachedLayer, ...]:
-    """The layers of a request, if the caller may attach all of them."""
+    """Return the layers of a request; refuse them if the caller may not attach all of them."""
     if len(arns) > LAYER_LIMIT:
         raise invalid_parameter(f"Cannot reference more than {LAYER_LIMIT} layers.")
     names = [LayerVersionName.from_arn(arn) for arn in arns]
@@ -134,7 +134,7 @@ def _attach(cloud: Cloud, caller: Scope, name: LayerVersionName) -> AttachedLaye
 
 
 def refuse_oversize(code: LayerArchive, layers: tuple[AttachedLayer, ...]) -> None:
-    """Code and layers share /var/task and /opt under one limit."""
+    """Refuse code and layers that together exceed the limit."""
     total = code.unzipped_size + sum(layer.unzipped_size for layer in layers)
     if total > UNZIPPED_LIMIT:
         raise invalid_parameter(
@@ -144,7 +144,7 @@ def refuse_oversize(code: LayerArchive, layers: tuple[AttachedLayer, ...]) -> No
 
 
 def refuse_layers_on_image(package_type: str, layers: list[str] | None) -> None:
-    """A container image brings its own /opt."""
+    """Refuse layers on a function with a container image."""
     if package_type == "Image" and layers:
         raise invalid_parameter(
             "Please don't provide handler or runtime or layer when the packageType is Image"

@@ -1,4 +1,4 @@
-"""A function as Lambda's answers show it (shape `FunctionConfiguration`)."""
+"""A function as in Lambda's responses (shape `FunctionConfiguration`)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def configuration(
     version: FunctionVersion,
     qualifier: str | None = None,
 ) -> Json:
-    """The full configuration, with states; `qualifier` is how the caller named the version."""
+    """Return the full configuration, with states; `qualifier` is the caller's name of the version."""
     return {**listed(scope, function, version, qualifier), **_states(cloud, version)}
 
 
 def listed(
     scope: Scope, function: StoredFunction, version: FunctionVersion, qualifier: str | None = None
 ) -> Json:
-    """The configuration as lists have it: without State and LastUpdateStatus."""
+    """Return the configuration as in lists, without State and LastUpdateStatus."""
     suffix = () if qualifier is None else (qualifier,)
     shown: Json = {
         **version.settings,

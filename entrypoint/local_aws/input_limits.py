@@ -1,6 +1,6 @@
-"""The limits of botocore's service model, applied to what a caller sent: lengths, ranges, patterns, enums.
+"""Validates inputs against botocore's service model: lengths, ranges, patterns, enums.
 
-boto3 itself checks only a few of these before it sends a request; AWS checks all of them.
+boto3 validates only a few of these before it sends a request; AWS validates all of them.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ Json = dict[str, Any]
 
 
 def refuse_out_of_limits(shape: StructureShape, given: Json) -> None:
-    """Refuse an input that breaks the model's limits, naming every one that it breaks."""
-    problems = [_say(*violation) for violation in _violations(shape, given, "")]
+    """Refuse an input that violates the model's limits, with every violation."""
+    problems = [_describe(*violation) for violation in _violations(shape, given, "")]
     if problems:
         raise _refused(problems)
 
 
 def _refused(problems: list[str]) -> Refusal:
-    """Runtimes are refused by Lambda itself, everything else by the API front before it."""
+    """Return the refusal: Lambda itself refuses runtimes, its API front end everything else."""
     runtime = [text for text in problems if "untime" in text.partition(" at ")[2].partition(" failed")[0]]
     return invalid_parameter(runtime[0]) if runtime else validation_failed(problems)
 
 
-def _say(path: str, value: object, rule: str) -> str:
+def _describe(path: str, value: object, rule: str) -> str:
     shown = "null" if value is None else value
     return f"Value '{shown}' at '{path}' failed to satisfy constraint: Member must {rule}"
 
@@ -54,7 +54,7 @@ _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 def _violations(shape: Any, value: Any, path: str) -> Iterator[Violation]:  # noqa: ANN401 - any shape, any JSON
-    """Every way in which a value breaks its shape's limits: the path, the value, the broken rule."""
+    """Yield each violation of a shape's limits: the path, the value, the rule."""
     allowed = _PYTHON_TYPES.get(shape.type_name)
     if allowed is not None and not isinstance(value, allowed):
         yield path, value, f"be of type {shape.type_name}"
@@ -110,7 +110,7 @@ def _string_violations(shape: Any, value: str, path: str) -> Iterator[Violation]
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """The model's patterns are Java's; tags use its character classes."""
+    """Compile a pattern of the model: Java's syntax, with its character classes in those of tags."""
     return re.compile(pattern.replace(r"\p{L}", r"\w").replace(r"\p{N}", r"\d").replace(r"\p{Z}", r"\s"))
 
 

@@ -1,4 +1,4 @@
-"""Invoking a function: this AWS runs no code, so a handler of the test's own answers in its place."""
+"""Invokes functions: this AWS runs no code, so a handler of the test answers instead."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationRequest:
-    """What a handler gets: which version is asked, with which layers, and the payload."""
+    """What a handler receives: the invoked version, its layers and the payload."""
 
     kind: str
     function_arn: str
@@ -29,7 +29,7 @@ class InvocationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationOutcome:
-    """What the caller gets: `error` is Lambda's word for whose fault a failure is."""
+    """What the caller receives; `error` is the value of X-Amz-Function-Error."""
 
     status: int
     payload: bytes = b""
@@ -37,7 +37,7 @@ class InvocationOutcome:
 
 
 def begin(cloud: Cloud, caller: Scope, given: Json) -> InvocationRequest:
-    """The version that answers; an alias's second version never gets its share here."""
+    """Find the invoked version; the second version of an alias is never invoked here."""
     function, qualifier = rules.find_function(cloud, caller, given)
     version = rules.find_version_of(caller, function, qualifier)
     if cloud.clock() < version.active_from:
@@ -46,7 +46,7 @@ def begin(cloud: Cloud, caller: Scope, given: Json) -> InvocationRequest:
             "The function is currently in the following state: Pending"
         )
     if function.update is not None and version is function.latest:
-        version = function.update.before  # what was there serves until the update has ended
+        version = function.update.before  # the previous version is invoked until the update ends
     return InvocationRequest(
         kind=given.get("InvocationType", "RequestResponse"),
         function_arn=caller.arn("function", function.name),
@@ -57,13 +57,13 @@ def begin(cloud: Cloud, caller: Scope, given: Json) -> InvocationRequest:
 
 
 def run(cloud: Cloud, invocation: InvocationRequest) -> InvocationOutcome:
-    """Let the function's handler answer, if a test gave it one; else the answer is null."""
+    """Call the function's handler; without one, the answer is null."""
     if invocation.kind == "DryRun":
         return InvocationOutcome(status=204)
     handler = cloud.handlers.get(invocation.function_arn)
     try:
         payload = b"null" if handler is None else handler(invocation)
-    except Exception as error:  # noqa: BLE001 - whatever a function raises is its answer
+    except Exception as error:  # noqa: BLE001 - any exception of a function is its answer
         content = {"errorMessage": str(error), "errorType": type(error).__name__}
         failed = InvocationOutcome(status=200, payload=json.dumps(content).encode(), error="Unhandled")
         return failed if invocation.kind == "RequestResponse" else InvocationOutcome(status=202)

@@ -1,6 +1,6 @@
-"""Lambda's operations on layers. Each takes (cloud, caller, given) and answers with the response body.
+"""Lambda's operations on layers. Each takes (cloud, caller, given) and returns the response body.
 
-`given` has been checked against the service model; what is refused here, the model does not know.
+`given` is validated against the service model; the operations check what the model does not have.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-ORGANIZATION = "o-localawsorg0"  # every account of a LocalAws belongs to this one organization
+ORGANIZATION = "o-localawsorg0"  # the organization of every account of a LocalAws
 POLICY_LIMIT = 20_480  # bytes; docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 READ = "lambda:GetLayerVersion"
 
 
 def publish_layer_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """Always a new version, even for the bytes of the last one."""
+    """Publish a new version, even if its bytes are those of the last one."""
     owner, name = layer_name(caller, given["LayerName"])
     _only_owner(caller, owner, "lambda:PublishLayerVersion", name)
     content = uploaded(caller, given["Content"], cloud.read_object, "PublishLayerVersion")
@@ -47,30 +47,22 @@ def publish_layer_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
         created=cloud.now(),
         description=given.get("Description"),
         license_info=given.get("LicenseInfo"),
-        runtimes=_maybe_tuple(given.get("CompatibleRuntimes")),
-        architectures=_maybe_tuple(given.get("CompatibleArchitectures")),
+        runtimes=_optional_tuple(given.get("CompatibleRuntimes")),
+        architectures=_optional_tuple(given.get("CompatibleArchitectures")),
     )
     layer.versions[version.number] = version
     return _full(cloud, LayerVersionName(owner, name, version.number), version)
 
 
 def get_layer_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """One version, with its content's hash and size."""
+    """Return one version, with the hash and size of its content."""
     owner, name = layer_name(caller, given["LayerName"])
-    return _get(cloud, caller, LayerVersionName(owner, name, given["VersionNumber"]))
-
-
-def get_layer_version_by_arn(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """The same by ARN."""
-    return _get(cloud, caller, LayerVersionName.from_arn(given["Arn"]))
-
-
-def _get(cloud: Cloud, caller: Scope, wanted: LayerVersionName) -> Json:
-    return _full(cloud, wanted, readable_version(cloud, caller, wanted))
+    named = LayerVersionName(owner, name, given["VersionNumber"])
+    return _full(cloud, named, readable_version(cloud, caller, named))
 
 
 def list_layer_versions(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """Newest first and without content; a layer that never was has no versions."""
+    """List versions, newest first, without content; an unknown layer has none."""
     owner, name = layer_name(caller, given["LayerName"])
     _only_owner(caller, owner, "lambda:ListLayerVersions", name)
     layer = cloud.region(owner).layers.get(name, StoredLayer(name=name))
@@ -81,20 +73,8 @@ def list_layer_versions(cloud: Cloud, caller: Scope, given: Json) -> Json:
     return {"LayerVersions": shown, **rest}
 
 
-def list_layers(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """Layers that have a matching version, each with the newest one."""
-    items = []
-    for name, layer in sorted(cloud.region(caller).layers.items()):
-        for newest in _matching(layer, given)[:1]:
-            named = LayerVersionName(caller, name, newest.number)
-            latest = _item(named, newest)
-            items.append({"LayerName": name, "LayerArn": named.layer_arn, "LatestMatchingVersion": latest})
-    shown, rest = page(items, given)
-    return {"Layers": shown, **rest}
-
-
 def delete_layer_version(cloud: Cloud, caller: Scope, given: Json) -> None:
-    """Gone for new use; functions keep their copy, and the number is not used again."""
+    """Delete a version; functions keep their copy, and the number is not reused."""
     owner, name = layer_name(caller, given["LayerName"])
     _only_owner(caller, owner, "lambda:DeleteLayerVersion", name)
     layer = cloud.region(owner).layers.get(name)
@@ -103,7 +83,7 @@ def delete_layer_version(cloud: Cloud, caller: Scope, given: Json) -> None:
 
 
 def add_layer_version_permission(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """Let other accounts read one version; the next version starts without any grant."""
+    """Let other accounts read one version; the next version has no permissions."""
     layer, version, arn = _own_version(cloud, caller, given, "lambda:AddLayerVersionPermission")
     _check_policy_revision(version, given)
     if "OrganizationId" in given and given["Principal"] != "*":
@@ -123,40 +103,30 @@ def add_layer_version_permission(cloud: Cloud, caller: Scope, given: Json) -> Js
     return {"Statement": json.dumps(statement), "RevisionId": changed.policy_revision}
 
 
-def remove_layer_version_permission(cloud: Cloud, caller: Scope, given: Json) -> None:
-    """Take one grant back; functions that already use the version keep it."""
-    layer, version, _ = _own_version(cloud, caller, given, "lambda:RemoveLayerVersionPermission")
-    _check_policy_revision(version, given)
-    kept = tuple(statement for statement in version.policy if statement["Sid"] != given["StatementId"])
-    if len(kept) == len(version.policy):
-        raise not_found(f"Statement {given['StatementId']} is not found in resource policy.")
-    layer.versions[version.number] = replace(version, policy=kept, policy_revision=new_revision())
-
-
 def get_layer_version_policy(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """The grants of one version, as one policy document."""
+    """Return the permissions of one version as a policy document."""
     _, version, _ = _own_version(cloud, caller, given, "lambda:GetLayerVersionPolicy")
     if not version.policy:
         raise not_found("No policy is associated with the given resource.")
     return {"Policy": _policy_text(version), "RevisionId": version.policy_revision}
 
 
-def readable_version(cloud: Cloud, caller: Scope, wanted: LayerVersionName) -> StoredLayerVersion:
-    """The version, if it is there and its owner lets the caller read it."""
-    if wanted.scope.region != caller.region:
+def readable_version(cloud: Cloud, caller: Scope, named: LayerVersionName) -> StoredLayerVersion:
+    """Return the version; refuse it if it does not exist or the caller may not read it."""
+    if named.scope.region != caller.region:
         raise not_found("The resource you requested does not exist.")
-    version = find_version(cloud, wanted)
-    if wanted.scope.account != caller.account and (version is None or not _granted(version, caller.account)):
-        raise access_denied(account=caller.account, action=READ, arn=wanted.arn)
+    version = find_version(cloud, named)
+    if named.scope.account != caller.account and (version is None or not _granted(version, caller.account)):
+        raise access_denied(account=caller.account, action=READ, arn=named.arn)
     if version is None:
         raise not_found("The resource you requested does not exist.")
     return version
 
 
-def find_version(cloud: Cloud, wanted: LayerVersionName) -> StoredLayerVersion | None:
-    """The version, whoever asks."""
-    layer = cloud.region(wanted.scope).layers.get(wanted.name)
-    return None if layer is None else layer.versions.get(wanted.version)
+def find_version(cloud: Cloud, named: LayerVersionName) -> StoredLayerVersion | None:
+    """Return the version without checking permissions; None if it does not exist."""
+    layer = cloud.region(named.scope).layers.get(named.name)
+    return None if layer is None else layer.versions.get(named.version)
 
 
 def _granted(version: StoredLayerVersion, account: str) -> bool:
@@ -200,11 +170,11 @@ def _own_version(
 ) -> tuple[StoredLayer, StoredLayerVersion, str]:
     owner, name = layer_name(caller, given["LayerName"])
     _only_owner(caller, owner, action, name)
-    wanted = LayerVersionName(owner, name, given["VersionNumber"])
-    version = find_version(cloud, wanted)
+    named = LayerVersionName(owner, name, given["VersionNumber"])
+    version = find_version(cloud, named)
     if version is None:
-        raise not_found(f"Layer version {wanted.arn} does not exist.")
-    return cloud.region(owner).layers[name], version, wanted.arn
+        raise not_found(f"Layer version {named.arn} does not exist.")
+    return cloud.region(owner).layers[name], version, named.arn
 
 
 def _only_owner(caller: Scope, owner: Scope, action: str, name: str) -> None:
@@ -215,7 +185,7 @@ def _only_owner(caller: Scope, owner: Scope, action: str, name: str) -> None:
 
 
 def _matching(layer: StoredLayer, given: Json) -> list[StoredLayerVersion]:
-    """Newest first; a version that names no runtime matches no runtime filter, likewise architectures."""
+    """Return matching versions, newest first; one without runtimes matches no runtime filter, and so on."""
     runtime, architecture = given.get("CompatibleRuntime"), given.get("CompatibleArchitecture")
     return [
         version
@@ -241,9 +211,9 @@ def _item(name: LayerVersionName, version: StoredLayerVersion) -> Json:
         "Description": version.description,
         "LicenseInfo": version.license_info,
     }
-    said = {key: value for key, value in optional.items() if value is not None}
-    return {"LayerVersionArn": name.arn, "Version": name.version, "CreatedDate": version.created, **said}
+    given = {key: value for key, value in optional.items() if value is not None}
+    return {"LayerVersionArn": name.arn, "Version": name.version, "CreatedDate": version.created, **given}
 
 
-def _maybe_tuple(values: list[str] | None) -> tuple[str, ...] | None:
+def _optional_tuple(values: list[str] | None) -> tuple[str, ...] | None:
     return None if values is None else tuple(values)

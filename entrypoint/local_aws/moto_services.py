@@ -1,7 +1,7 @@
-"""Everything but Lambda: moto's server application, loaded when the first call for it comes.
+"""Every service but Lambda: moto's server application, loaded at the first call.
 
-moto keeps its state in the process: it is wiped when an instance first loads it, so one `LocalAws` at a
-time should use these services. This is the only module that imports moto.
+moto keeps its state in the process, and an instance resets it when it first loads moto, so only one
+`LocalAws` at a time should use these services. This is the only module that imports moto.
 """
 
 from __future__ import annotations
@@ -24,26 +24,27 @@ if TYPE_CHECKING:
 
 
 class MotoServices:
-    """S3, STS, IAM, EC2, CloudWatch, SSM and what else moto serves, as one WSGI application."""
+    """S3, STS, IAM, EC2, CloudWatch, SSM and all other services of moto, as one WSGI application."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._application: WSGIApplication | None = None
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve one request with moto, as the account that the call is from."""
+        """Serve one request with moto, in the account of the call."""
         call: Call = environ[CALL]
         if call.scope.account != ACCOUNT:
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = call.scope.account
         try:
             return self._loaded()(environ, start_response)
         except NotImplementedError:
-            return _unknown(call)(environ, start_response)
+            return _unsupported(call)(environ, start_response)
 
     def read_object(self, scope: Scope, bucket: str, key: str, version: str | None) -> bytes:
-        """An object's bytes, for a layer or function published from S3.
+        """Return an object's bytes, for a layer or function published from S3.
 
-        A missing one is a LookupError of S3's code and message.
+        Raises:
+            LookupError: the object is missing; with S3's code and message.
         """
         self._loaded()
         from moto.s3.exceptions import MissingBucket  # noqa: PLC0415 - moto is loaded lazily
@@ -59,7 +60,7 @@ class MotoServices:
         return content
 
     def create_bucket(self, scope: Scope, bucket: str) -> None:
-        """Make a bucket; one that exists is left as it is, whichever account has it: all share the names."""
+        """Create a bucket, unless it exists in any account: bucket names are global."""
         self._loaded()
         from moto.s3.models import s3_backends  # noqa: PLC0415 - moto is loaded lazily
 
@@ -67,7 +68,7 @@ class MotoServices:
             s3_backends[scope.account][scope.partition].create_bucket(bucket, scope.region)
 
     def account_of(self, access_key: str) -> str:
-        """The account that an access key is for; moto's STS hands out keys when a role is assumed."""
+        """Return the account of an access key; moto's STS creates keys for assumed roles."""
         if self._application is None:
             return ACCOUNT
         from moto.iam.models import get_account_id_from  # noqa: PLC0415 - moto is loaded lazily
@@ -78,21 +79,21 @@ class MotoServices:
     def _loaded(self) -> WSGIApplication:
         with self._lock:
             if self._application is None:
-                self._application = _fresh_application()
+                self._application = _new_application()
             return self._application
 
 
-def _unknown(call: Call) -> WSGIApplication:
-    """Answer as the query protocols do; clients of the others find the sentence too."""
-    message = f"The embedded AWS does not know {call.operation} of {call.service}"
+def _unsupported(call: Call) -> WSGIApplication:
+    """Return a 501 of the query protocols; clients of other protocols show the message too."""
+    message = f"The embedded AWS does not support {call.operation} of {call.service}"
     error = f"<Error><Code>NotImplementedException</Code><Message>{message}</Message></Error>"
     return Response(f"<ErrorResponse>{error}</ErrorResponse>", status=501, content_type="text/xml")
 
 
-def _fresh_application() -> WSGIApplication:
+def _new_application() -> WSGIApplication:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # moto's dependencies' own
-        from moto.core.base_backend import BackendDict  # noqa: PLC0415 - a third of a second, often not needed
+        warnings.simplefilter("ignore")  # of moto's dependencies
+        from moto.core.base_backend import BackendDict  # noqa: PLC0415 - slow (a third of a second), and often not needed
         from moto.core.model_instances import reset_model_data  # noqa: PLC0415
         from moto.moto_server.werkzeug_app import (  # noqa: PLC0415
             DomainDispatcherApplication,
@@ -104,7 +105,9 @@ def _fresh_application() -> WSGIApplication:
 
     def propagating(service: Any) -> Flask:  # noqa: ANN401 - one of the names that moto lists
         application: Flask = create_backend_app(service)
-        application.config["PROPAGATE_EXCEPTIONS"] = True  # or what moto does not know is a page of HTML
+        application.config["PROPAGATE_EXCEPTIONS"] = (
+            True  # otherwise, an unsupported operation returns an HTML page
+        )
         return application
 
     application: WSGIApplication = DomainDispatcherApplication(propagating)

@@ -1,4 +1,4 @@
-"""Lists in pages, as Lambda gives them: at most 50 items, and an opaque marker for the rest."""
+"""Pages of lists, as in Lambda: at most 50 items, and an opaque marker for the next page."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from entrypoint.local_aws.refusals import invalid_parameter
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-PAGE = 50  # "returns a maximum of 50 items", whatever MaxItems asks for
+PAGE = 50  # "returns a maximum of 50 items", even with a greater MaxItems
 
 
 def page(items: Sequence[Any], given: Mapping[str, Any]) -> tuple[Sequence[Any], dict[str, str]]:
-    """The page that Marker and MaxItems ask for, and `{"NextMarker": ...}` when there is more."""
-    start = _position(given.get("Marker"))
+    """Return the page for Marker and MaxItems, and `{"NextMarker": ...}` if there are more items."""
+    start = _start(given.get("Marker"))
     end = start + min(given.get("MaxItems", PAGE), PAGE)
     rest = {"NextMarker": base64.b64encode(f"from {end}".encode()).decode()} if end < len(items) else {}
     return items[start:end], rest
 
 
-def _position(marker: str | None) -> int:
+def _start(marker: str | None) -> int:
     if not marker:
         return 0
     try:

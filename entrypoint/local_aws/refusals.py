@@ -1,13 +1,13 @@
-"""What AWS says when it will not: one exception, and the refusals Lambda gives from several places.
+"""Error responses of AWS: the exception, and the refusals that several operations share.
 
-The texts are near AWS's own, because tools and people match on them.
+The texts are close to AWS's, because tools and people match on them.
 """
 
 from __future__ import annotations
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is the service's answer, not an error of ours
-    """An error answer of the service: HTTP status, error code and message, as the caller will see them."""
+class Refusal(Exception):  # noqa: N818 - a response of the service, not an error in this code
+    """An error response: HTTP status, error code and message, as the caller sees them."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -17,14 +17,14 @@ class Refusal(Exception):  # noqa: N818 - a refusal is the service's answer, not
 
 
 def invalid_parameter(message: str) -> Refusal:
-    """Lambda's answer to a request that is well formed and wrong."""
+    """Return the refusal of a well-formed request with an invalid value."""
     return Refusal(400, "InvalidParameterValueException", message)
 
 
 def validation_failed(problems: list[str]) -> Refusal:
-    """The API front's answer to a value outside the model's limits; the operation never sees it.
+    """Return the refusal of the API front end for values outside the model's limits.
 
-    `ValidationException` is in no operation's modelled errors, yet AWS answers with it:
+    No operation's model lists `ValidationException`, but AWS returns it:
     https://github.com/mooyoul/serverless-latest-layer-version/issues/10
     """
     count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected: "
@@ -32,22 +32,22 @@ def validation_failed(problems: list[str]) -> Refusal:
 
 
 def not_found(message: str) -> Refusal:
-    """No such resource, or none that this caller may know of."""
+    """Return the refusal for a resource that does not exist or that the caller may not see."""
     return Refusal(404, "ResourceNotFoundException", message)
 
 
 def function_not_found(arn: str) -> Refusal:
-    """No such function, version or alias."""
+    """Return the refusal for an unknown function, version or alias."""
     return not_found(f"Function not found: {arn}")
 
 
 def conflict(message: str) -> Refusal:
-    """The resource exists already, or is busy."""
+    """Return the refusal for a resource that already exists or is being changed."""
     return Refusal(409, "ResourceConflictException", message)
 
 
 def access_denied(*, account: str, action: str, arn: str) -> Refusal:
-    """A resource of another account whose policy does not name the caller."""
+    """Return the refusal for a resource of another account whose policy does not allow the caller."""
     return Refusal(
         403,
         "AccessDeniedException",
@@ -57,7 +57,7 @@ def access_denied(*, account: str, action: str, arn: str) -> Refusal:
 
 
 def stale_revision(kind: str) -> Refusal:
-    """The optimistic lock: somebody changed the resource since the caller read it."""
+    """Return the refusal for a resource that was changed since the caller read it."""
     return Refusal(
         412,
         "PreconditionFailedException",
@@ -67,14 +67,14 @@ def stale_revision(kind: str) -> Refusal:
 
 
 def not_json(problem: object) -> Refusal:
-    """A body that the API front cannot read."""
+    """Return the refusal for a body that the API front end cannot parse."""
     return Refusal(
         400, "InvalidRequestContentException", f"Could not parse request body into json: {problem}"
     )
 
 
 def too_large(limit: int, operation: str) -> Refusal:
-    """A request body over the front door's cap (a code that the model does not list)."""
+    """Return the refusal for a body above the API front end's limit (a code that the model does not list)."""
     return Refusal(
         413,
         "RequestEntityTooLargeException",

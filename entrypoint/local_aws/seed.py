@@ -1,4 +1,4 @@
-"""Fills the embedded AWS with what a manifest takes for granted: functions, a bucket, layers of others."""
+"""Fills the embedded AWS with what a manifest requires: functions, a bucket, layers of other accounts."""
 
 import re
 from itertools import cycle
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 def seed(aws: LocalAws, project: Project) -> None:
-    """Declare what the manifest names, with one function for each glob; what exists is left as it is.
+    """Declare the resources in the manifest that do not exist, with one function for each glob.
 
-    Functions take turns among the platforms for which all their layers are built.
+    Functions rotate through the platforms that all their layers are built for.
     """
     manifest = project.manifest
-    turns: dict[tuple[Platform, ...], Iterator[Platform]] = {}
+    rotations: dict[tuple[Platform, ...], Iterator[Platform]] = {}
     for destination in manifest.destinations(lambda: aws.region):
         region, account = destination.region, destination.account or ACCOUNT
         if manifest.bucket:
             aws.declare_bucket(manifest.bucket.name_in(region), region=region, account=account)
         for entry in manifest.functions:
             platforms = _common_platforms(project, entry)
-            platform = next(turns.setdefault(platforms, cycle(platforms)), None)
+            platform = next(rotations.setdefault(platforms, cycle(platforms)), None)
             name = _matching_name(entry.pattern.rpartition(":")[2])
             aws.declare_function(
                 name,
@@ -41,7 +41,7 @@ def seed(aws: LocalAws, project: Project) -> None:
                 aws.declare_alias(name, alias, region=region, account=account)
             for layer in entry.layers:
                 if layer.startswith("arn:"):
-                    _declare_foreign_layer(aws, layer)
+                    _declare_layer_of_another_account(aws, layer)
 
 
 def _matching_name(glob: str) -> str:
@@ -54,6 +54,6 @@ def _common_platforms(project: Project, entry: FunctionEntry) -> tuple[Platform,
     return tuple(platform for platform in every if all(platform in layer.platforms for layer in layers))
 
 
-def _declare_foreign_layer(aws: LocalAws, arn: str) -> None:
+def _declare_layer_of_another_account(aws: LocalAws, arn: str) -> None:
     *_, region, account, _, name, version = arn.split(":")
     aws.declare_layer_version(name, account=account, version=int(version), region=region)

@@ -1,4 +1,4 @@
-"""The embedded AWS as a thing to start: a threaded HTTP server on loopback, for one `with` block."""
+"""The server of the embedded AWS: a threaded HTTP server on loopback, for one `with` block."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from entrypoint.local_aws import declarations
 from entrypoint.local_aws import state_file as files
 from entrypoint.local_aws.api_model import lambda_model
-from entrypoint.local_aws.application import FrontDoor, LambdaApplication
+from entrypoint.local_aws.application import LambdaApplication, ServiceRouter
 from entrypoint.local_aws.archive_store import ArchiveStore
 from entrypoint.local_aws.arns import Scope
 from entrypoint.local_aws.calls import ACCOUNT, Call, CallLog, read_call
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from entrypoint.local_aws.invocations import InvocationRequest
 
 REGION = "eu-west-1"
-_POLL_SECONDS = 0.02  # how often the server looks whether it should stop
+_POLL_SECONDS = 0.02  # how often the server checks whether to stop
 
 
 class LocalAws:
-    """An AWS in this process. Lambda is strict and our own; the rest is moto's.
+    """An AWS in this process. Lambda is a strict implementation of our own; moto provides the rest.
 
-    With `state_file`, Lambda's state is read at the start and written at the end, and the layers' archives
-    are kept in a folder beside it; what moto serves (S3, SSM, ...) starts empty each time. `middleware`
-    wraps the whole application: a place for faults; it finds the `Call` under `environ[CALL]`. An access
-    key of twelve digits is the account of the caller.
+    With `state_file`, Lambda's state is read at the start and written at the end, and the archives of layers
+    are stored in a folder next to it; moto's services (S3, SSM, ...) start empty each time. `middleware`
+    wraps the whole application, to inject faults for example; the `Call` is in `environ[CALL]`. An access
+    key of twelve digits is the caller's account.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class LocalAws:
         if state_file is not None:
             self.cloud.regions = files.load(state_file)
         self._model = lambda_model()
-        application: WSGIApplication = FrontDoor(
+        application: WSGIApplication = ServiceRouter(
             {
                 "lambda": LambdaApplication(self.cloud, self._model),
                 "tagging": TaggingApplication(self.cloud),
@@ -97,11 +97,11 @@ class LocalAws:
 
     @property
     def call_log(self) -> tuple[Call, ...]:
-        """Every call so far, in the order of arrival."""
+        """Return every call so far, in order of arrival."""
         return tuple(self._log.calls)
 
     def environment(self, *, account: str = ACCOUNT, region: str | None = None) -> dict[str, str]:
-        """The environment variables that make boto3 (and the AWS CLI) talk to this AWS."""
+        """Return the environment variables that make boto3 (and the AWS CLI) use this AWS."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ACCESS_KEY_ID": account,
@@ -126,9 +126,9 @@ class LocalAws:
         region: str | None = None,
         account: str = ACCOUNT,
     ) -> str:
-        """Say that a function exists, ready and active; gives its ARN. One that does exist is left as it is.
+        """Declare an active function, unless it exists; return its ARN.
 
-        `vpc` is in Lambda's words: SubnetIds, SecurityGroupIds, VpcId.
+        `vpc` has Lambda's keys: SubnetIds, SecurityGroupIds, VpcId.
         """
         scope = Scope(account, region or self.region)
         with self.cloud.lock:
@@ -149,7 +149,7 @@ class LocalAws:
     def declare_sources(
         self, function: str, sources: Sequence[str], *, region: str | None = None, account: str = ACCOUNT
     ) -> None:
-        """Say which streams and queues, by ARN, feed a function."""
+        """Declare the event sources of a function: ARNs of streams and queues."""
         scope = Scope(account, region or self.region)
         with self.cloud.lock:
             self.cloud.region(scope).functions[function].sources = tuple(sources)
@@ -157,7 +157,7 @@ class LocalAws:
     def declare_alias(
         self, function: str, name: str, *, region: str | None = None, account: str = ACCOUNT
     ) -> None:
-        """Say that a function has an alias, and a published version that it points to."""
+        """Declare an alias of a function, and a published version for it, unless the alias exists."""
         with self.cloud.lock:
             declarations.declare_alias(self.cloud, Scope(account, region or self.region), function, name)
 
@@ -174,7 +174,7 @@ class LocalAws:
         description: str | None = None,
         region: str | None = None,
     ) -> str:
-        """Say that another account's layer version exists, shared with accounts or `*`; gives its ARN."""
+        """Declare a layer version of any account, shared with accounts or `*`; return its ARN."""
         scope = Scope(account, region or self.region)
         with self.cloud.lock:
             return declarations.declare_layer_version(
@@ -190,7 +190,7 @@ class LocalAws:
             )
 
     def declare_bucket(self, name: str, *, region: str | None = None, account: str = ACCOUNT) -> None:
-        """Say that a bucket exists in S3; one that does exist is left as it is."""
+        """Declare an S3 bucket, unless it exists."""
         self._moto.create_bucket(Scope(account, region or self.region), name)
 
     def fail_next_update(
@@ -202,7 +202,7 @@ class LocalAws:
         region: str | None = None,
         account: str = ACCOUNT,
     ) -> None:
-        """Let the next update of a function end as Failed: what was there before goes on serving."""
+        """Make the next update of a function fail: its previous configuration stays in effect."""
         outcome = UpdateStatus(status="Failed", reason_code=reason_code, reason=reason)
         with self.cloud.lock:
             self.cloud.region(Scope(account, region or self.region)).functions[name].next_outcome = outcome
@@ -215,17 +215,17 @@ class LocalAws:
         region: str | None = None,
         account: str = ACCOUNT,
     ) -> None:
-        """Let a handler answer for a function; what it raises becomes the function's own error."""
+        """Register a handler for a function's invocations; an exception becomes a function error."""
         self.cloud.handlers[Scope(account, region or self.region).arn("function", name)] = handler
 
 
 def _listen(application: WSGIApplication) -> BaseWSGIServer:
-    from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: PLC0415 - only a started AWS needs it
+    from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: PLC0415 - only needed to start the server
 
     class QuietHandler(WSGIRequestHandler):
-        """Logs no requests: the call log does."""
+        """Logs no requests; the call log has them."""
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Say nothing."""
+            """Do nothing."""
 
     return make_server("127.0.0.1", 0, application, threaded=True, request_handler=QuietHandler)

@@ -1,7 +1,7 @@
-"""What a Lambda service remembers: layers and functions of every account and region it serves.
+"""The state of the embedded Lambda: layers and functions of every account and region.
 
-Values are frozen and replaced; only the holders (`Region`, `Layer`, `Function`) change. All of it can be
-written to a state file, so every field here is a value or a dataclass of values.
+Values are frozen and replaced; only the containers (`StoredRegion`, `StoredLayer`, `StoredFunction`) change.
+All of it can be written to a state file, so every field is a plain value or a dataclass of such values.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from entrypoint.local_aws.arns import LATEST, Scope
 
 
 def new_revision() -> str:
-    """A fresh RevisionId."""
+    """Return a new RevisionId."""
     return str(uuid.uuid4())
 
 
 def timestamp(clock: float) -> str:
-    """Lambda's way to write a time: `2026-11-23T10:11:12.345+0000`."""
+    """Return a time in Lambda's format: `2026-11-23T10:11:12.345+0000`."""
     moment = datetime.fromtimestamp(clock, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLayerVersion:
-    """One published version of a layer; nothing about it changes but its policy."""
+    """One published version of a layer; only its policy can change."""
 
     number: int
     archive: LayerArchive
@@ -65,7 +65,7 @@ class AttachedLayer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateStatus:
-    """How the last update of a function went."""
+    """The outcome of a function's last update."""
 
     status: str = "Successful"
     reason_code: str | None = None
@@ -76,7 +76,7 @@ class UpdateStatus:
 class FunctionVersion:
     """A function's code and configuration: `$LATEST` or one published version.
 
-    `settings` holds the fields that come out as they went in, under Lambda's own names.
+    `settings` has the fields that are returned as given, under Lambda's names.
     """
 
     version: str = LATEST
@@ -94,7 +94,7 @@ class FunctionVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """An update under way: when it ends, what was there before, and how it will have gone."""
+    """An update in progress: its end, the previous version, and its outcome."""
 
     ends: float
     before: FunctionVersion
@@ -103,7 +103,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredAlias:
-    """A name for a version, with a second version's share of the traffic."""
+    """An alias: a version, and the weight of a second version."""
 
     name: str
     version: str
@@ -114,7 +114,7 @@ class StoredAlias:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvisionedConcurrency:
-    """Environments asked for on one version or alias."""
+    """Provisioned concurrency of one version or alias."""
 
     requested: int
     ready_from: float
@@ -123,7 +123,7 @@ class ProvisionedConcurrency:
 
 @dataclass(slots=True, kw_only=True)
 class StoredFunction:
-    """A function with everything that hangs on it."""
+    """A function with its versions, aliases, tags and concurrency."""
 
     name: str
     latest: FunctionVersion
@@ -135,7 +135,7 @@ class StoredFunction:
     reserved: int | None = None
     provisioned: dict[str, ProvisionedConcurrency] = field(default_factory=dict)
     next_outcome: UpdateStatus = UpdateStatus()
-    #: The ARNs of the streams and queues that feed it.
+    #: The ARNs of its event sources: streams and queues.
     sources: tuple[str, ...] = ()
 
 
@@ -153,7 +153,7 @@ def _no_object(_scope: Scope, bucket: str, _key: str, _version: str | None) -> b
 
 @dataclass(slots=True, kw_only=True)
 class Cloud:
-    """All accounts and regions, and what the service needs from outside: a clock, and S3."""
+    """All accounts and regions, and what the service requires from outside: a clock, and S3."""
 
     clock: Callable[[], float] = time.time
     update_seconds: float = 0.0
@@ -165,14 +165,14 @@ class Cloud:
     lock: RLock = field(default_factory=RLock)
 
     def region(self, scope: Scope) -> StoredRegion:
-        """What one account has in one region; empty at first sight."""
+        """Return the state of one account in one region, empty at first."""
         return self.regions.setdefault(scope, StoredRegion())
 
     def layer_hashes(self) -> set[str]:
-        """The hashes of all archives that a layer version holds."""
+        """Return the hashes of the archives of all layer versions."""
         layers = (layer for region in self.regions.values() for layer in region.layers.values())
         return {version.archive.sha256 for layer in layers for version in layer.versions.values()}
 
     def now(self) -> str:
-        """The clock's time in Lambda's words."""
+        """Return the clock's time in Lambda's format."""
         return timestamp(self.clock())

@@ -1,4 +1,4 @@
-"""Lambda's state on disk as JSON, so that `--aws local` still knows tomorrow what it published today."""
+"""Lambda's state as a JSON file, so that `--aws local` keeps its resources between runs."""
 
 from __future__ import annotations
 
@@ -18,24 +18,28 @@ SCHEMA = 1
 
 
 def load(path: Path) -> dict[Scope, StoredRegion]:
-    """The state that `save` wrote; empty when there is no file."""
+    """Read the state that `save` wrote; empty if there is no file.
+
+    Raises:
+        MachineError: the file is damaged, or of another version.
+    """
     if not path.exists():
         return {}
     try:
         written = json.loads(path.read_text("utf-8"))
         if written["schema"] != SCHEMA:
-            raise ValueError("it is of another version")  # noqa: TRY301 - told like all else
+            raise ValueError("unsupported version")  # noqa: TRY301 - handled like any other error
         return {
             Scope(entry["account"], entry["region"]): _restore(StoredRegion, entry["holds"])
             for entry in written["regions"]
         }
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        message = f"the embedded AWS cannot be read: {error}"
-        raise MachineError.of(message, "delete the file, to start afresh", Location(str(path))) from None
+        message = f"cannot read the state of the embedded AWS: {error}"
+        raise MachineError.of(message, "delete the file to reset the state", Location(str(path))) from None
 
 
 def save(path: Path, regions: Mapping[Scope, StoredRegion]) -> None:
-    """Write all of it, then put it in place at once."""
+    """Write the state atomically."""
     content = {
         "schema": SCHEMA,
         "regions": [
@@ -47,7 +51,7 @@ def save(path: Path, regions: Mapping[Scope, StoredRegion]) -> None:
 
 
 def _restore(kind: Any, value: Any) -> Any:  # noqa: ANN401 - any type, any JSON
-    """A value of the annotated type from its JSON: the reverse of `dataclasses.asdict`."""
+    """Return a value of the annotated type from its JSON, the inverse of `dataclasses.asdict`."""
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
         return kind(**{name: _restore(hints[name], item) for name, item in value.items()})

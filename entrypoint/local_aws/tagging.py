@@ -1,4 +1,4 @@
-"""The Resource Groups Tagging API, as far as it finds functions by their tags.
+"""The Resource Groups Tagging API: GetResources of functions, by tags.
 
 https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
 """
@@ -32,9 +32,9 @@ class TaggingApplication:
         """Answer one request."""
         call: Call = environ[CALL]
         given = json.loads(Request(environ).get_data() or b"{}")
-        return _json(self._found(call, given))(environ, start_response)
+        return _json(self._matching(call, given))(environ, start_response)
 
-    def _found(self, call: Call, given: dict[str, Any]) -> dict[str, Any]:
+    def _matching(self, call: Call, given: dict[str, Any]) -> dict[str, Any]:
         with self._cloud.lock:
             functions = sorted(self._cloud.region(call.scope).functions.items())
             every = [
@@ -44,7 +44,7 @@ class TaggingApplication:
                 }
                 for name, function in functions
                 if function.tags
-                and all(_has(function.tags, wanted) for wanted in given.get("TagFilters", ()))
+                and all(_matches(function.tags, each) for each in given.get("TagFilters", ()))
             ]
         start = int(given.get("PaginationToken") or 0)
         rest = start + _PAGE
@@ -52,9 +52,9 @@ class TaggingApplication:
         return {"ResourceTagMappingList": every[start:rest], "PaginationToken": token}
 
 
-def _has(tags: dict[str, str], wanted: dict[str, Any]) -> bool:
-    values = wanted.get("Values", [])
-    return wanted["Key"] in tags and (not values or tags[wanted["Key"]] in values)
+def _matches(tags: dict[str, str], tag_filter: dict[str, Any]) -> bool:
+    values = tag_filter.get("Values", [])
+    return tag_filter["Key"] in tags and (not values or tags[tag_filter["Key"]] in values)
 
 
 def _json(answer: dict[str, Any]) -> Response:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from entrypoint.local_aws import function_rules as rules
 from entrypoint.local_aws.arns import LATEST, Scope
-from entrypoint.local_aws.function_view import configuration, listed
-from entrypoint.local_aws.paging import page
+from entrypoint.local_aws.function_view import configuration
 from entrypoint.local_aws.refusals import (
     conflict,
     function_not_found,
@@ -32,7 +31,7 @@ Json = dict[str, Any]
 
 
 def publish_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """Freeze `$LATEST` under the next number, unless nothing changed since the last one."""
+    """Publish `$LATEST` as the next version, unless nothing changed since the last one."""
     function = rules.find_unqualified(cloud, caller, given)
     rules.refuse_when_busy(cloud, caller, function)
     rules.refuse_when_stale(function, given)
@@ -47,12 +46,12 @@ def publish_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
 
 
 def publish(cloud: Cloud, function: StoredFunction, description: str | None = None) -> FunctionVersion:
-    """The version that stands for `$LATEST` as it is now: the last one if equal, else a new one."""
+    """Return the version of the current `$LATEST`: the last one if it is equal, otherwise a new one."""
     settings: Mapping[str, Any] = function.latest.settings
     if description is not None:
         settings = {**settings, "Description": description}
     last = function.versions.get(str(function.last_number))
-    if last is not None and _same(last, function.latest):
+    if last is not None and _is_equal(last, function.latest):
         return last
     function.last_number += 1
     version = replace(
@@ -67,26 +66,18 @@ def publish(cloud: Cloud, function: StoredFunction, description: str | None = No
     return version
 
 
-def _same(published: FunctionVersion, latest: FunctionVersion) -> bool:
-    """Equal in code and configuration; the description is a version's own."""
-    return _substance(published) == _substance(latest)
+def _is_equal(published: FunctionVersion, latest: FunctionVersion) -> bool:
+    """Whether code and configuration are equal; every version has its own description."""
+    return _code_and_settings(published) == _code_and_settings(latest)
 
 
-def _substance(version: FunctionVersion) -> tuple[object, ...]:
+def _code_and_settings(version: FunctionVersion) -> tuple[object, ...]:
     settings = {key: value for key, value in version.settings.items() if key != "Description"}
     return settings, version.code, version.image_uri, version.architecture, version.layers
 
 
-def list_versions_by_function(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """`$LATEST` first, then the published ones by number."""
-    function = rules.find_unqualified(cloud, caller, given)
-    every = (function.latest, *function.versions.values())
-    shown, rest = page([listed(caller, function, each, each.version) for each in every], given)
-    return {"Versions": shown, **rest}
-
-
 def create_alias(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """A new name for an existing version."""
+    """Create an alias of an existing version."""
     function = rules.find_unqualified(cloud, caller, given)
     name = given["Name"]
     if name in function.aliases:
@@ -102,13 +93,13 @@ def create_alias(cloud: Cloud, caller: Scope, given: Json) -> Json:
 
 
 def get_alias(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """One alias."""
+    """Return an alias."""
     function, alias = _find_alias(cloud, caller, given)
     return _shown(caller, function, alias)
 
 
 def update_alias(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """Move it, or change its weights or description; what is not given stays."""
+    """Change version, weights or description; what is not given is unchanged."""
     function, alias = _find_alias(cloud, caller, given)
     if given.get("RevisionId", alias.revision_id) != alias.revision_id:
         raise stale_revision("GetFunction/GetAlias")
@@ -122,26 +113,6 @@ def update_alias(cloud: Cloud, caller: Scope, given: Json) -> Json:
     )
     function.aliases[alias.name] = changed
     return _shown(caller, function, changed)
-
-
-def delete_alias(cloud: Cloud, caller: Scope, given: Json) -> None:
-    """Forget the name; deleting one that is not there is fine."""
-    function = rules.find_unqualified(cloud, caller, given)
-    function.aliases.pop(given["Name"], None)
-    function.provisioned.pop(given["Name"], None)
-
-
-def list_aliases(cloud: Cloud, caller: Scope, given: Json) -> Json:
-    """By name; FunctionVersion asks for those that use one version."""
-    function = rules.find_unqualified(cloud, caller, given)
-    wanted = given.get("FunctionVersion")
-    items = [
-        _shown(caller, function, alias)
-        for _, alias in sorted(function.aliases.items())
-        if wanted is None or wanted == alias.version or wanted in alias.weights
-    ]
-    shown, rest = page(items, given)
-    return {"Aliases": shown, **rest}
 
 
 def _find_alias(cloud: Cloud, caller: Scope, given: Json) -> tuple[StoredFunction, StoredAlias]:

@@ -1,4 +1,4 @@
-"""What sets two locks of one platform apart: a standing and a fresh one go in, short sentences come out."""
+"""The differences between two locks of one platform: a current and a new one -> short texts."""
 
 from collections.abc import Iterator
 
@@ -6,10 +6,10 @@ from entrypoint.index.pin import Pin
 from entrypoint.lock.lock_file import Lock
 
 
-def changes(standing: Lock, fresh: Lock) -> tuple[str, ...]:
-    """Say how packages differ, sorted by name: `numpy 2.4.0 -> 2.5.5`, `six 1.17.0 added`."""
-    before = {pin.name: pin for pin in standing.pins}
-    after = {pin.name: pin for pin in fresh.pins}
+def changes(current: Lock, new: Lock) -> tuple[str, ...]:
+    """Describe each package that differs, sorted by name: `numpy 2.4.0 -> 2.5.5`, `six 1.17.0 added`."""
+    before = {pin.name: pin for pin in current.pins}
+    after = {pin.name: pin for pin in new.pins}
     return tuple(
         change for name in sorted(before | after) for change in _changes(before.get(name), after.get(name))
     )
@@ -23,6 +23,6 @@ def _changes(before: Pin | None, after: Pin | None) -> Iterator[str]:
     elif before.version != after.version:
         yield f"{after.name} {before.version} -> {after.version}"
     elif before.from_source != after.from_source:
-        yield f"{after} {'is to be compiled' if after.from_source else 'has a wheel'} now"
+        yield f"{after} {'is now built from source' if after.from_source else 'now has a wheel'}"
     elif before.hashes != after.hashes:
-        yield f"{after} has other hashes"
+        yield f"{after} has different hashes"

@@ -1,6 +1,6 @@
-"""The lock of a target as it is on disk, and whether it is in sync with its inputs. Offline.
+"""The lock of a target on disk, and whether it is in sync with its inputs. Offline.
 
-Imported by the check hook at every commit: what reads a lock in full is imported only where it is needed.
+Imported by the check hook at every commit: what reads a lock in full is imported only when it is needed.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def current_lock(project: Project, target: Target, *, in_sync: bool = True) -> "Lock | None":
-    """Return a target's lock, the user's own or ours; None where there is none.
+    """Return a target's lock, generated or of another tool; None if it has none.
 
-    With `in_sync=False`, a lock of ours is read whatever its inputs are, without their index options.
+    With `in_sync=False`, a generated lock is read without its inputs and their index options.
 
     Raises:
-        LockError: the lock is out of sync with its inputs, or not a lock.
+        LockError: the lock is out of sync with its inputs, or invalid.
     """
     from entrypoint.lock.lock_file import Lock, read_lock, read_pinned  # noqa: PLC0415 - see above
 
@@ -55,7 +55,7 @@ def lock_problems(project: Project) -> tuple[Diagnostic, ...]:
 
 
 def outdated(project: Project) -> tuple[Target, ...]:
-    """Return the targets whose lock is ours to write and is missing or out of sync; one for each lock."""
+    """Return the targets whose generated lock is missing or out of sync, one for each lock file."""
     by_path = {project.lock_path(target): target for target in project.lockable}
     return tuple(target for target in by_path.values() if not _is_in_sync(project, target))
 
@@ -70,7 +70,7 @@ def _problems(project: Project, target: Target) -> Sequence[Diagnostic]:
 
 
 def _is_in_sync(project: Project, target: Target) -> bool:
-    """Return whether a quick look shows that a lock of ours is in sync; most hook runs need no more."""
+    """Return whether a generated lock is in sync, from its header; most hook runs need no more."""
     layer = target.layer
     if target.platform in layer.own_locks or not any(layer.requirements.asked):
         return False

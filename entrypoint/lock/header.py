@@ -1,4 +1,4 @@
-"""The header of our locks: the platform and the hash of the inputs. Light, for the hooks."""
+"""The header of a generated lock: its platform and the hash of its inputs. Light, for the check hook."""
 
 import hashlib
 import re
@@ -17,10 +17,10 @@ _HASHES = r"(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n"
 _WELL_FORMED = re.compile(rf"(?:#.*\n)+(?:[a-z0-9-]+==\S+{_HASHES}(?:    #.*\n)*)*")
 
 
-def inputs_hash(written: RequirementLines, platform: Platform) -> str:
-    """Hash the inputs for a platform; comments, blanks, order and credentials do not count."""
-    lines = ("".join(("-c " if line.is_constraint else "", *line.text.split())) for line in written.lines)
-    text = "\n".join([str(platform), *written.option_lines, *sorted(lines)])
+def inputs_hash(inputs: RequirementLines, platform: Platform) -> str:
+    """Hash the inputs for a platform; comments, whitespace, order and credentials have no effect."""
+    lines = ("".join(("-c " if line.is_constraint else "", *line.text.split())) for line in inputs.lines)
+    text = "\n".join([str(platform), *inputs.option_lines, *sorted(lines)])
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
@@ -32,19 +32,19 @@ def is_in_sync(
     from_source: frozenset[str] = frozenset(),
     root: Path | None = None,
 ) -> bool:
-    """Return whether a lock is certainly ours, in sync with its inputs, and pinned and hashed in every line.
+    """Return whether a lock is a generated one, in sync with its inputs, and pinned and hashed in every line.
 
-    False means that only reading it in full can tell what is wrong with it, if anything is.
+    If this is False, read the lock in full to find out what is wrong, if anything.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return False
-    made_for, inputs = MADE_FOR.search(text), INPUTS.search(text)
-    if not made_for or not inputs or made_for[1] != str(platform) or not _WELL_FORMED.fullmatch(text):
+    made_for, recorded = MADE_FOR.search(text), INPUTS.search(text)
+    if not made_for or not recorded or made_for[1] != str(platform) or not _WELL_FORMED.fullmatch(text):
         return False
     names = _PIN.findall(text)
-    if names != sorted(set(names)):  # two pins of one package may contradict each other
+    if names != sorted(set(names)):  # two pins of one package may conflict
         return False
-    written = read_lines(requirements, root=root, from_source=from_source)
-    return not written.problems and inputs_hash(written, platform) == inputs[1]
+    inputs = read_lines(requirements, root=root, from_source=from_source)
+    return not inputs.problems and inputs_hash(inputs, platform) == recorded[1]

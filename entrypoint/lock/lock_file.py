@@ -1,9 +1,9 @@
-"""Locks: which version and which files of every package a platform gets.
+"""Locks: the version and the allowed files of every package for a platform.
 
-Two kinds are read. Ours stands beside its inputs, one per platform; it lists only the files that the
-platform can use and carries the hash of its inputs, so that it is known to be in step without asking
-any index. A lock of the user's own (pip-compile, `uv export`, `poetry export`) may serve many
-platforms; its markers are judged for the one that is asked for, whatever machine reads it.
+Two kinds are read. A lock that `lambda-layers lock` generated is for one platform. It lists only the files
+that the platform can use, and records the hash of its inputs, so that checking whether it is in sync needs
+no index. A lock of another tool (pip-compile, `uv export`, `poetry export`) may be for many platforms; its
+markers are evaluated for the requested one, on any machine.
 """
 
 import re
@@ -21,8 +21,8 @@ from entrypoint.index.pin import Pin
 from entrypoint.index.tags import marker_environment
 from entrypoint.lock.header import INPUTS, LOCK_HINT, MADE_FOR, inputs_hash
 from entrypoint.lock.pylock import read_pylock
-from entrypoint.lock.requirement_lines import shown
-from entrypoint.lock.requirements import RequirementLine, read_requirements, read_requirements_file
+from entrypoint.lock.requirement_lines import display_path
+from entrypoint.lock.requirements import LocatedRequirement, read_requirements, read_requirements_file
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import Platform
 
@@ -34,12 +34,12 @@ _MORE_VIA = re.compile(r"^\s*#   (\S.*)$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """The packages of one platform, sorted by name, and where they come from."""
+    """The pinned packages of one platform, sorted by name, and where they come from."""
 
     platform: Platform
     pins: tuple[Pin, ...]
     options: IndexOptions = field(default_factory=IndexOptions)
-    #: The hash of the inputs it was made from; None in a lock that is not of our making.
+    #: The hash of the inputs that it was made from; None in a lock of another tool.
     inputs: str | None = None
 
 
@@ -51,10 +51,14 @@ def read_lock(
     from_source: frozenset[str] = frozenset(),
     root: Path | None = None,
 ) -> Lock:
-    """Read a lock of ours. Given its inputs, it must be in step with them, and gets their index options."""
-    location = Location(shown(path, root))
+    """Read a generated lock. If `requirements` is given, the lock gets their index options.
+
+    Raises:
+        LockError: the lock is missing, invalid, for another platform, or out of sync with `requirements`.
+    """
+    location = Location(display_path(path, root))
     if not path.is_file():
-        raise LockError(Diagnostic(f"there is no lock for {platform}", LOCK_HINT, location))
+        raise LockError.of(f"there is no lock for {platform}", LOCK_HINT, location)
     lock = _read(path, platform, root)
     text = path.read_text(encoding="utf-8-sig")
     made_for, inputs = MADE_FOR.search(text), INPUTS.search(text)
@@ -62,8 +66,9 @@ def read_lock(
         Diagnostic(f"{pin} has no hash", LOCK_HINT, pin.location) for pin in lock.pins if not pin.hashes
     ]
     if made_for is None or inputs is None:
-        message = "the header of `lambda-layers lock` is missing, so this may be no lock of ours"
-        problems.append(Diagnostic(message, f"{LOCK_HINT}, or name the file under `lock:`", location))
+        message = "the header of `lambda-layers lock` is missing"
+        hint = f"{LOCK_HINT}, or name a lock of another tool under 'lock:'"
+        problems.append(Diagnostic(message, hint, location))
     elif made_for[1] != str(platform):
         problems.append(Diagnostic(f"this lock is for {made_for[1]}, not {platform}", LOCK_HINT, location))
     if problems:
@@ -73,27 +78,33 @@ def read_lock(
     lock = replace(lock, pins=pins, inputs=inputs[1] if inputs else None)
     if requirements is None:
         return lock
-    asked = read_requirements(requirements, root=root, from_source=from_source)
-    if inputs_hash(asked.written, platform) != lock.inputs:
-        names = ", ".join(shown(path, root) for path in requirements.files) or str(requirements.location)
-        raise LockError(Diagnostic(f"this lock is out of step with {names}", LOCK_HINT, location))
-    return replace(lock, options=asked.options)
+    parsed = read_requirements(requirements, root=root, from_source=from_source)
+    if inputs_hash(parsed.lines, platform) != lock.inputs:
+        files = (display_path(path, root) for path in requirements.files)
+        names = ", ".join(files) or str(requirements.location)
+        raise LockError.of(f"this lock is out of sync with {names}", LOCK_HINT, location)
+    return replace(lock, options=parsed.options)
 
 
 def read_pinned(
     path: Path, platform: Platform, *, from_source: frozenset[str] = frozenset(), root: Path | None = None
 ) -> Lock:
-    """Read a lock of the user's own, for one of the platforms it serves."""
+    """Read a lock of another tool, for one of its platforms.
+
+    Raises:
+        LockError: the lock is invalid, not fully pinned, or not consistently hashed.
+    """
     lock = _read(path, platform, root, from_source)
-    bare = [pin for pin in lock.pins if not pin.hashes]
-    if len(bare) < len(lock.pins):  # as for pip, one hash means that all are wanted
+    unhashed = [pin for pin in lock.pins if not pin.hashes]
+    if len(unhashed) < len(lock.pins):  # as in pip, one hash makes hashes required for all
         hint = "export the lock with hashes for all packages, or for none"
-        raise_all(Diagnostic(f"{pin} has no hash, but other packages do", hint, pin.location) for pin in bare)
+        message = "has no hash, but other packages do"
+        raise_all(Diagnostic(f"{pin} {message}", hint, pin.location) for pin in unhashed)
     return lock
 
 
 def lock_text(lock: Lock, *, made_from: Iterable[str]) -> str:
-    """Write a lock as text that `pip install --require-hashes -r` takes; same lock, same bytes."""
+    """Return a lock as text that `pip install --require-hashes -r` accepts; deterministic."""
     lines = [f"# Made by `lambda-layers lock` for {lock.platform}. Change the inputs, not this file:"]
     lines += [f"#   {name}" for name in made_from]
     lines += [f"# inputs: {lock.inputs}"]
@@ -110,20 +121,20 @@ def lock_text(lock: Lock, *, made_from: Iterable[str]) -> str:
 
 
 def write_lock(path: Path, lock: Lock, *, made_from: Iterable[str]) -> None:
-    """Replace the lock file as a whole, or not at all."""
+    """Write the lock file atomically."""
     write_text(path, lock_text(lock, made_from=made_from))
 
 
 def read_via(text: str) -> Mapping[str, tuple[str, ...]]:
-    """Read the `# via` notes of a lock, in the form that pip-compile gives them."""
+    """Read the `# via` comments of a lock, as pip-compile writes them: name -> sources."""
     via: dict[str, list[str]] = {}
     name, listing = "", False
     for line in text.split("\n"):
         if pinned := _PINNED_NAME.match(line):
             name, listing = canonicalize_name(pinned[1]), False
-        elif (note := _VIA.match(line)) and name:
+        elif (comment := _VIA.match(line)) and name:
             listing = True
-            via.setdefault(name, []).extend(filter(None, [note[1].strip()]))
+            via.setdefault(name, []).extend(filter(None, [comment[1].strip()]))
         elif listing and (more := _MORE_VIA.match(line)):
             via[name].append(more[1].strip())
         else:
@@ -132,7 +143,7 @@ def read_via(text: str) -> Mapping[str, tuple[str, ...]]:
 
 
 def raise_all(problems: Iterable[Diagnostic]) -> None:
-    """Raise one LockError of all the problems, if there are any."""
+    """Raise one LockError with all problems, if there are any."""
     collected = tuple(problems)
     if collected:
         raise LockError(*collected)
@@ -142,41 +153,42 @@ def _read(
     path: Path, platform: Platform, root: Path | None, from_source: frozenset[str] = frozenset()
 ) -> Lock:
     if path.suffix == ".toml":
-        found = read_pylock(path.read_text(encoding="utf-8-sig"), platform, Location(shown(path, root)))
-        compiled = (replace(pin, from_source=pin.name in from_source) for pin in found)
+        location = Location(display_path(path, root))
+        pinned = read_pylock(path.read_text(encoding="utf-8-sig"), platform, location)
+        compiled = (replace(pin, from_source=pin.name in from_source) for pin in pinned)
         return Lock(platform=platform, pins=tuple(compiled))
     try:
-        asked = read_requirements_file(path, root=root)
+        parsed = read_requirements_file(path, root=root)
     except ManifestError as error:
         raise LockError(*error.problems) from error
     environment = marker_environment(platform)
-    lines = [line for line in asked.requirements if line.applies(environment)]
+    lines = [line for line in parsed.requirements if line.applies(environment)]
     raise_all(problem for line in lines if (problem := _not_pinned(line)))
-    constraints = [line for line in asked.constraints if line.applies(environment)]
+    constraints = [line for line in parsed.constraints if line.applies(environment)]
     pins, problems = _merged(lines, read_via(path.read_text(encoding="utf-8-sig")))
-    raise_all([*problems, *_contradictions(pins, constraints)])
+    raise_all([*problems, *_violations(pins, constraints)])
     ordered = tuple(
-        replace(pins[name], from_source=name in from_source or asked.options.wants_source(name))
+        replace(pins[name], from_source=name in from_source or parsed.options.wants_source(name))
         for name in sorted(pins)
     )
-    return Lock(platform=platform, pins=ordered, options=asked.options)
+    return Lock(platform=platform, pins=ordered, options=parsed.options)
 
 
-def _not_pinned(line: RequirementLine) -> Diagnostic | None:
+def _not_pinned(line: LocatedRequirement) -> Diagnostic | None:
     specifiers = list(line.requirement.specifier)
     if len(specifiers) == 1 and specifiers[0].operator in {"==", "==="}:
         try:
             Version(specifiers[0].version)
-        except InvalidVersion:  # a wildcard, or no version by PEP 440
+        except InvalidVersion:  # a wildcard, or not a PEP 440 version
             pass
         else:
             return None
-    hint = f"a lock needs `{line.name}==<version>`; compile or export it anew"
+    hint = f"a lock requires `{line.name}==<version>`; compile or export it again"
     return Diagnostic(f"`{line}` is not pinned to one version", hint, line.location)
 
 
 def _merged(
-    lines: Iterable[RequirementLine], via: Mapping[str, tuple[str, ...]]
+    lines: Iterable[LocatedRequirement], via: Mapping[str, tuple[str, ...]]
 ) -> tuple[dict[str, Pin], list[Diagnostic]]:
     pins: dict[str, Pin] = {}
     problems: list[Diagnostic] = []
@@ -188,14 +200,14 @@ def _merged(
         if Version(earlier.version) == Version(version):
             pins[line.name] = replace(earlier, hashes=earlier.hashes | line.hashes)
         else:
-            message = f"{pin} contradicts {earlier} of {earlier.location}, and both apply"
-            problems.append(Diagnostic(message, "keep one of them", line.location))
+            message = f"{pin} conflicts with {earlier} ({earlier.location}), and both apply"
+            problems.append(Diagnostic(message, "remove one of them", line.location))
     return pins, problems
 
 
-def _contradictions(pins: Mapping[str, Pin], constraints: Iterable[RequirementLine]) -> Iterable[Diagnostic]:
+def _violations(pins: Mapping[str, Pin], constraints: Iterable[LocatedRequirement]) -> Iterable[Diagnostic]:
     for line in constraints:
         pin = pins.get(line.name)
         if pin and not line.requirement.specifier.contains(pin.version, prereleases=True):
-            message = f"{pin} contradicts the constraint `{line}` of {line.location}"
-            yield Diagnostic(message, "compile the lock anew with that constraint", pin.location)
+            message = f"{pin} violates the constraint `{line}` ({line.location})"
+            yield Diagnostic(message, "compile the lock again with this constraint", pin.location)

@@ -1,7 +1,7 @@
-"""OSV, the database of vulnerabilities: packages go in, advisories come out.
+"""OSV, the vulnerability database: packages -> advisories.
 
-https://google.github.io/osv.dev/api/. One question for a thousand packages gives the ids of what is known;
-each record is then read once. Asked through what pip's configuration says of proxies and certificates.
+https://google.github.io/osv.dev/api/. One query for up to a thousand packages returns the ids of their
+vulnerabilities; each record is then read once. Proxies and certificates come from pip's configuration.
 """
 
 import json
@@ -17,13 +17,13 @@ from entrypoint.index.pip_settings import read_pip_settings
 from entrypoint.lock.advisories import Advisory, read_advisories
 from entrypoint.parallel import for_each
 
-_AT_ONCE = 1_000
-"""Packages in one question; the API takes no more."""
-_NOT_OURS = "check the network, or name a mirror under 'audit: {url: ...}'"
+_BATCH = 1_000
+"""The API's maximum of packages in one query."""
+_HINT = "check the network, or set a mirror under 'audit: {url: ...}'"
 
 
 class Osv:
-    """The database at an address."""
+    """The database at a URL."""
 
     def __init__(self, url: str, *, environment: Mapping[str, str]) -> None:
         self._url = url.rstrip("/")
@@ -32,12 +32,12 @@ class Osv:
     def advisories(
         self, packages: Sequence[tuple[str, str]]
     ) -> Mapping[tuple[str, str], tuple[Advisory, ...]]:
-        """Return what is known of these names and versions.
+        """Return the advisories of packages, by (name, version).
 
         Raises:
-            FetchError: where it cannot be asked, or answers something else.
+            FetchError: the database is unreachable, or its response is invalid.
         """
-        settings, shown = read_pip_settings(self._environment), without_credentials(self._url)
+        settings = read_pip_settings(self._environment)
         try:
             with closing(open_client(settings, IndexOptions(), pause=time.sleep)) as client:
                 ids = self._ids(client, packages)
@@ -50,29 +50,30 @@ class Osv:
                 for package, found in ids.items()
             }
         except FetchError as error:
-            raise FetchError(*(Diagnostic(each.message, _NOT_OURS) for each in error.problems)) from None
+            raise FetchError(*(Diagnostic(each.message, _HINT) for each in error.problems)) from None
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise FetchError.of(f"{shown} does not answer as OSV does: {error!r}", _NOT_OURS) from None
+            message = f"{without_credentials(self._url)} is not a valid OSV API: {error!r}"
+            raise FetchError.of(message, _HINT) from None
 
     def _ids(
         self, client: PatientClient, packages: Sequence[tuple[str, str]]
     ) -> dict[tuple[str, str], list[str]]:
         found: dict[tuple[str, str], list[str]] = {package: [] for package in packages}
-        asked = [(package, "") for package in packages]
-        while asked:
-            now, asked = asked[:_AT_ONCE], asked[_AT_ONCE:]
-            answer = client.post(
-                f"{self._url}/v1/querybatch", json={"queries": [_query(*each) for each in now]}
+        pending = [(package, "") for package in packages]
+        while pending:
+            batch, pending = pending[:_BATCH], pending[_BATCH:]
+            response = client.post(
+                f"{self._url}/v1/querybatch", json={"queries": [_query(*each) for each in batch]}
             )
-            for (package, _), result in zip(now, json.loads(answer.content)["results"], strict=True):
+            for (package, _), result in zip(batch, json.loads(response.content)["results"], strict=True):
                 found[package] += [each["id"] for each in result.get("vulns", ())]
                 if token := result.get("next_page_token"):
-                    asked.append((package, token))
+                    pending.append((package, token))
         return found
 
     def _record(self, client: PatientClient, name: str) -> Mapping[str, object]:
-        answer = client.get(f"{self._url}/v1/vulns/{quote(name, safe='')}")
-        record: Mapping[str, object] = json.loads(answer.content)
+        response = client.get(f"{self._url}/v1/vulns/{quote(name, safe='')}")
+        record: Mapping[str, object] = json.loads(response.content)
         return record
 
 

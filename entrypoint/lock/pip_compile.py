@@ -1,7 +1,7 @@
-"""pip-tools: requirements go in, the pins that pip-compile finds for a platform come out as text.
+"""pip-tools: requirements -> the pins that pip-compile finds for a platform, as text.
 
-pip-compile runs in a process of its own, in isolated mode: nothing in the user's checkout is
-imported, and no credential of AWS or GitHub is in its environment, as build backends may run there.
+pip-compile runs in a separate process, in isolated mode: nothing in the user's checkout is imported, and
+its environment has no AWS or GitHub credentials, because build backends may run there.
 """
 
 import json
@@ -30,30 +30,30 @@ _SECRET_VARIABLES = re.compile(r"^(?:AWS_|ACTIONS_|GITHUB_TOKEN$|GH_TOKEN$)")
 _NO_MATCH = re.compile(r"^\s*ERROR: No matching distribution found for (.+?)(?: \(from .*)?$", re.MULTILINE)
 _CONFLICT = re.compile(r"^ *The conflict is caused by:\n((?: +\S.*\n)+)", re.MULTILINE)
 _ERROR = re.compile(r"^\s*ERROR: (?!ResolutionImpossible)(.+)$", re.MULTILINE)
-# The files that pip-compile is handed are not the user's.
+# Temporary files, which mean nothing to the user.
 _OUR_FILE = re.compile(r" \(from -r \S+ \(line \d+\)\)")
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==(\S+)", re.MULTILINE)
 _ARGUMENTS = (
-    # A user's [tool.pip-tools] is for locks of another kind, and could ask for what is refused below.
+    # A user's [tool.pip-tools] is for other locks, and may conflict with the options below.
     "--no-config",
-    # Header, indexes and hashes are written by `lock_text`; of pip-compile only pins and `via` are wanted.
-    # Its own --generate-hashes would be four fifths of the time, and list the files of all platforms.
+    # `lock_text` writes header, indexes and hashes; pip-compile only provides pins and `via` comments.
+    # Its --generate-hashes would take four fifths of the time, and list the files of all platforms.
     *("--no-header", "--no-emit-index-url", "--no-emit-trusted-host"),
     *("--no-emit-options", "--no-emit-find-links", "--annotate", "--annotation-style=split"),
-    # pip and setuptools are packages like any other in a layer.
+    # In a layer, pip and setuptools are ordinary packages.
     "--allow-unsafe",
-    # All that an extra asks for is pinned as well, and `name[extra]==1` is no valid constraint.
+    # The packages of an extra are pinned too, and `name[extra]==1` is not a valid constraint.
     "--strip-extras",
     "--resolver=backtracking",
-    # Only then does pip say which requirements contradict each other.
+    # Without it, pip does not report which requirements conflict.
     "--verbose",
-    # A version with a wheel that fits, before a newer one that has to be compiled.
+    # Prefer a version with a compatible wheel to a newer one without.
     "--pip-args=--prefer-binary --disable-pip-version-check --no-input",
 )
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out the variables that hold credentials of AWS and GitHub, for processes that need none."""
+    """Return the environment without the variables that hold AWS and GitHub credentials."""
     return {name: value for name, value in environment.items() if not _SECRET_VARIABLES.match(name)}
 
 
@@ -61,7 +61,7 @@ class PipCompile:
     """Runs pip-compile for any platform. Threads may share it.
 
     Args:
-        environment: the variables that pip sees; those with credentials of AWS and GitHub are taken out.
+        environment: the variables for pip; those with AWS and GitHub credentials are removed.
         mask: hides credentials in pip's output.
     """
 
@@ -74,44 +74,48 @@ class PipCompile:
         self._mask = mask
 
     def __call__(self, question: Question, platform: Platform, ask: Ask) -> str:
-        """Resolve; raises UnresolvableError where there is no answer."""
+        """Resolve a question.
+
+        Raises:
+            UnresolvableError: there is no resolution.
+        """
         answer = self._resolved(question, platform, ask)
         if question.pins and question.upgrade_packages:
             return self._upgraded(question, platform, ask, answer)
         return answer
 
     def _upgraded(self, question: Question, platform: Platform, ask: Ask, answer: str) -> str:
-        """Move packages that are to be upgraded and stay behind for a pin of something that they need.
+        """Upgrade the requested packages that a pin of one of their dependencies holds back.
 
-        pip-compile takes pins as constraints. It lets go of one only for what cannot be had otherwise,
-        so the versions that no pin would hold back are found first, and then insisted on.
+        pip-compile treats existing pins as constraints, and drops one only if there is no other resolution.
+        So the versions are found without pins first, and then required.
         """
-        now, free = versions(answer), versions(self._resolved(replace(question, pins=()), platform, ask))
+        pinned, free = versions(answer), versions(self._resolved(replace(question, pins=()), platform, ask))
         names = [canonicalize_name(Requirement(text).name) for text in question.upgrade_packages]
-        behind = [name for name in names if name in now and name in free and now[name] < free[name]]
+        behind = [name for name in names if name in pinned and name in free and pinned[name] < free[name]]
         if not behind:
             return answer
-        insisting = (*question.upgrade_packages, *(f"{name}=={free[name]}" for name in behind))
+        required = (*question.upgrade_packages, *(f"{name}=={free[name]}" for name in behind))
         try:
-            return self._resolved(replace(question, upgrade_packages=insisting), platform, ask)
-        except UnresolvableError:  # held back by a pin that pip-compile does not let go of
+            return self._resolved(replace(question, upgrade_packages=required), platform, ask)
+        except UnresolvableError:  # pip-compile does not drop the pin
             return answer
 
     def _resolved(self, question: Question, platform: Platform, ask: Ask) -> str:
         with tempfile.TemporaryDirectory(prefix="lambda-layers-lock-") as folder:
             arguments = _write_files(Path(folder), question)
-            with (Path(folder) / "said.txt").open("w+b") as said:
-                code = self._run(_target(platform, arguments), ask, said)
-                said.seek(0)
-                output = said.read().decode("utf-8", "replace")
+            with (Path(folder) / "stderr.txt").open("w+b") as stderr:
+                code = self._run(_target(platform, arguments), ask, stderr)
+                stderr.seek(0)
+                output = stderr.read().decode("utf-8", "replace")
             if code:
                 raise self._failure(code, output)
             return (Path(folder) / "pins.txt").read_text("utf-8")
 
-    def _run(self, target: TargetPlatform, ask: Ask, said: BinaryIO) -> int:
-        """Start the process and answer its questions until it ends; return its exit code.
+    def _run(self, target: TargetPlatform, ask: Ask, stderr: BinaryIO) -> int:
+        """Start the process, answer its questions until it exits, and return its exit code.
 
-        What `ask` raises closes the pipes, at which the process ends by itself.
+        If `ask` raises, the pipes are closed, and the process exits by itself.
         """
         with subprocess.Popen(
             [sys.executable, "-I", "-m", "entrypoint.lock.pip_compile_for_platform"],
@@ -119,27 +123,27 @@ class PipCompile:
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=said,  # a file takes any amount, so that nobody has to read while questions are answered
+            stderr=stderr,  # unlike a pipe, a file never fills up while questions are answered
         ) as process:
-            assert process.stdin and process.stdout  # noqa: PT018, S101 - both were asked for
-            _tell(process.stdin, target)
+            assert process.stdin and process.stdout  # noqa: PT018, S101 - both are pipes
+            _send(process.stdin, target)
             for question in process.stdout:
                 name, version = json.loads(question)
-                _tell(process.stdin, {"metadata": ask(name, version).decode("utf-8", "replace")})
+                _send(process.stdin, {"metadata": ask(name, version).decode("utf-8", "replace")})
         return process.returncode
 
     def _failure(self, code: int, output: str) -> LockError:
         output = self._mask(output)
-        message = _essence(output) or f"pip-compile ended with {code} and said nothing"
+        message = _error_message(output) or f"pip-compile exited with code {code} and no output"
         if code == CHANGED:
-            hint = "install the versions of pip and pip-tools that this release names"
+            hint = "install the pip and pip-tools versions that this release requires"
             return LockError(Diagnostic(message, hint))
-        hint = "loosen or correct the requirements that are named"
+        hint = "loosen or correct these requirements"
         return UnresolvableError(Diagnostic(message, hint), missing=tuple(_NO_MATCH.findall(output)))
 
 
 def _write_files(folder: Path, question: Question) -> Sequence[str]:
-    """Lay out what pip-compile reads. Files, as arguments could be seen by every user of the machine."""
+    """Write the input files, return the arguments; credentials go to files, as others can see arguments."""
     texts = {
         "requirements.in": (*_option_lines(question.options), *question.requirements),
         "constraints.txt": question.constraints,
@@ -155,12 +159,12 @@ def _write_files(folder: Path, question: Question) -> Sequence[str]:
 
 
 def versions(answer: str) -> dict[str, Version]:
-    """Read the pins that were found, by name."""
+    """Return the pinned versions in pip-compile's output, by name."""
     return {canonicalize_name(name): Version(version) for name, version in _PIN.findall(answer)}
 
 
 def _option_lines(options: IndexOptions) -> Iterable[str]:
-    """Write the options for pip's own reader; `${NAME}` is left for it to fill in."""
+    """Yield the options as lines of a requirements file; pip replaces `${NAME}` itself."""
     if options.index_url:
         yield f"--index-url {options.index_url}"
     yield from (f"--extra-index-url {url}" for url in options.extra_index_urls)
@@ -185,17 +189,17 @@ def _target(platform: Platform, arguments: Sequence[str]) -> TargetPlatform:
     )
 
 
-def _tell(stdin: IO[bytes], message: Mapping[str, object]) -> None:
-    """Send one line; a process that has ended already tells why by its exit code."""
-    with suppress(OSError):  # on Windows it is no BrokenPipeError
+def _send(stdin: IO[bytes], message: Mapping[str, object]) -> None:
+    """Send one line; if the process has already exited, its exit code is reported instead."""
+    with suppress(OSError):  # on Windows, not a BrokenPipeError
         stdin.write(json.dumps(message).encode() + b"\n")
 
 
-def _essence(output: str) -> str:
-    """Pick what pip says about the cause; progress, warnings and tracebacks are left out."""
+def _error_message(output: str) -> str:
+    """Return pip's message about the cause, without progress, warnings and tracebacks."""
     output = _OUR_FILE.sub("", output)
     if conflict := _CONFLICT.search(output):
         causes = ", ".join(line.strip() for line in conflict[1].splitlines())
-        return f"the requirements contradict each other: {causes}"
+        return f"conflicting requirements: {causes}"
     errors = dict.fromkeys(error.strip() for error in _ERROR.findall(output))
     return ". ".join(errors) or next(reversed(output.strip().splitlines()), "").strip()

@@ -1,15 +1,16 @@
-"""Runs pip-compile as if on another platform; a script for a process of its own.
+"""Runs pip-compile for another platform; a script that runs in a separate process.
 
-Its parent talks to it in lines of JSON: the Target first, on stdin. A line on stdout is a question, the
-name and version of an sdist; the answer, on stdin, is its METADATA. What people read goes to stderr.
+The parent process exchanges lines of JSON with it. First, the parent writes the TargetPlatform to stdin.
+Then each line on stdout is a question, the name and version of an sdist; the parent answers on stdin with
+its METADATA. Messages for people go to stderr.
 
-pip-compile resolves for the interpreter and machine that run it. pip can be told another platform
-for wheel tags, but markers and Requires-Python stay the host's (https://github.com/pypa/pip/issues/6117),
-and pip-compile passes neither on. Nor may it build an sdist to learn what that needs: this machine is
-not the platform, and a lock is no reason to run a stranger's code. So some internals of pip are
-replaced here, in this process only: markers and tags are the platform's, and the METADATA of an sdist
-comes from whoever started the process. They may change with any release of pip: all are checked before
-anything is resolved, and a pip that differs ends in CHANGED and a message, never in a wrong lock.
+pip-compile resolves for the interpreter and machine that run it. pip accepts another platform for wheel
+tags, but not for markers and Requires-Python (https://github.com/pypa/pip/issues/6117), and pip-compile
+passes on neither. It must not build an sdist to read its metadata either: this machine is not the
+platform, and locking must not run untrusted code. So some internals of pip are replaced here, in this
+process only: markers and tags are the platform's, and the METADATA of an sdist comes from the parent
+process. Any release of pip may change these internals. All of them are checked before anything is
+resolved; a mismatch exits with CHANGED and a message, and never results in a wrong lock.
 """
 
 import functools
@@ -21,14 +22,14 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any, NoReturn, TypedDict
 
-#: Exit code: pip or pip-tools is not as this script knows it.
+#: Exit code: the internals of pip or pip-tools are not as expected.
 CHANGED = 70
-#: Exit code: there is no resolution, and the reason stands on stderr.
+#: Exit code: there is no resolution; the reason is on stderr.
 NO_RESOLUTION = 2
 
 
 class TargetPlatform(TypedDict):
-    """The platform to resolve for, and what to say to pip-compile."""
+    """The platform to resolve for, and the arguments for pip-compile."""
 
     environment: dict[str, str]
     #: [interpreter, abi, platform], best first.
@@ -38,13 +39,13 @@ class TargetPlatform(TypedDict):
 
 
 def main() -> None:
-    """Resolve; ends the process with pip-compile's own exit code."""
+    """Resolve, and exit with pip-compile's exit code."""
     parent = _Parent()
-    target: TargetPlatform = parent.hear()
+    target: TargetPlatform = parent.receive()
     try:
-        _see_markers_of(target["environment"])
-        _see_files_of(target["python"], target["tags"])
-        _ask_about_sources(parent)
+        _replace_markers(target["environment"])
+        _replace_tags(target["python"], target["tags"])
+        _replace_sdist_metadata(parent)
         _check_markers(target["environment"])
         _check_tags(target["tags"])
     except (ImportError, AttributeError, TypeError) as error:
@@ -53,12 +54,12 @@ def main() -> None:
 
 
 class _Parent:
-    """The pipes to whoever started the process, put aside, so that nothing else reads or writes them."""
+    """The pipes to the parent process, moved to other descriptors so that nothing else uses them."""
 
     def __init__(self) -> None:
         self._answers = os.fdopen(os.dup(0), "rb")
         self._questions = os.fdopen(os.dup(1), "wb")
-        with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - it has to be opened for its descriptor
+        with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - only its descriptor is used
             os.dup2(nothing.fileno(), 0)
         os.dup2(2, 1)
 
@@ -66,25 +67,25 @@ class _Parent:
         """Return the METADATA of an sdist."""
         self._questions.write(json.dumps([name, version]).encode() + b"\n")
         self._questions.flush()
-        metadata: str = self.hear()["metadata"]
+        metadata: str = self.receive()["metadata"]
         return metadata.encode()
 
-    def hear(self) -> Any:  # noqa: ANN401 - whatever the parent sends
-        """Return what the parent says next; where it has gone, so does this process."""
+    def receive(self) -> Any:  # noqa: ANN401 - any JSON
+        """Return the parent's next message; exit if the parent has exited."""
         return json.loads(self._answers.readline() or sys.exit(NO_RESOLUTION))
 
 
-def _see_markers_of(environment: dict[str, str]) -> None:
-    """Let every marker be judged in the environment of the target."""
-    from pip._vendor.packaging import markers  # noqa: PLC0415 - what is missing is reported by main
+def _replace_markers(environment: dict[str, str]) -> None:
+    """Make pip evaluate every marker in the environment of the target."""
+    from pip._vendor.packaging import markers  # noqa: PLC0415 - main reports an ImportError
 
     if not callable(markers.default_environment):
-        _changed("markers.default_environment is no function")
+        _changed("markers.default_environment is not callable")
     markers.default_environment = lambda: dict(environment)  # type: ignore[assignment, return-value]
 
 
-def _see_files_of(python: Sequence[int], tags: Sequence[Sequence[str]]) -> None:
-    """Let the finder accept the target's tags, and finder and resolver its Requires-Python."""
+def _replace_tags(python: Sequence[int], tags: Sequence[Sequence[str]]) -> None:
+    """Make the finder use the target's tags, and finder and resolver its version for Requires-Python."""
     from pip._internal.cli.req_command import RequirementCommand  # noqa: PLC0415
     from pip._internal.models.target_python import TargetPython  # noqa: PLC0415
     from pip._vendor.packaging.tags import Tag  # noqa: PLC0415
@@ -92,7 +93,7 @@ def _see_files_of(python: Sequence[int], tags: Sequence[Sequence[str]]) -> None:
     accepted = [Tag(*tag) for tag in tags]
 
     class Platform(TargetPython):
-        """Answers with the tags it was given, in their order, where pip would compute its own."""
+        """Returns the given tags in their order; pip would compute its own."""
 
         def get_sorted_tags(self) -> list[Tag]:
             return accepted
@@ -103,16 +104,16 @@ def _see_files_of(python: Sequence[int], tags: Sequence[Sequence[str]]) -> None:
     build_finder = RequirementCommand._build_package_finder  # noqa: SLF001
     make_resolver = RequirementCommand.make_resolver.__func__  # type: ignore[attr-defined]
     platform = Platform(py_version_info=tuple(python))
-    RequirementCommand._build_package_finder = _always(  # type: ignore[method-assign]  # noqa: SLF001
+    RequirementCommand._build_package_finder = _with_arguments(  # type: ignore[method-assign]  # noqa: SLF001
         build_finder, target_python=platform
     )
     RequirementCommand.make_resolver = classmethod(  # type: ignore[assignment, method-assign]
-        _always(make_resolver, py_version_info=tuple(python))
+        _with_arguments(make_resolver, py_version_info=tuple(python))
     )
 
 
-def _ask_about_sources(parent: _Parent) -> None:
-    """Let the METADATA of sdists come from the parent; nothing is downloaded whole, and nothing is built."""
+def _replace_sdist_metadata(parent: _Parent) -> None:
+    """Take the METADATA of sdists from the parent; nothing is downloaded in full, and nothing is built."""
     from pip._internal.exceptions import InstallationError  # noqa: PLC0415
     from pip._internal.metadata import get_metadata_distribution  # noqa: PLC0415
     from pip._internal.operations import prepare  # noqa: PLC0415
@@ -122,8 +123,8 @@ def _ask_about_sources(parent: _Parent) -> None:
     operations: Any = prepare
     preparer: Any = prepare.RequirementPreparer
     fetch_metadata = preparer._fetch_metadata_only  # noqa: SLF001
-    _accepts(fetch_metadata, "req")
-    _accepts(get_metadata_distribution, "metadata_contents", "filename", "canonical_name")
+    _check_parameters(fetch_metadata, "req")
+    _check_parameters(get_metadata_distribution, "metadata_contents", "filename", "canonical_name")
 
     def described(self: object, req: InstallRequirement) -> object:
         if req.link is None or req.link.is_wheel:
@@ -133,26 +134,26 @@ def _ask_about_sources(parent: _Parent) -> None:
 
     def refused(req: InstallRequirement) -> object:
         if req.link is None or not req.link.is_wheel:
-            raise InstallationError(f"{req} would have to be built on this machine")
+            raise InstallationError(f"{req} must be built on this machine")
         return prepared(req)
 
     prepared = operations.make_distribution_for_install_requirement
     operations.make_distribution_for_install_requirement = refused
     preparer._fetch_metadata_only = described  # noqa: SLF001
     if not callable(preparer.prepare_linked_requirements_more):
-        _changed("prepare_linked_requirements_more is no function")
+        _changed("prepare_linked_requirements_more is not callable")
     preparer.prepare_linked_requirements_more = lambda *_, **__: None
 
 
-def _accepts(function: Callable[..., Any], *names: str) -> None:
+def _check_parameters(function: Callable[..., Any], *names: str) -> None:
     missing = set(names) - inspect.signature(function).parameters.keys()
     if missing:
-        _changed(f"{function.__qualname__} takes no {', '.join(sorted(missing))}")
+        _changed(f"{function.__qualname__} has no parameter {', '.join(sorted(missing))}")
 
 
-def _always(function: Callable[..., Any], **given: object) -> Callable[..., Any]:
-    """Make a function get some keyword arguments whatever its caller says."""
-    _accepts(function, *given)
+def _with_arguments(function: Callable[..., Any], **given: object) -> Callable[..., Any]:
+    """Wrap a function so that some keyword arguments always have the given values."""
+    _check_parameters(function, *given)
 
     @functools.wraps(function)
     def wrapper(*args: object, **keywords: object) -> object:
@@ -166,11 +167,11 @@ def _check_markers(environment: dict[str, str]) -> None:
 
     for name, value in environment.items():
         if not Marker(f'{name} == "{value}"').evaluate():
-            _changed(f"the marker {name} is not judged for the target")
+            _changed(f"the marker {name} is not evaluated for the target")
 
 
 def _check_tags(tags: Sequence[Sequence[str]]) -> None:
-    """Build a finder the way pip-compile does, and compare the tags that it looks for."""
+    """Build a finder as pip-compile does, and compare its tags."""
     from pip._internal.commands import create_command  # noqa: PLC0415
 
     command: Any = create_command("install")
@@ -179,7 +180,7 @@ def _check_tags(tags: Sequence[Sequence[str]]) -> None:
         finder = command._build_package_finder(options=options, session=session)  # noqa: SLF001
         found = [[tag.interpreter, tag.abi, tag.platform] for tag in finder.target_python.get_sorted_tags()]
     if found != [[part.lower() for part in tag] for tag in tags]:
-        _changed("the finder looks for other tags than those of the target")
+        _changed("the tags of the finder are not those of the target")
 
 
 def _compile(arguments: Sequence[str]) -> None:
@@ -189,13 +190,13 @@ def _compile(arguments: Sequence[str]) -> None:
     try:
         cli.main(args=list(arguments), prog_name="pip-compile")
     except PipError as error:
-        print(f"ERROR: {error}", file=sys.stderr)  # noqa: T201 - stderr is how the parent hears of it
+        print(f"ERROR: {error}", file=sys.stderr)  # noqa: T201 - the parent reads stderr
         sys.exit(NO_RESOLUTION)
 
 
-def _changed(what: str) -> NoReturn:
+def _changed(reason: str) -> NoReturn:
     versions = f"pip {version('pip')} with pip-tools {version('pip-tools')}"
-    print(f"ERROR: {versions} cannot resolve for another platform: {what}", file=sys.stderr)  # noqa: T201
+    print(f"ERROR: {versions} cannot resolve for another platform: {reason}", file=sys.stderr)  # noqa: T201
     sys.exit(CHANGED)
 
 

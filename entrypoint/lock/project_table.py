@@ -1,52 +1,81 @@
-"""What a pyproject.toml asks for: dependencies and extras (PEP 621), dependency groups (PEP 735)."""
+"""The requirements of a pyproject.toml: dependencies and extras (PEP 621), dependency groups (PEP 735).
+
+Imported by the check hook: parsers are imported only when such a file is read.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from packaging.dependency_groups import DependencyGroupResolver
-from packaging.utils import canonicalize_name
+
+def project_lines(text: str, extras: Sequence[str], groups: Sequence[str]) -> list[tuple[str, int]]:
+    """Return the statically listed requirements of a pyproject.toml, each with its line number.
+
+    The project is never built. A requirement that the file spells differently gets line 1.
+
+    Raises:
+        ValueError: the file is not TOML, or a list is missing or dynamic.
+    """
+    import tomllib  # noqa: PLC0415 - see above
+
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"invalid TOML: {error}") from error
+    lines = text.split("\n")
+    return [
+        (item, next((number for number, line in enumerate(lines, start=1) if item in line), 1))
+        for item in project_requirements(table, extras, groups)
+    ]
 
 
 def project_requirements(table: Mapping[str, Any], extras: Sequence[str], groups: Sequence[str]) -> list[str]:
-    """Return the requirements of the project, of its extras and of its groups, as they are written.
+    """Return the requirements of the project, its extras and its groups, as written.
 
-    The project's own dependencies count unless groups alone are asked for of a file without a project.
+    The project's own dependencies are left out if only groups are requested and there is no [project].
 
     Raises:
-        ValueError: where something is missing, or listed dynamically.
+        ValueError: a list is missing, invalid or dynamic.
     """
     project = table.get("project", {})
-    asked: list[str] = []
+    requirements: list[str] = []
     if project or not groups:
-        asked += _list(project, "dependencies", "there is no static list `dependencies` under [project]")
-    listed = _table(project, "optional-dependencies")
-    optional = {canonicalize_name(name): name for name in listed}
+        requirements += _list(project, "dependencies", "[project] has no static list `dependencies`")
+    optional = _table(project, "optional-dependencies")
     for extra in extras:
-        name = optional.get(canonicalize_name(extra))
-        if name is None:
-            raise ValueError(f"there is no extra {extra!r}; there are {', '.join(optional) or 'none'}")
-        asked += _list(listed, name, f"the extra {extra!r} is no plain list")
+        requirements += _extra(optional, extra)
     for group in groups:
-        asked += _group(_table(table, "dependency-groups"), group)
-    return list(dict.fromkeys(asked))
+        requirements += _group(_table(table, "dependency-groups"), group)
+    return list(dict.fromkeys(requirements))
 
 
-def _list(table: Any, key: str, message: str) -> list[str]:  # noqa: ANN401 - whatever the file holds
+def _extra(optional: Mapping[str, Any], extra: str) -> list[str]:
+    from packaging.utils import canonicalize_name  # noqa: PLC0415 - see above
+
+    names = {canonicalize_name(name): name for name in optional}
+    name = names.get(canonicalize_name(extra))
+    if name is None:
+        raise ValueError(f"unknown extra {extra!r} (available: {', '.join(names) or 'none'})")
+    return _list(optional, name, f"the extra {extra!r} is not a list of strings")
+
+
+def _group(groups: Mapping[str, Any], name: str) -> list[str]:
+    from packaging.dependency_groups import DependencyGroupResolver  # noqa: PLC0415 - see above
+
+    try:
+        return [str(requirement) for requirement in DependencyGroupResolver(groups).resolve(name)]
+    except (ExceptionGroup, LookupError, TypeError, ValueError) as error:
+        raise ValueError(f"cannot read the dependency group {name!r}: {error}") from error
+
+
+def _list(table: Any, key: str, message: str) -> list[str]:  # noqa: ANN401 - any value of the file
     found = table.get(key) if isinstance(table, Mapping) else None
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
         raise ValueError(message)
     return found
 
 
-def _table(parent: Any, key: str) -> Mapping[str, Any]:  # noqa: ANN401 - likewise
+def _table(parent: Any, key: str) -> Mapping[str, Any]:  # noqa: ANN401 - any value of the file
     found = parent.get(key, {}) if isinstance(parent, Mapping) else {}
     if not isinstance(found, Mapping):
-        raise ValueError(f"{key} is no table")  # noqa: TRY004 - the file is wrong, not the caller
+        raise ValueError(f"{key} is not a table")  # noqa: TRY004 - the file is wrong, not the caller
     return found
-
-
-def _group(groups: Mapping[str, Any], name: str) -> list[str]:
-    try:
-        return [str(requirement) for requirement in DependencyGroupResolver(groups).resolve(name)]
-    except (ExceptionGroup, LookupError, TypeError, ValueError) as error:
-        raise ValueError(f"the dependency group {name!r} cannot be read: {error}") from error

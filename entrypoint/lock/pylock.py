@@ -1,4 +1,4 @@
-"""pylock.toml (PEP 751): what a platform gets of a lock that another tool made for many."""
+"""pylock.toml (PEP 751): the pins of one platform in a lock of another tool."""
 
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -17,25 +17,25 @@ from entrypoint.index.pin import Pin
 from entrypoint.index.tags import marker_environment, supported_tags
 from entrypoint.manifest.runtimes import Platform
 
-_MAKE_ANEW = "make the lock anew with the tool that made it"
+_REGENERATE = "generate the lock again with the tool that created it"
 
 
 def read_pylock(text: str, platform: Platform, location: Location) -> tuple[Pin, ...]:
-    """Return the pins of a platform, sorted by name; each allows the one file that the platform gets.
+    """Return the pins of a platform, sorted by name; each allows only the best file for the platform.
 
     Raises:
-        LockError: where the lock is invalid, does not serve the platform, or names what no index has.
+        LockError: the lock is invalid, incompatible with the platform, or names a file outside an index.
     """
     try:
         lock = Pylock.from_dict(tomllib.loads(text))
         environment = marker_environment(platform)
         chosen = list(lock.select(environment=environment, tags=supported_tags(platform)))  # type: ignore[arg-type]
     except tomllib.TOMLDecodeError as error:
-        raise LockError.of(f"this is not valid TOML: {error}", _MAKE_ANEW, location) from None
+        raise LockError.of(f"invalid TOML: {error}", _REGENERATE, location) from None
     except PylockValidationError as error:
-        raise LockError.of(f"this is no pylock.toml: {error}", _MAKE_ANEW, location) from None
+        raise LockError.of(f"invalid pylock.toml: {error}", _REGENERATE, location) from None
     except PylockSelectError as error:
-        raise LockError.of(f"it does not serve {platform}: {error}", _MAKE_ANEW, location) from None
+        raise LockError.of(f"incompatible with {platform}: {error}", _REGENERATE, location) from None
     problems = list(_problems(chosen, location))
     if problems:
         raise LockError(*problems)
@@ -55,7 +55,7 @@ def read_pylock(text: str, platform: Platform, location: Location) -> tuple[Pin,
 def _problems(chosen: Sequence[tuple[Package, object]], location: Location) -> Iterator[Diagnostic]:
     for package, file in chosen:
         if not isinstance(file, PackageWheel | PackageSdist):
-            message = f"{package.name} is locked to a folder, an archive's address or a repository"
-            yield Diagnostic(message, "lock a version of it that an index has", location)
+            message = f"{package.name} is locked to a folder, an archive URL or a repository"
+            yield Diagnostic(message, "lock a version from a package index", location)
         elif package.version is None or "sha256" not in file.hashes:
-            yield Diagnostic(f"{package.name} is locked without a version or a SHA-256", _MAKE_ANEW, location)
+            yield Diagnostic(f"{package.name} has no version or no SHA-256 hash", _REGENERATE, location)

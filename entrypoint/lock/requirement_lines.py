@@ -1,27 +1,33 @@
-"""The lines of requirements files as they are written: paths go in, lines with their places come out.
+"""The lines of requirements files and pyproject.toml files, as written: text -> lines.
 
 The format is pip's (https://pip.pypa.io/en/stable/reference/requirements-file-format/): included files,
-continued lines, comments, options. What a line means is for requirements.py to say. Light on purpose:
-hooks compare these lines with what a lock was made from, and what was locked has been understood before.
+continued lines, comments, options. requirements.py parses the lines. The check hook does not: it only
+compares their hash with that of the lock, so this module imports nothing slow.
 """
 
 import re
-import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from entrypoint.errors import Diagnostic, Location
-from entrypoint.index.options import INCLUDES, IndexOptions, OptionsReader, without_credentials
+from entrypoint.index.options import (
+    INCLUDES,
+    IndexOptions,
+    Option,
+    index_options,
+    parse_options,
+)
+from entrypoint.lock.project_table import project_lines
 from entrypoint.manifest.model import Requirements
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
 URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)|(?:^(?:file|git|hg|svn|bzr)[+:])")
-"""What reaches into the network, or would."""
+"""A URL, or a version control address."""
 
 
 class Line(NamedTuple):
-    """A requirement as it is written, its hashes with it, or a constraint."""
+    """A requirement or a constraint as written, with its hashes."""
 
     text: str
     location: Location
@@ -29,11 +35,11 @@ class Line(NamedTuple):
 
 
 class RequirementLines(NamedTuple):
-    """What some requirements files say together, nested `-r` and `-c` files included."""
+    """The lines of a layer's requirements files, including nested `-r` and `-c` files."""
 
     lines: tuple[Line, ...]
     options: IndexOptions
-    #: The options as written, without credentials: what a hash of the inputs may look at.
+    #: The options as written, without credentials, for the hash of the inputs.
     option_lines: tuple[str, ...]
     #: What could not be read.
     problems: tuple[Diagnostic, ...]
@@ -42,33 +48,26 @@ class RequirementLines(NamedTuple):
 def read_lines(
     requirements: Requirements, *, root: Path | None = None, from_source: frozenset[str] = frozenset()
 ) -> RequirementLines:
-    """Read the inputs of a layer.
-
-    What the manifest wants `from_source` means the same as --no-binary in a file.
-    """
+    """Read the inputs of a layer; `from_source` is the same as --no-binary in a file."""
     reader = _Reader(requirements, root)
     for name in sorted(from_source):
-        words = ["--no-binary", name]
-        list(
-            reader.options.read(
-                words, location=requirements.location, folder=Path(), problems=reader.problems
-            )
-        )
+        reader.add_option(Option("--no-binary", name), Path())
     for path in requirements.files:
-        reader.read_file(path, asked_at=requirements.location)
+        reader.read_file(path, included_at=requirements.location)
     for text, location in requirements.lines:
         reader.read_line(text, location=location, folder=root or Path())
     return reader.result()
 
 
 class _Reader:
-    """Collects what the files say; `including` is the chain of files that is being read."""
+    """Collects lines and options; `including` is the chain of files that is being read."""
 
     def __init__(self, requirements: Requirements, root: Path | None) -> None:
         self.requirements = requirements
         self.root = root
         self.lines: list[Line] = []
-        self.options = OptionsReader()
+        self.options: list[Option] = []
+        self.option_lines: list[str] = []
         self.problems: list[Diagnostic] = []
         self.including: list[Path] = []
         self.seen: set[tuple[Path, bool]] = set()
@@ -76,27 +75,28 @@ class _Reader:
     def result(self) -> RequirementLines:
         return RequirementLines(
             lines=tuple(self.lines),
-            options=self.options.result(),
-            option_lines=tuple(self.options.lines),
+            options=index_options(self.options),
+            option_lines=tuple(self.option_lines),
             problems=tuple(self.problems),
         )
 
-    def read_file(self, path: Path, *, asked_at: Location, constraint: bool = False) -> None:
+    def read_file(self, path: Path, *, included_at: Location, constraint: bool = False) -> None:
         try:
             identity = path.resolve()
-        except (OSError, RuntimeError, ValueError) as error:  # links in a ring, or a NUL in the name
-            self._problem(f"{str(path)!r} is no path: {error}", "correct the path", asked_at)
+        except (OSError, RuntimeError, ValueError) as error:  # a loop of links, or a NUL in the name
+            self._problem(f"invalid path {str(path)!r}: {error}", "correct the path", included_at)
             return
         if identity in self.including:
-            self._problem(f"{shown(path, self.root)} includes itself", "remove this line", asked_at)
+            message = f"{display_path(path, self.root)} includes itself"
+            self._problem(message, "remove this line", included_at)
             return
         if (identity, constraint) in self.seen:
             return
         self.seen.add((identity, constraint))
-        lines = self._lines_of(path, asked_at)
+        lines = self._lines_of(path, included_at)
         self.including.append(identity)
         for text, line in lines:
-            location = Location(shown(path, self.root), line)
+            location = Location(display_path(path, self.root), line)
             self.read_line(text, location=location, folder=path.parent, constraint=constraint)
         self.including.pop()
 
@@ -107,66 +107,53 @@ class _Reader:
         elif text:
             self.lines.append(Line(text=text, location=location, is_constraint=constraint))
 
-    def _lines_of(self, path: Path, asked_at: Location) -> Iterable[tuple[str, int]]:
+    def add_option(self, option: Option, folder: Path) -> None:
+        self.option_lines.append(str(option))
+        self.options.append(option.relative_to(folder))
+
+    def _lines_of(self, path: Path, included_at: Location) -> Iterable[tuple[str, int]]:
+        name = display_path(path, self.root)
         try:
             text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError:
-            self._problem(f"{shown(path, self.root)} is not UTF-8 text", "save it as UTF-8", asked_at)
+            self._problem(f"{name} is not UTF-8", "save the file as UTF-8", included_at)
+            return ()
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            message = f"{shown(path, self.root)} cannot be read: {reason}"
-            self._problem(message, "correct the path, or add the file", asked_at)
-        else:
-            if path.name == "pyproject.toml":
-                return self._project_dependencies(text, Location(shown(path, self.root)))
+            self._problem(f"cannot read {name}: {reason}", "correct the path, or add the file", included_at)
+            return ()
+        if path.name != "pyproject.toml":
             return logical_lines(text)
-        return ()
-
-    def _project_dependencies(self, text: str, location: Location) -> Iterable[tuple[str, int]]:
-        """Take what a project lists statically; nothing is built to learn more."""
-        import tomllib  # noqa: PLC0415 - for those who have such a file
-
-        from entrypoint.lock.project_table import project_requirements  # noqa: PLC0415 - likewise
-
         try:
-            table = tomllib.loads(text)
-            asked = project_requirements(table, self.requirements.extras, self.requirements.groups)
-        except tomllib.TOMLDecodeError as error:
-            self._problem(f"this is not valid TOML: {error}", "correct it", location)
-            return ()
+            return project_lines(text, self.requirements.extras, self.requirements.groups)
         except ValueError as error:
-            self._problem(str(error), "correct it, or name a requirements file instead", location)
+            self._problem(str(error), "fix the file, or name a requirements file instead", Location(name))
             return ()
-        lines = text.split("\n")
-        return [(item, _line_with(item, lines)) for item in asked]
 
     def _read_options(self, text: str, location: Location, folder: Path, constraint: bool) -> None:
-        try:
-            words = shlex.split(text)
-        except ValueError as error:
-            self._problem(
-                f"`{without_credentials(text)}` cannot be split: {error}", "close the quote", location
-            )
-            return
-        for option, value in self.options.read(
-            words, location=location, folder=folder, problems=self.problems
-        ):
-            self._include(option, value, location, folder, constraint)
+        line = parse_options(text, location)
+        for option in line.options:
+            if option.name in INCLUDES:
+                self._include(option, location, folder, constraint)
+            elif option.is_index_option:
+                self.add_option(option, folder)
+        if line.problem:
+            self.problems.append(line.problem)
 
-    def _include(self, option: str, value: str, location: Location, folder: Path, constraint: bool) -> None:
-        if URL.search(value):
-            message = f"`{option} {without_credentials(value)}` would read requirements from the network"
-            self._problem(message, "put the file into the repository", location)
+    def _include(self, option: Option, location: Location, folder: Path, constraint: bool) -> None:
+        if URL.search(option.value):
+            message = f"`{option}` includes a file from the network"
+            self._problem(message, "add the file to the repository", location)
             return
-        is_constraint = constraint or INCLUDES[option] == "constraint"
-        self.read_file(folder / value, asked_at=location, constraint=is_constraint)
+        is_constraint = constraint or INCLUDES[option.name] == "constraint"
+        self.read_file(folder / option.value, included_at=location, constraint=is_constraint)
 
     def _problem(self, message: str, hint: str, location: Location) -> None:
         self.problems.append(Diagnostic(message, hint, location))
 
 
 def logical_lines(text: str) -> Iterator[tuple[str, int]]:
-    """Join lines that end in a backslash; each comes with the number of its first line."""
+    """Join lines that end in a backslash; yield each with the number of its first line."""
     joined, start = "", 0
     for number, line in enumerate(text.split("\n"), start=1):
         start = start or number
@@ -180,13 +167,8 @@ def logical_lines(text: str) -> Iterator[tuple[str, int]]:
         yield joined, start
 
 
-def _line_with(item: str, lines: list[str]) -> int:
-    """The line that holds a string of a TOML file; the first line where it is spelled differently."""
-    return next((number for number, line in enumerate(lines, start=1) if item in line), 1)
-
-
-def shown(path: Path, root: Path | None) -> str:
-    """Name a file the way people look for it: from the root where it lies below, else as given."""
+def display_path(path: Path, root: Path | None) -> str:
+    """Return the path as messages show it: relative to the root if it is below it, otherwise as given."""
     if root is not None and path.absolute().is_relative_to(root.absolute()):
         return path.absolute().relative_to(root.absolute()).as_posix()
     return str(path)

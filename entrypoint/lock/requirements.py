@@ -1,7 +1,7 @@
-"""What requirements files ask for: their lines go in, requirements and index options come out.
+"""The requirements of a layer's inputs: lines -> requirements.
 
-Understood here, with `packaging` alone, every problem has its file and line and needs no network. pip
-later resolves what was understood here, so both always see the same.
+Lines are parsed with `packaging` alone and without network, so that every problem has a file and a line.
+pip-compile and uv are given the parsed requirements, so they resolve exactly what was read here.
 """
 
 import re
@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from entrypoint.errors import Diagnostic, Location, ManifestError
 from entrypoint.index.options import IndexOptions, without_credentials
-from entrypoint.lock.requirement_lines import URL, Line, RequirementLines, read_lines, shown
+from entrypoint.lock.requirement_lines import URL, Line, RequirementLines, display_path, read_lines
 from entrypoint.manifest.model import Requirements
 
 _OPTIONS_OF_A_REQUIREMENT = re.compile(r"\s(?=--?[A-Za-z])")
@@ -24,8 +24,8 @@ _PATH = re.compile(r"^\.{0,2}[/\\]|^\.$|^~|\.(?:whl|zip|tar\.gz|tgz)(?:\[|$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequirementLine:
-    """One requirement, as written at a place; `hashes` are "sha256:<hex>"."""
+class LocatedRequirement:
+    """A requirement and its location; `hashes` are "sha256:<hex>"."""
 
     requirement: Requirement
     hashes: frozenset[str]
@@ -33,24 +33,26 @@ class RequirementLine:
 
     @property
     def name(self) -> str:
-        """The canonical name (PEP 503)."""
+        """The normalized name (PEP 503)."""
         return canonicalize_name(self.requirement.name)
 
     def applies(self, environment: Mapping[str, str]) -> bool:
-        """Whether its marker holds in a PEP 508 environment."""
+        """Whether its marker is true in an environment (PEP 508).
+
+        Raises:
+            ManifestError: the marker cannot be evaluated.
+        """
         marker = self.requirement.marker
         if marker is None:
             return True
         try:
             return marker.evaluate(dict(environment))
         except (UndefinedComparison, UndefinedEnvironmentName) as error:
-            problem = Diagnostic(
-                f"the marker `{marker}` cannot be judged: {error}", "correct it", self.location
-            )
-            raise ManifestError(problem) from error
+            message = f"cannot evaluate the marker `{marker}`: {error}"
+            raise ManifestError.of(message, "correct the marker", self.location) from error
 
     def __str__(self) -> str:
-        """Spell it in the one way that does not depend on how it was written."""
+        """Return the normalized form, the same for every spelling of a requirement."""
         extras = f"[{','.join(sorted(map(canonicalize_name, self.requirement.extras)))}]"
         marker = f" ; {self.requirement.marker}" if self.requirement.marker else ""
         return f"{self.name}{extras if extras != '[]' else ''}{self.requirement.specifier}{marker}"
@@ -58,86 +60,91 @@ class RequirementLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequirementSet:
-    """What some requirements files ask for together, and the lines that say so."""
+    """The requirements and constraints of a layer, and the lines that they were parsed from."""
 
-    requirements: tuple[RequirementLine, ...]
-    constraints: tuple[RequirementLine, ...]
-    written: RequirementLines
+    requirements: tuple[LocatedRequirement, ...]
+    constraints: tuple[LocatedRequirement, ...]
+    lines: RequirementLines
 
     @property
     def options(self) -> IndexOptions:
-        """Where packages come from, and which kinds are wanted."""
-        return self.written.options
+        """Where packages come from, and which files are allowed."""
+        return self.lines.options
 
 
 def read_requirements(
     requirements: Requirements, *, root: Path | None = None, from_source: frozenset[str] = frozenset()
 ) -> RequirementSet:
-    """Read the inputs of a layer; every problem of every file is raised in one ManifestError."""
-    written = read_lines(requirements, root=root, from_source=from_source)
-    problems = list(written.problems)
-    found: dict[bool, list[RequirementLine]] = {True: [], False: []}
-    for line in written.lines:
-        if understood := _understood(line, problems):
-            found[line.is_constraint].append(understood)
+    """Read the inputs of a layer.
+
+    Raises:
+        ManifestError: with every problem of every file.
+    """
+    lines = read_lines(requirements, root=root, from_source=from_source)
+    problems = list(lines.problems)
+    parsed: dict[bool, list[LocatedRequirement]] = {True: [], False: []}
+    for line in lines.lines:
+        if requirement := _parse(line, problems):
+            parsed[line.is_constraint].append(requirement)
     if problems:
-        raise ManifestError(*sorted(problems, key=_position))
-    return RequirementSet(requirements=tuple(found[False]), constraints=tuple(found[True]), written=written)
+        raise ManifestError(*sorted(problems, key=_file_and_line))
+    return RequirementSet(requirements=tuple(parsed[False]), constraints=tuple(parsed[True]), lines=lines)
 
 
 def read_requirements_file(path: Path, *, root: Path | None = None) -> RequirementSet:
-    """Read a single file, and what it includes."""
-    return read_requirements(Requirements(files=(path,), location=Location(shown(path, root))), root=root)
+    """Read a single file and the files that it includes."""
+    location = Location(display_path(path, root))
+    return read_requirements(Requirements(files=(path,), location=location), root=root)
 
 
-def _position(problem: Diagnostic) -> tuple[str, int]:
+def _file_and_line(problem: Diagnostic) -> tuple[str, int]:
     return (problem.location.file, problem.location.line or 0) if problem.location else ("", 0)
 
 
-def _understood(line: Line, problems: list[Diagnostic]) -> RequirementLine | None:
+def _parse(line: Line, problems: list[Diagnostic]) -> LocatedRequirement | None:
     text, *options = _OPTIONS_OF_A_REQUIREMENT.split(line.text, maxsplit=1)
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        problems.append(_unreadable(text, error, line.location))
+        problems.append(_invalid(text, error, line.location))
         return None
     if requirement.url or _PATH.search(requirement.name):
         problems.append(_direct_reference(text, line.location))
         return None
     hashes = frozenset(_hashes(" ".join(options), line.location, problems))
-    return RequirementLine(requirement=requirement, hashes=hashes, location=line.location)
+    return LocatedRequirement(requirement=requirement, hashes=hashes, location=line.location)
 
 
 def _hashes(options: str, location: Location, problems: list[Diagnostic]) -> Iterator[str]:
-    words = iter(_spread(options))
+    words = iter(_split(options))
     for option in words:
         value = next(words, "").lower()
         if option != "--hash":
-            message = f"`{option}` is not supported after a requirement"
-            problems.append(Diagnostic(message, "remove it", location))
+            message = f"unsupported option `{option}` after a requirement"
+            problems.append(Diagnostic(message, "remove the option", location))
             return
         if not _SHA256.fullmatch(value):
-            message = f"`--hash={value}` is not a SHA-256"
-            problems.append(Diagnostic(message, "use --hash=sha256:<64 digits>", location))
+            message = f"`--hash={value}` is not a SHA-256 hash"
+            problems.append(Diagnostic(message, "use --hash=sha256:<64 hexadecimal digits>", location))
             return
         yield value
 
 
-def _spread(options: str) -> list[str]:
-    """Split `--hash=a --hash b` into words, the equals sign being one way to write the space."""
+def _split(options: str) -> list[str]:
+    """Split `--hash=a --hash b` into words, at spaces and at the first equals sign of each."""
     return [part for word in options.split() for part in word.split("=", 1)]
 
 
-def _unreadable(text: str, error: InvalidRequirement, location: Location) -> Diagnostic:
+def _invalid(text: str, error: InvalidRequirement, location: Location) -> Diagnostic:
     if URL.search(text) or _PATH.search(text):
         return _direct_reference(text, location)
     reason = str(error).split("\n", 1)[0]
-    return Diagnostic(f"`{text}` is not a requirement: {reason}", "write it like `name==1.2`", location)
+    return Diagnostic(f"invalid requirement `{text}`: {reason}", "write it as `name==1.2`", location)
 
 
 def _direct_reference(text: str, location: Location) -> Diagnostic:
     return Diagnostic(
-        f"`{without_credentials(text)}` names a file, a folder or a URL, which a lock cannot pin",
-        "build a wheel of it, put it where --find-links looks, and write `name==version`",
+        f"`{without_credentials(text)}` is a file, a folder or a URL, which a lock cannot pin",
+        "build a wheel of it, put the wheel in a --find-links location, and write `name==version`",
         location,
     )

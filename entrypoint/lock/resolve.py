@@ -1,10 +1,10 @@
-"""Makes locks: requirements and a platform go in, exact versions and the hashes of its files come out.
+"""Makes locks: requirements and a platform -> exact versions and the hashes of their files.
 
-pip-tools decides the versions, as for `pip-compile` on the platform itself. The hashes come from the
-index's own listing, and only of the files that the platform can use: its best wheel, and the sdist.
-So what other platforms get, now or later, never changes a lock. A version with a wheel that fits is
-preferred to a newer one without; where there is none, or the source is asked for, the lock lists the
-sdist alone, so that nobody installs anything else.
+The engine finds the versions, as `pip-compile` does on the platform itself. The hashes come from the
+listing of the index, and only for the files that the platform can use: its best wheel, and the sdist. So a
+file for another platform, now or later, never changes a lock. A version with a compatible wheel is
+preferred to a newer one without. If there is no compatible wheel, or the source is required, the lock
+allows only the sdist.
 """
 
 import tempfile
@@ -26,8 +26,8 @@ from entrypoint.index.pin import Pin
 from entrypoint.index.tags import marker_environment
 from entrypoint.lock.header import inputs_hash
 from entrypoint.lock.lock_file import Lock, raise_all, read_pinned, read_via
-from entrypoint.lock.requirement_lines import logical_lines, shown
-from entrypoint.lock.requirements import RequirementLine, RequirementSet, read_requirements
+from entrypoint.lock.requirement_lines import display_path, logical_lines
+from entrypoint.lock.requirements import LocatedRequirement, RequirementSet, read_requirements
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import Platform
 
@@ -36,25 +36,25 @@ _CONNECTIONS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is to be resolved, as lines of requirements files, and where from."""
+    """What to resolve, as lines of requirements files, and the index options."""
 
     requirements: tuple[str, ...]
     options: IndexOptions = field(default_factory=IndexOptions)
     constraints: tuple[str, ...] = ()
-    #: Versions to keep while they satisfy the rest.
+    #: Versions to keep if they satisfy the requirements.
     pins: tuple[str, ...] = ()
     upgrade_packages: tuple[str, ...] = ()
 
 
 Ask = Callable[[str, str], bytes]
-"""Gives the METADATA of a package and version that has to be compiled."""
+"""Returns the METADATA of a package (name, version) that must be built from source."""
 
 
 class Describe(Protocol):
-    """Whoever knows what a package needs that has to be compiled, without running its code here."""
+    """Returns the METADATA of packages that must be built from source, without running their code here."""
 
     def __call__(self, name: str, version: str, *, location: Location) -> bytes:
-        """Return the METADATA of a version; problems get the location of the requirement."""
+        """Return the METADATA of a version; `location`, of the requirement, is for problems."""
         ...
 
 
@@ -63,19 +63,21 @@ class Engine(Protocol):
 
     @property
     def wheels_only(self) -> bool:
-        """Whether a package's source counts only where it is asked for."""
+        """Whether an sdist is used only if the source is required."""
         ...
 
     def __call__(self, question: Question, platform: Platform, ask: Ask) -> str:
-        """Return `name==version` lines with `# via` notes; raise UnresolvableError where there are none.
+        """Return `name==version` lines with `# via` comments.
 
-        What `ask` raises ends the search.
+        Raises:
+            UnresolvableError: there is no resolution.
+            Exception: any error of `ask`.
         """
         ...
 
 
 class UnresolvableError(LockError):
-    """There is no set of versions; `missing` are the requirements for which no file was found."""
+    """There is no resolution; `missing` are the requirements that no file was found for."""
 
     def __init__(self, *problems: Diagnostic, missing: tuple[str, ...] = ()) -> None:
         super().__init__(*problems)
@@ -98,88 +100,93 @@ def resolve(
 ) -> Lock:
     """Lock a layer's requirements for a platform.
 
-    Pins of the `existing` lock are kept while they satisfy the requirements, unless they are to be
-    upgraded. Input files are named from `root` in messages, and from `folder`, the manifest's, in the
-    lock, which must not depend on where the command was run.
+    Pins of the `existing` lock are kept if they satisfy the requirements, unless they are to be upgraded.
+    Paths of input files are relative to `root` in messages, and in the lock to `folder`, the manifest's, so
+    that the lock does not depend on the working directory.
+
+    Raises:
+        ManifestError: the requirements are invalid.
+        LockError: there is no resolution, or a version has no compatible file.
     """
-    asked = read_requirements(requirements, root=root, from_source=from_source)
+    parsed = read_requirements(requirements, root=root, from_source=from_source)
     question = Question(
-        requirements=tuple(map(str, asked.requirements)),
-        options=asked.options,
-        constraints=tuple(map(str, asked.constraints)),
+        requirements=tuple(map(str, parsed.requirements)),
+        options=parsed.options,
+        constraints=tuple(map(str, parsed.constraints)),
         pins=() if existing is None or upgrade else _kept(existing, platform),
         upgrade_packages=upgrade_packages,
     )
-    places = {line.name: line.location for line in reversed(asked.requirements)}
+    locations = {line.name: line.location for line in reversed(parsed.requirements)}
 
     def ask(name: str, version: str) -> bytes:
-        return describe(name, version, location=places.get(name, requirements.location))
+        return describe(name, version, location=locations.get(name, requirements.location))
 
-    def found(question: Question) -> tuple[Pin, ...]:
+    def find(question: Question) -> tuple[Pin, ...]:
         try:
-            with _listed_ahead(index, (*places, *(pin.partition("==")[0] for pin in question.pins))):
+            with _prefetched(index, (*locations, *(pin.partition("==")[0] for pin in question.pins))):
                 answer = engine(question, platform, ask)
         except UnresolvableError as error:
-            raise_all(_explained(error.missing, asked, requirements, platform, index))
+            raise_all(_incompatible(error.missing, parsed, requirements, platform, index))
             raise
         except (CompileError, FetchError) as error:
-            raise_all([*_explained((), asked, requirements, platform, index), *error.problems])
-        return _pins(answer, asked, requirements, platform)
+            raise_all([*_incompatible((), parsed, requirements, platform, index), *error.problems])
+        return _pins(answer, parsed, requirements, platform)
 
-    allowed = asked.options._replace(only_binary=(":all:",)) if engine.wheels_only else asked.options
-    pins = _hashed(found, question, platform, index, allowed)
+    allowed = parsed.options._replace(only_binary=(":all:",)) if engine.wheels_only else parsed.options
+    pins = _hashed(find, question, platform, index, allowed)
     if folder is not None:
-        pins = tuple(replace(pin, via=tuple(_renamed(pin.via, root or Path(), folder))) for pin in pins)
-    inputs = inputs_hash(asked.written, platform)
-    return Lock(platform=platform, pins=pins, options=asked.options, inputs=inputs)
+        pins = tuple(replace(pin, via=tuple(_relative_to(pin.via, root or Path(), folder))) for pin in pins)
+    inputs = inputs_hash(parsed.lines, platform)
+    return Lock(platform=platform, pins=pins, options=parsed.options, inputs=inputs)
 
 
 def _hashed(
-    found: Callable[[Question], tuple[Pin, ...]],
+    find: Callable[[Question], tuple[Pin, ...]],
     question: Question,
     platform: Platform,
     index: PackageIndex,
     options: IndexOptions,
 ) -> tuple[Pin, ...]:
-    """Find versions, and their hashes; a version without a file to use is excluded, and others are found.
+    """Find versions and their hashes; exclude a version without a compatible file, and find others.
 
-    pip-compile knows the platform exactly. uv knows some versions of glibc, and takes the next newer one.
+    pip-compile resolves for the exact platform. uv supports only some versions of glibc, and is given the
+    next newer one.
     """
-    nothing_to_use: LockError | None = None
+    incompatible: LockError | None = None
     while True:
         try:
-            pins = found(question)
+            pins = find(question)
         except UnresolvableError as error:
-            raise nothing_to_use or error from None
+            raise incompatible or error from None
         try:
             return _with_hashes(pins, platform, index, options)
         except LockError as error:
             excluded = tuple(_exclusions(pins, platform, index, options))
             if set(excluded) <= set(question.constraints):
                 raise
-            nothing_to_use = error
+            incompatible = error
             question = replace(question, constraints=(*question.constraints, *excluded))
 
 
 def _exclusions(
     pins: Iterable[Pin], platform: Platform, index: PackageIndex, options: IndexOptions
 ) -> Iterator[str]:
-    """For each package whose pin has no file to use, write a constraint against all such versions of it."""
+    """Yield a constraint for each package whose pin has no compatible file, against all such versions."""
     for pin in pins:
         files = index.files(pin.name)
         if not usable(pin, files, platform, options):
             versions = sorted({version for file in files if (version := version_of(file.filename))})
             others = (replace(pin, version=str(version)) for version in versions)
-            bad = (other.version for other in others if not usable(other, files, platform, options))
-            yield f"{pin.name}{','.join(f'!={version}' for version in bad)}"
+            excluded = (other.version for other in others if not usable(other, files, platform, options))
+            yield f"{pin.name}{','.join(f'!={version}' for version in excluded)}"
 
 
 @contextmanager
-def _listed_ahead(index: PackageIndex, names: Iterable[str]) -> Iterator[None]:
-    """Have the index listed, where hashes are taken from afterwards, while the versions are being found."""
+def _prefetched(index: PackageIndex, names: Iterable[str]) -> Iterator[None]:
+    """Request the listings of the index, which have the hashes, while the engine finds the versions."""
     pool = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="list")
     for name in dict.fromkeys(names):
-        pool.submit(index.files, name)  # what goes wrong, goes wrong again for whoever needs the list
+        pool.submit(index.files, name)  # an error occurs again when the listing is used
     try:
         yield
     finally:
@@ -187,7 +194,7 @@ def _listed_ahead(index: PackageIndex, names: Iterable[str]) -> Iterator[None]:
 
 
 def _kept(existing: Path, platform: Platform) -> tuple[str, ...]:
-    """Read the versions of an earlier lock; one that cannot be read has none worth keeping."""
+    """Return the pins of the existing lock; none if it cannot be read."""
     try:
         return tuple(map(str, read_pinned(existing, platform).pins)) if existing.is_file() else ()
     except LockError:
@@ -195,47 +202,47 @@ def _kept(existing: Path, platform: Platform) -> tuple[str, ...]:
 
 
 def _pins(
-    answer: str, asked: RequirementSet, requirements: Requirements, platform: Platform
+    answer: str, parsed: RequirementSet, requirements: Requirements, platform: Platform
 ) -> tuple[Pin, ...]:
     environment = marker_environment(platform)
-    top_level: dict[str, list[RequirementLine]] = {}
-    for line in (*asked.requirements, *asked.constraints):
+    top_level: dict[str, list[LocatedRequirement]] = {}
+    for line in (*parsed.requirements, *parsed.constraints):
         if line.applies(environment):
             top_level.setdefault(line.name, []).append(line)
     lines = tuple((text, requirements.location) for text, _ in logical_lines(answer))
-    found = read_requirements(Requirements(lines=lines, location=requirements.location))
+    resolved = read_requirements(Requirements(lines=lines, location=requirements.location))
     via = read_via(answer)
     return tuple(
         Pin(
             name=line.name,
             version=next(iter(line.requirement.specifier)).version,
             location=top_level[line.name][0].location if line.name in top_level else requirements.location,
-            via=_via(via.get(line.name, ()), top_level.get(line.name, ()), asked, requirements),
+            via=_via(via.get(line.name, ()), top_level.get(line.name, ()), parsed, requirements),
         )
-        for line in sorted(found.requirements, key=lambda line: line.name)
+        for line in sorted(resolved.requirements, key=lambda line: line.name)
     )
 
 
 def _via(
     sources: Iterable[str],
-    lines: Iterable[RequirementLine],
-    asked: RequirementSet,
+    lines: Iterable[LocatedRequirement],
+    parsed: RequirementSet,
     requirements: Requirements,
 ) -> tuple[str, ...]:
-    """Name the user's own files where pip-compile names the ones it was handed."""
+    """Name the user's files instead of the temporary ones that the engine was given."""
     packages = {source for source in sources if not source.startswith("-")}
     flag = {True: "-c ", False: "-r " if requirements.files else ""}
     return tuple(
-        sorted(packages | {f"{flag[line in asked.constraints]}{line.location.file}" for line in lines})
+        sorted(packages | {f"{flag[line in parsed.constraints]}{line.location.file}" for line in lines})
     )
 
 
-def _renamed(via: Iterable[str], root: Path, folder: Path) -> Iterable[str]:
-    """Name input files from `folder` instead of from `root`; packages stay as they are."""
+def _relative_to(via: Iterable[str], root: Path, folder: Path) -> Iterable[str]:
+    """Make paths of input files relative to `folder` instead of `root`; leave packages unchanged."""
     for source in via:
         flag, _, file = source.rpartition(" ")
         path = root / file
-        yield f"{flag} {shown(path, folder)}".strip() if path.is_file() else source
+        yield f"{flag} {display_path(path, folder)}".strip() if path.is_file() else source
 
 
 def _with_hashes(
@@ -267,32 +274,32 @@ def _with_hashes_of(
 
 
 def _sha256(file: IndexFile, index: PackageIndex) -> str:
-    """Take the listed hash; where an index lists none, as a plain folder does, the file itself is read."""
+    """Return the listed hash; if the index lists none, as a plain folder does, hash the file."""
     if file.sha256:
         return file.sha256
     with tempfile.TemporaryDirectory(prefix="lambda-layers-hash-") as folder:
         return index.download(file, Path(folder) / "file")
 
 
-def _explained(
+def _incompatible(
     missing: Iterable[str],
-    asked: RequirementSet,
+    parsed: RequirementSet,
     requirements: Requirements,
     platform: Platform,
     index: PackageIndex,
 ) -> Iterable[Diagnostic]:
-    """Find the requirements for which the platform has no file at all; pip tells less about them."""
+    """Yield the requirements without any file for the platform; the engines' messages say less."""
     environment: Mapping[str, str] = marker_environment(platform)
-    lines = {line.name: line for line in asked.requirements if line.applies(environment)}
+    lines = {line.name: line for line in parsed.requirements if line.applies(environment)}
     for text in missing:
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
             continue
-        line = RequirementLine(requirement=requirement, hashes=frozenset(), location=requirements.location)
+        line = LocatedRequirement(requirement=requirement, hashes=frozenset(), location=requirements.location)
         lines.setdefault(line.name, line)
     for line in lines.values():
         if problem := no_compatible_version(
-            line.requirement, line.location, index.files(line.name), platform, asked.options
+            line.requirement, line.location, index.files(line.name), platform, parsed.options
         ):
             yield problem

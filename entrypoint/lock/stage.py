@@ -1,4 +1,4 @@
-"""The locks of a project: read as they are, resolved, written, compared."""
+"""The locks of a project: read, resolve, write, compare."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from entrypoint.lock.changes import changes
 from entrypoint.lock.current import current_lock, no_lock
 from entrypoint.lock.header import LOCK_HINT
 from entrypoint.lock.lock_file import Lock, lock_text, read_lock, write_lock
-from entrypoint.lock.requirement_lines import shown
+from entrypoint.lock.requirement_lines import display_path
 from entrypoint.lock.requirements import read_requirements
 from entrypoint.lock.resolve import Describe, Engine, resolve
 from entrypoint.manifest.project import Project
@@ -26,7 +26,7 @@ from entrypoint.progress import Progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Locks:
-    """Reads and makes the locks of a project, several at once."""
+    """Reads and makes the locks of a project, several at a time."""
 
     project: Project
     index: Callable[[IndexOptions], PackageIndex]
@@ -39,7 +39,7 @@ class Locks:
     locked: bool = False
 
     def of(self, targets: Sequence[Target]) -> dict[Target, Lock]:
-        """Return each target's lock; where there is none, it is resolved now, and that is reported.
+        """Return each target's lock; resolve it now if there is none, and report that.
 
         Raises:
             LockError: a lock is out of sync, or is missing although `locked`.
@@ -47,7 +47,7 @@ class Locks:
         return dict(zip(targets, for_each(targets, self._lock), strict=True))
 
     def write(self, targets: Sequence[Target], *, upgrade: bool, packages: Sequence[str]) -> None:
-        """Write the locks of these targets that are ours to write."""
+        """Write the generated locks of these targets."""
 
         def relock(target: Target) -> Lock:
             path = self.project.lock_path(target)
@@ -56,8 +56,8 @@ class Locks:
             for pin in lock.pins:
                 if pin.from_source and pin.name not in target.layer.from_source:
                     self.progress.say(f"{target} builds {pin} from source: it has no compatible wheel")
-            written = shown(path, self.project.root)
-            self.progress.say(f"locked {target}: {count(len(lock.pins), 'package')} in {written}")
+            name = display_path(path, self.project.root)
+            self.progress.say(f"locked {target}: {count(len(lock.pins), 'package')} in {name}")
             return lock
 
         locks = for_each(self._one_for_each_file(targets), relock)
@@ -69,10 +69,10 @@ class Locks:
         )
 
     def compare(self, targets: Sequence[Target], *, upgrade: bool, packages: Sequence[str]) -> None:
-        """Make sure that every lock is what `write` would write; nothing is written.
+        """Check that `write` would change no lock; nothing is written.
 
         Raises:
-            LockError: with each lock that would change, and its changes.
+            LockError: with every lock that would change, and its changes.
         """
 
         def compare(target: Target) -> None:
@@ -83,7 +83,7 @@ class Locks:
                 return
             changed = ", ".join(changes(current, fresh)) or "only its comments"
             message = f"the lock of {target} would change: {changed}"
-            raise LockError.of(message, LOCK_HINT, Location(shown(path, self.project.root)))
+            raise LockError.of(message, LOCK_HINT, Location(display_path(path, self.project.root)))
 
         compared = self._one_for_each_file(targets)
         for_each(compared, compare)
@@ -101,13 +101,13 @@ class Locks:
         return self._resolve(target)
 
     def _one_for_each_file(self, targets: Sequence[Target]) -> tuple[Target, ...]:
-        """Return the targets whose locks are ours to write; one of those that share a file."""
+        """Return the targets with a generated lock, one for each lock file."""
         ours = (target for target in self.project.lockable if target in targets)
         return tuple({self.project.lock_path(target): target for target in ours}.values())
 
     def _input_names(self, target: Target) -> list[str]:
         files = target.layer.requirements.files or (self.project.manifest.path,)
-        return [shown(file, self.project.folder) for file in files]
+        return [display_path(file, self.project.folder) for file in files]
 
     def _resolve(
         self,

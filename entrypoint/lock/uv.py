@@ -1,9 +1,9 @@
-"""uv: requirements go in, the pins that `uv pip compile` finds for a platform come out as text.
+"""uv: requirements -> the pins that `uv pip compile` finds for a platform, as text.
 
-uv does by itself what pip-compile has to be led to: it resolves for another platform and Python. Differences
-are evened out here. It reads none of pip's configuration, so it is handed that, in a file; it takes the best
-version of all indexes, as pip does; and it may build nothing, as this machine is not the platform. What an
-sdist needs that the manifest wants compiled is told to it, as to pip-compile.
+Unlike pip-compile, uv can resolve for another platform and Python by itself. Its configuration makes it
+behave as pip-compile does here: it gets pip's settings, which it does not read itself; it takes the best
+version of all indexes, as pip does; and it builds nothing, because this machine is not the platform. It is
+given the METADATA of the sdists to build from source, as pip-compile is.
 """
 
 import json
@@ -27,27 +27,27 @@ from entrypoint.manifest.runtimes import Platform
 #: The versions 2.x of glibc for which uv has a platform: https://docs.astral.sh/uv/reference/cli/#uv-pip-compile
 _GLIBC = (17, 28, *range(31, 41))
 _ROUNDS = 5
-_OTHER_ENGINE = "run it with --engine pip-compile"
-# uv's own variables would change what it finds; its cache and its way to ask for passwords may be chosen.
+_OTHER_ENGINE = "use --engine pip-compile"
+# uv's variables would change the resolution, except those for its cache and its keyring provider.
 _OWN_VARIABLES = re.compile(r"^UV_(?!CACHE_DIR$|KEYRING_PROVIDER$)")
 _NEEDS_BUILD = re.compile(r"Wheels are required for `([^`]+)`")
-# How uv begins an error and draws what caused it, today and before 0.10.
+# The start of an error and of its causes in uv's output, from 0.10 and before.
 _ERROR = re.compile(r"^(?:error:|\s*\u00d7)\s", re.MULTILINE)
 _BRANCH = re.compile(r"^\s*(?:cause:|\u2570\u2500\u25b6|\u2502)\s*", re.MULTILINE)
 _NOT_FOUND = re.compile(r"[Bb]ecause (\S+) was not found")
 _Described = Mapping[str, tuple[str, bytes]]
-"""The version and METADATA of packages that are to be compiled, by name."""
+"""The version and METADATA of the packages to build from source, by name."""
 
 
 class UvCompile:
     """Runs `uv pip compile` for any platform. Threads may share it.
 
     Args:
-        environment: the variables that uv sees, without those of AWS, GitHub and uv; PATH says where it is.
+        environment: the variables for uv, which is found on PATH; those of AWS, GitHub and uv are removed.
         mask: hides credentials in uv's output.
 
     Raises:
-        UsageError: where there is no uv.
+        UsageError: uv is not installed.
     """
 
     wheels_only = True
@@ -57,21 +57,24 @@ class UvCompile:
     ) -> None:
         uv = which("uv", path=environment.get("PATH"))
         if uv is None:
-            raise UsageError.of("there is no uv on PATH", "run: pip install uv, or leave out --engine uv")
+            raise UsageError.of("uv is not on PATH", "run: pip install uv, or remove --engine uv")
         self._uv = uv
         self._environment = environment
         self._mask = mask
 
     def __call__(self, question: Question, platform: Platform, ask: Ask) -> str:
-        """Resolve; raises UnresolvableError where there is no answer that needs no building.
+        """Resolve a question.
 
-        A source's METADATA is known only once its version is: uv chooses one, hears what that needs, and
-        chooses again, until it stays with it.
+        The METADATA of an sdist depends on its version: uv chooses one, is given its METADATA, and resolves
+        again, until the version stays the same.
+
+        Raises:
+            UnresolvableError: there is no resolution without building an sdist.
+            LockError: uv cannot resolve such a question.
         """
         if ":all:" in question.options.sources:
-            raise LockError.of(
-                "uv cannot take everything from source without building it here", _OTHER_ENGINE
-            )
+            message = "uv cannot resolve `--no-binary :all:` without building every package on this machine"
+            raise LockError.of(message, _OTHER_ENGINE)
         described: dict[str, tuple[str, bytes]] = dict.fromkeys(sorted(question.options.sources), ("", b""))
         for _ in range(_ROUNDS):
             answer = self._resolved(question, platform, described)
@@ -81,9 +84,8 @@ class UvCompile:
                 return answer
             described |= {name: (version, ask(name, version)) for name, version in changed.items()}
         names = ", ".join(changed)
-        raise LockError.of(
-            f"uv does not come to rest on a version of {names}, which is compiled", _OTHER_ENGINE
-        )
+        message = f"uv does not settle on a version of {names}, to be built from source"
+        raise LockError.of(message, _OTHER_ENGINE)
 
     def _resolved(self, question: Question, platform: Platform, described: _Described) -> str:
         settings = read_pip_settings(self._environment)
@@ -99,7 +101,7 @@ class UvCompile:
                 Path(folder, name).write_text("".join(f"{line}\n" for line in lines), "utf-8")
             upgrades = (f"--upgrade-package={name}" for name in question.upgrade_packages)
             files = ("requirements.in", "--constraints=constraints.txt", "--output-file=pins.txt")
-            answer = subprocess.run(  # noqa: S603 - uv, and packages that were read as such
+            result = subprocess.run(  # noqa: S603 - uv, and validated package names
                 [self._uv, "--config-file=uv.toml", "--no-progress", "pip", "compile", *files, *upgrades],
                 cwd=folder,
                 env=_variables(self._environment, settings),
@@ -108,24 +110,24 @@ class UvCompile:
                 errors="replace",
                 check=False,
             )
-            if answer.returncode:
-                raise self._failure(answer)
+            if result.returncode:
+                raise self._failure(result)
             return Path(folder, "pins.txt").read_text("utf-8")
 
-    def _failure(self, answer: subprocess.CompletedProcess[str]) -> LockError:
-        output = self._mask(answer.stderr)
+    def _failure(self, result: subprocess.CompletedProcess[str]) -> LockError:
+        output = self._mask(result.stderr)
         if names := dict.fromkeys(_NEEDS_BUILD.findall(output)):
-            message = f"{', '.join(names)} would have to be built for uv to learn what it needs"
-            return UnresolvableError(Diagnostic(message, f"name it under from_source, or {_OTHER_ENGINE}"))
-        message = _essence(output) or f"uv ended with {answer.returncode} and said nothing"
-        hint = "loosen or correct the requirements that are named"
+            message = f"uv must build {', '.join(names)} to read its metadata"
+            return UnresolvableError(Diagnostic(message, f"add it to 'from_source', or {_OTHER_ENGINE}"))
+        message = _error_message(output) or f"uv exited with code {result.returncode} and no output"
+        hint = "loosen or correct these requirements"
         return UnresolvableError(Diagnostic(message, hint), missing=tuple(_NOT_FOUND.findall(output)))
 
 
 def _configuration(options: IndexOptions, platform: Platform) -> Iterator[str]:
-    """Write uv.toml (https://docs.astral.sh/uv/reference/settings/); JSON's values are TOML's as well."""
+    """Yield uv.toml's lines (https://docs.astral.sh/uv/reference/settings/); JSON values are valid TOML."""
     major, minor = platform.runtime.glibc
-    known = min(version for version in _GLIBC if version >= minor)
+    supported = min(version for version in _GLIBC if version >= minor)
     settings = {
         "index-strategy": "unsafe-best-match",
         "prerelease": "allow" if options.pre else "if-necessary-or-explicit",
@@ -133,7 +135,7 @@ def _configuration(options: IndexOptions, platform: Platform) -> Iterator[str]:
         "allow-insecure-host": options.trusted_hosts,
         "pip.python": sys.executable,
         "pip.python-version": platform.runtime.python,
-        "pip.python-platform": f"{platform.architecture.machine}-manylinux_{major}_{known}",
+        "pip.python-platform": f"{platform.architecture.machine}-manylinux_{major}_{supported}",
         "pip.index-url": options.index_url,
         "pip.extra-index-url": options.extra_index_urls,
         "pip.find-links": options.find_links,
@@ -146,7 +148,7 @@ def _configuration(options: IndexOptions, platform: Platform) -> Iterator[str]:
 
 
 def _metadata(described: _Described) -> Iterator[str]:
-    """Say what packages need that are to be compiled, in any version, so that uv builds none."""
+    """Yield the metadata of the packages to build from source, in any version, so that uv builds none."""
     for name, (_, metadata) in described.items():
         fields, _ = parse_email(metadata)
         yield "[[dependency-metadata]]"
@@ -158,7 +160,7 @@ def _metadata(described: _Described) -> Iterator[str]:
 
 
 def _variables(environment: Mapping[str, str], settings: PipSettings) -> dict[str, str]:
-    """Tell uv in its own words how pip reaches the indexes."""
+    """Return the environment for uv, with pip's network settings as uv's variables."""
     variables = {
         name: value for name, value in without_secrets(environment).items() if not _OWN_VARIABLES.match(name)
     }
@@ -172,8 +174,8 @@ def _variables(environment: Mapping[str, str], settings: PipSettings) -> dict[st
     return variables
 
 
-def _essence(output: str) -> str:
-    """Make one sentence of what uv says about the cause; warnings and hints are left out."""
-    told = _ERROR.split(output.partition("\nhint:")[0], maxsplit=1)[-1]
-    sentence = " ".join(_BRANCH.sub("", told).split())
+def _error_message(output: str) -> str:
+    """Return uv's message about the cause as one sentence, without warnings and hints."""
+    message = _ERROR.split(output.partition("\nhint:")[0], maxsplit=1)[-1]
+    sentence = " ".join(_BRANCH.sub("", message).split())
     return sentence.removeprefix("No solution found when resolving dependencies").strip(" :.")

@@ -145,7 +145,7 @@ def test_one_target_only(run, project):
 def test_a_lock_out_of_step(run, project):
     expect(run("lock"), 0)
     (project / "web.in").write_text("app\nspeedup\n")
-    message = "web-python3.13-arm64.txt: this lock is out of step with web.in; run: lambda-layers lock"
+    message = "web-python3.13-arm64.txt: this lock is out of sync with web.in; run: lambda-layers lock"
     expect(run("check"), 6, message)
     expect(run("build"), 6, message)
     (project / "web.in").write_text("# only a comment changed\napp   \n")

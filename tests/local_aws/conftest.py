@@ -1,6 +1,6 @@
-"""A LocalAws per test, a clock to turn by hand, boto3 clients, and a record of every raw exchange.
+"""A LocalAws for each test, a manual clock, boto3 clients, and a record of every HTTP exchange.
 
-Every exchange of every test is held against botocore's service model when the test ends (`exchanges`).
+At the end of a test, all its exchanges are validated against botocore's service model (`wiretap`).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 REGION = "eu-west-1"
 
-# Codes that AWS answers with although no operation's model lists them: the API front (ValidationException,
-# RequestEntityTooLargeException) and IAM (AccessDeniedException) speak before the operation does.
+# Codes that no operation's model lists: the API front end (ValidationException,
+# RequestEntityTooLargeException) and IAM (AccessDeniedException) respond before the operation.
 NOT_MODELLED = {
     "ValidationException": 400,
     "AccessDeniedException": 403,
@@ -38,7 +38,7 @@ NOT_MODELLED = {
 
 
 class Clock:
-    """Time stands still until a test moves it."""
+    """A clock that only advances when a test says so."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
@@ -52,7 +52,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Exchange:
-    """One Lambda call as it went over the wire."""
+    """One Lambda call over HTTP."""
 
     operation: str
     status: int
@@ -61,7 +61,7 @@ class Exchange:
 
 
 class Wiretap:
-    """WSGI middleware that keeps Lambda's answers, byte for byte."""
+    """WSGI middleware that records Lambda's responses."""
 
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []
@@ -86,7 +86,7 @@ class Wiretap:
 
 
 def assert_modelled(exchange: Exchange) -> None:
-    """Hold one exchange against botocore's model: its status, and every member and type of its body."""
+    """Validate an exchange against botocore's model: its status, and every member and type of its body."""
     operation = lambda_model().operation(exchange.operation)
     if exchange.error is None:
         assert exchange.status == operation.http["responseCode"], exchange
@@ -115,7 +115,7 @@ PLAIN_TYPES = {
 
 
 def assert_shape(shape, value, where: str) -> None:
-    """Every member known to the model, every value of its type, all the way down."""
+    """Validate a value: only members of the model, and values of their types, recursively."""
     match shape.type_name:
         case "structure":
             assert isinstance(value, dict), where
@@ -223,7 +223,7 @@ def make_zip() -> Callable[[dict[str, bytes]], bytes]:
 
 @pytest.fixture
 def publish(awslambda) -> Callable[..., str]:
-    """Publish a layer version of the default account; gives its ARN."""
+    """Publish a layer version of the default account; return its ARN."""
 
     def publish_version(name: str = "web", *, connection: Any = awslambda, **more: Any) -> str:
         content = {"ZipFile": zipped({"python/module.py": name.encode()})}

@@ -1,4 +1,4 @@
-"""Concurrency, tags, account settings, and what this service does not know."""
+"""Concurrency, account settings, and unsupported operations."""
 
 import pytest
 
@@ -10,8 +10,9 @@ def function(aws):
     return aws.declare_function("api")
 
 
-def test_reserved_concurrency_comes_and_goes(awslambda, function):
+def test_reserved_concurrency(awslambda, function):
     assert "ReservedConcurrentExecutions" not in awslambda.get_function_concurrency(FunctionName=function)
+    assert "Concurrency" not in awslambda.get_function(FunctionName=function)
     awslambda.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=50)
     read = awslambda.get_function_concurrency(FunctionName=function)
     assert read["ReservedConcurrentExecutions"] == 50
@@ -20,8 +21,6 @@ def test_reserved_concurrency_comes_and_goes(awslambda, function):
     }
     limits = awslambda.get_account_settings()["AccountLimit"]
     assert (limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]) == (1000, 950)
-    awslambda.delete_function_concurrency(FunctionName=function)
-    assert "Concurrency" not in awslambda.get_function(FunctionName=function)
 
 
 def test_a_hundred_must_stay_unreserved(aws, awslambda, function, refused):
@@ -32,24 +31,21 @@ def test_a_hundred_must_stay_unreserved(aws, awslambda, function, refused):
         awslambda.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=401)
 
 
-def test_provisioned_concurrency_gets_ready(aws, clock, awslambda, function, refused):
+def test_provisioned_concurrency_becomes_ready(aws, clock, awslambda, function, refused):
     aws.cloud.update_seconds = 30.0
     awslambda.publish_version(FunctionName=function)
-    asked = {"FunctionName": function, "Qualifier": "1"}
+    version = {"FunctionName": function, "Qualifier": "1"}
     with refused(404, "ProvisionedConcurrencyConfigNotFoundException"):
-        awslambda.get_provisioned_concurrency_config(**asked)
+        awslambda.get_provisioned_concurrency_config(**version)
 
-    answer = awslambda.put_provisioned_concurrency_config(**asked, ProvisionedConcurrentExecutions=5)
+    answer = awslambda.put_provisioned_concurrency_config(**version, ProvisionedConcurrentExecutions=5)
     assert (answer["Status"], answer["AvailableProvisionedConcurrentExecutions"]) == ("IN_PROGRESS", 0)
     clock.pass_seconds(30)
-    read = awslambda.get_provisioned_concurrency_config(**asked)
+    read = awslambda.get_provisioned_concurrency_config(**version)
     assert (read["Status"], read["AvailableProvisionedConcurrentExecutions"]) == ("READY", 5)
-    awslambda.delete_provisioned_concurrency_config(**asked)
-    with refused(404, "ProvisionedConcurrencyConfigNotFoundException"):
-        awslambda.get_provisioned_concurrency_config(**asked)
 
 
-def test_provisioned_concurrency_has_its_rules(awslambda, function, refused):
+def test_invalid_provisioned_concurrency_is_refused(awslambda, function, refused):
     awslambda.publish_version(FunctionName=function)
     awslambda.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=5)
     for qualifier, amount, status, code in [
@@ -63,18 +59,8 @@ def test_provisioned_concurrency_has_its_rules(awslambda, function, refused):
             )
 
 
-def test_tags_are_added_and_taken_away(awslambda, function, refused):
-    awslambda.tag_resource(Resource=function, Tags={"team": "web", "stage": "dev"})
-    awslambda.untag_resource(Resource=function, TagKeys=["team", "never-there"])
-    assert awslambda.list_tags(Resource=function)["Tags"] == {"stage": "dev"}
-    with refused(404, "ResourceNotFoundException"):
-        awslambda.list_tags(Resource=function + "-other")
-    with refused(400, "ValidationException"):
-        awslambda.list_tags(Resource="arn:aws:lambda:eu-west-1:123456789012:layer:web")
-
-
 @pytest.mark.usefixtures("function")
-def test_the_account_counts_what_it_stores(awslambda, publish):
+def test_account_usage(awslambda, publish):
     before = awslambda.get_account_settings()["AccountUsage"]
     publish()
     after = awslambda.get_account_settings()["AccountUsage"]
@@ -83,6 +69,8 @@ def test_the_account_counts_what_it_stores(awslambda, publish):
     assert awslambda.get_account_settings()["AccountLimit"]["CodeSizeUnzipped"] == 262_144_000
 
 
-def test_an_operation_that_is_not_there_is_named(awslambda, refused):
+def test_an_unsupported_operation_is_named(awslambda, function, refused):
     with refused(501, "NotImplementedException", "GetRuntimeManagementConfig"):
         awslambda.get_runtime_management_config(FunctionName="api")
+    with refused(501, "NotImplementedException", "ListTags"):
+        awslambda.list_tags(Resource=function)

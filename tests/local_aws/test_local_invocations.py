@@ -1,4 +1,4 @@
-"""Invoking: a handler given by the test answers for the function."""
+"""Invocations: a handler of the test answers for the function."""
 
 import json
 
@@ -32,7 +32,9 @@ def test_a_handler_sees_the_version_and_its_layers(aws, awslambda, function, pub
     assert json.loads(latest["Payload"].read()) == ["$LATEST", [second]]
 
 
-def test_while_an_update_is_in_progress_the_old_layers_serve(aws, clock, awslambda, function, publish):
+def test_the_previous_layers_are_used_while_an_update_is_in_progress(
+    aws, clock, awslambda, function, publish
+):
     aws.cloud.update_seconds = 30.0
     aws.answer_invocations("api", lambda seen: json.dumps(seen.layers).encode())
     arn = publish()
@@ -42,7 +44,7 @@ def test_while_an_update_is_in_progress_the_old_layers_serve(aws, clock, awslamb
     assert json.loads(awslambda.invoke(FunctionName=function)["Payload"].read()) == [arn]
 
 
-def test_what_a_handler_raises_is_the_functions_error(aws, awslambda, function):
+def test_an_exception_of_a_handler_is_a_function_error(aws, awslambda, function):
     def broken(_invocation):
         raise ImportError("No module named 'numpy'")
 
@@ -57,7 +59,7 @@ def test_what_a_handler_raises_is_the_functions_error(aws, awslambda, function):
     assert awslambda.invoke(FunctionName=function, InvocationType="DryRun")["StatusCode"] == 204
 
 
-def test_a_function_that_is_not_there_or_not_ready_cannot_be_invoked(aws, awslambda, function, refused):
+def test_a_missing_or_pending_function_cannot_be_invoked(aws, awslambda, function, refused):
     with refused(404, "ResourceNotFoundException"):
         awslambda.invoke(FunctionName="nobody")
     aws.cloud.update_seconds = 30.0

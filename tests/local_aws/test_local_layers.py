@@ -9,7 +9,7 @@ REFUSED = "InvalidParameterValueException"
 OUT_OF_LIMITS = "ValidationException"
 
 
-def test_a_published_version_says_what_was_given_and_what_was_measured(awslambda, make_zip):
+def test_a_published_version_has_the_given_and_the_measured_properties(awslambda, make_zip):
     content = make_zip({"python/module.py": b"x = 1\n"})
 
     made = awslambda.publish_layer_version(
@@ -27,27 +27,27 @@ def test_a_published_version_says_what_was_given_and_what_was_measured(awslambda
     assert (made["Content"]["CodeSha256"], made["Content"]["CodeSize"]) == (digest, len(content))
     assert (made["Description"], made["LicenseInfo"]) == ("deps:sha256:abc", "MIT")
     read = awslambda.get_layer_version(LayerName="web", VersionNumber=1)
-    by_arn = awslambda.get_layer_version_by_arn(Arn=made["LayerVersionArn"])
+    by_arn = awslambda.get_layer_version(LayerName=made["LayerArn"], VersionNumber=1)
     for answer in (made, read, by_arn):
         del answer["ResponseMetadata"]
     assert made == read == by_arn
 
 
-def test_every_publication_is_a_new_version_even_for_equal_bytes(publish):
+def test_publishing_equal_bytes_is_a_new_version(publish):
     assert [publish().rpartition(":")[2] for _ in range(3)] == ["1", "2", "3"]
 
 
-def test_numbers_of_deleted_versions_are_not_used_again(awslambda, publish):
+def test_numbers_of_deleted_versions_are_not_reused(awslambda, publish):
     publish()
     publish()
     awslambda.delete_layer_version(LayerName="web", VersionNumber=2)
     awslambda.delete_layer_version(LayerName="web", VersionNumber=1)
 
-    assert awslambda.list_layers()["Layers"] == []
+    assert awslambda.list_layer_versions(LayerName="web")["LayerVersions"] == []
     assert publish().endswith(":layer:web:3")
 
 
-def test_deleting_twice_or_what_never_was_is_fine(awslambda, publish):
+def test_deleting_a_missing_version_succeeds(awslambda, publish):
     publish()
     for number in (1, 1, 99):
         answer = awslambda.delete_layer_version(LayerName="web", VersionNumber=number)
@@ -55,13 +55,12 @@ def test_deleting_twice_or_what_never_was_is_fine(awslambda, publish):
 
 
 def test_a_deleted_version_cannot_be_read(awslambda, publish, refused):
-    arn = publish()
+    layer = publish().removesuffix(":1")
     awslambda.delete_layer_version(LayerName="web", VersionNumber=1)
 
-    with refused(404, "ResourceNotFoundException"):
-        awslambda.get_layer_version(LayerName="web", VersionNumber=1)
-    with refused(404, "ResourceNotFoundException"):
-        awslambda.get_layer_version_by_arn(Arn=arn)
+    for name in ("web", layer):
+        with refused(404, "ResourceNotFoundException"):
+            awslambda.get_layer_version(LayerName=name, VersionNumber=1)
 
 
 def test_versions_are_listed_newest_first_and_without_content(awslambda, publish):
@@ -76,15 +75,14 @@ def test_versions_are_listed_newest_first_and_without_content(awslambda, publish
     assert by_arn["LayerVersions"] == listed
 
 
-def test_a_layer_that_never_was_has_no_versions(awslambda):
+def test_an_unknown_layer_has_no_versions(awslambda):
     assert awslambda.list_layer_versions(LayerName="nobody")["LayerVersions"] == []
 
 
-def test_filters_choose_by_runtime_and_architecture(awslambda, publish):
+def test_filters_by_runtime_and_architecture(awslambda, publish):
     publish(CompatibleRuntimes=["python3.12"], CompatibleArchitectures=["x86_64"])
     publish(CompatibleRuntimes=["python3.13"], CompatibleArchitectures=["x86_64"])
     publish(CompatibleRuntimes=["python3.13"], CompatibleArchitectures=["arm64"])
-    publish("other")
 
     def versions(**filters):
         answer = awslambda.list_layer_versions(LayerName="web", **filters)
@@ -92,19 +90,21 @@ def test_filters_choose_by_runtime_and_architecture(awslambda, publish):
 
     assert versions(CompatibleRuntime="python3.13") == [3, 2]
     assert versions(CompatibleRuntime="python3.13", CompatibleArchitecture="x86_64") == [2]
-    (layer,) = awslambda.list_layers(CompatibleArchitecture="x86_64")["Layers"]
-    assert (layer["LayerName"], layer["LatestMatchingVersion"]["Version"]) == ("web", 2)
+    assert versions(CompatibleArchitecture="x86_64") == [2, 1]
+    publish()
+    assert versions() == [4, 3, 2, 1]
+    assert versions(CompatibleArchitecture="arm64") == [3]  # version 4 has no architectures
 
 
 def test_an_unknown_runtime_in_a_filter_is_refused(awslambda, refused):
     with refused(400, REFUSED, "python9"):
-        awslambda.list_layers(CompatibleRuntime="python9")
+        awslambda.list_layer_versions(LayerName="web", CompatibleRuntime="python9")
 
 
-def test_regions_and_accounts_do_not_see_each_other(client, publish):
+def test_regions_and_accounts_are_separate(client, publish):
     publish()
-    assert client(region="us-east-1").list_layers()["Layers"] == []
-    assert client(account="210987654321").list_layers()["Layers"] == []
+    for other in (client(region="us-east-1"), client(account="210987654321")):
+        assert other.list_layer_versions(LayerName="web")["LayerVersions"] == []
 
 
 def test_an_archive_may_come_from_s3(client, awslambda, make_zip, refused):
@@ -116,7 +116,7 @@ def test_an_archive_may_come_from_s3(client, awslambda, make_zip, refused):
     s3.create_bucket(Bucket="layers", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     with refused(400, REFUSED, "NoSuchKey"):
         awslambda.publish_layer_version(LayerName="web", Content={"S3Bucket": "layers", "S3Key": "web.zip"})
-    assert awslambda.list_layers()["Layers"] == []
+    assert awslambda.list_layer_versions(LayerName="web")["LayerVersions"] == []
 
     s3.put_object(Bucket="layers", Key="web.zip", Body=content)
     made = awslambda.publish_layer_version(
@@ -125,7 +125,7 @@ def test_an_archive_may_come_from_s3(client, awslambda, make_zip, refused):
     assert made["Content"]["CodeSize"] == len(content)
 
 
-def test_what_lambda_could_not_unzip_is_refused(awslambda, make_zip, refused):
+def test_an_invalid_zip_is_refused(awslambda, make_zip, refused):
     whole = make_zip({"python/module.py": b"some text that is long enough to be cut\n"})
     damaged = bytearray(whole)
     damaged[50] ^= 0xFF
@@ -164,14 +164,15 @@ def test_more_than_50_mib_cannot_be_sent_directly(awslambda, refused):
         ({"Content": {}}, REFUSED, "source for the code"),
     ],
 )
-def test_what_lambda_does_not_accept_is_refused(awslambda, make_zip, refused, given, code, text):
+def test_invalid_values_are_refused(awslambda, make_zip, refused, given, code, text):
     good = {"LayerName": "web", "Content": {"ZipFile": make_zip({"python/a.py": b"a"})}}
     with refused(400, code, text):
         awslambda.publish_layer_version(**{**good, **given})
-    assert awslambda.list_layers()["Layers"] == []
+    assert awslambda.list_layer_versions(LayerName="web")["LayerVersions"] == []
 
 
-def test_limits_themselves_are_accepted(publish, awslambda):
+def test_values_at_the_limits_are_accepted(publish, awslambda):
     publish(Description="d" * 256, LicenseInfo="l" * 512, CompatibleRuntimes=["python3.13"] * 15)
     publish("n" * 140)
-    assert len(awslambda.list_layers()["Layers"]) == 2
+    for name in ("web", "n" * 140):
+        assert len(awslambda.list_layer_versions(LayerName=name)["LayerVersions"]) == 1

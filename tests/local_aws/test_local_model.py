@@ -1,6 +1,6 @@
-"""Every operation once, each answer held against botocore's own model of Lambda.
+"""Calls every operation, and validates each response against botocore's model of Lambda.
 
-The same check runs behind every other test here (fixture `wiretap`); this one shows that none is missed.
+The fixture `wiretap` does the same in every other test here; this one covers every operation.
 """
 
 import pytest
@@ -11,7 +11,7 @@ READ = "lambda:GetLayerVersion"
 
 
 def tour(awslambda, make_zip):
-    """Call everything, in an order in which everything succeeds."""
+    """Call every operation, in an order in which all succeed."""
     layers(awslambda, make_zip)
     functions(awslambda, make_zip)
     versions(awslambda)
@@ -20,21 +20,18 @@ def tour(awslambda, make_zip):
 
 def layers(awslambda, make_zip):
     version = {"LayerName": "web", "VersionNumber": 1}
-    arn = awslambda.publish_layer_version(
+    awslambda.publish_layer_version(
         LayerName="web",
         Content={"ZipFile": make_zip({"python/a.py": b"a"})},
         Description="d",
         LicenseInfo="MIT",
         CompatibleRuntimes=["python3.13"],
         CompatibleArchitectures=["x86_64"],
-    )["LayerVersionArn"]
+    )
     awslambda.get_layer_version(**version)
-    awslambda.get_layer_version_by_arn(Arn=arn)
-    awslambda.list_layers()
     awslambda.list_layer_versions(LayerName="web")
     awslambda.add_layer_version_permission(**version, StatementId="s", Action=READ, Principal="*")
     awslambda.get_layer_version_policy(**version)
-    awslambda.remove_layer_version_permission(**version, StatementId="s")
 
 
 def functions(awslambda, make_zip):
@@ -69,23 +66,14 @@ def versions(awslambda):
     weights = {"AdditionalVersionWeights": {"2": 0.5}}
     awslambda.create_alias(FunctionName="api", Name="live", FunctionVersion="1", RoutingConfig=weights)
     awslambda.get_alias(FunctionName="api", Name="live")
-    awslambda.list_aliases(FunctionName="api")
-    awslambda.list_versions_by_function(FunctionName="api")
     awslambda.update_alias(FunctionName="api", Name="live", FunctionVersion="1")
     awslambda.put_provisioned_concurrency_config(**first, ProvisionedConcurrentExecutions=1)
     awslambda.get_provisioned_concurrency_config(**first)
-    awslambda.delete_provisioned_concurrency_config(**first)
-    awslambda.delete_alias(FunctionName="api", Name="live")
 
 
 def the_rest(awslambda):
-    arn = "arn:aws:lambda:eu-west-1:123456789012:function:api"
-    awslambda.tag_resource(Resource=arn, Tags={"c": "d"})
-    awslambda.list_tags(Resource=arn)
     awslambda.list_event_source_mappings()
-    awslambda.untag_resource(Resource=arn, TagKeys=["c"])
     awslambda.get_function_concurrency(FunctionName="api")
-    awslambda.delete_function_concurrency(FunctionName="api")
     awslambda.get_account_settings()
     awslambda.delete_layer_version(LayerName="web", VersionNumber=1)
     awslambda.delete_function(FunctionName="api")
@@ -98,12 +86,9 @@ def test_every_operation_answers_as_modelled(awslambda, make_zip, wiretap):
 
 
 FUNCTION = {"FunctionName": "nobody"}
-NOT_THERE = {
+MISSING = {
     "create_alias": {**FUNCTION, "Name": "live", "FunctionVersion": "1"},
-    "delete_alias": {**FUNCTION, "Name": "live"},
     "delete_function": FUNCTION,
-    "delete_function_concurrency": FUNCTION,
-    "delete_provisioned_concurrency_config": {**FUNCTION, "Qualifier": "1"},
     "get_alias": {**FUNCTION, "Name": "live"},
     "get_function": FUNCTION,
     "get_function_concurrency": FUNCTION,
@@ -111,8 +96,6 @@ NOT_THERE = {
     "get_layer_version": {"LayerName": "nobody", "VersionNumber": 1},
     "get_layer_version_policy": {"LayerName": "nobody", "VersionNumber": 1},
     "get_provisioned_concurrency_config": {**FUNCTION, "Qualifier": "1"},
-    "list_aliases": FUNCTION,
-    "list_versions_by_function": FUNCTION,
     "publish_version": FUNCTION,
     "put_function_concurrency": {**FUNCTION, "ReservedConcurrentExecutions": 1},
     "put_provisioned_concurrency_config": {
@@ -120,16 +103,13 @@ NOT_THERE = {
         "Qualifier": "1",
         "ProvisionedConcurrentExecutions": 1,
     },
-    "remove_layer_version_permission": {"LayerName": "nobody", "VersionNumber": 1, "StatementId": "s"},
     "update_alias": {**FUNCTION, "Name": "live"},
     "update_function_code": {**FUNCTION, "ZipFile": b"x"},
     "update_function_configuration": FUNCTION,
 }
 
 
-@pytest.mark.parametrize("operation", sorted(NOT_THERE))
-def test_what_is_not_there_is_not_found(awslambda, refused, operation):
-    with refused(
-        404, "ResourceNotFoundException", "nobody" if "Function" in str(NOT_THERE[operation]) else ""
-    ):
-        getattr(awslambda, operation)(**NOT_THERE[operation])
+@pytest.mark.parametrize("operation", sorted(MISSING))
+def test_missing_resources_are_not_found(awslambda, refused, operation):
+    with refused(404, "ResourceNotFoundException", "nobody" if "Function" in str(MISSING[operation]) else ""):
+        getattr(awslambda, operation)(**MISSING[operation])

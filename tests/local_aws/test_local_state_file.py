@@ -1,4 +1,4 @@
-"""`--aws local` remembers: what one run leaves, the next one finds."""
+"""`--aws local` keeps its state between runs."""
 
 import json
 import urllib.request
@@ -26,11 +26,11 @@ def everything(client):
     ]
     for answer in answers:
         del answer["ResponseMetadata"]
-        answer.get("Content", {}).pop("Location", None)  # on a port of this run
+        answer.get("Content", {}).pop("Location", None)  # has the port of this run
     return answers
 
 
-def leave_something_of_everything(aws, client, make_zip):
+def create_one_of_everything(aws, client, make_zip):
     content = {"ZipFile": make_zip({"python/a.py": b"a"})}
     for _ in range(2):
         layer = client.publish_layer_version(
@@ -51,10 +51,10 @@ def leave_something_of_everything(aws, client, make_zip):
     )
 
 
-def test_a_second_run_finds_what_the_first_left(state_file, connect, make_zip):
+def test_a_second_run_reads_the_state_of_the_first(state_file, connect, make_zip):
     with LocalAws(state_file=state_file) as aws:
         client = connect(aws)
-        leave_something_of_everything(aws, client, make_zip)
+        create_one_of_everything(aws, client, make_zip)
         before = everything(client)
 
     with LocalAws(state_file=state_file) as aws:
@@ -66,7 +66,7 @@ def test_a_second_run_finds_what_the_first_left(state_file, connect, make_zip):
     assert {path.name for path in state_file.parent.iterdir()} == {state_file.name, "state"}
 
 
-def test_the_archives_of_the_versions_that_stand_are_kept(state_file, connect, make_zip):
+def test_the_archives_of_existing_versions_are_kept(state_file, connect, make_zip):
     archives = [make_zip({"python/a.py": text}) for text in (b"a", b"b")]
     with LocalAws(state_file=state_file) as aws:
         client = connect(aws)
@@ -95,8 +95,8 @@ def test_an_update_that_was_in_progress_ends_in_the_next_run(state_file, connect
 
 
 @pytest.mark.parametrize("text", [json.dumps({"schema": 0, "regions": []}), "{", "[]", "{}"])
-def test_a_file_of_another_version_or_a_damaged_one_is_not_guessed_at(state_file, text):
+def test_a_file_of_another_version_or_a_damaged_one_is_refused(state_file, text):
     state_file.parent.mkdir()
     state_file.write_text(text)
-    with pytest.raises(MachineError, match="delete the file, to start afresh"):
+    with pytest.raises(MachineError, match="delete the file to reset the state"):
         LocalAws(state_file=state_file)

@@ -1,8 +1,8 @@
-"""A lock holds what pip-compile finds when it is run on the target itself.
+"""A lock has the versions that pip-compile finds on the target itself.
 
-The targets' interpreters stand in for the targets: pip-compile, of the versions that this project is tested
-with, runs natively in a venv of each. Of the libraries, `_manylinux` makes it see the runtime's glibc, which is
-what that module is for (PEP 600).
+The targets' interpreters represent the targets: pip-compile, in the versions that this project is tested
+with, runs natively in a venv of each. `_manylinux` makes it see the runtime's glibc, which is the purpose of
+that module (PEP 600).
 """
 
 import os
@@ -53,15 +53,15 @@ def interpreter(version):
     """A Python of a minor version: on PATH, or pyenv's."""
     pyenv = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
     for path in filter(None, [which(f"python{version}"), *map(str, pyenv)]):
-        told = subprocess.run([path, "-V"], capture_output=True, text=True, check=False)
-        if told.stdout.startswith(f"Python {version}."):
+        result = subprocess.run([path, "-V"], capture_output=True, text=True, check=False)
+        if result.stdout.startswith(f"Python {version}."):
             return path
     pytest.skip(f"there is no Python {version} on this machine")
 
 
 @pytest.fixture(scope="session")
 def native(tmp_path_factory):
-    """Make a venv for a runtime, once; return its Python."""
+    """Make one venv for each runtime; return its Python."""
     made = {}
 
     def python_of(runtime):
@@ -84,7 +84,7 @@ def native(tmp_path_factory):
 
 
 def compiled_natively(python, folder, lines, environment):
-    """What pip-compile prints in an interpreter of its own; a lock of ours needs no markers."""
+    """Return the pins of a native pip-compile, without markers, as in a generated lock."""
     (folder / "native.in").write_text("".join(f"{line}\n" for line in lines))
     command = [python, "-I", "-m", "piptools", "compile", *OPTIONS, "native.in"]
     answer = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -119,7 +119,7 @@ def test_real_packages(native, tmp_path, runtime, name):
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("architecture", Architecture)
 @pytest.mark.parametrize("runtime", ["python3.11", "python3.13"])
-def test_uv_locks_real_packages_alike(runtime, architecture, name):
+def test_uv_makes_the_same_locks_of_real_packages(runtime, architecture, name):
     target = Platform(RUNTIMES[runtime], architecture)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     texts = [
@@ -147,7 +147,7 @@ VERSIONS = (
 
 @pytest.fixture
 def marked(tmp_path):
-    """A package that needs another one for each value of each marker."""
+    """A package that requires another one for each value of each marker."""
     markers = [f"{name} == '{value}'" for name, values in MARKERS.items() for value in values]
     markers += [f"{name} != '{values[0]}'" for name, values in MARKERS.items()]
     markers += [*VERSIONS, "sys_platform == 'linux' and (platform_machine == 'aarch64' or os_name == 'nt')"]
@@ -162,7 +162,7 @@ def marked(tmp_path):
 
 
 def expected_of(needs, **true):
-    """The packages whose markers hold, told by Python itself: markers are its expressions, but for `extra`."""
+    """The packages whose markers are true, evaluated by Python: markers are Python expressions."""
     environment = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "extra": "more"}
     environment |= {"implementation_name": "cpython", "platform_python_implementation": "CPython"} | true
     return sorted(
@@ -176,7 +176,7 @@ def expected_of(needs, **true):
 )
 def test_markers_of_platform_and_architecture(marked, architecture, machine, engine):
     environment, needs = marked
-    # As text, 3.9 would come after 3.11; the versions here compare alike both ways.
+    # As text, 3.9 would be greater than 3.11; the versions here compare the same either way.
     target = Platform(RUNTIMES["python3.13"], architecture)
     expected = expected_of(
         needs, platform_machine=machine, python_version="3.13", python_full_version="3.13.0"
@@ -184,7 +184,7 @@ def test_markers_of_platform_and_architecture(marked, architecture, machine, eng
     assert pins(locked(target, ["app[more]"], environment, engine)) == expected
 
 
-def test_markers_of_this_machine_are_judged_as_pip_compile_does_here(marked, tmp_path):
+def test_markers_of_this_machine_are_evaluated_as_in_pip_compile(marked, tmp_path):
     environment, _ = marked
     version = ".".join(map(str, sys.version_info[:2]))
     target = Platform(RUNTIMES[f"python{version}"], HOST)

@@ -51,19 +51,19 @@ def user_lock(tmp_path, text):
     return tmp_path / "lock.txt"
 
 
-class TestWhereALockStands:
-    def test_beside_the_first_input(self, tmp_path):
+class TestPathOfALock:
+    def test_is_next_to_the_first_input(self, tmp_path):
         files = (tmp_path / "web" / "requirements.in", tmp_path / "more.in")
         path = lock_path(Requirements(files=files, location=NOWHERE), ARM_313, "web", tmp_path)
         assert path == tmp_path / "web" / "requirements-python3.13-arm64.txt"
 
-    def test_beside_the_manifest_for_inline_lines(self, tmp_path):
+    def test_is_next_to_the_manifest_for_inline_lines(self, tmp_path):
         requirements = Requirements(lines=(("six", NOWHERE),), location=NOWHERE)
         assert lock_path(requirements, X86_39, "web", tmp_path) == tmp_path / "web-python3.9-x86_64.txt"
 
 
 class TestHashOfTheInputs:
-    def test_how_lines_are_written_does_not_count(self, tmp_path):
+    def test_does_not_depend_on_formatting(self, tmp_path):
         plain = hash_of(tmp_path, "requests>=2,<3\nsix==1\n")
         assert plain == hash_of(tmp_path, "# why\n\nsix == 1 # one\nrequests >=2, <3\n")
         assert plain == hash_of(tmp_path, "requests \\\n  >=2,<3\nsix==1.\n".replace("1.", "1"))
@@ -80,25 +80,25 @@ class TestHashOfTheInputs:
             f"requests --hash={DIGESTS[0]}\n",
         ],
     )
-    def test_what_lines_mean_counts(self, tmp_path, text):
+    def test_depends_on_the_meaning_of_lines(self, tmp_path, text):
         assert hash_of(tmp_path, text) != hash_of(tmp_path, "requests\n")
 
-    def test_included_files_count_and_constraints_are_no_requirements(self, tmp_path):
+    def test_depends_on_included_files_and_separates_constraints(self, tmp_path):
         (tmp_path / "more.in").write_text("six<2\n", "utf-8")
         required = hash_of(tmp_path, "requests\n-r more.in\n")
         constrained = hash_of(tmp_path, "requests\n-c more.in\n")
         assert len({required, constrained, hash_of(tmp_path, "requests\n")}) == 3
         assert required == hash_of(tmp_path, "requests\nsix<2\n")
 
-    def test_the_platform_counts(self, tmp_path):
+    def test_depends_on_the_platform(self, tmp_path):
         assert hash_of(tmp_path, "six\n", ARM_313) != hash_of(tmp_path, "six\n", X86_39)
 
-    def test_new_credentials_do_not_count(self, tmp_path):
+    def test_does_not_depend_on_credentials(self, tmp_path):
         texts = [f"-i https://user:{word}@index.example/simple\nsix\n" for word in ("old", "new")]
         assert hash_of(tmp_path, texts[0]) == hash_of(tmp_path, texts[1])
 
 
-class TestOurLock:
+class TestAGeneratedLock:
     def written(self, tmp_path, *pins, text="requests\n", platform=ARM_313):
         requirements = inputs(tmp_path, text)
         path = lock_path(requirements, platform, "web", tmp_path)
@@ -106,7 +106,7 @@ class TestOurLock:
         write_lock(path, lock, made_from=["requirements.in"])
         return path, requirements
 
-    def test_its_text(self):
+    def test_text(self):
         pins = (pin("six", "1.16", "b", "a", via=("z", "a")), pin("idna", "3", "c", via=("requests",)))
         text = lock_text(Lock(platform=ARM_313, pins=pins, inputs=DIGESTS[5]), made_from=["requirements.in"])
         assert text == (
@@ -124,7 +124,7 @@ class TestOurLock:
             "    #   z\n"
         )
 
-    def test_reads_as_it_was_written(self, tmp_path):
+    def test_reads_as_written(self, tmp_path):
         pins = (pin("idna", "3", "c", via=("requests",)), pin("six", "1.16", "b", "a", via=("a", "z")))
         path, requirements = self.written(tmp_path, *pins)
         lock = read_lock(path, ARM_313, requirements=requirements, root=tmp_path)
@@ -142,12 +142,12 @@ class TestOurLock:
         assert lock.options.index_url == "https://x:y@index.example/"
         assert "index.example" not in path.read_text("utf-8")
 
-    def test_is_out_of_step_when_an_input_changes(self, tmp_path):
+    def test_is_out_of_sync_when_an_input_changes(self, tmp_path):
         path, requirements = self.written(tmp_path, pin("six", "1", "a"))
         (tmp_path / "requirements.in").write_text("requests>=2\n", "utf-8")
         assert problems_of(read_lock, path, ARM_313, requirements=requirements, root=tmp_path) == [
             (
-                "requirements-python3.13-arm64.txt: this lock is out of step with requirements.in; "
+                "requirements-python3.13-arm64.txt: this lock is out of sync with requirements.in; "
                 "run: lambda-layers lock"
             )
         ]
@@ -162,7 +162,7 @@ class TestOurLock:
         (problem,) = problems_of(read_lock, path, X86_39, root=tmp_path)
         assert "this lock is for python3.13-arm64, not python3.9-x86_64" in problem
 
-    def test_lacks_hashes_and_header(self, tmp_path):
+    def test_without_hashes_and_header(self, tmp_path):
         path = user_lock(tmp_path, "six==1\nidna==3\n")
         found = problems_of(read_lock, path, ARM_313, root=tmp_path)
         assert [text.split(";")[0] for text in found[:2]] == [
@@ -198,7 +198,7 @@ class TestOurLock:
         assert {each.name for each in (tmp_path / "site").glob("*.py")} == {"top.py", "below.py", "deep.py"}
 
 
-class TestALockOfTheUsersOwn:
+class TestALockOfAnotherTool:
     EXPORT = (
         "# exported by some tool\n"
         "-i https://index.example/simple\n"
@@ -209,7 +209,7 @@ class TestALockOfTheUsersOwn:
         f"uvloop[dev]==0.21 ; platform_machine == 'x86_64' \\\n    --hash={DIGESTS[4]}\n"
     )
 
-    def test_its_markers_are_judged_for_each_platform(self, tmp_path):
+    def test_markers_are_evaluated_for_each_platform(self, tmp_path):
         path = user_lock(tmp_path, self.EXPORT)
         new, old = read_pinned(path, ARM_313, root=tmp_path), read_pinned(path, X86_39, root=tmp_path)
         assert [str(each) for each in new.pins] == ["audioop-lts==0.2.1", "numpy==2.5.5"]
@@ -219,7 +219,7 @@ class TestALockOfTheUsersOwn:
         assert new.options.index_url == "https://index.example/simple"
         assert new.inputs is None
 
-    def test_hashes_are_optional_but_for_all_or_none(self, tmp_path):
+    def test_hashes_are_for_all_packages_or_none(self, tmp_path):
         assert len(read_pinned(user_lock(tmp_path, "six==1\nidna==3\n"), ARM_313).pins) == 2
         path = user_lock(tmp_path, f"six==1 --hash={DIGESTS[0]}\nidna==3\n")
         assert problems_of(read_pinned, path, ARM_313, root=tmp_path) == [
@@ -229,7 +229,7 @@ class TestALockOfTheUsersOwn:
             )
         ]
 
-    def test_every_line_that_is_not_pinned_is_told(self, tmp_path):
+    def test_every_unpinned_line_is_reported(self, tmp_path):
         path = user_lock(tmp_path, "a\nb>=1\nc==1.*\nd==1,!=2\ne===1.0\nf>1; sys_platform == 'win32'\n")
         found = problems_of(read_pinned, path, ARM_313, root=tmp_path)
         assert [text.split(": ")[0] for text in found] == [f"lock.txt:{line}" for line in (1, 2, 3, 4)]
@@ -240,30 +240,30 @@ class TestALockOfTheUsersOwn:
         (merged,) = read_pinned(path, ARM_313).pins
         assert merged.hashes == {DIGESTS[0], DIGESTS[1]}
 
-    def test_two_versions_that_both_apply_contradict(self, tmp_path):
+    def test_two_versions_that_both_apply_conflict(self, tmp_path):
         path = user_lock(tmp_path, "six==1\nsix==2\n")
         assert problems_of(read_pinned, path, ARM_313, root=tmp_path) == [
-            "lock.txt:2: six==2 contradicts six==1 of lock.txt:1, and both apply; keep one of them"
+            "lock.txt:2: six==2 conflicts with six==1 (lock.txt:1), and both apply; remove one of them"
         ]
 
-    def test_a_constraint_must_not_contradict(self, tmp_path):
+    def test_a_violated_constraint(self, tmp_path):
         (tmp_path / "bounds.txt").write_text("six<2\nidna<99\nother==1; python_version < '3'\n", "utf-8")
         path = user_lock(tmp_path, "-c bounds.txt\nsix==2\nidna==3\nother==2\n")
         assert problems_of(read_pinned, path, ARM_313, root=tmp_path) == [
             (
-                "lock.txt:2: six==2 contradicts the constraint `six<2` of bounds.txt:1; "
-                "compile the lock anew with that constraint"
+                "lock.txt:2: six==2 violates the constraint `six<2` (bounds.txt:1); "
+                "compile the lock again with this constraint"
             )
         ]
 
-    def test_problems_of_its_text_are_problems_of_the_lock(self, tmp_path):
+    def test_invalid_lines_are_problems_of_the_lock(self, tmp_path):
         (problem,) = problems_of(
             read_pinned, user_lock(tmp_path, "x @ https://h/x.whl\n"), ARM_313, root=tmp_path
         )
-        assert problem.startswith("lock.txt:1: `x @ https://h/x.whl` names a file")
+        assert problem.startswith("lock.txt:1: `x @ https://h/x.whl` is a file")
 
 
-def test_notes_on_who_asked_for_what():
+def test_via_comments():
     text = (
         "a==1\n    # via b\nb==2 \\\n  --hash=x\n    # via\n    #   -r in.txt\n    #   c\n# the end\n#   no\n"
     )

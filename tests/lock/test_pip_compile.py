@@ -39,7 +39,7 @@ def test_credentials_stay_out_of_messages(tmp_path, server):
     assert "Traceback" not in str(caught.value)
 
 
-def test_variables_in_urls_are_filled_in_by_pip(tmp_path, server):
+def test_pip_replaces_variables_in_urls(tmp_path, server):
     server.credentials = "user:s3cret"
     environment = pip_environment(tmp_path, INDEX_PASSWORD="s3cret")
     index = f"--index-url {server.url_with('user:${INDEX_PASSWORD}')}"
@@ -50,14 +50,14 @@ def test_variables_in_urls_are_filled_in_by_pip(tmp_path, server):
     assert "s3cret" not in answer
 
 
-def test_the_requirements_that_pip_found_nothing_for_are_named(tmp_path, server):
+def test_requirements_without_a_match_are_named(tmp_path, server):
     compiler = PipCompile(environment=pip_environment(tmp_path, PIP_INDEX_URL=server.url))
     with pytest.raises(UnresolvableError) as caught:
         compiler(Question(requirements=("thing>=2",)), ARM_313, undescribed)
     assert caught.value.missing == ("thing>=2",)
 
 
-def test_what_a_source_needs_is_asked_and_what_is_answered_counts(tmp_path, server):
+def test_the_metadata_of_a_source_comes_from_the_callback(tmp_path, server):
     make_sdist(tmp_path / "shelf", "source", "1.0")
     compiler = PipCompile(environment=pip_environment(tmp_path, PIP_INDEX_URL=server.url))
     asked = []
@@ -72,10 +72,10 @@ def test_what_a_source_needs_is_asked_and_what_is_answered_counts(tmp_path, serv
     assert server.asked_for(".tar.gz") == 0
 
 
-def test_what_goes_wrong_with_the_answer_is_raised_as_it_is(tmp_path, server):
+def test_an_error_of_the_callback_is_raised_unchanged(tmp_path, server):
     make_sdist(tmp_path / "shelf", "source", "1.0")
     compiler = PipCompile(environment=pip_environment(tmp_path, PIP_INDEX_URL=server.url))
-    error = ZeroDivisionError("of the one who answers")
+    error = ZeroDivisionError("in the callback")
 
     def ask(*_):
         raise error
@@ -85,23 +85,23 @@ def test_what_goes_wrong_with_the_answer_is_raised_as_it_is(tmp_path, server):
     assert caught.value is error
 
 
-def test_a_process_that_dies_at_once_is_told(tmp_path, monkeypatch):
+def test_a_process_that_exits_at_once_is_reported(tmp_path, monkeypatch):
     dies = tmp_path / "python"
     dies.write_text("#!/bin/sh\nexit 3\n")
     dies.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(dies))
     question = Question(requirements=tuple(f"package-{number}" for number in range(10_000)))
-    with pytest.raises(LockError, match="pip-compile ended with 3 and said nothing"):
+    with pytest.raises(LockError, match="pip-compile exited with code 3 and no output"):
         PipCompile(environment=pip_environment(tmp_path))(question, ARM_313, undescribed)
 
 
-def test_what_is_printed_is_no_part_of_the_conversation(tmp_path):
+def test_output_is_separate_from_the_protocol(tmp_path):
     answer = run_script("import entrypoint.lock.pip_compile_for_platform as script; script.main()", tmp_path)
     assert (answer.returncode, answer.stdout) == (0, "")
     assert answer.stderr.startswith("pip-compile, version ")
 
 
-def test_credentials_of_aws_and_github_are_not_handed_on(tmp_path):
+def test_credentials_of_aws_and_github_are_not_passed_on(tmp_path):
     secrets = {
         "AWS_SECRET_ACCESS_KEY": "x",
         "AWS_SESSION_TOKEN": "x",
@@ -109,7 +109,7 @@ def test_credentials_of_aws_and_github_are_not_handed_on(tmp_path):
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "x",
     }
     compiler = PipCompile(environment={**pip_environment(tmp_path), **secrets})
-    assert compiler._environment == pip_environment(tmp_path)  # noqa: SLF001 - what a process gets, nobody tells
+    assert compiler._environment == pip_environment(tmp_path)  # noqa: SLF001 - there is no other way to see it
 
 
 def test_a_checkout_shadows_no_module(tmp_path, server, monkeypatch):
@@ -143,11 +143,14 @@ def run_script(script, tmp_path):
         ("import pip._vendor.packaging.markers as m; del m.default_environment", "default_environment"),
         ("import pip._vendor.packaging.markers as m; m.Marker.evaluate = lambda self: False", "marker"),
         (f"{COMMAND}; del C.make_resolver", "make_resolver"),
-        (f"{COMMAND}; C.make_resolver = classmethod(lambda cls: None)", "takes no py_version_info"),
-        (f"{COMMAND}; C._build_package_finder = lambda self: None", "takes no target_python"),
-        (f"{FINDER}; F.target_python = T()", "the finder looks for other tags"),
+        (f"{COMMAND}; C.make_resolver = classmethod(lambda cls: None)", "has no parameter py_version_info"),
+        (f"{COMMAND}; C._build_package_finder = lambda self: None", "has no parameter target_python"),
+        (f"{FINDER}; F.target_python = T()", "the tags of the finder are not those of the target"),
         (f"{PREPARE}; del p.RequirementPreparer._fetch_metadata_only", "_fetch_metadata_only"),
-        (f"{PREPARE}; p.RequirementPreparer._fetch_metadata_only = lambda self: None", "takes no req"),
+        (
+            f"{PREPARE}; p.RequirementPreparer._fetch_metadata_only = lambda self: None",
+            "has no parameter req",
+        ),
         (
             f"{PREPARE}; del p.RequirementPreparer.prepare_linked_requirements_more",
             "prepare_linked_requirements",
@@ -155,8 +158,8 @@ def run_script(script, tmp_path):
         (f"{PREPARE}; del p.make_distribution_for_install_requirement", "make_distribution_for"),
     ],
 )
-def test_a_pip_that_has_changed_is_told_before_anything_is_resolved(tmp_path, change, message):
-    """The change is made in the process of the script, ahead of it, as a new release of pip would."""
+def test_a_changed_pip_is_reported_before_anything_is_resolved(tmp_path, change, message):
+    """The change is made in the process of the script before it runs, like a new release of pip."""
     script = f"{change}; import entrypoint.lock.pip_compile_for_platform as script; script.main()"
     answer = run_script(script, tmp_path)
     assert answer.returncode == CHANGED, answer.stderr

@@ -21,7 +21,7 @@ X86_39 = Platform(RUNTIMES["python3.9"], Architecture.X86_64)
 
 
 class Bench:
-    """Real pip-tools and the real index client, over a shelf of tiny wheels that an HTTP server offers."""
+    """Real pip-tools and the real index client, with tiny wheels on an HTTP server."""
 
     def __init__(self, folder, server):
         self.folder = folder
@@ -31,7 +31,7 @@ class Bench:
         self.environment = pip_environment(folder, PIP_INDEX_URL=server.url, PIP_RETRIES="0", PATH=path)
         self.engine = PipCompile
         self.compiled = []
-        self.comes_out = {}
+        self.built_requires = {}
 
     def sdist(self, name, version, **details):
         return make_sdist(self.shelf, name, version, **details)
@@ -61,12 +61,12 @@ class Bench:
             )
 
     def compile(self, sdist):
-        """Stands for a builder: what comes out is decided by the test."""
+        """Acts as a builder; the test decides what the wheel requires."""
         self.compiled.append(str(sdist))
-        if sdist.name not in self.comes_out:
+        if sdist.name not in self.built_requires:
             raise CompileError.of(f"{sdist} cannot be compiled here", "pin a version that has a wheel")
         path = make_wheel(
-            self.folder / "built", sdist.name, sdist.version, requires=self.comes_out[sdist.name]
+            self.folder / "built", sdist.name, sdist.version, requires=self.built_requires[sdist.name]
         )
         return Wheel(
             name=sdist.name, version=sdist.version, filename=path.name, sha256=sha256(path), path=path
@@ -88,7 +88,7 @@ def bench(tmp_path):
         yield Bench(tmp_path, server)
 
 
-def test_markers_are_those_of_the_platform_not_of_this_machine(bench):
+def test_markers_are_evaluated_for_the_platform_not_this_machine(bench):
     conditions = {
         "for-arm": "platform_machine == 'aarch64'",
         "for-x86": "platform_machine == 'x86_64'",
@@ -124,8 +124,8 @@ def test_versions_are_those_that_have_wheels_for_the_platform(bench, engine):
     assert bench.pins("thing\n", X86_39) == ["thing==2.0"]
 
 
-def test_uv_leaves_versions_alone_that_need_a_newer_glibc_than_it_was_told_of(bench):
-    """It knows 2.17 and 2.28, and nothing of the 2.26 in between."""
+def test_uv_skips_versions_that_require_a_newer_glibc(bench):
+    """uv supports 2.17 and 2.28, but not the 2.26 in between."""
     bench.engine = UvCompile
     for version, glibc in (("1.0", "2_17"), ("2.0", "2_24"), ("3.0", "2_27"), ("4.0", "2_28")):
         for name in ("thing", "other"):
@@ -144,17 +144,17 @@ def test_hashes_are_those_of_the_best_wheel_and_the_source(bench):
     source = make_sdist(bench.shelf, "thing", "1.0")
     (pin,) = bench.lock("thing\n").pins
     assert pin.hashes == {f"sha256:{sha256(path)}" for path in (best, source)}
-    assert bench.server.asked_for(".tar.gz") == 0  # never downloaded, let alone built
+    assert bench.server.asked_for(".tar.gz") == 0  # neither downloaded nor built
 
 
-def test_an_index_that_lists_no_hashes_costs_a_download(bench):
+def test_an_index_without_hashes_requires_a_download(bench):
     wheel = bench.wheel("thing", "1.0")
     bench.server.list_without_hashes()
     (pin,) = bench.lock("thing\n").pins
     assert pin.hashes == {f"sha256:{sha256(wheel)}"}
 
 
-def test_a_lock_says_who_asked_for_what_and_where(bench):
+def test_a_lock_records_what_requires_each_package_and_where(bench):
     bench.wheel("app", "1.0", requires=("below>=1", "deep"))
     bench.wheel("below", "1.0", requires=("deep",))
     bench.wheel("deep", "1.0")
@@ -191,37 +191,37 @@ def test_a_lock_is_the_same_bytes_again_and_can_be_fetched(bench):
     assert fetched.sha256 == sha256(wheel)
 
 
-class TestAnEarlierLock:
+class TestAnExistingLock:
     @pytest.fixture
-    def earlier(self, bench):
+    def existing(self, bench):
         for name in ("one", "two"):
             bench.wheel(name, "1.0")
-        path = bench.folder / "earlier.txt"
+        path = bench.folder / "existing.txt"
         write_lock(path, bench.lock("one\ntwo\n"), made_from=["requirements.in"])
         for name in ("one", "two"):
             bench.wheel(name, "2.0")
         return path
 
-    def test_is_kept_while_it_satisfies(self, bench, earlier):
-        assert bench.pins("one\ntwo>1\n", existing=earlier) == ["one==1.0", "two==2.0"]
+    def test_is_kept_while_it_satisfies(self, bench, existing):
+        assert bench.pins("one\ntwo>1\n", existing=existing) == ["one==1.0", "two==2.0"]
 
-    def test_is_left_behind_to_upgrade(self, bench, earlier):
-        assert bench.pins("one\ntwo\n", existing=earlier, upgrade=True) == ["one==2.0", "two==2.0"]
+    def test_is_ignored_on_upgrade(self, bench, existing):
+        assert bench.pins("one\ntwo\n", existing=existing, upgrade=True) == ["one==2.0", "two==2.0"]
 
-    def test_is_left_behind_for_one_package(self, bench, earlier):
-        assert bench.pins("one\ntwo\n", existing=earlier, upgrade_packages=("two",)) == [
+    def test_is_ignored_for_one_package(self, bench, existing):
+        assert bench.pins("one\ntwo\n", existing=existing, upgrade_packages=("two",)) == [
             "one==1.0",
             "two==2.0",
         ]
 
-    def test_is_worth_nothing_when_it_cannot_be_read(self, bench, earlier):
-        earlier.write_text("<<<<<<< ours\none==1.0\n", "utf-8")
-        assert bench.pins("one\n", existing=earlier) == ["one==2.0"]
-        assert bench.pins("one\n", existing=earlier.with_name("no.txt")) == ["one==2.0"]
+    def test_is_ignored_if_it_cannot_be_read(self, bench, existing):
+        existing.write_text("<<<<<<< ours\none==1.0\n", "utf-8")
+        assert bench.pins("one\n", existing=existing) == ["one==2.0"]
+        assert bench.pins("one\n", existing=existing.with_name("no.txt")) == ["one==2.0"]
 
 
-class TestNoAnswer:
-    def test_a_requirement_without_a_fitting_wheel(self, bench):
+class TestNoResolution:
+    def test_a_requirement_without_a_compatible_wheel(self, bench):
         bench.wheel("thing", "1.0", tag="cp313-cp313-manylinux_2_39_aarch64")
         bench.wheel("thing", "1.0", tag="cp313-cp313-musllinux_1_2_aarch64")
         assert bench.problems("thing\n") == [
@@ -235,7 +235,7 @@ class TestNoAnswer:
             )
         ]
 
-    def test_all_of_them_are_told(self, bench):
+    def test_all_of_them_are_reported(self, bench):
         bench.wheel("fine", "1.0")
         bench.wheel("windows", "1.0", tag="py3-none-win32")
         windows, unknown = bench.problems("fine\nwindows\nunknown\n")
@@ -244,7 +244,7 @@ class TestNoAnswer:
         )
         assert unknown.startswith("requirements.in:3: package unknown not found in any index")
 
-    def test_what_a_dependency_needs_has_no_wheel(self, bench):
+    def test_a_dependency_without_a_compatible_wheel(self, bench):
         bench.wheel("app", "1.0", requires=("below>=1",))
         bench.wheel("below", "1.0", tag="cp312-cp312-manylinux_2_28_aarch64")
         (problem,) = bench.problems("app\n")
@@ -253,17 +253,17 @@ class TestNoAnswer:
         )
         assert "(is for Python 3.12)" in problem
 
-    def test_requirements_that_contradict(self, bench):
+    def test_conflicting_requirements(self, bench):
         bench.wheel("app", "1.0", requires=("below<2",))
         bench.wheel("below", "1.0")
         bench.wheel("below", "2.0")
         (problem,) = bench.problems("app\nbelow>=2\n")
         assert problem == (
-            "the requirements contradict each other: The user requested below>=2, "
-            "app 1.0 depends on below<2; loosen or correct the requirements that are named"
+            "conflicting requirements: The user requested below>=2, "
+            "app 1.0 depends on below<2; loosen or correct these requirements"
         )
 
-    def test_a_source_that_is_asked_for_and_is_not_there(self, bench):
+    def test_a_required_source_that_is_missing(self, bench):
         bench.wheel("app", "1.0")
         (problem,) = bench.problems("app\n", from_source=frozenset({"app"}))
         assert problem == (
@@ -271,12 +271,12 @@ class TestNoAnswer:
             "python3.13-arm64; pin a version that has one, or allow wheels for it"
         )
 
-    def test_a_source_that_may_not_be_used(self, bench):
+    def test_a_source_that_is_not_allowed(self, bench):
         bench.sdist("app", "1.0")
         (problem,) = bench.problems("--only-binary :all:\napp\n")
         assert problem.startswith("requirements.in:2: app 1.0 has no wheels, only a source distribution; ")
 
-    def test_a_source_that_does_not_tell_what_it_needs_and_cannot_be_compiled(self, bench):
+    def test_a_source_without_static_metadata_that_cannot_be_compiled(self, bench):
         bench.sdist("app", "1.0")
         bench.wheel("windows", "1.0", tag="py3-none-win32")
         first, second = bench.problems("app\nwindows\n")
@@ -288,7 +288,7 @@ class TestSources:
     def locked(self, bench, text, **options):
         return {str(pin): (pin.from_source, pin.hashes) for pin in bench.lock(text, **options).pins}
 
-    def test_one_that_is_asked_for_is_all_that_the_lock_allows(self, bench):
+    def test_the_lock_allows_only_the_sdist_of_a_required_source(self, bench):
         for version in ("1.0", "2.0"):
             bench.wheel("app", version, requires=("below",))
         bench.sdist("app", "1.0")
@@ -302,7 +302,7 @@ class TestSources:
         assert self.locked(bench, "--no-binary app\napp\n") == expected
         assert bench.compiled == []
 
-    def test_one_without_a_fitting_wheel_needs_what_its_wheels_for_others_need(self, bench):
+    def test_requirements_come_from_wheels_for_other_platforms(self, bench):
         bench.wheel("app", "1.0", tag="cp313-cp313-win_amd64", requires=("below",))
         source = bench.sdist("app", "1.0")
         bench.wheel("below", "1.0")
@@ -310,7 +310,7 @@ class TestSources:
         assert bench.server.asked_for(".tar.gz") == 0
         assert bench.server.asked_for("app-1.0-cp313-cp313-win_amd64.whl.metadata") == 1
 
-    def test_one_without_wheels_needs_what_it_says_itself(self, bench):
+    def test_requirements_come_from_the_static_metadata_of_the_sdist(self, bench):
         bench.sdist("app", "1.0", metadata="2.2", requires=("below; python_version >= '3.13'",))
         bench.wheel("below", "1.0")
         assert sorted(self.locked(bench, "app\n")) == ["app==1.0", "below==1.0"]
@@ -320,20 +320,20 @@ class TestSources:
         "details",
         [{"metadata": "2.1"}, {"metadata": "2.2", "dynamic": ("Requires-Dist",)}, {"metadata": "?"}],
     )
-    def test_one_that_does_not_say_is_compiled(self, bench, details):
+    def test_an_sdist_without_static_metadata_is_compiled(self, bench, details):
         bench.sdist("app", "1.0", requires=("wrong",), **details)
         bench.wheel("below", "1.0")
-        bench.comes_out["app"] = ("below",)
+        bench.built_requires["app"] = ("below",)
         assert sorted(self.locked(bench, "app\n")) == ["app==1.0", "below==1.0"]
         assert bench.compiled == ["app 1.0"]
 
-    def test_older_versions_are_tried_when_the_newest_does_not_go_with_the_rest(self, bench):
+    def test_older_versions_are_tried_if_the_newest_conflicts(self, bench):
         bench.sdist("app", "1.0", metadata="2.2", requires=("below",))
         bench.sdist("app", "2.0", metadata="2.2", requires=("below>=2",))
         bench.wheel("below", "1.0")
         assert sorted(self.locked(bench, "app\nbelow<2\n")) == ["app==1.0", "below==1.0"]
 
-    def test_the_lock_says_what_is_compiled_and_is_out_of_step_when_that_changes(self, bench):
+    def test_the_lock_records_what_is_compiled_and_is_out_of_sync_when_that_changes(self, bench):
         bench.wheel("app", "1.0")
         bench.sdist("app", "1.0")
         asked = bench.requirements("app\n")
@@ -343,5 +343,5 @@ class TestSources:
         assert "\n# from source: app\n" in path.read_text("utf-8")
         (pin,) = read_lock(path, ARM_313, requirements=asked, from_source=sources, root=bench.folder).pins
         assert pin.from_source
-        with pytest.raises(LockError, match="out of step"):
+        with pytest.raises(LockError, match="out of sync"):
             read_lock(path, ARM_313, requirements=asked, root=bench.folder)

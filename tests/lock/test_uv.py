@@ -36,28 +36,25 @@ def from_source(*names):
     return IndexOptions(no_binary=names)
 
 
-def test_a_machine_without_it():
-    with pytest.raises(
-        UsageError, match="there is no uv on PATH; run: pip install uv, or leave out --engine uv"
-    ):
+def test_uv_is_not_installed():
+    with pytest.raises(UsageError, match="uv is not on PATH; run: pip install uv, or remove --engine uv"):
         UvCompile(environment={"PATH": os.devnull})
 
 
 class TestSources:
-    def test_nothing_is_built_here_to_learn_what_it_needs(self, environment, server):
+    def test_nothing_is_built_to_read_metadata(self, environment, server):
         make_sdist(server.folder, "source", "1.0")  # its setup.py would fail
         with pytest.raises(UnresolvableError) as caught:
             compiled(environment, "source")
         assert str(caught.value) == (
-            "source would have to be built for uv to learn what it needs; "
-            "name it under from_source, or run it with --engine pip-compile"
+            "uv must build source to read its metadata; add it to 'from_source', or use --engine pip-compile"
         )
 
-    def test_an_older_version_with_a_wheel_comes_first(self, environment, server):
+    def test_an_older_version_with_a_wheel_is_preferred(self, environment, server):
         make_sdist(server.folder, "thing", "2.0")
         assert compiled(environment, "thing") == ["thing==1.0"]
 
-    def test_what_one_needs_that_is_asked_for_is_told_to_it(self, environment, server):
+    def test_uv_is_given_the_metadata_of_a_required_source(self, environment, server):
         make_wheel(server.folder, "source", "2.0")
         make_sdist(server.folder, "source", "2.0")
         asked = []
@@ -73,7 +70,7 @@ class TestSources:
         assert asked == [("source", "2.0")]
         assert server.asked_for("source-2.0") == 0
 
-    def test_what_it_needs_may_lead_to_another_version_of_it(self, environment, server):
+    def test_metadata_may_lead_to_another_version(self, environment, server):
         for version in ("1.0", "2.0"):
             make_sdist(server.folder, "source", version)
         make_wheel(server.folder, "judge", "1.0")
@@ -92,12 +89,12 @@ class TestSources:
             "source==1.0",
         ]
 
-    def test_all_of_them_are_refused(self, environment):
-        with pytest.raises(LockError, match=r"everything from source .*; run it with --engine pip-compile"):
+    def test_building_everything_from_source_is_refused(self, environment):
+        with pytest.raises(LockError, match=r"building every package .*; use --engine pip-compile"):
             compiled(environment, "thing", options=from_source(":all:"))
 
 
-def test_the_best_version_of_all_indexes_counts_as_for_pip(environment, tmp_path):
+def test_the_best_version_of_all_indexes_is_taken_as_in_pip(environment, tmp_path):
     make_wheel(tmp_path / "more", "thing", "2.0")
     with IndexServer(tmp_path / "more") as more:
         assert compiled(environment | {"PIP_EXTRA_INDEX_URL": more.url}, "thing") == ["thing==2.0"]
@@ -105,25 +102,25 @@ def test_the_best_version_of_all_indexes_counts_as_for_pip(environment, tmp_path
         assert compiled(environment, "thing", options=options) == ["thing==2.0"]
 
 
-def test_requirements_that_contradict(environment, server):
+def test_conflicting_requirements(environment, server):
     make_wheel(server.folder, "app", "1.0", requires=("thing>1",))
     with pytest.raises(UnresolvableError) as caught:
         compiled(environment, "app")
     assert str(caught.value) == (
         "Because only thing==1.0 is available and all versions of app depend on thing>1, we can conclude that "
         "all versions of app cannot be used. And because you require app, we can conclude that your "
-        "requirements are unsatisfiable; loosen or correct the requirements that are named"
+        "requirements are unsatisfiable; loosen or correct these requirements"
     )
 
 
-def test_what_no_index_knows_is_named(environment):
+def test_unknown_packages_are_named(environment):
     with pytest.raises(UnresolvableError) as caught:
         compiled(environment, "unknown")
     assert caught.value.missing == ("unknown",)
 
 
 def test_credentials_are_in_no_argument_message_or_variable(environment, server, tmp_path):
-    """A script in uv's place notes how it was started."""
+    """A script in place of uv records its arguments and environment."""
     server.credentials = "user:s3cret"
     noted = tmp_path / "noted"
     (tmp_path / "bin").mkdir()

@@ -1,4 +1,4 @@
-"""`lambda-layers why` as a user meets it: a lock on disk, and no network."""
+"""`lambda-layers why`, run as a command: a lock on disk, and no network."""
 
 import subprocess
 import sys
@@ -35,13 +35,13 @@ def project(tmp_path):
     )
     (tmp_path / "more.in").write_text("below\nbelow<9; sys_platform == 'win32'\n")
     (tmp_path / "bounds.txt").write_text("deep<2\n")
-    asked = read_lines(Requirements(files=(tmp_path / "web.in",), location=Location("lambda-layers.yml")))
+    lines = read_lines(Requirements(files=(tmp_path / "web.in",), location=Location("lambda-layers.yml")))
     hashes = frozenset({f"sha256:{'0' * 64}"})
     pins = tuple(
         Pin(name=name, version="1.0", hashes=hashes, location=Location("web.in"), via=via)
         for name, via in VIA.items()
     )
-    lock = Lock(platform=PYTHON313, pins=pins, inputs=inputs_hash(asked, PYTHON313))
+    lock = Lock(platform=PYTHON313, pins=pins, inputs=inputs_hash(lines, PYTHON313))
     write_lock(tmp_path / f"{TARGET}.txt", lock, made_from=["web.in"])
     return tmp_path
 
@@ -53,7 +53,7 @@ def why(folder, *arguments, code=0):
     return (result.stderr if code else result.stdout).splitlines()
 
 
-def test_all_the_ways_to_a_package(project):
+def test_all_paths_to_a_package(project):
     assert why(project, TARGET, "deep") == [
         "more.in:1: below",
         "  below 1.0",
@@ -68,45 +68,47 @@ def test_all_the_ways_to_a_package(project):
     ]
 
 
-def test_what_is_asked_for_itself(project):
+def test_a_direct_requirement(project):
     assert why(project, TARGET, "APP") == ["web.in:2: app[more]>=1", "  app 1.0"]
 
 
-def test_packages_that_need_each_other(project):
-    told = why(project, TARGET, "round")
-    assert told[:4] == ["more.in:1: below", "  below 1.0", "    loop 1.0", "      round 1.0"]
+def test_packages_that_require_each_other(project):
+    lines = why(project, TARGET, "round")
+    assert lines[:4] == ["more.in:1: below", "  below 1.0", "    loop 1.0", "      round 1.0"]
     assert why(project, TARGET, "loop")[:3] == ["more.in:1: below", "  below 1.0", "    loop 1.0"]
 
 
 def test_lines_of_the_manifest(project):
     (project / "lambda-layers.yml").write_text(MANIFEST.replace("web.in", "[app, other]"))
     inline = tuple((name, Location("lambda-layers.yml", 3)) for name in ("app", "other"))
-    asked = read_lines(Requirements(lines=inline, location=Location("lambda-layers.yml")))
+    lines = read_lines(Requirements(lines=inline, location=Location("lambda-layers.yml")))
     lock = project / f"{TARGET}.txt"
     header = (
-        f"# Made by `lambda-layers lock` for python3.13-x86_64.\n# inputs: {inputs_hash(asked, PYTHON313)}\n"
+        f"# Made by `lambda-layers lock` for python3.13-x86_64.\n# inputs: {inputs_hash(lines, PYTHON313)}\n"
     )
     lock.write_text(f"{header}app==1.0 \\\n    --hash=sha256:{'0' * 64}\n    # via lambda-layers.yml\n")
     assert why(project, TARGET, "app") == ["lambda-layers.yml:3:24: app", "  app 1.0"]
 
 
-def test_names_that_there_are_not(project):
+def test_unknown_names(project):
     assert why(project, TARGET, "deap", code=4) == [
         "error: the lock of web-python3.13-x86_64 has no package 'deap'; did you mean 'deep'?"
     ]
-    assert why(project, TARGET, "zzz", code=4)[0].endswith("; it has app, below, deep, loop, other, round")
+    assert why(project, TARGET, "zzz", code=4)[0].endswith(
+        "; its packages are: app, below, deep, loop, other, round"
+    )
     assert why(project, "web-python3.13-x86", "deep", code=4) == [
         "error: no target web-python3.13-x86; did you mean web-python3.13-x86_64?"
     ]
 
 
-def test_a_lock_that_there_is_not(project):
+def test_a_missing_lock(project):
     (project / f"{TARGET}.txt").unlink()
     (line,) = why(project, TARGET, "deep", code=6)
     assert "the layer 'web' has no lock for python3.13-x86_64; run: lambda-layers lock" in line
 
 
-class TestALockOfTheUsersOwn:
+class TestALockOfAnotherTool:
     @pytest.fixture(autouse=True)
     def manifest(self, project):
         (project / "lambda-layers.yml").write_text(MANIFEST.replace("web.in", "web.in, lock: lock.txt"))
@@ -120,8 +122,8 @@ class TestALockOfTheUsersOwn:
         (project / "lock.txt").write_text("app==1\ndeep==2\n")
         assert why(project, TARGET, "deep", code=6) == [
             (
-                "error: lock.txt:2: there is no `# via` comment at deep==2, so the lock does not say who needs it; "
-                "export it with such comments, or run: lambda-layers lock"
+                "error: lock.txt:2: deep==2 has no `# via` comment, so the lock does not say what requires it; "
+                "export the lock with `# via` comments, or run: lambda-layers lock"
             )
         ]
 

@@ -292,7 +292,7 @@ def test_what_the_embedded_aws_does_not_know_is_not_examined(project, monkeypatc
     assert main(["doctor", "--aws", "local"]) == 11
     told = capfd.readouterr()
     assert "error    the subnet subnet-0 of api does not exist" in told.out
-    assert "The embedded AWS does not know SimulatePrincipalPolicy of iam" in told.out
+    assert "The embedded AWS does not support SimulatePrincipalPolicy of iam" in told.out
     assert "Traceback" not in told.err
 
 
