@@ -67,7 +67,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class CacheEntry:
     """A verified record, with the path and the digest of its verified file, if it has one."""
 
     facts: Any
@@ -95,23 +95,23 @@ class Cache:
     def _key(self) -> bytes:
         return _key_for(self._folder, _key_file(os.environ))
 
-    def get_or_make(self, kind: str, key: str, make: Callable[[Path], Made]) -> Entry:
+    def get_or_make(self, kind: str, key: str, make: Callable[[Path], Made]) -> CacheEntry:
         """Return the record of a kind and key; call `make` with an empty folder if there is no valid one."""
         with self.lock(kind, key):
             return self.get(kind, key) or self.make(kind, key, make)
 
-    def make(self, kind: str, key: str, make: Callable[[Path], Made]) -> Entry:
+    def make(self, kind: str, key: str, make: Callable[[Path], Made]) -> CacheEntry:
         """Make a record, whether or not there is one."""
         with self.incoming() as folder:
             made = make(folder)
             if made.file is None:
-                return self.put(kind, key, Entry(facts=made.facts))
+                return self.put(kind, key, CacheEntry(facts=made.facts))
             with made.file.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             path = self.add_file(made.store, sha256, made.file.name, made.file)
-            return self.put(kind, key, Entry(facts=made.facts, path=path, sha256=sha256))
+            return self.put(kind, key, CacheEntry(facts=made.facts, path=path, sha256=sha256))
 
-    def get(self, kind: str, key: str) -> Entry | None:
+    def get(self, kind: str, key: str) -> CacheEntry | None:
         """Return the record of a kind and key; None if there is none, or it or its file is not valid."""
         try:
             signature, _, content = self._record(kind, key).read_bytes().partition(b"\n")
@@ -121,12 +121,12 @@ class Cache:
             return None
         record = json.loads(content)
         if record["file"] is None:
-            return Entry(facts=record["facts"])
+            return CacheEntry(facts=record["facts"])
         store, sha256, filename = record["file"]
         path = self.find_file(store, sha256, filename)
-        return Entry(facts=record["facts"], path=path, sha256=sha256) if path else None
+        return CacheEntry(facts=record["facts"], path=path, sha256=sha256) if path else None
 
-    def put(self, kind: str, key: str, entry: Entry) -> Entry:
+    def put(self, kind: str, key: str, entry: CacheEntry) -> CacheEntry:
         """Write a record; a file that it names must be in this cache."""
         file = (entry.path.parent.parent.name, entry.sha256, entry.path.name) if entry.path else None
         content = json.dumps({"facts": entry.facts, "file": file}).encode()

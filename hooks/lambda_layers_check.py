@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from entrypoint.commands.check import check_project
 from entrypoint.errors import LayersError
+from entrypoint.layer.check import check_project
 from entrypoint.manifest.project import load_project
 from hooks.manifests import manifests
 

@@ -1,10 +1,14 @@
-"""What tests all over the place need of the outside world."""
+"""What every test needs of the outside world."""
 
 import os
+import signal
 
 import docker
 import pytest
 from docker.errors import DockerException
+
+# A suite that nohup or some CI runners start ignores SIGINT, and every process that it starts would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,15 +17,17 @@ import pytest
 from layers import inspected, laid_out, shared_object, unzipped
 from package_index import IndexServer, make_sdist, make_wheel, pip_environment, sha256
 
-from entrypoint.cache import Cache, Entry, Made, machine_key
+from entrypoint.cache import Cache, CacheEntry, Made, machine_key
 from entrypoint.errors import Location
 from entrypoint.index.options import IndexOptions
 from entrypoint.layer.assemble import assemble
-from entrypoint.layer.bytecode import Bytecode, InstalledInterpreter
+from entrypoint.layer.bytecode import Bytecode
+from entrypoint.layer.interpreters import InstalledInterpreter
 from entrypoint.layer.strip import Strip
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
+from entrypoint.wheels.build_environment import BuildEnvironment, BuildResult
 from entrypoint.wheels.fetch import Sdist
-from entrypoint.wheels.source_builds import BuildEnvironment, BuildResult, Compiler
+from entrypoint.wheels.source_builds import Compiler
 
 COMMAND = Path(sys.executable).with_name("lambda-layers")
 PYTHON = InstalledInterpreter(version=sys.version_info[:2], executable=Path(sys.executable))
@@ -77,7 +79,7 @@ class TestEntries:
     def test_facts_alone_need_no_file(self, folder):
         cache = Cache(folder)
         first = cache.get_or_make("kind", "key", lambda _: Made(facts=(1, ("a",))))
-        assert first == Entry(facts=[1, ["a"]])
+        assert first == CacheEntry(facts=[1, ["a"]])
         assert cache.get("kind", "key") == first
 
     @pytest.mark.parametrize(

@@ -78,10 +78,10 @@ def test_every_problem_of_every_manifest(repository, monkeypatch, capsys):
 
 def test_a_repository_without_a_manifest(tmp_path, monkeypatch, capsys):
     (tmp_path / "README.md").touch()
-    hint = "write one with: lambda-layers init, or name it with --manifest"
+    hint = "create it with: lambda-layers init, or name another file with --manifest"
     assert check(tmp_path, monkeypatch, capsys) == (
         1,
-        [f"lambda-layers.yml: there is no such file; {hint}"],
+        [f"lambda-layers.yml: file not found; {hint}"],
     )
 
 
@@ -99,7 +99,7 @@ def test_the_repository_files_against_the_budget(repository, monkeypatch, capsys
     (repository / "common" / "__init__.py").write_text("#" * 2000)
     layer = f"include: common, runtimes: [python3.13], size_budget: {budget}"
     (repository / "lambda-layers.yml").write_text(f"version: 1\nlayers:\n  web: {{{layer}}}\n")
-    message = "the repository's files alone take 2,000 of the 1,000 bytes that the layer may have"
-    hint = "take some of them out, with 'exclude' say, or raise it"
+    message = "the repository's files have 2,000 bytes; the layer may have 1,000"
+    hint = "remove some, for example with 'exclude', or raise the limit"
     lines = [f"lambda-layers.yml:3:3: {message}; {hint}"] if budget == "1 kB" else []
     assert check(repository, monkeypatch, capsys) == (len(lines), lines)

@@ -159,7 +159,7 @@ def test_plan_deploy_and_nothing_to_do(runner, aws):
 
     again = runner.run()
     assert again.exit_code == 0, again.err
-    assert "nothing to do: AWS agrees with the manifest" in again.out
+    assert "nothing to do: AWS matches the manifest" in again.out
     assert again.outputs["changed"] == "false"
     assert again.settings == deployed.settings == ""
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from entrypoint import errors
-from entrypoint.commands import NAMES, command
+from entrypoint.commands import HELP, command
 from entrypoint.errors import LayersError
 from entrypoint.manifest.fields import (
     Constant,
@@ -72,13 +72,13 @@ def commands() -> str:
     """Return the page of commands, options and exit codes."""
     intro = "`lambda-layers COMMAND --help` prints the same text, also with `docker run` and the image.\n"
     parts = [f"# Commands and exit codes\n\n{_NOTICE}\n{intro}"]
-    for name in NAMES:
+    for name, text in HELP.items():
         rows = [
             (f"`{_spelled(option.name, option.settings)}`", _cell(option.help % option.settings))
             for option in command(name).options
         ]
         table = f"\n{_table(('argument or option', 'description'), rows)}" if rows else ""
-        parts.append(f"## `lambda-layers {name}`\n\n{command(name).help}\n{table}")
+        parts.append(f"## `lambda-layers {name}`\n\n{text}\n{table}")
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind is not LayersError]
     told = _CODES | {kind.exit_code: kind.summary for kind in kinds if issubclass(kind, LayersError)}
     rows = [(str(code), told[code]) for code in sorted(told)]

@@ -172,7 +172,7 @@ def _is_throttle(error: Exception) -> bool:
 
 
 def _is_failure(error: Exception) -> bool:
-    """Tell whether a retry may succeed: AWS failed, or the connection, or a proxy."""
+    """Return whether a retry may succeed: AWS failed, or the connection, or a proxy."""
     if isinstance(error, ClientError):
         return _status(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
     return isinstance(error, NoConnectionError | HTTPClientError | ResponseParserError)

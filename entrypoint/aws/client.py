@@ -7,12 +7,12 @@ from entrypoint.aws.access import Access
 from entrypoint.aws.account import AccountSettings
 from entrypoint.aws.alarms import Alarms
 from entrypoint.aws.aliases import Aliases
-from entrypoint.aws.concurrency import Concurrency
+from entrypoint.aws.concurrency import ConcurrencySettings
 from entrypoint.aws.connection import Connection
 from entrypoint.aws.functions import Functions
 from entrypoint.aws.layers import Layers
 from entrypoint.aws.metrics import Metrics
-from entrypoint.aws.network import Network
+from entrypoint.aws.network import Networks
 from entrypoint.aws.parameters import Parameters
 from entrypoint.limits import CONTROL_PLANE_CALLS_PER_SECOND
 from entrypoint.manifest.model import Bucket, Destination
@@ -40,10 +40,10 @@ class Aws:
         self.layers = Layers(connection, bucket)
         self.functions = Functions(connection)
         self.aliases = Aliases(connection)
-        self.concurrency = Concurrency(connection)
+        self.concurrency = ConcurrencySettings(connection)
         self.alarms = Alarms(connection)
         self.metrics = Metrics(connection)
-        self.network = Network(connection)
+        self.network = Networks(connection)
         self.account = AccountSettings(connection)
         self.parameters = Parameters(connection)
         self.close = connection.close

@@ -8,7 +8,7 @@ _LONGEST_PREPARATION = 1560.0
 _POLL = 2.0
 
 
-class Concurrency:
+class ConcurrencySettings:
     """Reads and sets the concurrency of functions."""
 
     def __init__(self, connection: Connection) -> None:

@@ -23,7 +23,7 @@ _TARGETS = (
 """The possible targets of a default route, by their keys in DescribeRouteTables."""
 
 
-class Network:
+class Networks:
     """Calls to EC2, and the quota of network interfaces. Each raises AwsError where it is not allowed."""
 
     def __init__(self, connection: Connection) -> None:

@@ -28,7 +28,7 @@ _OF_EVERY_CONTAINER = ("args", "entrypoint")
 
 
 def are_given(environment: Mapping[str, str]) -> bool:
-    """Tell whether this is a step that uses the action; a runner always sets an input with a default."""
+    """Return whether this is a step that uses the action; a runner always sets an input with a default."""
     return environment.get("GITHUB_ACTIONS") == "true" and f"{_PREFIX}COMMAND" in environment
 
 

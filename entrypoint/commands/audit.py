@@ -12,8 +12,6 @@ from entrypoint.manifest.model import Audit
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
 
-HELP = "Check the locked packages for known vulnerabilities."
-
 
 def run(context: "Context") -> Result:
     """Ask the vulnerability database about every locked package.
@@ -44,8 +42,6 @@ def run(context: "Context") -> Result:
 
 
 COMMAND = Command(
-    "audit",
-    HELP,
     (
         *options.COMMON,
         options.SARIF,

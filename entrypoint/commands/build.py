@@ -8,20 +8,16 @@ from entrypoint.commands.command import Command, Result
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
 
-HELP = "Build and verify the archives."
-
 
 def run(context: "Context") -> Result:
     """Build the archives of all targets, or of those that are named."""
     from entrypoint.report.results import archive_outputs, archives_as_json  # noqa: PLC0415 - slow to import
 
     built = context.pipeline.build(context.targets(context.arguments.target))
-    return Result(data=archives_as_json(built), outputs=archive_outputs(built))
+    return Result(data={"archives": archives_as_json(built)}, outputs=archive_outputs(built))
 
 
 COMMAND = Command(
-    "build",
-    HELP,
     (
         options.TARGETS,
         *options.COMMON,

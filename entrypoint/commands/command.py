@@ -42,11 +42,8 @@ class Result(NamedTuple):
 
 
 class Command(NamedTuple):
-    """One command of `lambda-layers`."""
+    """One command of `lambda-layers`; its name and help are in `entrypoint.commands.HELP`."""
 
-    name: str
-    #: A sentence for --help.
-    help: str
     options: tuple[Option, ...]
     run: "Callable[[Context], Result]"
 

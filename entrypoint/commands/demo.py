@@ -16,8 +16,6 @@ from entrypoint.commands.command import Command, Result
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
 
-HELP = "Run the main job on an embedded AWS, with real packages."
-
 _HERE = Path(__file__).parent.parent
 _EXAMPLES = (_HERE / "quickstart", _HERE.parent / "examples" / "quickstart")
 """The example: in an installed package, and in a checkout."""
@@ -60,4 +58,4 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-COMMAND = Command("demo", HELP, (), run)
+COMMAND = Command((), run)

@@ -10,8 +10,6 @@ from entrypoint.errors import RolloutError
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
 
-HELP = "Build and publish what changed, and update the functions."
-
 
 def run(context: "Context") -> Result:
     """Make AWS match the manifest."""
@@ -34,8 +32,6 @@ def run(context: "Context") -> Result:
 
 
 COMMAND = Command(
-    "deploy",
-    HELP,
     (
         valued("--artifacts", "FOLDER", "publish the archives that 'build' left in this folder"),
         *options.ON_AWS,

@@ -8,7 +8,6 @@ from entrypoint.commands.command import Command, Option, Result
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
 
-HELP = "Show the package changes between AWS, or a git revision, and the locks."
 _REVISION = {"nargs": "?", "metavar": "REVISION"}
 
 
@@ -23,8 +22,6 @@ def run(context: "Context") -> Result:
 
 
 COMMAND = Command(
-    "diff",
-    HELP,
     (
         Option("revision", "a git revision; default: what is in AWS", _REVISION),
         Option("other_revision", "a git revision; default: the working tree", _REVISION),

@@ -9,8 +9,6 @@ from entrypoint.errors import AwsError, PlanError
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
 
-HELP = "Examine the functions' VPCs, roles and throttles; changes nothing."
-
 
 def run(context: "Context") -> Result:
     """Examine what functions need in AWS."""
@@ -29,8 +27,6 @@ def run(context: "Context") -> Result:
 
 
 COMMAND = Command(
-    "doctor",
-    HELP,
     (
         *options.ON_AWS,
         options.SARIF,

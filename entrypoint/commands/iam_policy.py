@@ -8,8 +8,6 @@ from entrypoint.commands.command import Command, Result, valued
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
 
-HELP = "Print the least IAM policy that a deployment needs."
-
 
 def run(context: "Context") -> Result:
     """Print the policy."""
@@ -25,8 +23,6 @@ def run(context: "Context") -> Result:
 
 
 COMMAND = Command(
-    "iam-policy",
-    HELP,
     (
         valued("--account", "NUMBER", "the account; default: any", default="*"),
         options.MANIFEST,

@@ -9,8 +9,6 @@ from entrypoint.commands.command import Command, Result, switch
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
 
-HELP = "Write a first manifest from what is in this folder, or in AWS."
-
 
 def run(context: "Context") -> Result:
     """Write the manifest, unless there is one."""
@@ -31,8 +29,6 @@ def run(context: "Context") -> Result:
 
 
 COMMAND = Command(
-    "init",
-    HELP,
     (
         switch("--from-aws", "from the layers that functions in AWS use"),
         options.MANIFEST,

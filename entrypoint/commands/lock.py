@@ -10,8 +10,6 @@ from entrypoint.errors import UsageError
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
 
-HELP = "Pin and hash the packages of every target."
-
 
 def run(context: "Context") -> Result:
     """Write the locks, or compare them."""
@@ -38,8 +36,6 @@ def _requirements(texts: Sequence[str]) -> Sequence[str]:
 
 
 COMMAND = Command(
-    "lock",
-    HELP,
     (
         switch("--upgrade", "upgrade all packages to the newest allowed versions"),
         repeated("--upgrade-package", "NAME", "upgrade only this package"),

@@ -1,10 +1,8 @@
 """Opens the outside world for one run: package indexes, engines, builders, AWS real or embedded."""
 
 import os
-import platform
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import cache as remember
@@ -14,20 +12,18 @@ from typing import TYPE_CHECKING
 from entrypoint.aws.accounts import Accounts
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.package_index import PackageIndex
-from entrypoint.layer.bytecode import ImageInterpreter, Interpreter, find_interpreter
-from entrypoint.layer.runtime_image import runtime_image
-from entrypoint.layer.stage import Archives, FindInterpreter
+from entrypoint.layer.interpreters import Interpreters
+from entrypoint.layer.stage import Archives
 from entrypoint.lock.pip_compile import PipCompile
 from entrypoint.lock.resolve import Engine
 from entrypoint.lock.stage import Locks
 from entrypoint.lock.uv import UvCompile
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.project import Project
-from entrypoint.manifest.runtimes import Architecture, Platform, Runtime
 from entrypoint.pipeline import Pipeline
 from entrypoint.report.console import Console
-from entrypoint.wheels.builders import SystemBuilders
-from entrypoint.wheels.source_builds import Builders, Compiler
+from entrypoint.wheels.builders import Builders
+from entrypoint.wheels.source_builds import Compiler
 from entrypoint.wheels.stage import Wheels
 
 if TYPE_CHECKING:
@@ -62,6 +58,40 @@ def open_pipeline(
     def index(options: IndexOptions) -> PackageIndex:
         return stack.enter_context(PackageIndex(options, environment=environment))
 
+    builders = stack.enter_context(closing(Builders(environment=environment, say=console.say)))
+    compiler = Compiler(builders, cache=wheel_cache, say=console.say)
+    wheels = Wheels(index=index, builds=compiler, cache=wheel_cache, progress=console)
+    locks = Locks(
+        project=project,
+        index=index,
+        engine=_engine(engine, environment),
+        describe=wheels.metadata,
+        progress=console,
+        locked=locked,
+    )
+    archives = Archives(
+        project=project,
+        cache=wheel_cache,
+        interpreters=Interpreters(builders, environment),
+        builders=builders,
+        progress=console,
+    )
+    access = _access(project, console, stack, local=local, verbose=verbose)
+    return Pipeline(
+        project=project,
+        console=console,
+        locks=locks,
+        wheels=wheels,
+        archives=archives,
+        accounts=stack.enter_context(Accounts(project.manifest, access)),
+    )
+
+
+def _access(
+    project: Project, console: Console, stack: ExitStack, *, local: bool, verbose: bool
+) -> Callable[[], "Access"]:
+    """Return what gives access to AWS, and starts the embedded one at its first use."""
+
     @remember
     def access() -> "Access":
         from entrypoint.aws.access import Access  # noqa: PLC0415 - hooks that lock have no boto3
@@ -69,34 +99,7 @@ def open_pipeline(
         found = stack.enter_context(_local_aws(project)) if local else Access()
         return replace(found, trace=console.say) if verbose else found
 
-    builders = stack.enter_context(closing(SystemBuilders(environment=environment, say=console.say)))
-    wheels = Wheels(
-        index=index,
-        builds=Compiler(builders, cache=wheel_cache, say=console.say),
-        cache=wheel_cache,
-        progress=console,
-    )
-    return Pipeline(
-        project=project,
-        console=console,
-        locks=Locks(
-            project=project,
-            index=index,
-            engine=_engine(engine, environment),
-            describe=wheels.metadata,
-            progress=console,
-            locked=locked,
-        ),
-        wheels=wheels,
-        archives=Archives(
-            project=project,
-            cache=wheel_cache,
-            interpreter=_interpreters(builders, environment),
-            builders=builders,
-            progress=console,
-        ),
-        accounts=stack.enter_context(Accounts(project.manifest, access)),
-    )
+    return access
 
 
 @contextmanager
@@ -130,28 +133,6 @@ def _local_aws(project: Project) -> Iterator["Access"]:
             secret_key=keys["AWS_SECRET_ACCESS_KEY"],
             region=keys["AWS_REGION"],
         )
-
-
-def _interpreters(builders: Builders, environment: Mapping[str, str]) -> FindInterpreter:
-    """Look for interpreters in this process, on PATH, and in images that are present already."""
-
-    @remember
-    def find(runtime: Runtime, *, required: bool) -> Interpreter | None:
-        own = [Path(sys.executable)] if runtime.python_version == sys.version_info[:2] else []
-        folders = (Path(folder) for folder in environment.get("PATH", "").split(os.pathsep))
-        on_path = [folder / str(runtime) for folder in folders if (folder / str(runtime)).is_file()]
-        if installed := find_interpreter(runtime, [*own, *on_path]):
-            return installed
-        # Bytecode is the same on every machine, and the engine's own architecture is the fastest.
-        machine = platform.machine().lower()
-        native = Architecture.ARM64 if machine in {"aarch64", "arm64"} else Architecture.X86_64
-        image = runtime_image(Platform(runtime, native))
-        if not (required or builders.identity(image)) or runtime.python_version is None:
-            return None
-        start = remember(lambda: builders.open(image, IndexOptions()))
-        return ImageInterpreter(version=runtime.python_version, start=start)
-
-    return find
 
 
 def _cache_home(environment: Mapping[str, str]) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from entrypoint import __version__
-from entrypoint.commands import NAMES, command
+from entrypoint.commands import HELP, command
 from entrypoint.commands.command import Command, add_to
 from entrypoint.errors import UsageError
 
@@ -43,9 +43,11 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
     # Where a command is named, only that one is imported: its options take time too.
     named = next((word for word in argv if not word.startswith("-")), "")
-    commands = {name: command(name) for name in ([named] if named in NAMES else NAMES)}
-    for name, each in commands.items():
-        summary = f"{each.help[0].lower()}{each.help[1:].removesuffix('.')}"
-        add_to(subparsers.add_parser(name, help=summary, description=each.help), each)
+    chosen = command(named) if named in HELP else None
+    for name in [named] if chosen else HELP:
+        summary = f"{HELP[name][0].lower()}{HELP[name][1:].removesuffix('.')}"
+        subparser = subparsers.add_parser(name, help=summary, description=HELP[name])
+        if chosen:
+            add_to(subparser, chosen)
     arguments = parser.parse_args(argv)
-    return commands[arguments.command], arguments
+    return chosen or command(arguments.command), arguments

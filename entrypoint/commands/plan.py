@@ -9,8 +9,6 @@ from entrypoint.errors import AwsError
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
 
-HELP = "Show what a deployment would do; changes nothing."
-
 
 _SOMETHING_TO_DO = 2
 
@@ -34,8 +32,6 @@ def run(context: "Context") -> Result:
 
 
 COMMAND = Command(
-    "plan",
-    HELP,
     (
         switch("--detailed-exitcode", "exit with 2 if there is anything to do"),
         *options.ON_AWS,

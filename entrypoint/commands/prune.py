@@ -9,8 +9,6 @@ from entrypoint.errors import AwsError
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
 
-HELP = "Delete the layer versions that nothing needs."
-
 
 def run(context: "Context") -> Result:
     """Delete old layer versions."""
@@ -25,8 +23,6 @@ def run(context: "Context") -> Result:
 
 
 COMMAND = Command(
-    "prune",
-    HELP,
     (
         valued("--keep", "N", "how many versions of each layer to keep", type=int),
         *options.ON_AWS,

@@ -9,8 +9,6 @@ from entrypoint.commands.command import Command, Result, valued
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
 
-HELP = "Write an HTML page with the layers' sizes, versions, functions, duplicates and drift."
-
 
 def run(context: "Context") -> Result:
     """Write the page."""
@@ -25,8 +23,6 @@ def run(context: "Context") -> Result:
 
 
 COMMAND = Command(
-    "report",
-    HELP,
     (
         valued("--output", "FILE", "default: %(default)s", default="lambda-layers.html"),
         *options.ON_AWS,

@@ -9,8 +9,6 @@ from entrypoint.errors import RolloutError
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
 
-HELP = "Give functions the previous versions of their layers."
-
 
 def run(context: "Context") -> Result:
     """Update the functions to earlier layer versions."""
@@ -32,8 +30,6 @@ def run(context: "Context") -> Result:
 
 
 COMMAND = Command(
-    "rollback",
-    HELP,
     (
         repeated("--layer", "NAME", "only this layer"),
         valued("--to", "VERSION", "this version instead of the previous one", type=int),

@@ -8,8 +8,6 @@ from entrypoint.manifest.schema import DEFAULT_PATH, MANIFEST
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
 
-HELP = "Print the manifest's JSON Schema, for editors."
-
 
 def run(_: "Context") -> Result:
     """Print the schema."""
@@ -20,8 +18,6 @@ def run(_: "Context") -> Result:
 
 
 COMMAND = Command(
-    "schema",
-    HELP,
     (),
     run,
 )

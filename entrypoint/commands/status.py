@@ -9,8 +9,6 @@ from entrypoint.errors import AwsError
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
 
-HELP = "Show where AWS differs from the manifest; exits with 2 if it does."
-
 
 _DRIFT = 2
 
@@ -34,8 +32,6 @@ def run(context: "Context") -> Result:
 
 
 COMMAND = Command(
-    "status",
-    HELP,
     (
         *options.ON_AWS,
         options.CACHE,

@@ -8,8 +8,6 @@ from entrypoint.commands.command import Command, Result, valued
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
 
-HELP = "Show what requires a package, from a target's lock; offline."
-
 
 def run(context: "Context") -> Result:
     """Print a tree of requirements."""
@@ -24,8 +22,6 @@ def run(context: "Context") -> Result:
 
 
 COMMAND = Command(
-    "why",
-    HELP,
     (
         valued("target", "TARGET", "such as web-python3.13-arm64"),
         valued("package", "PACKAGE", "the package's name"),

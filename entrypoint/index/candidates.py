@@ -1,13 +1,11 @@
 """The files of an index -> the best compatible one for a platform.
 
-Pure decisions: nothing here accesses the network. `Index` is what the callers' indexes have to provide.
+Pure decisions: nothing here accesses the network.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Protocol
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
@@ -38,27 +36,6 @@ class IndexFile:
     size: int | None = None
     #: Whether its METADATA can be read without the file (PEP 658).
     has_metadata: bool = False
-
-
-class Index(Protocol):
-    """One or several package indexes."""
-
-    def files(self, name: str) -> tuple[IndexFile, ...]:
-        """List all files of a package; empty if no index has it."""
-        ...
-
-    def download(
-        self, file: IndexFile, destination: Path, *, received: Callable[[int], None] | None = None
-    ) -> str:
-        """Write a file atomically and return its SHA-256 as hex.
-
-        `received` is called with the size of every chunk; an exception from it ends the download.
-        """
-        ...
-
-    def metadata(self, file: IndexFile) -> bytes:
-        """Return the METADATA of a file with `has_metadata`."""
-        ...
 
 
 def choose(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> IndexFile | None:

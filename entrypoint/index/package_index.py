@@ -198,7 +198,7 @@ class PackageIndex:
 
     @property
     def _fetcher(self) -> Fetcher:
-        """The client with unearth's type for it; responses of httpx2 lack one attribute of that Protocol."""
+        """The client, typed as unearth requires; responses of httpx2 miss one attribute of that Protocol."""
         return cast("Fetcher", self._client)
 
     def _connection(self) -> "_Connection":

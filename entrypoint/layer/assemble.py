@@ -17,7 +17,7 @@ from pathlib import Path
 
 from entrypoint.errors import ArchiveError
 from entrypoint.files import atomic_write
-from entrypoint.layer.layout import Entry, Part
+from entrypoint.layer.layout import ArchiveEntry, Part
 from entrypoint.wheels.chunks import CHUNK
 from entrypoint.wheels.wheel import folders, is_safe_path
 
@@ -48,7 +48,7 @@ class Archive:
 
     path: Path
     parts: tuple[Part, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[ArchiveEntry, ...]
     conflicts: tuple[Conflict, ...]
     compressed_size: int
 
@@ -77,7 +77,7 @@ def assemble(parts: Sequence[Part], path: Path) -> Archive:
     Raises:
         ArchiveError: if a path is not inside the layer, or a file of one part is a folder of another.
     """
-    by_path: dict[str, Entry] = {}
+    by_path: dict[str, ArchiveEntry] = {}
     conflicts: list[Conflict] = []
     for part in parts:
         for entry in part.entries:
@@ -106,7 +106,7 @@ def _refuse_unsafe_paths(paths: Iterable[str]) -> None:
             )
 
 
-def _refuse_files_as_folders(entries: Iterable[Entry]) -> None:
+def _refuse_files_as_folders(entries: Iterable[ArchiveEntry]) -> None:
     paths = {entry.path for entry in entries}
     for folder in sorted(folders(paths) & paths):
         inside = min(path for path in paths if path.startswith(f"{folder}/"))
@@ -114,7 +114,7 @@ def _refuse_files_as_folders(entries: Iterable[Entry]) -> None:
         raise ArchiveError.of(message, "remove one of the packages from the layer")
 
 
-def _write(path: Path, entries: Sequence[Entry]) -> int:
+def _write(path: Path, entries: Sequence[ArchiveEntry]) -> int:
     """Write the archive; return its size."""
     with atomic_write(path) as out, ExitStack() as stack:
         paths = dict.fromkeys(entry.source for entry in entries if entry.source)
@@ -123,7 +123,7 @@ def _write(path: Path, entries: Sequence[Entry]) -> int:
         return out.tell()
 
 
-def _chunks(entries: Sequence[Entry], sources: Mapping[Path, int]) -> Iterator[bytes]:
+def _chunks(entries: Sequence[ArchiveEntry], sources: Mapping[Path, int]) -> Iterator[bytes]:
     """Yield the archive in chunks: each file after its local header, then the central directory."""
     directory: list[bytes] = []
     offset = 0
@@ -154,7 +154,7 @@ def _chunks(entries: Sequence[Entry], sources: Mapping[Path, int]) -> Iterator[b
     yield from _end(len(entries), offset, sum(len(part) for part in directory))
 
 
-def _compressed_bytes(entry: Entry, source: int) -> Iterator[bytes]:
+def _compressed_bytes(entry: ArchiveEntry, source: int) -> Iterator[bytes]:
     offset, end = entry.offset, entry.offset + entry.compressed_size
     while offset < end:
         data = os.pread(source, min(end - offset, CHUNK), offset)

@@ -28,7 +28,7 @@ _USE_ANOTHER = "use another build of the package, or report the problem to its m
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ArchiveEntry:
     """A file of the layer; its compressed bytes are in the file `source` at `offset`, or in `data`."""
 
     path: str
@@ -50,7 +50,7 @@ class Part:
     name: str
     #: The wheel's file name, or the path again.
     origin: str
-    entries: tuple[Entry, ...]
+    entries: tuple[ArchiveEntry, ...]
     #: The facts of its ELF files, and the reasons why others cannot be read, by path in the layer.
     elf: Mapping[str, ElfFacts]
     damaged: Mapping[str, str]
@@ -105,11 +105,11 @@ def lay_out(contents: Contents, runtime: Runtime) -> Part:
     )
 
 
-def compressed(path: str, content: bytes, *, executable: bool, level: int = 9) -> Entry:
+def compressed(path: str, content: bytes, *, executable: bool, level: int = 9) -> ArchiveEntry:
     """Return an entry for content that is not copied from an archive."""
     deflater = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     data = deflater.compress(content) + deflater.flush()
-    return Entry(
+    return ArchiveEntry(
         path=path,
         executable=executable,
         size=len(content),
@@ -186,16 +186,16 @@ def new_record(
     return out.getvalue().encode()
 
 
-def cache_key(part: Part, entries: Sequence[Entry]) -> str:
+def cache_key(part: Part, entries: Sequence[ArchiveEntry]) -> str:
     """Return a cache key for files of a part: by wheel and paths, or by content for repository files."""
     origin = part.contents.wheel.sha256 if part.contents else ""
     known = [[entry.path, "" if origin else hashlib.sha256(entry.data).hexdigest()] for entry in entries]
     return hashlib.sha256(json.dumps([origin, known]).encode()).hexdigest()
 
 
-def copied(path: str, member: Member, archive: Path) -> Entry:
+def copied(path: str, member: Member, archive: Path) -> ArchiveEntry:
     """Return an entry whose compressed bytes are copied from a member of an archive."""
-    return Entry(
+    return ArchiveEntry(
         path=path,
         executable=member.executable,
         size=member.size,

@@ -1,7 +1,7 @@
 """The public image of a runtime."""
 
 from entrypoint.manifest.runtimes import Platform
-from entrypoint.wheels.source_builds import BuildEnvironment
+from entrypoint.wheels.build_environment import BuildEnvironment
 
 _IMAGE = "public.ecr.aws/lambda/python:{version}-{architecture}"
 

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from entrypoint.errors import Diagnostic, Severity, VerifyError
 from entrypoint.layer.assemble import Archive, assemble
-from entrypoint.layer.bytecode import Bytecode, Interpreter
+from entrypoint.layer.bytecode import Bytecode
 from entrypoint.layer.dependency_hash import dependency_hash
 from entrypoint.layer.describe import BuiltArchive, describe, read_described
 from entrypoint.layer.exclude import Exclusion
 from entrypoint.layer.inspect import Contents, inspect
+from entrypoint.layer.interpreters import Interpreter, Interpreters
 from entrypoint.layer.layout import Part, lay_out
 from entrypoint.layer.repository_files import RepositoryFile, repository_files
 from entrypoint.layer.repository_part import repository_part
@@ -25,18 +25,10 @@ from entrypoint.manifest.runtimes import Runtime
 from entrypoint.manifest.targets import AwsLayer, Target
 from entrypoint.parallel import for_each
 from entrypoint.progress import Progress
+from entrypoint.wheels.builders import Builders
 from entrypoint.wheels.fetch import Wheel
-from entrypoint.wheels.source_builds import Builders
 
 Files = Mapping[Target, tuple[RepositoryFile, ...]]
-
-
-class FindInterpreter(Protocol):
-    """Finds a Python of a runtime's minor version."""
-
-    def __call__(self, runtime: Runtime, *, required: bool) -> Interpreter | None:
-        """Return an available one; where it is required and missing, pull an image that has it."""
-        ...
 
 
 def files_of(targets: Sequence[Target]) -> Files:
@@ -52,7 +44,7 @@ class Archives:
 
     project: Project
     cache: Path
-    interpreter: FindInterpreter
+    interpreters: Interpreters
     #: Environments in which code runs as in a runtime.
     builders: Builders
     progress: Progress
@@ -150,7 +142,7 @@ class Archives:
             runtime = target.platform.runtime
             if target.layer.bytecode is False or runtime.python is None:
                 continue
-            if interpreter := self.interpreter(runtime, required=target.layer.bytecode is True):
+            if interpreter := self.interpreters.find(runtime, required=target.layer.bytecode is True):
                 found[target] = interpreter
             else:
                 missing.add(runtime)

@@ -15,7 +15,7 @@ from typing import IO, BinaryIO
 from entrypoint.cache import Cache, Made
 from entrypoint.layer import elf
 from entrypoint.layer.assemble import assemble
-from entrypoint.layer.layout import Entry, Part, cache_key, compressed, copied, new_record, record_hash
+from entrypoint.layer.layout import ArchiveEntry, Part, cache_key, compressed, copied, new_record, record_hash
 from entrypoint.layer.symbols import write_without_symbols
 from entrypoint.manifest.runtimes import ROOT
 from entrypoint.wheels.chunks import CHUNK, chunks
@@ -49,13 +49,13 @@ class Strip:
         return replace(part, entries=entries, elf={**part.elf, **small}), entry.facts["refused"]
 
 
-def _has_symbols(part: Part, entry: Entry) -> bool:
+def _has_symbols(part: Part, entry: ArchiveEntry) -> bool:
     return entry.path in part.elf and part.elf[entry.path].symbols > 0
 
 
-def _strip(part: Part, chosen: Sequence[Entry], folder: Path) -> Made:
+def _strip(part: Part, chosen: Sequence[ArchiveEntry], folder: Path) -> Made:
     """Return an archive of the stripped files and RECORD, with the reasons why others are not stripped."""
-    made: list[Entry] = []
+    made: list[ArchiveEntry] = []
     refused: dict[str, str] = {}
     hashes: dict[str, tuple[str, str]] = {}
     records = [entry for entry in part.entries if part.contents and _is_record(entry.path)]
@@ -83,7 +83,9 @@ def _is_record(path: str) -> bool:
     return path.endswith(".dist-info/RECORD") and path.count("/") == ROOT.count("/") + 1
 
 
-def _entry(member: Member, content: IO[bytes], deflated: BinaryIO) -> tuple[Entry, tuple[str, str]] | None:
+def _entry(
+    member: Member, content: IO[bytes], deflated: BinaryIO
+) -> tuple[ArchiveEntry, tuple[str, str]] | None:
     """Compress a file without its symbols; return its entry and its fields in RECORD.
 
     None if it would not be smaller; ValueError if it would be loaded differently.
@@ -96,7 +98,7 @@ def _entry(member: Member, content: IO[bytes], deflated: BinaryIO) -> tuple[Entr
         return _deflated(member, smaller, deflated)
 
 
-def _deflated(member: Member, content: IO[bytes], out: BinaryIO) -> tuple[Entry, tuple[str, str]]:
+def _deflated(member: Member, content: IO[bytes], out: BinaryIO) -> tuple[ArchiveEntry, tuple[str, str]]:
     deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     start, size, crc, digest = out.tell(), 0, 0, hashlib.sha256()
     for chunk in chunks(content, 0, member.size):
@@ -105,7 +107,7 @@ def _deflated(member: Member, content: IO[bytes], out: BinaryIO) -> tuple[Entry,
         crc = zlib.crc32(chunk, crc)
         digest.update(chunk)
     out.write(deflater.flush())
-    entry = Entry(
+    entry = ArchiveEntry(
         path=member.path,
         executable=member.executable,
         size=size,

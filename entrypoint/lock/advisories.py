@@ -32,7 +32,7 @@ class Advisory:
     fixed: tuple[str, ...]
 
     def counts(self, audit: Audit) -> bool:
-        """Tell whether it is as severe as the manifest asks; what nobody has rated counts."""
+        """Return whether it is as severe as the manifest asks; what nobody has rated counts."""
         return self.severity is None or SEVERITIES.index(self.severity) >= SEVERITIES.index(audit.severity)
 
 

@@ -70,7 +70,7 @@ def _problems(project: Project, target: Target) -> Sequence[Diagnostic]:
 
 
 def _is_in_sync(project: Project, target: Target) -> bool:
-    """Tell at a quick look that a lock of ours is in sync; most hook runs need no more."""
+    """Return whether a quick look shows that a lock of ours is in sync; most hook runs need no more."""
     layer = target.layer
     if target.platform in layer.own_locks or not any(layer.requirements.asked):
         return False

@@ -32,7 +32,7 @@ def is_in_sync(
     from_source: frozenset[str] = frozenset(),
     root: Path | None = None,
 ) -> bool:
-    """Tell whether a lock is certainly ours, in sync with its inputs, and pinned and hashed in every line.
+    """Return whether a lock is certainly ours, in sync with its inputs, and pinned and hashed in every line.
 
     False means that only reading it in full can tell what is wrong with it, if anything is.
     """

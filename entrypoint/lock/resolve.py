@@ -18,9 +18,10 @@ from typing import Protocol
 from packaging.requirements import InvalidRequirement, Requirement
 
 from entrypoint.errors import CompileError, Diagnostic, FetchError, Location, LockError
-from entrypoint.index.candidates import Index, IndexFile, choose, choose_sdist, usable, version_of
+from entrypoint.index.candidates import IndexFile, choose, choose_sdist, usable, version_of
 from entrypoint.index.incompatible import no_compatible_file, no_compatible_version
 from entrypoint.index.options import IndexOptions
+from entrypoint.index.package_index import PackageIndex
 from entrypoint.index.pin import Pin
 from entrypoint.index.tags import marker_environment
 from entrypoint.lock.header import inputs_hash
@@ -86,7 +87,7 @@ def resolve(
     platform: Platform,
     *,
     engine: Engine,
-    index: Index,
+    index: PackageIndex,
     describe: Describe,
     from_source: frozenset[str] = frozenset(),
     existing: Path | None = None,
@@ -137,7 +138,7 @@ def _hashed(
     found: Callable[[Question], tuple[Pin, ...]],
     question: Question,
     platform: Platform,
-    index: Index,
+    index: PackageIndex,
     options: IndexOptions,
 ) -> tuple[Pin, ...]:
     """Find versions, and their hashes; a version without a file to use is excluded, and others are found.
@@ -161,7 +162,7 @@ def _hashed(
 
 
 def _exclusions(
-    pins: Iterable[Pin], platform: Platform, index: Index, options: IndexOptions
+    pins: Iterable[Pin], platform: Platform, index: PackageIndex, options: IndexOptions
 ) -> Iterator[str]:
     """For each package whose pin has no file to use, write a constraint against all such versions of it."""
     for pin in pins:
@@ -174,7 +175,7 @@ def _exclusions(
 
 
 @contextmanager
-def _listed_ahead(index: Index, names: Iterable[str]) -> Iterator[None]:
+def _listed_ahead(index: PackageIndex, names: Iterable[str]) -> Iterator[None]:
     """Have the index listed, where hashes are taken from afterwards, while the versions are being found."""
     pool = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="list")
     for name in dict.fromkeys(names):
@@ -238,7 +239,7 @@ def _renamed(via: Iterable[str], root: Path, folder: Path) -> Iterable[str]:
 
 
 def _with_hashes(
-    pins: Iterable[Pin], platform: Platform, index: Index, options: IndexOptions
+    pins: Iterable[Pin], platform: Platform, index: PackageIndex, options: IndexOptions
 ) -> tuple[Pin, ...]:
     def hashed(pin: Pin) -> Pin | Diagnostic:
         try:
@@ -252,7 +253,9 @@ def _with_hashes(
     return tuple(result for result in results if isinstance(result, Pin))
 
 
-def _with_hashes_of(pin: Pin, platform: Platform, index: Index, options: IndexOptions) -> Pin | Diagnostic:
+def _with_hashes_of(
+    pin: Pin, platform: Platform, index: PackageIndex, options: IndexOptions
+) -> Pin | Diagnostic:
     pin = replace(pin, from_source=options.wants_source(pin.name))
     files = index.files(pin.name)
     wheel = None if pin.from_source else choose(pin, files, platform)
@@ -263,7 +266,7 @@ def _with_hashes_of(pin: Pin, platform: Platform, index: Index, options: IndexOp
     return replace(pin, hashes=digests, from_source=wheel is None)
 
 
-def _sha256(file: IndexFile, index: Index) -> str:
+def _sha256(file: IndexFile, index: PackageIndex) -> str:
     """Take the listed hash; where an index lists none, as a plain folder does, the file itself is read."""
     if file.sha256:
         return file.sha256
@@ -276,7 +279,7 @@ def _explained(
     asked: RequirementSet,
     requirements: Requirements,
     platform: Platform,
-    index: Index,
+    index: PackageIndex,
 ) -> Iterable[Diagnostic]:
     """Find the requirements for which the platform has no file at all; pip tells less about them."""
     environment: Mapping[str, str] = marker_environment(platform)

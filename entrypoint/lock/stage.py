@@ -9,8 +9,8 @@ from packaging.utils import canonicalize_name
 
 from entrypoint.errors import Diagnostic, Location, LockError
 from entrypoint.figures import count
-from entrypoint.index.candidates import Index
 from entrypoint.index.options import IndexOptions
+from entrypoint.index.package_index import PackageIndex
 from entrypoint.lock.changes import changes
 from entrypoint.lock.current import current_lock, no_lock
 from entrypoint.lock.header import LOCK_HINT
@@ -29,7 +29,7 @@ class Locks:
     """Reads and makes the locks of a project, several at once."""
 
     project: Project
-    index: Callable[[IndexOptions], Index]
+    index: Callable[[IndexOptions], PackageIndex]
     #: pip-compile or uv.
     engine: Engine
     #: Returns what describes the packages without a compatible wheel, for a target and an index.

@@ -54,7 +54,7 @@ class Arn(NamedTuple):
 
 
 def is_arn(text: str) -> bool:
-    """Tell whether a text is meant to be an ARN."""
+    """Return whether a text is meant to be an ARN."""
     return text.startswith("arn:")
 
 

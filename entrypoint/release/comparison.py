@@ -10,8 +10,9 @@ from pathlib import Path
 from entrypoint.aws.accounts import Accounts
 from entrypoint.aws.model import LayerVersion
 from entrypoint.errors import Diagnostic, FetchError, LayersError
-from entrypoint.index.candidates import Index, choose
+from entrypoint.index.candidates import choose
 from entrypoint.index.options import IndexOptions
+from entrypoint.index.package_index import PackageIndex
 from entrypoint.index.pin import Pin
 from entrypoint.lock.current import current_lock
 from entrypoint.lock.lock_file import Lock
@@ -37,7 +38,7 @@ class Comparison:
 
     project: Project
     accounts: Accounts
-    index: Callable[[IndexOptions], Index]
+    index: Callable[[IndexOptions], PackageIndex]
     say: Callable[[str], None]
 
     def of_revisions(self, before: str, after: str | None, load: Load) -> tuple[Difference, ...]:
@@ -151,7 +152,7 @@ def _nothing(origin: str | None) -> Side:
 class _WheelSizes:
     """Asks the index for the sizes of wheels; after the first failure it is not asked again."""
 
-    def __init__(self, index: Callable[[IndexOptions], Index], say: Callable[[str], None]) -> None:
+    def __init__(self, index: Callable[[IndexOptions], PackageIndex], say: Callable[[str], None]) -> None:
         self._index = index
         self._say = say
         self._failed = threading.Event()

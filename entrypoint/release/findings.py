@@ -25,7 +25,7 @@ class Diagnosis(NamedTuple):
 
     @property
     def is_sound(self) -> bool:
-        """Tell whether there is no error among the findings."""
+        """Return whether there is no error among the findings."""
         return all(finding.severity is not Severity.ERROR for finding in self.findings)
 
 

@@ -92,7 +92,7 @@ class FunctionChange:
         return tuple(found)
 
     def is_behind(self, alias: str, layers: tuple[str, ...]) -> bool:
-        """Tell whether an alias has to move: its version has other layers, or another VPC."""
+        """Return whether an alias has to move: its version has other layers, or another VPC."""
         current = self.details.aliases.get(alias) if self.details else None
         return current is None or current.layers != layers or self.vpc not in {None, current.vpc}
 

@@ -73,7 +73,7 @@ class HealthCheck:
 
 
 def _holds(found: object, expected: object) -> bool:
-    """Tell whether a response contains everything expected; objects may contain more."""
+    """Return whether a response contains everything expected; objects may contain more."""
     if isinstance(expected, dict) and isinstance(found, dict):
         return all(key in found and _holds(found[key], value) for key, value in expected.items())
     return found == expected

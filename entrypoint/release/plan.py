@@ -68,7 +68,7 @@ class RegionPlan:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether AWS matches the manifest."""
+        """Return whether AWS matches the manifest."""
         return not (self.to_publish or self.to_update or self.alarms)
 
 

@@ -61,7 +61,7 @@ class Deployment:
 
     @property
     def changed(self) -> bool:
-        """Tell whether AWS is different from before."""
+        """Return whether AWS is different from before."""
         return any(region.published or region.updated or region.alarms for region in self.regions)
 
     @property

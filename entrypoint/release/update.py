@@ -65,7 +65,7 @@ class Outcome:
 
     @property
     def changed(self) -> bool:
-        """Tell whether the function differs from before the run."""
+        """Return whether the function differs from before the run."""
         return self.status is Status.UPDATED
 
 

@@ -16,29 +16,21 @@ from rich.markup import escape
 
 from entrypoint.aws.accounts import Results
 from entrypoint.errors import Diagnostic, Severity
-from entrypoint.figures import count, growth, megabytes
+from entrypoint.figures import count, megabytes
 from entrypoint.layer.describe import BuiltArchive
-from entrypoint.manifest.arn import short_name
-from entrypoint.manifest.model import Destination, Vpc
+from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import Target
-from entrypoint.release.difference import ChangeKind, Difference, PackageChange
+from entrypoint.release.difference import Difference
 from entrypoint.release.findings import Diagnosis
-from entrypoint.release.function_change import Aspect, FunctionChange
-from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
+from entrypoint.release.plan import LayerChange, RegionPlan
 from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.status import RegionStatus
 from entrypoint.release.update import Outcome, Status
+from entrypoint.report.lines import difference_lines, function_lines, layer_line
 from entrypoint.report.progress import Bars, Count, Downloads
 
 _SHOWN = {Status.UPDATED: "green", Status.ROLLED_BACK: "yellow"}
 _SEVERITIES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
-_STYLES = {LayerAction.KEEP: "dim", LayerAction.REUSE: "cyan", LayerAction.PUBLISH: "green"}
-_CHANGES = {
-    ChangeKind.ADDED: "green",
-    ChangeKind.REMOVED: "red",
-    ChangeKind.UPGRADED: "cyan",
-    ChangeKind.DOWNGRADED: "yellow",
-}
 
 
 class _Stream(RichConsole):
@@ -135,7 +127,7 @@ class Console:
             self._out.print(f"[bold]{difference.target}[/bold]  {sides}")
             for note in difference.notes:
                 self._out.print(f"  [dim]{escape(note)}[/dim]")
-            for line in _difference_lines(difference):
+            for line in difference_lines(difference):
                 self._out.print(f"  {line}")
 
     def deployed(self, deployment: Deployment) -> None:
@@ -167,9 +159,9 @@ class Console:
     def _plan(self, plan: RegionPlan) -> None:
         self._out.print(f"[bold]{plan.destination}[/bold]")
         for change in plan.layers:
-            self._out.print(f"  layer    {_layer_line(change)}")
+            self._out.print(f"  layer    {layer_line(change)}")
         for function in plan.functions:
-            for line in _function_lines(function, plan):
+            for line in function_lines(function, plan):
                 self._out.print(f"  function {line}" if not line.startswith(" ") else f"           {line}")
         for alarm in plan.alarms:
             self._out.print(f"  alarm    [green]put     [/green] {escape(alarm.name)}")
@@ -253,61 +245,3 @@ class Console:
         self._done[verb, thing] += 1
         if thing in self._counts:
             self._counts[thing]()
-
-
-def _layer_line(change: LayerChange) -> str:
-    style = _STYLES[change.action]
-    current = f"version {change.latest.version}" if change.latest else "no version yet"
-    then = {
-        LayerAction.KEEP: "",
-        LayerAction.REUSE: f" -> version {change.version.version}" if change.version else "",
-        LayerAction.PUBLISH: " -> new version",
-    }[change.action]
-    return f"[{style}]{change.action:8}[/{style}] {change.layer.name}  {current}{then}"
-
-
-def _function_lines(change: FunctionChange, plan: RegionPlan) -> Iterator[str]:
-    before = change.function.layers
-    after = change.layers_after(before, plan.versions)
-    aspects = change.aspects(plan.versions)
-    name = change.function.name
-    if not aspects:
-        yield f"[dim]keep    [/dim] {name}"
-        return
-    yield f"[green]update  [/green] {name}"
-    for arn in before:
-        if arn not in after:
-            yield f"  [red]- {_short(arn)}[/red]"
-    for arn in after if Aspect.LAYERS in aspects else ():
-        yield f"  [green]+ {_short(arn)}[/green]" if arn not in before else f"  [dim]  {_short(arn)}[/dim]"
-    vpc = change.vpc or Vpc((), ())
-    settings = {
-        Aspect.VPC: f"vpc: {', '.join((*vpc.subnets, *vpc.security_groups))}",
-        Aspect.RESERVED: f"reserved concurrency: {change.concurrency.reserved}",
-        Aspect.ALIASES: f"publish a version and move the aliases {', '.join(change.aliases)}",
-        Aspect.PROVISIONED: f"provisioned concurrency: {change.concurrency.provisioned}",
-    }
-    yield from (f"  [green]{settings[aspect]}[/green]" for aspect in aspects if aspect in settings)
-
-
-def _difference_lines(difference: Difference) -> Iterator[str]:
-    if not difference.changes:
-        yield "[dim]no package changes[/dim]"
-        return
-    versions = [_versions(change) for change in difference.changes]
-    names = max(len(change.name) for change in difference.changes)
-    wide = max(map(len, versions))
-    for change, text in zip(difference.changes, versions, strict=True):
-        style = _CHANGES[change.kind]
-        row = f"{change.kind:10}[/{style}]  {change.name:{names}}  {escape(f'{text:{wide}}')}"
-        yield f"[{style}]{row}  {growth(change.growth)}".rstrip()
-    if difference.growth is not None:
-        yield f"[bold]{growth(difference.growth)} zipped[/bold]"
-
-
-def _versions(change: PackageChange) -> str:
-    return " -> ".join(side.version for side in (change.before, change.after) if side)
-
-
-def _short(arn: str) -> str:
-    return escape(short_name(arn))

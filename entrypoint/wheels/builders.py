@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from entrypoint.index.network_settings import NetworkSettings, network_settings
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.pip_settings import PipSettings, combined, read_pip_settings
-from entrypoint.wheels.source_builds import BuildEnvironment, Builder, BuildResult
+from entrypoint.wheels.build_environment import BuildEnvironment, Builder, BuildResult
 from entrypoint.wheels.this_machine import ThisMachine, is_runtime
 
 if TYPE_CHECKING:
     from entrypoint.wheels.containers import Containers
 
 
-class SystemBuilders:
+class Builders:
     """Creates builders when they are first needed. Threads may share it.
 
     Args:

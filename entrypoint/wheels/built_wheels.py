@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from entrypoint.cache import Cache, Entry, Made
+from entrypoint.cache import Cache, CacheEntry, Made
 from entrypoint.manifest.runtimes import Platform
 from entrypoint.wheels.fetch import Sdist, Wheel
 
@@ -53,7 +53,7 @@ class BuiltWheels:
         return _wheel(sdist, entry)
 
 
-def _wheel(sdist: Sdist, entry: Entry) -> Wheel:
+def _wheel(sdist: Sdist, entry: CacheEntry) -> Wheel:
     return Wheel(
         name=sdist.name,
         version=sdist.version,

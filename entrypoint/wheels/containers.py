@@ -21,8 +21,8 @@ from docker.utils.socket import frames_iter
 from entrypoint.errors import CompileError
 from entrypoint.index.network_settings import FOLDER
 from entrypoint.manifest.runtimes import Architecture
+from entrypoint.wheels.build_environment import BuildEnvironment, BuildResult
 from entrypoint.wheels.engine_streams import lines, packed, pulled_layers, unpacked
-from entrypoint.wheels.source_builds import BuildEnvironment, BuildResult
 
 LABEL = "lambda-layer-pipeline.compiles-for"
 _NAMES = {Architecture.X86_64: "amd64", Architecture.ARM64: "arm64"}

@@ -9,19 +9,12 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from entrypoint.cache import Cache, Entry, Store
+from entrypoint.cache import Cache, CacheEntry, Store
 from entrypoint.errors import Diagnostic, FetchError, Location
-from entrypoint.index.candidates import (
-    Index,
-    IndexFile,
-    choose,
-    choose_sdist,
-    fit,
-    preference,
-    version_of,
-)
+from entrypoint.index.candidates import IndexFile, choose, choose_sdist, fit, preference, version_of
 from entrypoint.index.incompatible import no_compatible_file
 from entrypoint.index.options import IndexOptions
+from entrypoint.index.package_index import PackageIndex
 from entrypoint.index.pin import Pin
 from entrypoint.lock.lock_file import Lock
 from entrypoint.manifest.runtimes import Platform
@@ -70,7 +63,7 @@ def fetch(
     lock: Lock,
     platform: Platform,
     *,
-    index: Index,
+    index: PackageIndex,
     cache: Path,
     progress: Callable[[Download], None] = lambda _: None,
 ) -> tuple[Wheel | Sdist, ...]:
@@ -113,7 +106,7 @@ def fetch(
     return tuple(future.result() for future in futures)
 
 
-def fetch_sdist(pin: Pin, file: IndexFile, *, platform: Platform, index: Index, cache: Path) -> Sdist:
+def fetch_sdist(pin: Pin, file: IndexFile, *, platform: Platform, index: PackageIndex, cache: Path) -> Sdist:
     """Return one source archive, downloaded unless the cache has it."""
     downloads = _Downloads(
         platform=platform,
@@ -133,7 +126,7 @@ class _Downloads:
     """The downloads of one lock."""
 
     platform: Platform
-    index: Index
+    index: PackageIndex
     cache: Cache
     progress: Callable[[Download], None]
     cancelled: threading.Event
@@ -226,7 +219,7 @@ class _Downloads:
 
     def _record_choice(self, pin: Pin, fetched: Wheel | Sdist) -> None:
         if pin.hashes and not self.exact:
-            self.cache.put(_CHOICES, self._choice_key(pin), Entry(facts=f"sha256:{fetched.sha256}"))
+            self.cache.put(_CHOICES, self._choice_key(pin), CacheEntry(facts=f"sha256:{fetched.sha256}"))
 
 
 def _store(filename: str) -> Store:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.errors import FetchError, Location
-from entrypoint.index.candidates import Index, IndexFile, choose_sdist, is_wheel_of
+from entrypoint.index.candidates import IndexFile, choose_sdist, is_wheel_of
 from entrypoint.index.incompatible import distance, no_compatible_file
+from entrypoint.index.package_index import PackageIndex
 from entrypoint.index.pin import Pin
 from entrypoint.manifest.runtimes import Platform
 from entrypoint.wheels.fetch import Sdist, Wheel, fetch_sdist
@@ -24,7 +25,7 @@ from entrypoint.wheels.sdist import static_metadata, wheel_metadata
 class Metadata:
     """Describes packages of an index for a platform; `compile` is asked only where nothing else knows."""
 
-    index: Index
+    index: PackageIndex
     platform: Platform
     cache: Path
     compile: Callable[[Sdist], Wheel]

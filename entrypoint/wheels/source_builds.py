@@ -8,12 +8,10 @@ machine need no builder.
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.resources import files as resources
 from pathlib import Path
-from typing import Protocol
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
@@ -22,7 +20,9 @@ from entrypoint.errors import CompileError
 from entrypoint.index.candidates import fit
 from entrypoint.index.options import IndexOptions
 from entrypoint.manifest.runtimes import Platform
+from entrypoint.wheels.build_environment import BuildEnvironment, Builder, BuildResult
 from entrypoint.wheels.build_wheel import NOTE
+from entrypoint.wheels.builders import Builders
 from entrypoint.wheels.built_wheels import BuiltWheels, built_key
 from entrypoint.wheels.fetch import Sdist, Wheel
 from entrypoint.wheels.sdist import build_system
@@ -33,76 +33,6 @@ _SCRIPT = "build_wheel.py"
 _PIN_ANOTHER = "pin a version that has a wheel"
 #: Makes builds reproducible as far as their backends allow: https://reproducible-builds.org/docs/
 _ENVIRONMENT = {"SOURCE_DATE_EPOCH": "315532800", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildEnvironment:
-    """Where packages are compiled."""
-
-    platform: Platform
-    image: str
-    system_packages: tuple[str, ...] = ()
-    #: The user chose the image, so this machine cannot replace it.
-    chosen: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildResult:
-    """The result of a command in a builder: exit code, output, and the files in `out/` by name."""
-
-    code: int
-    output: str
-    files: Mapping[str, bytes]
-
-
-class Builder(Protocol):
-    """A system on which code runs as it does in the runtime."""
-
-    @property
-    def name(self) -> str:
-        """Its name in messages: an image, or this machine."""
-        ...
-
-    @property
-    def identity(self) -> str:
-        """Identifies its system; builders with the same identity build the same wheels."""
-        ...
-
-    @property
-    def session(self) -> str:
-        """Identifies this instance."""
-        ...
-
-    @property
-    def python(self) -> str:
-        """The command that starts its interpreter."""
-        ...
-
-    def run(
-        self, files: Mapping[str, bytes], command: Sequence[str], *, on_output: Callable[[str], None]
-    ) -> BuildResult:
-        """Run a command in a new folder with these files; `on_output` gets each line of its output.
-
-        Raises:
-            CompileError: if the command exceeds the time limit, or the builder fails.
-        """
-        ...
-
-
-class Builders(Protocol):
-    """Provides builders."""
-
-    def identity(self, environment: BuildEnvironment) -> str | None:
-        """Return the identity of a builder, if it is known without downloading anything."""
-        ...
-
-    def open(self, environment: BuildEnvironment, options: IndexOptions) -> Builder:
-        """Return a builder with access to these indexes.
-
-        Raises:
-            CompileError: if no builder is available.
-        """
-        ...
 
 
 class Compiler:

@@ -6,25 +6,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.errors import Diagnostic, FetchError
-from entrypoint.index.candidates import Index, choose
+from entrypoint.index.candidates import choose
 from entrypoint.index.incompatible import no_compatible_file, why_no_wheel
 from entrypoint.index.options import IndexOptions
+from entrypoint.index.package_index import PackageIndex
 from entrypoint.index.pin import Pin
 from entrypoint.lock.lock_file import Lock
 from entrypoint.manifest.model import DEFAULT_BUILDER
 from entrypoint.manifest.targets import Target
 from entrypoint.parallel import for_each
 from entrypoint.progress import Progress
+from entrypoint.wheels.build_environment import BuildEnvironment
 from entrypoint.wheels.fetch import Sdist, Wheel, fetch
 from entrypoint.wheels.metadata import Metadata
-from entrypoint.wheels.source_builds import BuildEnvironment, Compiler
+from entrypoint.wheels.source_builds import Compiler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheels:
     """Gets the wheels of locks."""
 
-    index: Callable[[IndexOptions], Index]
+    index: Callable[[IndexOptions], PackageIndex]
     builds: Compiler
     cache: Path
     progress: Progress

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from entrypoint.errors import CompileError
 from entrypoint.manifest.runtimes import AL2, AL2023
-from entrypoint.wheels.source_builds import BuildEnvironment, BuildResult
+from entrypoint.wheels.build_environment import BuildEnvironment, BuildResult
 
 _GENERATIONS = {"2": AL2, "2023": AL2023}
 #: The variables that a build gets; Lambda's interpreter finds its library by LD_LIBRARY_PATH.

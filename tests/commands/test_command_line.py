@@ -98,6 +98,25 @@ def test_lock_check_and_build(run, project):
     assert {path.name: path.read_bytes() for path in built.iterdir()} == before
 
 
+def test_results_as_json(run, project):
+    def answer(*arguments, code=0):
+        result = run(*arguments, "--json")
+        assert result.returncode == code, result.stderr
+        return json.loads(result.stdout)
+
+    missing = answer("check", code=6)["diagnostics"]
+    assert {each["message"] for each in missing} >= {"the layer 'web' has no lock for python3.12-arm64"}
+    assert missing[0]["file"] == "lambda-layers.yml"
+    run("lock")
+    checked = answer("check")
+    assert (len(checked["targets"]), checked["wheels"], checked["diagnostics"]) == (4, False, [])
+    assert answer("check", "--wheels")["wheels"] is True
+    tree = answer("why", "web-python3.13-arm64", "speedup")["tree"]
+    assert any("app" in line for line in tree)
+    built = answer("build", "--target", "web-python3.13-arm64")["archives"]["web-python3.13-arm64"]
+    assert (project / built["file"]).stat().st_size == built["bytes"]
+
+
 def test_by_products_hide_from_git(run, project):
     expect(run("build"), 0)
     subprocess.run(["git", "init", "-q", project], check=True)

@@ -10,8 +10,9 @@ from package_index import make_wheel
 
 from entrypoint.errors import CompileError
 from entrypoint.layer.assemble import assemble
-from entrypoint.layer.bytecode import Bytecode, InstalledInterpreter, find_interpreter
+from entrypoint.layer.bytecode import Bytecode
 from entrypoint.layer.dependency_hash import dependency_hash
+from entrypoint.layer.interpreters import InstalledInterpreter, find_interpreter
 from entrypoint.layer.repository_files import repository_files
 from entrypoint.layer.repository_part import repository_part
 from entrypoint.lock.lock_file import Lock

@@ -60,7 +60,7 @@ def test_a_vulnerability_is_told_once_at_the_locks_line_with_the_version_without
 
 def test_nothing_known(audit, osv):
     osv.records.clear()
-    assert audit() == (0, "2 package versions, and none has a known vulnerability that counts\n")
+    assert audit() == (0, "2 package versions checked, no known vulnerability at or above the threshold\n")
 
 
 @pytest.mark.parametrize("name", ["GHSA-x84v-xcm2-53pg", "CVE-2018-18074", "PYSEC-2018-28"])

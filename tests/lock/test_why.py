@@ -96,7 +96,7 @@ def test_names_that_there_are_not(project):
     ]
     assert why(project, TARGET, "zzz", code=4)[0].endswith("; it has app, below, deep, loop, other, round")
     assert why(project, "web-python3.13-x86", "deep", code=4) == [
-        "error: there is no target web-python3.13-x86; did you mean web-python3.13-x86_64?"
+        "error: no target web-python3.13-x86; did you mean web-python3.13-x86_64?"
     ]
 
 

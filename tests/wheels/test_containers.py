@@ -6,8 +6,8 @@ from image_registry import ImageRegistry
 
 from entrypoint.errors import CompileError
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
+from entrypoint.wheels.build_environment import BuildEnvironment
 from entrypoint.wheels.containers import LABEL, Containers
-from entrypoint.wheels.source_builds import BuildEnvironment
 
 pytestmark = pytest.mark.engine
 

@@ -98,4 +98,4 @@ def test_to_insist_on_bytecode_without_any_python_is_an_error(build):
     assert content == {}
     code, said, content = build("bytecode: auto", DOCKER_HOST="tcp://127.0.0.1:1")
     assert code == 0
-    assert "no bytecode for python3.13, which is not at hand" in said
+    assert "no bytecode for python3.13: its Python is not available" in said

@@ -10,8 +10,9 @@ from package_index import make_sdist, make_wheel, sha256
 from entrypoint.errors import CompileError, Location
 from entrypoint.index.options import IndexOptions
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
+from entrypoint.wheels.build_environment import BuildEnvironment, BuildResult
 from entrypoint.wheels.fetch import Sdist
-from entrypoint.wheels.source_builds import BuildEnvironment, BuildResult, Compiler
+from entrypoint.wheels.source_builds import Compiler
 
 ARM_313 = Platform(RUNTIMES["python3.13"], Architecture.ARM64)
 HERE = BuildEnvironment(platform=ARM_313, image="builder")

@@ -158,7 +158,7 @@ class TestInAContainer:
         make_wheel(project.index.folder, "below", "1.0")
         said = project.run("lock")
         assert "compiling tiny 1.0" in said
-        assert "web-python3.13-x86_64 compiles tiny==1.0: no version that may be used has a wheel" in said
+        assert "web-python3.13-x86_64 builds tiny==1.0 from source: it has no compatible wheel" in said
         assert "below==1.0" in project.lock
         assert "compiling" not in project.run("build", DOCKER_HOST="unix:///nowhere.sock")
 
@@ -313,7 +313,7 @@ class TestWithoutAnEngine:
         make_source(project.index.folder, "tiny", "1.0", metadata="2.2")
         make_wheel(project.index.folder, "tiny", "1.0", tag="cp313-cp313-manylinux_2_39_x86_64")
         said = project.run("lock")
-        assert "web-python3.13-x86_64 compiles tiny==1.0" in said
+        assert "web-python3.13-x86_64 builds tiny==1.0 from source" in said
         assert (
             "error: web-python3.13-x86_64.txt:5: tiny 1.0 must be compiled for python3.13-x86_64 "
             "(tiny-1.0-cp313-cp313-manylinux_2_39_x86_64.whl (requires glibc 2.39, python3.13 has 2.34)), "

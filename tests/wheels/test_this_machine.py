@@ -10,9 +10,10 @@ from sources import make_source
 from entrypoint.errors import CompileError, Location
 from entrypoint.index.options import IndexOptions
 from entrypoint.manifest.runtimes import AL2, RUNTIMES, Architecture, Platform
-from entrypoint.wheels.builders import SystemBuilders
+from entrypoint.wheels.build_environment import BuildEnvironment
+from entrypoint.wheels.builders import Builders
 from entrypoint.wheels.fetch import Sdist
-from entrypoint.wheels.source_builds import BuildEnvironment, Compiler
+from entrypoint.wheels.source_builds import Compiler
 from entrypoint.wheels.this_machine import ThisMachine, is_runtime
 
 MINOR = f"python3.{sys.version_info[1]}"
@@ -60,7 +61,7 @@ def test_a_package_is_compiled_here_and_sees_nothing_of_ours(tmp_path, amazon_li
     path = make_source(tmp_path, "tiny", "1.0", first=f"{dump}; print(sys.version)")
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MY_SECRET": "x"}
     said = []
-    builders = SystemBuilders(environment=environment, say=said.append, os_release=amazon_linux)
+    builders = Builders(environment=environment, say=said.append, os_release=amazon_linux)
     compiler = Compiler(builders, cache=tmp_path / "cache", say=said.append)
     sdist = Sdist(
         name="tiny",

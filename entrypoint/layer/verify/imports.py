@@ -14,7 +14,7 @@ from entrypoint.layer.assemble import Archive
 from entrypoint.layer.runtime_image import runtime_image
 from entrypoint.manifest.runtimes import ROOT
 from entrypoint.manifest.targets import Target
-from entrypoint.wheels.source_builds import Builders
+from entrypoint.wheels.builders import Builders
 
 RULE = "import"
 IMPORT_SUMMARY = "A module of the layer cannot be imported in the image of its runtime."

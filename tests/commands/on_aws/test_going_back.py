@@ -44,8 +44,26 @@ def test_there_is_nothing_before_the_first_version(aws, three_versions, capsys, 
     assert main(["rollback", "--layer", "web", "--to", "9"]) == 11
     assert "web-python312-x86_64 has no version 9; its versions are 3, 2, 1" in capsys.readouterr().err
     assert main(["rollback", "--layer", "wbe"]) == 4
-    assert "there is no layer wbe; choose from" in capsys.readouterr().err
+    assert "no layer wbe; choose from" in capsys.readouterr().err
     assert written() == []
+
+
+def test_a_rollback_of_one_layer_where_another_keeps_few_versions(project, client, capsys):
+    """It used to end in a KeyError of the layer that was not rolled back, and prunes nothing."""
+    entries = [f"  {name}: {{content: {name}, runtimes: [python3.13], keep: 1}}" for name in ("a", "b")]
+    text = "\n".join(["version: 1", "regions: [eu-west-1]", "layers:", *entries, "functions:"])
+    (project / "lambda-layers.yml").write_text(text + "\n  api: {layers: [a, b]}\n")
+    for number in ("1", "2", "3"):
+        for name in ("a", "b"):
+            (project / name / "python").mkdir(parents=True, exist_ok=True)
+            (project / name / "python" / f"{name}.py").write_text(f"number = {number}\n")
+        assert main(["deploy"]) == 0
+    published = [client.list_layer_versions(LayerName=name)["LayerVersions"] for name in ("a", "b")]
+    assert main(["rollback", "--layer", "a"]) == 0
+    layers = client.get_function_configuration(FunctionName="api")["Layers"]
+    assert [layer["Arn"].split(":layer:")[1] for layer in layers] == ["a:2", "b:3"]
+    assert [client.list_layer_versions(LayerName=name)["LayerVersions"] for name in ("a", "b")] == published
+    assert "Traceback" not in capsys.readouterr().err
 
 
 class TestPrune:

@@ -48,7 +48,7 @@ def test_without_credentials_the_archives_here_are_shown(report, monkeypatch, ca
     text = report()
     assert "there are no AWS credentials" in text
     assert "there are no AWS credentials" in capsys.readouterr().err
-    assert "AWS was not asked." in text
+    assert "AWS was not read." in text
     assert "six 1.0" in text
 
 
