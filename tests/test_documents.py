@@ -234,3 +234,19 @@ def test_the_files_that_the_pages_of_the_code_name_are_there():
     for page in pages:
         for name in re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", page.read_text()):
             assert (ROOT / name).exists() or (ROOT / "entrypoint" / name).exists(), f"{page.name}: {name}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+def test_relative_links_of_the_pages_at_the_root_lead_somewhere(page):
+    """mkdocs checks those of the pages in docs/."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text()):
+        path, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        target = ROOT / (path or page)
+        assert target.exists(), link
+        if anchor:
+            titles = re.findall(r"^#+ (.*)", target.read_text(), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, (
+                link
+            )
