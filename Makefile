@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check docs reference bench requirements clean
+.PHONY: demo test check docs images reference bench requirements clean
 
 demo: $(READY)
 	@$(BIN)/lambda-layers demo
@@ -34,6 +34,10 @@ docs: .venv/docs/ready
 # Writes docs/reference from the code; a test compares them.
 reference: $(READY)
 	$(BIN)/python docs/reference/generate.py
+
+# Writes the pictures of the README; needs Chromium.
+images: $(READY)
+	$(BIN)/python docs/images/generate.py
 
 # Compares with uv, pex and the SAM CLI, in an environment of their own; needs zip, unzip, Python 3.11 and Docker.
 bench: $(READY) .venv/bench/bin/sam

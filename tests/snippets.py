@@ -1,4 +1,4 @@
-"""The fenced blocks of the pages, as their readers meet them: in order, with what stands above each."""
+"""The fenced blocks of the pages, in order, each with the mark above it."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import yaml
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _FENCE = re.compile(
     r"^(?P<indent> *)(?:<!-- (?P<mark>[^\n]*) -->\n *)?"
     r'```(?P<language>\w*)(?: title="(?P<title>[^"\n]+)")?\n(?P<text>.*?)^ *```$',
@@ -18,7 +18,7 @@ _FIGURES = re.compile(r"\b\d[\d.,]* (?:s|ms|kB|MB|GB)\b|\b[0-9a-f]{12,64}\b")
 
 
 class Snippet(NamedTuple):
-    """A fenced block; `title` is the file that it is to be written to, `excuse` says why it is not run."""
+    """A fenced block; `title` is the file to write it to, `excuse` the reason why it is not run."""
 
     page: Path
     line: int
@@ -32,7 +32,7 @@ class Snippet(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What it is to be checked as: its language, or for YAML, the file that it is or looks like."""
+        """What to check it as: its language or, for YAML, the file that it is or looks like."""
         if self.language not in {"yaml", "yml"}:
             return self.language
         name = self.title or ""
@@ -50,7 +50,7 @@ class Snippet(NamedTuple):
 def snippets(page: Path) -> list[Snippet]:
     """Return the blocks of a page.
 
-    Above a block may stand `<!-- not run: REASON -->`, and in its first line title="FILE".
+    `<!-- not run: REASON -->` may be above a block, and title="FILE" in its first line.
     """
     content = page.read_text("utf-8")
     found = [
@@ -76,8 +76,8 @@ def _excuse(mark: str) -> str | None:
 def commands(text: str) -> Iterator[tuple[str, str | None]]:
     """Yield the commands of a console block, each with the output that is shown.
 
-    Lines after `$ ` are commands and the others their output; without such lines each is a command,
-    and no output is shown.
+    Lines that begin with `$ ` are commands, the others their output. Without such lines, each line is a
+    command, and no output is shown.
     """
     text = text.replace("\\\n", "")
     if not re.search(r"^\$ ", text, re.MULTILINE):
@@ -91,11 +91,11 @@ def commands(text: str) -> Iterator[tuple[str, str | None]]:
 
 
 def agrees(printed: str, shown: str) -> bool:
-    """Whether output is what a page shows; sizes, times and digests may differ, and … stands for anything."""
-    told, expected = (_FIGURES.sub("#", text.strip("\n")) for text in (printed, shown))
-    # On a line of its own it stands for any lines or none, within a line for any of its text.
+    """Whether output matches a page; sizes, times and digests may differ, and … matches anything."""
+    actual, expected = (_FIGURES.sub("#", text.strip("\n")) for text in (printed, shown))
+    # On a line of its own it matches any lines or none, within a line any text.
     lines = (
         r"(?:.*\n)*" if line == "…" else re.escape(line).replace("…", ".*") + r"\n"
         for line in expected.split("\n")
     )
-    return re.fullmatch("".join(lines), f"{told}\n") is not None
+    return re.fullmatch("".join(lines), f"{actual}\n") is not None

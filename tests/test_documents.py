@@ -23,6 +23,7 @@ README = (ROOT / "README.md").read_text()
 WORKFLOWS_PAGE = (ROOT / "docs" / "workflows.md").read_text()
 ROLLOUT = (ROOT / "docs" / "rollout.md").read_text()
 EXPORT = (ROOT / "docs" / "export.md").read_text()
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
 WORKFLOW = {
@@ -205,3 +206,47 @@ def test_exit_codes_are_unique_and_documented():
         code: meaning.casefold() for code, meaning in codes.items()
     }
     assert set(shown) - set(codes) == {0, 1, 2, 130}
+
+
+def test_the_listing_of_the_architecture_is_that_of_the_code():
+    (listing,) = (each.text for each in snippets(ARCHITECTURE) if "listing" in (each.excuse or ""))
+    shown = [line.split()[0].rstrip("/") for line in listing.splitlines()]
+    package = ROOT / "entrypoint"
+    modules = (path for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists())
+    assert sorted(shown) == sorted(path.name for path in modules if path.name != "__init__.py")
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (floors,) = (each["layers"] for each in contracts if each["type"] == "layers")
+    floor = {
+        module.removeprefix("entrypoint."): number
+        for number, modules in enumerate(floors)
+        for module in modules.split(" | ")
+    }
+    assert [floor[name.removesuffix(".py")] for name in shown] == sorted(floor.values())[1:]
+
+
+def test_the_files_that_the_pages_of_the_code_name_are_there():
+    pages = [
+        ARCHITECTURE,
+        *ARCHITECTURE.parent.glob("adding-*.md"),
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "SECURITY.md",
+    ]
+    for page in pages:
+        for name in re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", page.read_text()):
+            assert (ROOT / name).exists() or (ROOT / "entrypoint" / name).exists(), f"{page.name}: {name}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+def test_relative_links_of_the_pages_at_the_root_lead_somewhere(page):
+    """mkdocs checks those of the pages in docs/."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text()):
+        path, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        target = ROOT / (path or page)
+        assert target.exists(), link
+        if anchor:
+            titles = re.findall(r"^#+ (.*)", target.read_text(), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, (
+                link
+            )

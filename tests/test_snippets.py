@@ -1,8 +1,8 @@
-"""Every fenced block of README and docs is true: run, or read by what would read it, or excused in place.
+"""Every fenced block of README, CONTRIBUTING and docs is run, parsed, or has a reason why not.
 
 Each page is followed from its top in an empty folder: blocks with a title are written to that file, blocks
-of commands are run there. What cannot be run says so above itself: `<!-- not run: REASON -->`. The index
-has tiny wheels of the packages that the pages name.
+of commands are run there. A block that cannot be run has the reason above it: `<!-- not run: REASON -->`.
+The index has tiny wheels of the packages that the pages name.
 """
 
 import json

@@ -80,8 +80,8 @@ def commands() -> str:
         table = f"\n{_table(('argument or option', 'description'), rows)}" if rows else ""
         parts.append(f"## `lambda-layers {name}`\n\n{text}\n{table}")
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind is not LayersError]
-    told = _CODES | {kind.exit_code: kind.summary for kind in kinds if issubclass(kind, LayersError)}
-    rows = [(str(code), told[code]) for code in sorted(told)]
+    summaries = _CODES | {kind.exit_code: kind.summary for kind in kinds if issubclass(kind, LayersError)}
+    rows = [(str(code), summaries[code]) for code in sorted(summaries)]
     parts.append(f"## Exit codes\n\n{_table(('exit code', 'meaning'), rows)}")
     return "\n".join(parts)
 

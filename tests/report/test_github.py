@@ -18,7 +18,7 @@ def test_an_output_that_github_would_not_take_is_left_out_and_told(step, tmp_pat
     large = json.dumps(["function"] * 60_000)
     (problem,) = github.set_outputs(step, {"changed": "true", "plan": large, "matrix": "{}"})
     assert (
-        str(problem) == "the output 'plan' is left out: it has 1,440,000 bytes; GitHub takes 1 MiB of a job"
+        str(problem) == "the output 'plan' is left out: it has 1,440,000 bytes; GitHub allows 1 MiB per job"
     )
     lines = (tmp_path / "GITHUB_OUTPUT").read_text().splitlines()
     assert [line.partition("<<")[0] for line in lines if "<<" in line] == ["changed", "matrix"]
@@ -34,7 +34,7 @@ def test_a_value_cannot_end_itself_or_begin_another(step, tmp_path):
 def test_what_fits_is_not_cut():
     text = "é" * 500 + "\n"
     assert github.cut(text, 1_001) == text
-    assert github.cut(text, 1_000).startswith("\n*Cut here")
+    assert github.cut(text, 1_000).startswith("\n*Truncated")
 
 
 def test_a_cut_leaves_whole_lines_and_nothing_open():
@@ -44,7 +44,7 @@ def test_a_cut_leaves_whole_lines_and_nothing_open():
         text = github.cut(head + details, most)
         assert len(text.encode()) <= most
         assert text.count("<details>") == text.count("</details>")
-        assert text.endswith("the log of this step has it all.*\n")
+        assert text.endswith("see the log of this step.*\n")
         assert set(text.partition("\n\n*")[0].splitlines()) <= set((head + details).splitlines())
 
 
@@ -53,7 +53,7 @@ def test_two_summaries_of_a_step_share_its_room(step, tmp_path):
         github.add_summary(step, "| row |\n" * 60_000)
     written = (tmp_path / "GITHUB_STEP_SUMMARY").read_bytes()
     assert len(written) <= 2**20
-    assert written.decode().count("Cut here") == 1
+    assert written.decode().count("Truncated") == 1
 
 
 def test_an_eleventh_annotation_would_be_dropped_so_the_tenth_counts_the_rest():

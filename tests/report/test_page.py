@@ -202,7 +202,7 @@ def test_where_nothing_is_known_it_says_so():
     text = Reader(page.render(empty)).text
     assert "there are no AWS credentials; set AWS_PROFILE" in text
     assert text.count("AWS was not read") == 3
-    assert "No archive is at hand" in text
+    assert "No archive is available" in text
 
 
 def test_a_map_shows_the_largest_apart_and_the_rest_together():

@@ -25,7 +25,7 @@ def test_after_a_deployment(report, written, capsys):
     text = report()
     assert capsys.readouterr().out == "wrote lambda-layers.html\n"
     assert written() == []
-    assert "In agreement." in text
+    assert "Up to date." in text
     assert "built here" in text
     assert "What is missing here" not in text
     for told in ("tools", "web-python312-x86_64", "report-daily", "six 1.0", "attrs 3.0"):
@@ -57,7 +57,7 @@ def test_with_nothing_at_all(report, monkeypatch):
         monkeypatch.delenv(name)
     text = report()
     assert "the archive of tools is not here" in text
-    assert "No archive is at hand" in text
+    assert "No archive is available" in text
 
 
 def test_an_archive_of_another_lock_is_said_to_be_one(report, pin, project):
@@ -96,7 +96,7 @@ def test_what_the_rules_warned_of(report, pin, tmp_path):
     pin("tools.txt", "urllib3", "2.0")
     assert main(["build"]) == 0
     text = report()
-    assert "What the rules warned of when tools was built" in text
+    assert "Warnings of the rules when tools was built" in text
     assert "runtime-sdk" in text
 
 

@@ -85,7 +85,7 @@ def test_in_a_workflow_the_step_has_a_summary(status, tmp_path, monkeypatch):
     status()
     text = (tmp_path / "summary.md").read_text()
     assert "| `tools` | eu-west-1 | not deployed | no version | the packages of the locks here |" in text
-    assert text.endswith("## Lambda layers: in agreement\n\nAWS stands as the manifest asks.\n")
+    assert text.endswith("## Lambda layers: up to date\n\nAWS matches the manifest.\n")
 
 
 def test_on_the_embedded_aws(status, project):

@@ -77,7 +77,7 @@ def test_a_deployment_and_the_next(summary, pin, capsys):
     assert main(["deploy"]) == 0
     text = summary()
     assert [row[:2] for row in rows(text, "layer")] == [["`tools`", "1 → **2**"]]
-    assert "2 layers as before: `web-python312-x86_64`, `web-python313-x86_64`" in text
+    assert "2 layers unchanged: `web-python312-x86_64`, `web-python313-x86_64`" in text
     assert rows(text, "package") == [package]
     assert main(["plan"]) == 0
     assert summary().endswith("## Lambda layers: nothing to do\n\nAWS agrees with the manifest.\n")
@@ -102,7 +102,7 @@ def test_alarms_alone_are_something_to_do(summary, project):
     assert main(["plan"]) == 0
     text = summary()
     assert "nothing to do" not in text
-    assert "alarms to put: `" in text
+    assert "alarms to create or update: `" in text
     assert main(["deploy"]) == 0
     assert "alarms put: `" in summary()
 
