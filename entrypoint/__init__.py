@@ -1,3 +1,3 @@
-"""Lambda Layer Pipeline: one manifest, one workflow step, and AWS agrees with it."""
+"""Lambda Layer Pipeline: one manifest, one workflow step, and AWS matches it."""
 
 __version__ = "0.1.0"

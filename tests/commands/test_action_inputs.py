@@ -71,7 +71,7 @@ def test_defaults_that_a_command_does_not_read_are_no_problem():
     assert line(command="schema") == ["schema"]
     (problem,) = problems(command="doctor", locked="true")
     assert problem == (
-        "the command 'doctor' does not use the input 'locked'; leave it out; "
+        "the command 'doctor' does not use the input 'locked'; remove it; "
         "it is for audit, build, plan, status, report, deploy"
     )
 

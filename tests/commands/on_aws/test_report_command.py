@@ -85,7 +85,7 @@ def test_what_two_layers_of_a_function_both_bring(report, pin, monkeypatch, tmp_
     main(["deploy"])
     text = report()
     assert "web-python313-x86_64 and tools" in text
-    assert "another version" in text
+    assert "different version" in text
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     assert "Together on api on python3.13-x86_64." in report()

@@ -1,4 +1,4 @@
-"""`lambda-layers status`: where AWS does not stand as the manifest asks, everywhere, without changing it."""
+"""`lambda-layers status`: where AWS differs from the manifest, everywhere, without changing it."""
 
 import json
 

@@ -80,7 +80,7 @@ def test_a_deployment_and_the_next(summary, pin, capsys):
     assert "2 layers unchanged: `web-python312-x86_64`, `web-python313-x86_64`" in text
     assert rows(text, "package") == [package]
     assert main(["plan"]) == 0
-    assert summary().endswith("## Lambda layers: nothing to do\n\nAWS agrees with the manifest.\n")
+    assert summary().endswith("## Lambda layers: nothing to do\n\nAWS matches the manifest.\n")
 
 
 def test_packages_that_cannot_be_compared_stop_nothing(summary, aws, pin, faults, capsys):
@@ -104,7 +104,7 @@ def test_alarms_alone_are_something_to_do(summary, project):
     assert "nothing to do" not in text
     assert "alarms to create or update: `" in text
     assert main(["deploy"]) == 0
-    assert "alarms put: `" in summary()
+    assert "alarms created or updated: `" in summary()
 
 
 def test_a_failure_says_what_stands_where(summary, aws, project):
