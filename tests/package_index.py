@@ -100,7 +100,7 @@ def make_sdist(
     return path
 
 
-def undescribed(name: str, version: str, **_: object) -> bytes:
+def undescribed(name: str, version: str, *_: object) -> bytes:
     """Fail if the METADATA of an sdist is requested."""
     raise AssertionError(f"the metadata of {name} {version} was asked for")
 

@@ -26,8 +26,8 @@ class Alarms:
         """Return the states of the alarms with these names that exist, by name."""
         states: dict[str, str] = {}
         for start in range(0, len(names), _NAMES_AT_ONCE):
-            asked = list(names[start : start + _NAMES_AT_ONCE])
-            for alarm in self._described(AlarmNames=asked, AlarmTypes=["MetricAlarm", "CompositeAlarm"]):
+            some = list(names[start : start + _NAMES_AT_ONCE])
+            for alarm in self._described(AlarmNames=some, AlarmTypes=["MetricAlarm", "CompositeAlarm"]):
                 states[alarm["AlarmName"]] = alarm["StateValue"]
         return states
 

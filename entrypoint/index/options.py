@@ -69,7 +69,7 @@ class IndexOptions(NamedTuple):
         return not self.wants_source(name) and (name in refused or ":all:" in refused)
 
 
-class Option(NamedTuple):
+class PipOption(NamedTuple):
     """A global option, with its long name; `value` is empty for a switch."""
 
     name: str
@@ -95,7 +95,7 @@ class Option(NamedTuple):
 class OptionLine(NamedTuple):
     """The options of one line, up to the first that is invalid."""
 
-    options: tuple[Option, ...]
+    options: tuple[PipOption, ...]
     problem: Diagnostic | None = None
 
 
@@ -106,18 +106,18 @@ def parse_options(text: str, location: Location) -> OptionLine:
     except ValueError as error:
         message = f"cannot parse `{without_credentials(text)}`: {error}"
         return OptionLine((), Diagnostic(message, "close the quote", location))
-    options: list[Option] = []
+    options: list[PipOption] = []
     for word in words:
         name, value = _option_and_value(word)
         if name in _WITH_VALUE:
             value = value or next(words, "")
         if problem := _problem_with(name, value, location):
             return OptionLine(tuple(options), problem)
-        options.append(Option(name, value))
+        options.append(PipOption(name, value))
     return OptionLine(tuple(options))
 
 
-def index_options(options: Iterable[Option]) -> IndexOptions:
+def index_options(options: Iterable[PipOption]) -> IndexOptions:
     """Combine the options of many lines; the last value of a single-valued option applies, as in pip."""
     values: dict[str, list[str]] = {}
     for option in options:

@@ -28,7 +28,7 @@ def current_lock(project: Project, target: Target, *, in_sync: bool = True) -> "
     own = target.layer.own_locks.get(target.platform)
     if own is not None:
         return read_pinned(own, target.platform, from_source=target.layer.from_source, root=project.root)
-    if not any(target.layer.requirements.asked):
+    if not any(target.layer.requirements.inputs):
         return Lock(platform=target.platform, pins=())
     path = project.lock_path(target)
     if not path.is_file():
@@ -72,7 +72,7 @@ def _problems(project: Project, target: Target) -> Sequence[Diagnostic]:
 def _is_in_sync(project: Project, target: Target) -> bool:
     """Return whether a generated lock is in sync, from its header; most hook runs need no more."""
     layer = target.layer
-    if target.platform in layer.own_locks or not any(layer.requirements.asked):
+    if target.platform in layer.own_locks or not any(layer.requirements.inputs):
         return False
     return is_in_sync(
         project.lock_path(target),

@@ -14,7 +14,7 @@ from entrypoint.errors import Diagnostic, Location
 from entrypoint.index.options import (
     INCLUDES,
     IndexOptions,
-    Option,
+    PipOption,
     index_options,
     parse_options,
 )
@@ -51,7 +51,7 @@ def read_lines(
     """Read the inputs of a layer; `from_source` is the same as --no-binary in a file."""
     reader = _Reader(requirements, root)
     for name in sorted(from_source):
-        reader.add_option(Option("--no-binary", name), Path())
+        reader.add_option(PipOption("--no-binary", name), Path())
     for path in requirements.files:
         reader.read_file(path, included_at=requirements.location)
     for text, location in requirements.lines:
@@ -66,7 +66,7 @@ class _Reader:
         self.requirements = requirements
         self.root = root
         self.lines: list[Line] = []
-        self.options: list[Option] = []
+        self.options: list[PipOption] = []
         self.option_lines: list[str] = []
         self.problems: list[Diagnostic] = []
         self.including: list[Path] = []
@@ -107,7 +107,7 @@ class _Reader:
         elif text:
             self.lines.append(Line(text=text, location=location, is_constraint=constraint))
 
-    def add_option(self, option: Option, folder: Path) -> None:
+    def add_option(self, option: PipOption, folder: Path) -> None:
         self.option_lines.append(str(option))
         self.options.append(option.relative_to(folder))
 
@@ -140,7 +140,7 @@ class _Reader:
         if line.problem:
             self.problems.append(line.problem)
 
-    def _include(self, option: Option, location: Location, folder: Path, constraint: bool) -> None:
+    def _include(self, option: PipOption, location: Location, folder: Path, constraint: bool) -> None:
         if URL.search(option.value):
             message = f"`{option}` includes a file from the network"
             self._problem(message, "add the file to the repository", location)

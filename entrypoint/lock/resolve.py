@@ -49,13 +49,11 @@ class Question:
 Ask = Callable[[str, str], bytes]
 """Returns the METADATA of a package (name, version) that must be built from source."""
 
+Describe = Callable[[str, str, Location], bytes]
+"""Returns the METADATA of a name and version that must be built from source, without running its code here.
 
-class Describe(Protocol):
-    """Returns the METADATA of packages that must be built from source, without running their code here."""
-
-    def __call__(self, name: str, version: str, *, location: Location) -> bytes:
-        """Return the METADATA of a version; `location`, of the requirement, is for problems."""
-        ...
+The location, of the requirement, is for problems.
+"""
 
 
 class Engine(Protocol):
@@ -119,7 +117,7 @@ def resolve(
     locations = {line.name: line.location for line in reversed(parsed.requirements)}
 
     def ask(name: str, version: str) -> bytes:
-        return describe(name, version, location=locations.get(name, requirements.location))
+        return describe(name, version, locations.get(name, requirements.location))
 
     def find(question: Question) -> tuple[Pin, ...]:
         try:

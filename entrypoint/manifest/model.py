@@ -27,7 +27,7 @@ class Requirements(NamedTuple):
     groups: tuple[str, ...] = ()
 
     @property
-    def asked(self) -> tuple[tuple[object, ...], ...]:
+    def inputs(self) -> tuple[tuple[object, ...], ...]:
         """The requirements without their locations, for comparison; all parts are empty if there are none."""
         return self.files, tuple(line for line, _ in self.lines), self.extras, self.groups
 

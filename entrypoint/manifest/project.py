@@ -48,7 +48,7 @@ class Project(NamedTuple):
         return tuple(
             target
             for target in self.targets
-            if target.platform not in target.layer.own_locks and any(target.layer.requirements.asked)
+            if target.platform not in target.layer.own_locks and any(target.layer.requirements.inputs)
         )
 
     def lock_path(self, target: Target) -> Path:
@@ -112,4 +112,4 @@ def _refuse_shared_locks(project: Project) -> None:
 
 
 def _inputs(layer: Layer) -> object:
-    return layer.requirements.asked, layer.from_source
+    return layer.requirements.inputs, layer.from_source

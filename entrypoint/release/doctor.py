@@ -63,9 +63,9 @@ class _Doctor:
         attached = [(vpc, function) for entry, function in selected if (vpc := entry.vpc or function.vpc)]
         if not attached:
             return
-        asked = {function.name: entry.concurrency.reserved for entry, function in selected}
-        reserved = self._reserved([function for _, function in attached if asked[function.name] is None])
-        reserved |= {name: number for name, number in asked.items() if number is not None}
+        wanted = {function.name: entry.concurrency.reserved for entry, function in selected}
+        reserved = self._reserved([function for _, function in attached if wanted[function.name] is None])
+        reserved |= {name: number for name, number in wanted.items() if number is not None}
         grouped: dict[Vpc, list[Function]] = {}
         for vpc, function in attached:
             grouped.setdefault(vpc, []).append(function)

@@ -4,6 +4,7 @@ Within a wave one function's failure stops no other. AWS is the only memory: a r
 running it again.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -82,13 +83,15 @@ class _Rollout:
     clock: Callable[[], float]
     #: The outcomes by function name, in the order in which the updates began.
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    #: The time after which no update begins.
+    until: float = math.inf
 
     def run(self, changes: tuple[FunctionChange, ...]) -> RolledOut:
-        until = self.clock() + self.settings.timeout if self.settings.timeout else None
+        self.until = self.clock() + self.settings.timeout if self.settings.timeout else math.inf
         every = tuple(waves(changes, self.settings))
         trouble: str | None = None
         for number, wave in enumerate(every, start=1):
-            if until is not None and self.clock() > until:
+            if self.clock() > self.until:
                 trouble = f"the timeout expired before wave {number} of {len(every)}"
                 break
             if len(every) > 1:
@@ -97,26 +100,36 @@ class _Rollout:
                 trouble = f"wave {number} of {len(every)} was rolled back: {trouble}"
                 self._roll_back(trouble)
                 break
+            if self._having(wave, Status.NOT_BEGUN):
+                trouble = f"the timeout expired in wave {number} of {len(every)}"
+                break
         outcomes = (self.outcomes.get(change.function.name) or _not_begun(change) for change in changes)
         return RolledOut(functions=tuple(outcomes), trouble=trouble)
 
     def _wave(self, wave: tuple[FunctionChange, ...]) -> str | None:
         """Update the functions of a wave; return why it failed, if it did."""
-        self._each(wave, self.updating.update)
+        self._each(wave, self._update)
         trouble = self._failures(wave) or self.check.trouble()
         if trouble or self.settings.canary is None:
             return trouble
-        begun = [c for c in wave if self.outcomes[c.function.name].status is not Status.FAILED]
+        stopped = [*self._having(wave, Status.FAILED), *self._having(wave, Status.NOT_BEGUN)]
+        begun = [change for change in wave if change not in stopped]
         finish = self.updating.finish
         self._each(begun, lambda change: finish(change, self.outcomes[change.function.name]))
         return self._failures(wave) or self.check.trouble()
 
     def _failures(self, wave: tuple[FunctionChange, ...]) -> str | None:
         threshold = self.settings.failure_threshold
-        failed = [c for c in wave if self.outcomes[c.function.name].status is Status.FAILED]
+        failed = self._having(wave, Status.FAILED)
         if threshold is None or len(failed) <= threshold.of(len(wave)):
             return None
         return f"{len(failed)} of its {len(wave)} functions could not be updated"
+
+    def _having(self, wave: tuple[FunctionChange, ...], status: Status) -> list[FunctionChange]:
+        return [change for change in wave if self.outcomes[change.function.name].status is status]
+
+    def _update(self, change: FunctionChange) -> Outcome:
+        return _not_begun(change) if self.clock() > self.until else self.updating.update(change)
 
     def _roll_back(self, reason: str) -> None:
         """Roll back the functions of this run, the last ones first."""

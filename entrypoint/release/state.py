@@ -108,11 +108,11 @@ def read_details(aws: "Aws", selected: Sequence[tuple[FunctionEntry, Function]])
         entry, function = item
         states = (aws.aliases.state(function.name, name) for name in entry.aliases)
         aliases = {state.name: state for state in states if state}
-        asked = aliases if entry.concurrency.provisioned is not None else ()
+        provisioned = aliases if entry.concurrency.provisioned is not None else ()
         return Details(
             reserved=aws.concurrency.reserved(function.name),
             aliases=aliases,
-            provisioned={name: aws.concurrency.provisioned(function.name, name) for name in asked},
+            provisioned={name: aws.concurrency.provisioned(function.name, name) for name in provisioned},
         )
 
     found = for_each(configured, read, at_once=_DETAILS_AT_ONCE)

@@ -23,14 +23,14 @@ from entrypoint.wheels.sdist import static_metadata, wheel_metadata
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """Describes packages of an index for a platform; `compile` is asked only where nothing else knows."""
+    """Describes packages of an index for a platform; `compile` is the last resort."""
 
     index: PackageIndex
     platform: Platform
     cache: Path
     compile: Callable[[Sdist], Wheel]
 
-    def __call__(self, name: str, version: str, *, location: Location) -> bytes:
+    def __call__(self, name: str, version: str, location: Location) -> bytes:
         """Return the METADATA of a version; problems get the location of the requirement."""
         files = self.index.files(name)
         wheels = sorted(

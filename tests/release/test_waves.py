@@ -172,6 +172,16 @@ def test_no_wave_is_begun_when_time_is_up(aws, roll, alarm):
     assert (having(outcomes, Status.UPDATED), having(outcomes, Status.NOT_BEGUN)) == (["f0"], ["f1", "f2"])
 
 
+def test_no_function_begins_after_the_timeout(aws, roll, layers_of, faults, clock):
+    for number in range(3):
+        aws.declare_function(f"f{number}", layers=[OLD])
+    faults.script(UPDATE, fault.after(lambda: clock.sleep(61)))
+    outcomes, trouble = roll(rolling(max_parallel=1, timeout=1))
+    assert trouble == "the timeout expired in wave 1 of 1"
+    assert (having(outcomes, Status.UPDATED), having(outcomes, Status.NOT_BEGUN)) == (["f0"], ["f1", "f2"])
+    assert [layers_of(name) for name in ("f0", "f1", "f2")] == [[NEW], [OLD], [OLD]]
+
+
 def test_what_somebody_else_changed_meanwhile_is_not_put_back(aws, roll, layers_of, other, faults):
     for number in range(2):
         aws.declare_function(f"f{number}", layers=[OLD])

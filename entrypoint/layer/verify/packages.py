@@ -52,13 +52,13 @@ def requires_python(archive: Archive, target: Target) -> Iterator[Diagnostic]:
     """Find packages that do not support the runtime's Python."""
     version = target.platform.runtime.python
     for part in archive.parts:
-        if part.contents and version and (asked := part.contents.requires_python):
+        if part.contents and version and (required := part.contents.requires_python):
             try:
-                fits = SpecifierSet(asked).contains(version, prereleases=True)
+                fits = SpecifierSet(required).contains(version, prereleases=True)
             except InvalidSpecifier:
                 continue
             if not fits:
-                message = f"{part.name} requires Python {asked}; {target.platform.runtime} is {version}"
+                message = f"{part.name} requires Python {required}; {target.platform.runtime} is {version}"
                 yield Diagnostic(message, "lock a version that supports this Python")
 
 
