@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from entrypoint.commands import options_by_command
 from entrypoint.commands.parser import parse
 from entrypoint.commands.runner import fail, run
-from entrypoint.errors import LayersError
+from entrypoint.errors import LayersError, Terminated
 
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
 _GRACE = 2.0
 
 
@@ -22,10 +22,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run(command, arguments, environment, main)
     except LayersError as error:
         return fail(error, environment)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         sys.stderr.write("interrupted: no file is incomplete; run the same command again to finish\n")
-        _end_threads()
-        return _INTERRUPTED
+        code = _TERMINATED if isinstance(interrupt, Terminated) else _INTERRUPTED
+        _end_threads(code)
+        return code
 
 
 def _words(argv: Sequence[str], environment: Mapping[str, str]) -> Sequence[str]:
@@ -50,8 +51,8 @@ def _open_output() -> None:
             getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
-def _end_threads() -> None:
-    """Give running work a moment to end; then leave, whatever the network does."""
+def _end_threads(code: int) -> None:
+    """Give running work a moment to end; then exit, even if a connection hangs."""
     import threading  # noqa: PLC0415 - only where threads were used
     import time  # noqa: PLC0415
 
@@ -62,4 +63,4 @@ def _end_threads() -> None:
     if any(thread.is_alive() and not thread.daemon for thread in threading.enumerate()[1:]):
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(_INTERRUPTED)
+        os._exit(code)

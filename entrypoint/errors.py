@@ -16,11 +16,15 @@
 
 An error carries all problems of its stage, each with a location and a hint. The other exit codes are 0
 (success), 1 (a bug, with a traceback), 2 (`status` found drift, or `plan --detailed-exitcode` found
-something to do) and 130 (Ctrl-C).
+something to do), 130 (Ctrl-C) and 143 (SIGTERM).
 """
 
 from enum import StrEnum
 from typing import ClassVar, NamedTuple, Self
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: `docker stop`, or a workflow job that was cancelled."""
 
 
 class Severity(StrEnum):

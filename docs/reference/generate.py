@@ -46,6 +46,7 @@ _CODES = {
     1: "A bug in this program; please report the traceback",
     2: "`status` found drift, or `plan --detailed-exitcode` found something to do",
     130: "Interrupted with Ctrl-C",
+    143: "Terminated by SIGTERM",
 }
 """The exit codes without an error class."""
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from entrypoint.errors import Diagnostic, UsageError
+from entrypoint.errors import Diagnostic, Terminated, UsageError
 from entrypoint.manifest.project import Project, load_project
 from entrypoint.manifest.targets import AwsLayer, Target, aging
 
@@ -94,6 +94,7 @@ class Context:
         """The stages of the project, opened when they are first used."""
         from entrypoint.commands.open import open_pipeline  # noqa: PLC0415 - imports every stage
 
+        self._interrupt_on_sigterm()
         self.console.warn(aging(self.project.manifest, datetime.now(tz=UTC).date()))
         arguments = vars(self.arguments)
         return open_pipeline(
@@ -107,6 +108,17 @@ class Context:
             verbose=arguments.get("verbose", False),
             engine=arguments.get("engine", "pip-compile"),
         )
+
+    def _interrupt_on_sigterm(self) -> None:
+        """Handle SIGTERM like Ctrl-C; as the first process of a container, Python ignores it otherwise."""
+        import signal  # noqa: PLC0415 - slow to import, and only work that takes long is interrupted
+        import threading  # noqa: PLC0415
+
+        def terminate(*_: object) -> None:
+            raise Terminated
+
+        if threading.current_thread() is threading.main_thread():
+            self._stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, terminate))
 
     def targets(self, names: Sequence[str]) -> tuple[Target, ...]:
         """Return the targets with these names; all where none is given.

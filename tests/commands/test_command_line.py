@@ -1,7 +1,6 @@
 """The command line as a user meets it: a process, a folder, an index; bad input and what is said of it."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -326,7 +325,10 @@ def test_a_lock_is_the_same_from_wherever_it_is_made(run, project, tmp_path):
     assert {path.name: path.read_bytes() for path in project.glob("*.txt")} == locks
 
 
-def test_ctrl_c_leaves_nothing_half_done(tmp_path, project, index):
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"]
+)
+def test_an_interrupt_leaves_nothing_half_done(tmp_path, project, index, sent, code):
     index.stall("app")
     environment = pip_environment(tmp_path / "home", PIP_INDEX_URL=index.url)
     process = subprocess.Popen(
@@ -339,9 +341,9 @@ def test_ctrl_c_leaves_nothing_half_done(tmp_path, project, index):
     )
     while not index.requests:
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
+    process.send_signal(sent)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    assert process.returncode == code, said
     assert "interrupted: no file is incomplete" in said
     assert "Traceback" not in said
     assert files(project) == ["lambda-layers.yml", "web.in"]
