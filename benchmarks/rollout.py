@@ -1,8 +1,8 @@
-"""The roll-out against what AWS lets anybody do: 15 calls a second for each account and region.
+"""The rollout compared with AWS's own limit: 15 calls per second for each account and region.
 
-Two measurements. Over HTTP, in real time: functions of the embedded AWS behind a bucket that throttles as
-AWS does. And simulated: many more functions and regions, on a clock that passes only when everybody waits,
-with the same limiter, waves and workers. The floor is what the bucket alone takes.
+Two measurements. Over HTTP, in real time: functions of the embedded AWS behind a token bucket that throttles
+as AWS does. And simulated: many more functions and regions, on a clock that advances only when all workers
+wait, with the same limiter, waves and workers. The floor is the time that the bucket alone takes.
 
     python benchmarks/rollout.py [--functions 1000] [--simulate 50000 --regions 20] [--write docs/benchmarks.md]
 """
@@ -39,6 +39,7 @@ ACCOUNT, REGION = "123456789012", "eu-west-1"
 PER_SECOND = 15.0
 UPDATE_SECONDS = 1.0
 UPDATE = "UpdateFunctionConfiguration"
+ANSWERED = {"ResponseMetadata": {"RequestId": "1"}}
 ANYWHERE = (fault.BROKEN, fault.UNAVAILABLE, fault.reset_before, fault.reset_after, fault.throttled())
 OLD, NEW = (f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:web:{number}" for number in (1, 2))
 
@@ -174,33 +175,44 @@ class SimulatedLambda:
                 raise ClientError(error, "UpdateFunctionConfiguration")
             self.tokens -= 1
             self.done_at[FunctionName] = now + UPDATE_SECONDS
-        return {}
+        return ANSWERED
 
     def get_function(self, FunctionName):  # noqa: N803
         busy = self.clock() < self.done_at.get(FunctionName, 0.0)
         if not busy:
             self.done_at.pop(FunctionName, None)
         status = "InProgress" if busy else "Successful"
-        return {
-            "Configuration": {"FunctionName": FunctionName, "State": "Active", "LastUpdateStatus": status}
-        }
+        configuration = {"FunctionName": FunctionName, "State": "Active", "LastUpdateStatus": status}
+        return {**ANSWERED, "Configuration": configuration}
 
 
-class SimulatedRegion(Functions):
-    """The edge with its pace, over a simulated client."""
+class SimulatedConnection:
+    """A connection with its pace, to a simulated client."""
 
     def __init__(self, clock):
         self.client = SimulatedLambda(clock)
-        self._clock, self._sleep = clock, clock.sleep
-        self._call = LambdaCalls(
+        self.clock, self.sleep = clock, clock.sleep
+        self.call = LambdaCalls(
             self.client, quota=PER_SECOND, clock=clock, sleep=clock.sleep, turn=lambda: SimulatedTurn(clock)
         )
+
+
+class SimulatedFunctions(Functions):
+    """Functions whose updates tell the clock when they end."""
 
     def update(self, function, layers, vpc=None):
         try:
             super().update(function, layers, vpc)
         finally:
-            self._clock.end()
+            self._connection.clock.end()
+
+
+class SimulatedAws:
+    """The part of the client of AWS that a rollout without aliases uses."""
+
+    def __init__(self, clock):
+        self.connection = SimulatedConnection(clock)
+        self.functions = SimulatedFunctions(self.connection)
 
 
 def functions(number):
@@ -224,10 +236,10 @@ def simulated(number, regions, rollout):
     def region(_):
         # Regions share nothing: each may have a clock of its own.
         clock = SimulatedTime(list(accumulate(map(len, waves(plan, rollout)))), rollout.max_parallel)
-        edge = SimulatedRegion(clock)
+        edge = SimulatedAws(clock)
         rolled = roll_out(edge, plan, {}, lambda _: None, rollout=rollout, sleep=clock.sleep, clock=clock)
         lost = sum(outcome.status is not Status.UPDATED for outcome in rolled.functions)
-        return clock(), lost, edge.client.throttled
+        return clock(), lost, edge.connection.client.throttled
 
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(region, range(regions)))
