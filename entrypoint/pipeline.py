@@ -168,9 +168,12 @@ class Pipeline:
         differences: tuple[Difference, ...] = (),
     ) -> Deployment:
         with self.console.releasing(plans.values):
-            regions = self._release.carry_out(plans.values, archives, self.console.changed)
+            done = self._release.carry_out(plans.values, archives, self.console.changed)
         return Deployment(
-            regions=regions, failures=plans.failures, archives=archives, differences=differences
+            regions=done.values,
+            failures=(*plans.failures, *done.failures),
+            archives=archives,
+            differences=differences,
         )
 
     def _refuse_too_large(self, archives: Mapping[Target, BuiltArchive]) -> None:

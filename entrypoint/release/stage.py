@@ -119,7 +119,7 @@ class Release:
         plans: Sequence[RegionPlan],
         archives: Mapping[Target, BuiltArchive],
         report: Callable[[Destination, LayerChange | Outcome], None],
-    ) -> tuple[RegionResult, ...]:
+    ) -> Results[RegionResult]:
         """Do what the plans say; what could not be done is in the results.
 
         `report` is called with each layer version that was published, and with each function when its
@@ -131,7 +131,7 @@ class Release:
             plan = by_destination[aws.destination]
             return _Releasing(self, aws, plan, archives, report).run()
 
-        return self.accounts.in_each(release, by_destination).values
+        return self.accounts.in_each(release, by_destination)
 
     def prune(self, hashes: Hashes, keep: int | None) -> Results[RegionResult]:
         """Delete the layer versions that nothing needs; `keep` overrides the manifest."""
