@@ -44,10 +44,8 @@ def run(
         context = Context(arguments, environment, main=main, stack=stack)
         result, error = _attempt(command, context)
         try:
-            _show(context, result, error)
-        except BrokenPipeError:  # the reader has closed its end
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - or exit complains
-            return 0
+            _print_result(context, result, error)
+            _report(context, result, error)
         except (OSError, ModuleNotFoundError) as failure:
             later = _explained(failure)
             fail(later, environment)
@@ -80,7 +78,7 @@ def _attempt(command: Command, context: Context) -> tuple[Result, LayersError | 
     except LayersError as error:
         return Result(), error
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - see above
+        _close_output()
         return Result(), None
     except (OSError, ModuleNotFoundError) as failure:
         return Result(), _explained(failure)
@@ -91,13 +89,25 @@ def _attempt(command: Command, context: Context) -> tuple[Result, LayersError | 
     return result, result.error
 
 
-def _show(context: Context, result: Result, error: LayersError | None) -> None:
-    if vars(context.arguments).get("json"):
-        _print_json(context, result, error)
-    elif result.show:
-        result.show(context.console)
-    elif result.text:
-        sys.stdout.write(result.text + "\n")
+def _print_result(context: Context, result: Result, error: LayersError | None) -> None:
+    try:
+        if vars(context.arguments).get("json"):
+            _print_json(context, result, error)
+        elif result.show:
+            result.show(context.console)
+        elif result.text:
+            sys.stdout.write(result.text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has closed its end
+        _close_output()
+
+
+def _close_output() -> None:
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - or Python complains at exit
+
+
+def _report(context: Context, result: Result, error: LayersError | None) -> None:
+    """Report the result to a workflow and to code scanning, and the error to people."""
     if "GITHUB_OUTPUT" in context.environment or "GITHUB_STEP_SUMMARY" in context.environment:
         _tell_workflow(context, result)
     if error:
