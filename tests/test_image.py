@@ -283,7 +283,7 @@ def test_an_empty_workspace(runner, workspace):
         path.unlink()
     step = runner.run()
     assert step.exit_code == 5
-    assert "check the repository out before this step (actions/checkout)" in step.annotations[0].message
+    assert "run actions/checkout before this step" in step.annotations[0].message
 
 
 def test_a_desk_gets_help(desk):
