@@ -2,13 +2,9 @@
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from entrypoint.errors import Diagnostic, LayersError
-
-if TYPE_CHECKING:
-    from entrypoint.commands.context import Context
-    from entrypoint.report.console import Console
 
 
 class Option(NamedTuple):
@@ -22,8 +18,8 @@ class Option(NamedTuple):
 class Result(NamedTuple):
     """What a command found or did, in every form in which it is shown."""
 
-    #: Prints it for people, unless --json.
-    show: "Callable[[Console], None] | None" = None
+    #: Prints it on the `Console` for people, unless --json.
+    show: Callable[..., None] | None = None
     #: The same as plain text, for commands that need no more.
     text: str = ""
     #: The same for --json.
@@ -45,7 +41,8 @@ class Command(NamedTuple):
     """One command of `lambda-layers`; its name and help are in `entrypoint.commands.HELP`."""
 
     options: tuple[Option, ...]
-    run: "Callable[[Context], Result]"
+    #: Takes the `Context`; neither type is named here, as typing takes a millisecond for each in quotes.
+    run: Callable[..., Result]
 
 
 def failed(kind: type[LayersError], problems: Sequence[Diagnostic]) -> LayersError | None:
