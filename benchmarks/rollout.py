@@ -63,7 +63,7 @@ def over_http(number, share):
         for index in range(number):
             aws.declare_function(f"f{index:05}", layers=[OLD])
         access = Access(endpoint_url=aws.endpoint_url, access_key=ACCOUNT, secret_key="local", region=REGION)
-        edge = Aws(Destination(REGION), access=access)
+        edge = Aws(Destination(REGION), access=access, quota=PER_SECOND)
         plan = changes(edge.functions.all())
         faults.limit(PER_SECOND)
         if share:

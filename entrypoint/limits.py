@@ -9,3 +9,5 @@ DESCRIPTION_CHARACTERS = 256
 LAYER_NAME_CHARACTERS = 140
 CONTROL_PLANE_CALLS_PER_SECOND = 15
 """For every API but GetFunction together, per account and region; cannot be raised."""
+LOCAL_CALLS_PER_SECOND = 1000
+"""For an endpoint on this machine, such as LocalStack: it has no quota to keep to."""

@@ -6,16 +6,19 @@ import signal
 import docker
 import pytest
 from docker.errors import DockerException
+from pythons import link_all
 
 # A suite that nohup or some CI runners start ignores SIGINT, and every process that it starts would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def state(tmp_path_factory):
-    """A folder for the key of the cache, in place of the one in this user's home."""
+def machine(tmp_path_factory):
+    """A folder for the key of the cache, in place of the one in this user's home, and fast other Pythons."""
+    pythons = link_all(tmp_path_factory.mktemp("pythons"))
     with pytest.MonkeyPatch.context() as context:
         context.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        context.setenv("PATH", os.pathsep.join([str(pythons), os.environ["PATH"]]))
         yield
 
 

@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
+import botocore.loaders
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
@@ -46,7 +48,7 @@ class Access:
         source = own.get_credentials()
         if source is None:
             raise unreachable(NoCredentialsError())
-        assumed = botocore.session.Session()
+        assumed = _botocore_session()
         fetcher = AssumeRoleCredentialFetcher(
             client_creator=self._sts(own),
             source_credentials=source,
@@ -77,7 +79,7 @@ class Access:
         settings = _SETTINGS | (_NO_PROFILE if self.access_key else {})
         try:
             session = boto3.session.Session(
-                botocore_session=botocore.session.Session(session_vars=settings),
+                botocore_session=_botocore_session(settings),
                 aws_access_key_id=self.access_key,
                 aws_secret_access_key=self.secret_key,
                 region_name=self.region,
@@ -119,3 +121,16 @@ class Access:
         if region := self.session().region_name:
             return region
         raise AwsError.of("no AWS region is set", "add 'regions: [...]' to the manifest, or set AWS_REGION")
+
+
+def _botocore_session(settings: dict[str, Any] | None = None) -> botocore.session.Session:
+    """Return a session that shares botocore's data with all others of this process."""
+    session = botocore.session.Session(session_vars=settings)
+    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
+    return session
+
+
+@cache
+def _loader(data_path: str | None) -> botocore.loaders.Loader:
+    """Return the loader of botocore's data: endpoints and services are 2 MB of JSON, parsed at first use."""
+    return botocore.loaders.create_loader(data_path)

@@ -14,7 +14,6 @@ from entrypoint.aws.layers import Layers
 from entrypoint.aws.metrics import Metrics
 from entrypoint.aws.network import Networks
 from entrypoint.aws.parameters import Parameters
-from entrypoint.limits import CONTROL_PLANE_CALLS_PER_SECOND
 from entrypoint.manifest.model import Bucket, Destination
 
 
@@ -31,7 +30,7 @@ class Aws:
         *,
         access: Access,
         bucket: Bucket | None = None,
-        quota: float = CONTROL_PLANE_CALLS_PER_SECOND,
+        quota: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -11,7 +12,7 @@ from botocore.parsers import ResponseParserError
 
 from entrypoint.aws.access import Access
 from entrypoint.aws.calls import LambdaCalls, answered, refusal, unreachable
-from entrypoint.limits import CONTROL_PLANE_CALLS_PER_SECOND
+from entrypoint.limits import CONTROL_PLANE_CALLS_PER_SECOND, LOCAL_CALLS_PER_SECOND
 from entrypoint.manifest.model import Destination
 
 _LAMBDA = Config(
@@ -23,10 +24,13 @@ _LAMBDA = Config(
 _OTHERS = Config(retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=10)
 """For services whose quotas are far away; botocore's default retry mode has changed, so it is explicit."""
 _PAGE = 50
+_THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Connection:
     """What all calls to an account and region share. Threads may share it.
+
+    `quota` is in calls per second; the default is that of the endpoint.
 
     Raises:
         AwsError: the credentials or the region are invalid.
@@ -37,7 +41,7 @@ class Connection:
         destination: Destination,
         *,
         access: Access,
-        quota: float = CONTROL_PLANE_CALLS_PER_SECOND,
+        quota: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -51,6 +55,7 @@ class Connection:
         except BotoCoreError as error:
             raise unreachable(error) from None
         #: Calls Lambda, at the pace of the account and region.
+        quota = quota or _quota(self._lambda.meta.endpoint_url)
         self.call = LambdaCalls(self._lambda, quota=quota, clock=clock, sleep=sleep)
 
     @property
@@ -93,6 +98,11 @@ class Connection:
         """Return a client's options; an endpoint that is given explicitly is local, behind no proxy."""
         config = config.merge(Config(proxies={})) if self._endpoint else config
         return {"region_name": self.destination.region, "endpoint_url": self._endpoint, "config": config}
+
+
+def _quota(endpoint_url: str) -> float:
+    is_local = urlsplit(endpoint_url).hostname in _THIS_MACHINE
+    return LOCAL_CALLS_PER_SECOND if is_local else CONTROL_PLANE_CALLS_PER_SECOND
 
 
 @contextmanager

@@ -52,7 +52,8 @@ def connect(clock):
     with contextlib.ExitStack() as opened:
 
         def to(access=None, region="eu-west-1"):
-            edge = Aws(Destination(region), access=access or Access(), clock=clock, sleep=clock.sleep)
+            settings = {"quota": 15.0, "clock": clock, "sleep": clock.sleep}  # as in the cloud
+            edge = Aws(Destination(region), access=access or Access(), **settings)
             opened.callback(edge.close)
             return edge
 

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from pythons import python
 
 pytestmark = pytest.mark.network
 
@@ -40,20 +41,7 @@ def build(project, cache):
 
 
 def interpreter():
-    """A CPython 3.13: on PATH, or one that pyenv installed."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
-    found = [
-        *filter(None, [shutil.which("python3.13")]),
-        *sorted(pyenv.glob("versions/3.13.*/bin/python3.13")),
-    ]
-    working = (
-        path
-        for path in found
-        if subprocess.run([path, "-V"], capture_output=True, check=False).returncode == 0
-    )
-    return next(working, None) or pytest.skip(
-        "there is no CPython 3.13 on this machine to import the layer with"
-    )
+    return python("3.13") or pytest.skip("there is no CPython 3.13 on this machine to import the layer with")
 
 
 def test_four_verified_archives_the_same_bytes_twice_and_they_import(project, tmp_path):

@@ -11,10 +11,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from shutil import which
 
 import pytest
 from package_index import IndexServer, make_wheel, pip_environment, undescribed
+from pythons import python
 
 from entrypoint.errors import Location
 from entrypoint.index.package_index import PackageIndex
@@ -50,13 +50,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def interpreter(version):
-    """A Python of a minor version: on PATH, or pyenv's."""
-    pyenv = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
-    for path in filter(None, [which(f"python{version}"), *map(str, pyenv)]):
-        result = subprocess.run([path, "-V"], capture_output=True, text=True, check=False)
-        if result.stdout.startswith(f"Python {version}."):
-            return path
-    pytest.skip(f"there is no Python {version} on this machine")
+    return python(version) or pytest.skip(f"there is no Python {version} on this machine")
 
 
 @pytest.fixture(scope="session")
@@ -72,12 +66,12 @@ def native(tmp_path_factory):
             )
             version = ".".join(map(str, runtime.python_version))
             subprocess.run([interpreter(version), "-m", "venv", folder], check=True)
-            python = folder / "bin" / "python"
-            subprocess.run([python, "-I", "-m", "pip", "install", "--quiet", *pinned], check=True)
+            native = folder / "bin" / "python"
+            subprocess.run([native, "-I", "-m", "pip", "install", "--quiet", *pinned], check=True)
             packages = folder / "lib" / f"python{version}" / "site-packages"
             text = f"def manylinux_compatible(major, minor, _): return (major, minor) <= {runtime.glibc}\n"
             (packages / "_manylinux.py").write_text(text)
-            made[runtime] = python
+            made[runtime] = native
         return made[runtime]
 
     return python_of
@@ -109,8 +103,7 @@ def pins(lock):
 @pytest.mark.parametrize("runtime", ["python3.11", "python3.12", "python3.13"])
 def test_real_packages(native, tmp_path, runtime, name):
     target = Platform(RUNTIMES[runtime], HOST)
-    python = native(target.runtime)
-    expected = compiled_natively(python, tmp_path, SETS[name], os.environ)
+    expected = compiled_natively(native(target.runtime), tmp_path, SETS[name], os.environ)
     assert pins(locked(target, SETS[name], os.environ)) == expected
     assert len(expected) >= len(SETS[name]) - 1
 

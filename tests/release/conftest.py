@@ -51,7 +51,7 @@ def connect(clock) -> Iterator[Callable[..., Aws]]:
     with contextlib.ExitStack() as opened:
 
         def to(aws: LocalAws, **options) -> Aws:
-            settings = {"bucket": None, "clock": clock, "sleep": clock.sleep, **options}
+            settings = {"quota": 15.0, "clock": clock, "sleep": clock.sleep, **options}
             edge = Aws(Destination(REGION), access=access_to(aws), **settings)
             opened.callback(edge.close)
             return edge
