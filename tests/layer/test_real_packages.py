@@ -1,7 +1,5 @@
 """The promise as a whole, on packages that people use: locked, built, verified, and imported."""
 
-import os
-import shutil
 import stat
 import subprocess
 import sys
