@@ -16,6 +16,7 @@ import tarfile
 import threading
 import zipfile
 from collections import Counter
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
@@ -275,11 +276,12 @@ def _handler_of(server: IndexServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def handle(self) -> None:
+            with suppress(BrokenPipeError, ConnectionResetError):  # clients may end at any time
+                super().handle()
+
         def do_GET(self) -> None:
-            try:
-                server.answer(self)
-            except (BrokenPipeError, ConnectionResetError):
-                self.close_connection = True
+            server.answer(self)
 
         def log_message(self, *_: object) -> None:
             """Do not print requests."""

@@ -138,9 +138,12 @@ class Archives:
         """Find the Python that makes each target's bytecode; none for targets without bytecode."""
         found: dict[Target, Interpreter] = {}
         missing: set[Runtime] = set()
+        shared = self._shared_by_pythons()
         for target in targets:
             runtime = target.platform.runtime
             if target.layer.bytecode is False or runtime.python is None:
+                continue
+            if target in shared and target.layer.bytecode is None:
                 continue
             if interpreter := self.interpreters.find(runtime, required=target.layer.bytecode is True):
                 found[target] = interpreter
@@ -151,6 +154,18 @@ class Archives:
                 f"no bytecode for {runtime}: its Python is not available; cold starts are slower"
             )
         return found
+
+    def _shared_by_pythons(self) -> frozenset[Target]:
+        """Return the targets of layers for several versions of Python, each of which has its own bytecode."""
+        layers = [
+            layer
+            for layer in self.project.layers
+            if len({target.platform.runtime.python for target in layer.targets}) > 1
+        ]
+        for layer in layers:
+            if layer.targets[0].layer.bytecode is None:
+                self.progress.say(f"no bytecode for {layer.name}: several versions of Python share it")
+        return frozenset(target for layer in layers for target in layer.targets)
 
     def _verify(self, archives: Mapping[Target, Archive]) -> dict[Target, tuple[Diagnostic, ...]]:
         """Return the warnings for each target; raise the errors, after deleting their archives."""
@@ -202,8 +217,10 @@ def _refuse_differences(layers: Iterable[AwsLayer], archives: Mapping[Target, Bu
             sets = [{package.origin for package in archive.packages} for archive in built.values()]
             different = sorted(set[str]().union(*sets) - sets[0].intersection(*sets[1:]))
             names = ", ".join(map(str, built))
-            message = f"{names} share the layer name {layer.name} but differ in {', '.join(different)}"
+            what = ", ".join(different) or "their bytecode"
+            message = f"{names} share the layer name {layer.name} but differ in {what}"
             hint = "add {runtime} and {architecture} to the layer's 'name'"
+            hint += "" if different else ", or remove 'bytecode'"
             problems.append(Diagnostic(message, hint, layer.targets[0].layer.location))
     if problems:
         raise VerifyError(*problems)

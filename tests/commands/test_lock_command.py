@@ -1,10 +1,11 @@
-"""`lambda-layers lock` as a user meets it: real pip-tools, an index of one's own, files on disk."""
+"""`lambda-layers lock` as a user meets it: real pip-tools and uv, an index of its own, files on disk."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import command
 import pytest
 from package_index import IndexServer, make_sdist, make_wheel, pip_environment
 
@@ -34,22 +35,13 @@ class Project:
         (self.folder / name).parent.mkdir(exist_ok=True)
         (self.folder / name).write_text(text, "utf-8")
 
-    def run(self, *arguments):
-        return subprocess.run(
-            [COMMAND, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
     def lock(self, *arguments, asked=None, code=0):
         """Run `lambda-layers lock`; return what it said."""
         if asked is not None:
             self.write("web.in", asked)
-        result = self.run("lock", "--engine", self.engine, *arguments)
+        result = command.run(
+            ["lock", "--engine", self.engine, *arguments], folder=self.folder, environment=self.environment
+        )
         said = result.stdout + result.stderr
         assert result.returncode == code, said
         assert "Traceback" not in said

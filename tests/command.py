@@ -1,0 +1,57 @@
+"""Runs `lambda-layers` in this process, in a folder, environment and with streams of its own.
+
+Starting Python and importing everything takes longer than most commands. What only a process has (signals,
+imports, a closed pipe) is tested with one.
+"""
+
+import contextlib
+import gc
+import io
+import os
+import subprocess
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from entrypoint.cli import main
+
+NO_ENGINE = "unix:///nowhere.sock"
+
+
+def run(
+    arguments: Sequence[object], *, folder: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command line; return its exit code and output."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(folder),
+        _environment(environment),
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+    ):
+        try:
+            code = main(list(map(str, arguments)))
+        except SystemExit as ended:  # of --help and --version
+            code = ended.code
+    if environment.get("DOCKER_HOST") == NO_ENGINE:
+        _forget_sockets()
+    return subprocess.CompletedProcess(arguments, code, stdout.getvalue(), stderr.getvalue())
+
+
+def _forget_sockets() -> None:
+    """Let go of the socket that the Docker SDK leaves open when no engine answers, without a warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@contextlib.contextmanager
+def _environment(environment: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
