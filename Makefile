@@ -3,7 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check docs images reference bench requirements clean
+# Some machines set it; then every process that a test starts compiles all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test check docs images reference refresh bench requirements clean
 
 demo: $(READY)
 	@$(BIN)/lambda-layers demo
@@ -34,6 +37,10 @@ docs: .venv/docs/ready
 # Writes docs/reference from the code; a test compares them.
 reference: $(READY)
 	$(BIN)/python docs/reference/generate.py
+
+# Records what lock tests need of the package index; needs the runtimes' Pythons.
+refresh: $(READY)
+	$(BIN)/python tests/record_index.py
 
 # Writes the pictures of the README; needs Chromium.
 images: $(READY)

@@ -1,20 +1,18 @@
 """A lock has the versions that pip-compile finds on the target itself.
 
-The targets' interpreters represent the targets: pip-compile, in the versions that this project is tested
-with, runs natively in a venv of each. `_manylinux` makes it see the runtime's glibc, which is the purpose of
-that module (PEP 600).
+What pip-compile finds on the runtimes' own interpreters is recorded, together with the index that it found it
+in: see record_index.py, which `make refresh` runs.
 """
 
 import os
 import platform
-import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import recorded_index
 from package_index import IndexServer, make_wheel, pip_environment, undescribed
-from pythons import python
+from record_index import compiled_natively
 
 from entrypoint.errors import Location
 from entrypoint.index.package_index import PackageIndex
@@ -25,23 +23,11 @@ from entrypoint.lock.uv import UvCompile
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 
-ROOT = Path(__file__).parents[2]
-HOST = {"x86_64": Architecture.X86_64, "aarch64": Architecture.ARM64}.get(platform.machine())
-OPTIONS = ("--quiet", "--no-config", "--no-header", "--no-annotate", "--strip-extras", "--allow-unsafe")
-OPTIONS += ("--no-emit-options", "--no-emit-index-url", "--pip-args=--prefer-binary", "--output-file=-")
-SETS = {
-    "science": ("numpy", "pandas", "tzdata; python_version >= '3.12'", "scipy"),
-    "backports": (
-        "importlib-metadata",
-        "exceptiongroup; python_version < '3.12'",
-        "keyring",  # needs backports before 3.12, and SecretStorage on Linux alone
-        "redis",  # needs async-timeout before 3.11.3
-        "audioop-lts; python_version >= '3.13'",
-        "coverage[toml]",
-        "typing-extensions<4.15",
-    ),
-    "services": ("uvicorn[standard]", "sqlalchemy", "aiohttp", "pydantic", "cryptography", "boto3"),
-}
+ARCHITECTURES = {"x86_64": Architecture.X86_64, "aarch64": Architecture.ARM64}
+HOST = ARCHITECTURES.get(platform.machine())
+ON_PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+RECORDED = recorded_index.read()
+SETS = RECORDED["sets"]
 
 pytestmark = pytest.mark.skipif(
     HOST is None or sys.platform != "linux",
@@ -49,41 +35,12 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def interpreter(version):
-    return python(version) or pytest.skip(f"there is no Python {version} on this machine")
-
-
-@pytest.fixture(scope="session")
-def native(tmp_path_factory):
-    """Make one venv for each runtime; return its Python."""
-    made = {}
-
-    def python_of(runtime):
-        if runtime not in made:
-            folder = tmp_path_factory.mktemp(str(runtime))
-            pinned = re.findall(
-                r"^pip(?:-tools)?==.*$", (ROOT / "requirements" / "dev.txt").read_text(), re.MULTILINE
-            )
-            version = ".".join(map(str, runtime.python_version))
-            subprocess.run([interpreter(version), "-m", "venv", folder], check=True)
-            native = folder / "bin" / "python"
-            subprocess.run([native, "-I", "-m", "pip", "install", "--quiet", *pinned], check=True)
-            packages = folder / "lib" / f"python{version}" / "site-packages"
-            text = f"def manylinux_compatible(major, minor, _): return (major, minor) <= {runtime.glibc}\n"
-            (packages / "_manylinux.py").write_text(text)
-            made[runtime] = native
-        return made[runtime]
-
-    return python_of
-
-
-def compiled_natively(python, folder, lines, environment):
-    """Return the pins of a native pip-compile, without markers, as in a generated lock."""
-    (folder / "native.in").write_text("".join(f"{line}\n" for line in lines))
-    command = [python, "-I", "-m", "piptools", "compile", *OPTIONS, "native.in"]
-    answer = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stderr
-    return [line.partition(" ;")[0] for line in answer.stdout.splitlines() if "==" in line]
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """The environment in which pip and uv see the recorded index."""
+    with recorded_index.RecordedIndex(RECORDED["packages"]) as server:
+        folder = tmp_path_factory.mktemp("recorded")
+        yield pip_environment(folder, PIP_INDEX_URL=server.url, PATH=ON_PATH)
 
 
 def locked(target, lines, environment, engine=PipCompile):
@@ -98,25 +55,20 @@ def pins(lock):
     return [str(pin) for pin in lock.pins]
 
 
-@pytest.mark.network
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("runtime", ["python3.11", "python3.12", "python3.13"])
-def test_real_packages(native, tmp_path, runtime, name):
-    target = Platform(RUNTIMES[runtime], HOST)
-    expected = compiled_natively(native(target.runtime), tmp_path, SETS[name], os.environ)
-    assert pins(locked(target, SETS[name], os.environ)) == expected
-    assert len(expected) >= len(SETS[name]) - 1
+def test_real_packages(recorded, runtime, name):
+    target = Platform(RUNTIMES[runtime], ARCHITECTURES[RECORDED["machine"]])
+    assert pins(locked(target, SETS[name], recorded)) == RECORDED["pins"][f"{name} {runtime}"]
 
 
-@pytest.mark.network
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("architecture", Architecture)
 @pytest.mark.parametrize("runtime", ["python3.11", "python3.13"])
-def test_uv_makes_the_same_locks_of_real_packages(runtime, architecture, name):
+def test_uv_makes_the_same_locks_of_real_packages(recorded, runtime, architecture, name):
     target = Platform(RUNTIMES[runtime], architecture)
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     texts = [
-        lock_text(locked(target, SETS[name], environment, engine), made_from=["lambda-layers.yml"])
+        lock_text(locked(target, SETS[name], recorded, engine), made_from=["lambda-layers.yml"])
         for engine in (PipCompile, UvCompile)
     ]
     assert texts[0] == texts[1]
@@ -150,8 +102,7 @@ def marked(tmp_path):
     requires = tuple(f"{name}; {marker}" for name, marker in needs.items())
     make_wheel(tmp_path / "shelf", "app", "1.0", requires=requires, extras=("more",))
     with IndexServer(tmp_path / "shelf") as server:
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        yield pip_environment(tmp_path, PIP_INDEX_URL=server.url, PATH=path), needs
+        yield pip_environment(tmp_path, PIP_INDEX_URL=server.url, PATH=ON_PATH), needs
 
 
 def expected_of(needs, **true):
