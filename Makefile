@@ -41,6 +41,7 @@ reference: $(READY)
 # Records what lock tests need of the package index; needs the runtimes' Pythons.
 refresh: $(READY)
 	$(BIN)/python tests/record_index.py
+	cd tests/data/real && ../../../$(BIN)/lambda-layers lock --upgrade
 
 # Writes the pictures of the README; needs Chromium.
 images: $(READY)

@@ -1,5 +1,6 @@
-"""The promise as a whole, on packages that people use: locked, built, verified, and imported."""
+"""The promise as a whole, on packages that people use: built from their locks, verified, and imported."""
 
+import shutil
 import stat
 import subprocess
 import sys
@@ -12,29 +13,25 @@ from pythons import python
 pytestmark = pytest.mark.network
 
 COMMAND = Path(sys.executable).with_name("lambda-layers")
-MANIFEST = """\
-version: 1
-layers:
-  everything:
-    requirements: [numpy, pandas, cryptography, pydantic, orjson, psycopg2-binary, boto3]
-    runtimes: [python3.12, python3.13]
-    architectures: [x86_64, arm64]
-    bytecode: false # it has tests of its own, and takes its time
-"""
+REAL = Path(__file__).parents[1] / "data" / "real"
+TARGETS = [
+    f"everything-{runtime}-{architecture}"
+    for runtime in ("python3.12", "python3.13")
+    for architecture in ("x86_64", "arm64")
+]
 MODULES = "numpy, pandas, cryptography.hazmat.bindings._rust, pydantic, orjson, psycopg2, boto3"
 IMPORT = f"import sys; sys.path.insert(0, sys.argv[1]); import {MODULES}; print(numpy.__file__)"
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("project")
-    (folder / "lambda-layers.yml").write_text(MANIFEST)
-    subprocess.run([COMMAND, "lock"], cwd=folder, check=True, timeout=300)
-    return folder
+@pytest.fixture
+def project(tmp_path):
+    return Path(shutil.copytree(REAL, tmp_path / "project"))
 
 
 def build(project, cache):
-    subprocess.run([COMMAND, "build", "--cache", cache, "--locked"], cwd=project, check=True, timeout=300)
+    chosen = [word for target in TARGETS for word in ("--target", target)]
+    command = [COMMAND, "build", "--cache", cache, "--locked", *chosen]
+    subprocess.run(command, cwd=project, check=True, timeout=300)
     return {path.name: path.read_bytes() for path in (project / ".lambda-layers" / "build").iterdir()}
 
 
@@ -45,10 +42,7 @@ def interpreter():
 def test_four_verified_archives_the_same_bytes_twice_and_they_import(project, tmp_path):
     first = build(project, tmp_path / "one")
     assert sorted(first) == sorted(
-        f"everything-{python}-{architecture}.{kind}"
-        for python in ("python3.12", "python3.13")
-        for architecture in ("x86_64", "arm64")
-        for kind in ("zip", "json", "cdx.json")
+        f"{target}.{kind}" for target in TARGETS for kind in ("zip", "json", "cdx.json")
     )
     assert build(project, tmp_path / "two") == first  # from an empty cache: fetched and inspected anew
 
