@@ -12,7 +12,7 @@ demo: $(READY)
 	@$(BIN)/lambda-layers demo
 
 test: $(READY)
-	@$(BIN)/pytest -n 2 --dist loadgroup --durations 10
+	@$(BIN)/pytest -n 2 --dist worksteal --durations 10
 
 check: $(READY)
 	$(BIN)/ruff check .

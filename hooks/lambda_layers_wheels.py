@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from entrypoint import cli
-from hooks.manifests import manifests
+from hooks.manifests import arguments
 
 _DESCRIPTION = (
     "Check that each locked package has a compatible wheel, or is listed under from_source. "
@@ -14,7 +14,9 @@ _COMMAND = ("check", "--wheels", "--quiet", "--manifest")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Check every lock against the index; return 1 if a package has no compatible wheel."""
-    codes = [cli.main([*_COMMAND, name]) for name in manifests(argv, _DESCRIPTION)]
+    names, pairs = arguments(argv, _DESCRIPTION)
+    values = [f"--set={pair}" for pair in pairs]
+    codes = [cli.main([*_COMMAND, name, *values]) for name in names]
     return 1 if any(codes) else 0
 
 

@@ -1,14 +1,23 @@
-"""The command line of the hooks: which manifests to check."""
+"""The command line of the hooks: which manifests to check, and the values for `${NAME}` in them."""
 
 import argparse
 import os
 from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 from entrypoint.manifest.schema import DEFAULT_PATH
 
 
-def manifests(argv: Sequence[str] | None, description: str) -> list[str]:
+class Arguments(NamedTuple):
+    """What a hook was called with."""
+
+    manifests: list[str]
+    #: Each NAME or NAME=VALUE.
+    set: list[str]
+
+
+def arguments(argv: Sequence[str] | None, description: str) -> Arguments:
     """Return the manifests given as arguments, or all that git tracks, or the one of this folder."""
     # Reading the terminal's width takes 5 % of the hook's time.
     wide = partial(argparse.HelpFormatter, width=100)
@@ -16,8 +25,15 @@ def manifests(argv: Sequence[str] | None, description: str) -> list[str]:
     parser.add_argument(
         "manifests", nargs="*", help=f"paths of manifests (default: every {DEFAULT_PATH} that git tracks)"
     )
-    named: list[str] = parser.parse_args(argv).manifests
-    return named or _tracked() or [DEFAULT_PATH]
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="set ${NAME} in manifests and requirements files; without a value, use the environment variable",
+    )
+    given = parser.parse_args(argv)
+    return Arguments(given.manifests or _tracked() or [DEFAULT_PATH], given.set)
 
 
 def _tracked() -> list[str]:

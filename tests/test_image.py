@@ -7,6 +7,7 @@ import json
 from urllib.parse import quote
 
 import pytest
+import shared
 from github_runner import ROOT, Runner
 from iam import Judge
 from layers import unzipped
@@ -34,9 +35,13 @@ pytestmark = [pytest.mark.engine, pytest.mark.network]
 
 
 @pytest.fixture(scope="module")
-def image(engine):
-    built, _ = engine.images.build(path=str(ROOT), tag=TAG, rm=True)
-    return built
+def image(engine, tmp_path_factory):
+    shared.folder(
+        tmp_path_factory,
+        "image",
+        lambda _: engine.images.build(path=str(ROOT), tag=TAG, rm=True, forcerm=True),
+    )
+    return engine.images.get(TAG)
 
 
 PASSWORD = "p@ss/w0rd"

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import shared
 from package_index import IndexServer, make_wheel, pip_environment
 
 ROOT = Path(__file__).parent.parent
@@ -24,7 +25,7 @@ OUR_FILES = (
     "README.md",
     "LICENSE",
 )
-pytestmark = [pytest.mark.network, pytest.mark.xdist_group("pre-commit")]
+pytestmark = pytest.mark.network
 
 
 def run(command, folder, environment):
@@ -37,18 +38,20 @@ def run(command, folder, environment):
 @pytest.fixture(scope="session")
 def ours(tmp_path_factory):
     """Our repository at a commit that pre-commit can be pointed at, and a home for what it installs."""
-    folder = tmp_path_factory.mktemp("ours")
-    for name in OUR_FILES:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(
-                source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".lambda-layers")
-            )
-        else:
-            shutil.copy(source, folder / name)
-    for arguments in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-qm", "ours")):
-        subprocess.run(["git", *arguments], cwd=folder, env=os.environ | GIT, check=True)
-    return folder, tmp_path_factory.mktemp("pre-commit")
+
+    def commit(folder):
+        passed_over = shutil.ignore_patterns("__pycache__", ".lambda-layers")
+        for name in OUR_FILES:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, folder / name, ignore=passed_over)
+            else:
+                shutil.copy(source, folder / name)
+        for arguments in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-qm", "ours")):
+            subprocess.run(["git", *arguments], cwd=folder, env=os.environ | GIT, check=True)
+
+    home = shared.folder(tmp_path_factory, "pre-commit", lambda _: None)
+    return shared.folder(tmp_path_factory, "ours", commit), home
 
 
 class Theirs:
@@ -98,24 +101,26 @@ class Theirs:
 def template(tmp_path_factory, ours):
     """A folder with their repository at its first commit, locks and all, and the index's packages."""
     source, home = ours
-    folder = tmp_path_factory.mktemp("template")
-    for name in ("shelf", "theirs"):
-        (folder / name).mkdir()
-    with IndexServer(folder / "shelf") as server:
-        theirs = Theirs(folder / "theirs", server, source, home)
-        theirs.start()
-        theirs.shelve("six", "1.0")
-        theirs.write("web.in", "six\n")
-        install = (*PRE_COMMIT, "install", "--install-hooks", "-t", "pre-commit", "-t", "pre-push")
-        code, said = run(install, theirs.folder, os.environ | GIT | {"PRE_COMMIT_HOME": str(home)})
-        assert code == 0, said
-        code, said = theirs.commit("-A")
-        assert code == 1, said
-        assert "locks updated; add them to the commit" in said
-        assert theirs.pins() == ["six==1.0"]
-        code, said = theirs.commit("-A")
-        assert code == 0, said
-    return folder
+
+    def commit(folder):
+        for name in ("shelf", "theirs"):
+            (folder / name).mkdir()
+        with IndexServer(folder / "shelf") as server:
+            theirs = Theirs(folder / "theirs", server, source, home)
+            theirs.start()
+            theirs.shelve("six", "1.0")
+            theirs.write("web.in", "six\n")
+            install = (*PRE_COMMIT, "install", "--install-hooks", "-t", "pre-commit", "-t", "pre-push")
+            code, said = run(install, theirs.folder, os.environ | GIT | {"PRE_COMMIT_HOME": str(home)})
+            assert code == 0, said
+            code, said = theirs.commit("-A")
+            assert code == 1, said
+            assert "locks updated; add them to the commit" in said
+            assert theirs.pins() == ["six==1.0"]
+            code, said = theirs.commit("-A")
+            assert code == 0, said
+
+    return shared.folder(tmp_path_factory, "template", commit)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from entrypoint.errors import Diagnostic, Terminated, UsageError
 from entrypoint.manifest.project import Project, load_project
 from entrypoint.manifest.targets import AwsLayer, Target, aging
+from entrypoint.variables import given
 
 if TYPE_CHECKING:
     from entrypoint.pipeline import Pipeline
@@ -49,18 +50,12 @@ class Context:
 
     @cached_property
     def variables(self) -> Mapping[str, str]:
-        """The values of `${NAME}` in the manifest: the environment, and each `--set`.
+        """The values of `${NAME}` in the manifest and in requirements files: those of `--set`.
 
         Raises:
-            UsageError: a `--set` is not NAME=VALUE.
+            UsageError: a `--set` is not valid.
         """
-        variables = dict(self.environment)
-        for pair in self.arguments.set:
-            name, equals, value = pair.partition("=")
-            if not equals or not name.isidentifier():
-                raise UsageError.of(f"--set {pair} is not NAME=VALUE", "write it as --set STAGE=prod")
-            variables[name] = value
-        return variables
+        return given(self.arguments.set, self.environment)
 
     @cached_property
     def project(self) -> Project:
@@ -102,6 +97,7 @@ class Context:
             self.console,
             self._stack,
             environment=self.environment,
+            variables=self.variables,
             cache=arguments.get("cache"),
             locked=arguments.get("locked", False),
             local=arguments.get("aws") == "local",

@@ -37,6 +37,7 @@ def open_pipeline(
     stack: ExitStack,
     *,
     environment: Mapping[str, str],
+    variables: Mapping[str, str],
     cache: str | None,
     locked: bool,
     local: bool,
@@ -46,7 +47,7 @@ def open_pipeline(
     """Return the stages of a project; `stack` closes what they open, which is nothing before it is used.
 
     With `local`, the embedded AWS takes the place of the real one; with `verbose`, each call to AWS is
-    reported; `engine` is "pip-compile" or "uv".
+    reported; `engine` is "pip-compile" or "uv"; `variables` are the values for `${NAME}`.
 
     Raises:
         UsageError: the engine is not installed.
@@ -56,7 +57,7 @@ def open_pipeline(
 
     @remember
     def index(options: IndexOptions) -> PackageIndex:
-        return stack.enter_context(PackageIndex(options, environment=environment))
+        return stack.enter_context(PackageIndex(options, environment=environment, variables=variables))
 
     builders = stack.enter_context(closing(Builders(environment=environment, say=console.say)))
     compiler = Compiler(builders, cache=wheel_cache, say=console.say)
@@ -64,7 +65,7 @@ def open_pipeline(
     locks = Locks(
         project=project,
         index=index,
-        engine=_engine(engine, environment),
+        engine=_engine(engine, environment, variables),
         describe=wheels.metadata,
         progress=console,
         locked=locked,
@@ -113,8 +114,9 @@ def open_default_account() -> Iterator["Aws"]:
         yield aws
 
 
-def _engine(name: str, environment: Mapping[str, str]) -> Engine:
-    return UvCompile(environment=environment) if name == "uv" else PipCompile(environment=environment)
+def _engine(name: str, environment: Mapping[str, str], variables: Mapping[str, str]) -> Engine:
+    engine = UvCompile if name == "uv" else PipCompile
+    return engine(environment=environment, variables=variables)
 
 
 @contextmanager

@@ -4,7 +4,11 @@ from entrypoint.commands.command import Option, repeated, switch, valued
 from entrypoint.manifest.schema import DEFAULT_PATH
 
 MANIFEST = valued("--manifest", "FILE", "default: %(default)s", default=DEFAULT_PATH)
-SET = repeated("--set", "NAME=VALUE", "set the value of ${NAME} in the manifest")
+SET = repeated(
+    "--set",
+    "NAME[=VALUE]",
+    "set ${NAME} in the manifest and in requirements files; without a value, use the environment variable",
+)
 QUIET = switch("--quiet", "print only results, warnings and errors")
 VERBOSE = switch("--verbose", "print each call to AWS")
 CACHE = valued("--cache", "FOLDER", "the folder for wheels; default: ~/.cache/lambda-layers")

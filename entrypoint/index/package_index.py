@@ -54,7 +54,8 @@ class PackageIndex:
 
     Args:
         options: those of requirements files, which extend pip's configuration.
-        environment: the variables for pip and for `${NAME}` in URLs.
+        environment: the variables for pip.
+        variables: the values for `${NAME}` in URLs.
         pause: waits the given number of seconds between attempts.
     """
 
@@ -63,10 +64,12 @@ class PackageIndex:
         options: IndexOptions | None = None,
         *,
         environment: Mapping[str, str],
+        variables: Mapping[str, str] | None = None,
         pause: Callable[[float], None] | None = None,
     ) -> None:
         self._extra_options = options or IndexOptions()
         self._environment = environment
+        self._variables = variables or {}
         self._pause = pause or time.sleep
         self._listings: dict[str, tuple[IndexFile, ...]] = {}
         self._find_links: dict[str, dict[str, list[IndexFile]]] = {}
@@ -205,7 +208,7 @@ class PackageIndex:
         with self._setting_up:
             if self._connected is None:
                 settings = read_pip_settings(self._environment)
-                options = combined(settings.options, self._extra_options, self._environment)
+                options = combined(settings.options, self._extra_options, self._variables)
                 client = open_client(settings, options, pause=self._pause)
                 self._connected = _Connection(options=options, client=client)
             return self._connected

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from entrypoint.errors import Diagnostic, FetchError
-from entrypoint.index.options import IndexOptions
+from entrypoint.index.options import IndexOptions, without_credentials
+from entrypoint.variables import how_to_set
 
 _LINE = re.compile(r"^(?P<section>[^.]+)\.(?P<key>[^=]+)=(?P<value>['\"].*)$")
 _SECTIONS = ("global", "install", ":env:")  # the last one wins
@@ -82,18 +83,43 @@ def parse_pip_settings(text: str, environment: Mapping[str, str]) -> PipSettings
     )
 
 
-def combined(
-    configured: IndexOptions, required: IndexOptions, environment: Mapping[str, str]
-) -> IndexOptions:
+def filled(options: IndexOptions, variables: Mapping[str, str]) -> IndexOptions:
+    """Replace `${NAME}` in the URLs and folders of requirements files; what pip replaces has this form too.
+
+    Raises:
+        FetchError: with every variable that is not among `variables`.
+    """
+    named = (options.index_url or "", *options.extra_index_urls, *options.find_links)
+    names = {name: text for text in reversed(named) for name in _VARIABLE.findall(text)}
+    if unknown := [name for name in names if name not in variables]:
+        texts = {name: without_credentials(names[name]) for name in sorted(unknown)}
+        raise FetchError(
+            *(
+                Diagnostic(f"variable {name} of {text} is not set", how_to_set(name))
+                for name, text in texts.items()
+            )
+        )
+
+    def fill(text: str) -> str:
+        return _VARIABLE.sub(lambda found: variables[found[1]], text)
+
+    return options._replace(
+        index_url=options.index_url and fill(options.index_url),
+        extra_index_urls=tuple(map(fill, options.extra_index_urls)),
+        find_links=tuple(map(fill, options.find_links)),
+    )
+
+
+def combined(configured: IndexOptions, required: IndexOptions, variables: Mapping[str, str]) -> IndexOptions:
     """Combine the options of pip's configuration with those of requirements files, as pip does.
 
-    An `--index-url` in a file replaces all configured indexes, including the extra ones. `${NAME}` is
-    replaced from the environment, and kept if the variable is not set.
+    An `--index-url` in a file replaces all configured indexes, including the extra ones. `${NAME}` in files
+    is replaced.
+
+    Raises:
+        FetchError: a variable of the files is not among `variables`.
     """
-
-    def filled(texts: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_VARIABLE.sub(lambda found: environment.get(found[1], found[0]), text) for text in texts)
-
+    required = filled(required, variables)
     extra = (
         required.extra_index_urls
         if required.index_url
@@ -101,9 +127,9 @@ def combined(
     )
     index_url = required.index_url or configured.index_url or "https://pypi.org/simple/"
     return required._replace(
-        index_url=filled((index_url,))[0],
-        extra_index_urls=filled(extra),
-        find_links=filled(configured.find_links + required.find_links),
+        index_url=index_url,
+        extra_index_urls=extra,
+        find_links=configured.find_links + required.find_links,
         trusted_hosts=configured.trusted_hosts + required.trusted_hosts,
         no_index=configured.no_index or required.no_index,
     )

@@ -21,6 +21,7 @@ from packaging.version import Version
 
 from entrypoint.errors import Diagnostic, LockError
 from entrypoint.index.options import IndexOptions, without_credentials
+from entrypoint.index.pip_settings import filled
 from entrypoint.index.tags import marker_environment, supported_tags
 from entrypoint.lock.pip_compile_for_platform import CHANGED, TargetPlatform
 from entrypoint.lock.resolve import Ask, Question, UnresolvableError
@@ -62,15 +63,21 @@ class PipCompile:
 
     Args:
         environment: the variables for pip; those with AWS and GitHub credentials are removed.
+        variables: the values for `${NAME}` in URLs, which pip would otherwise take from the environment.
         mask: hides credentials in pip's output.
     """
 
     wheels_only = False
 
     def __init__(
-        self, *, environment: Mapping[str, str], mask: Callable[[str], str] = without_credentials
+        self,
+        *,
+        environment: Mapping[str, str],
+        variables: Mapping[str, str] | None = None,
+        mask: Callable[[str], str] = without_credentials,
     ) -> None:
         self._environment = without_secrets(environment)
+        self._variables = variables or {}
         self._mask = mask
 
     def __call__(self, question: Question, platform: Platform, ask: Ask) -> str:
@@ -78,7 +85,9 @@ class PipCompile:
 
         Raises:
             UnresolvableError: there is no resolution.
+            FetchError: a variable in a URL is not set.
         """
+        question = replace(question, options=filled(question.options, self._variables))
         answer = self._resolved(question, platform, ask)
         if question.pins and question.upgrade_packages:
             return self._upgraded(question, platform, ask, answer)
@@ -164,7 +173,7 @@ def versions(answer: str) -> dict[str, Version]:
 
 
 def _option_lines(options: IndexOptions) -> Iterable[str]:
-    """Yield the options as lines of a requirements file; pip replaces `${NAME}` itself."""
+    """Yield the options as lines of a requirements file."""
     if options.index_url:
         yield f"--index-url {options.index_url}"
     yield from (f"--extra-index-url {url}" for url in options.extra_index_urls)

@@ -107,6 +107,7 @@ def resolve(
         LockError: there is no resolution, or a version has no compatible file.
     """
     parsed = read_requirements(requirements, root=root, from_source=from_source)
+    raise_all(_variables_in(parsed))
     question = Question(
         requirements=tuple(map(str, parsed.requirements)),
         options=parsed.options,
@@ -136,6 +137,14 @@ def resolve(
         pins = tuple(replace(pin, via=tuple(_relative_to(pin.via, root or Path(), folder))) for pin in pins)
     inputs = inputs_hash(parsed.lines, platform)
     return Lock(platform=platform, pins=pins, options=parsed.options, inputs=inputs)
+
+
+def _variables_in(parsed: RequirementSet) -> Iterator[Diagnostic]:
+    """Yield the requirements that pip and uv would put environment variables into, to print them later."""
+    for line in (*parsed.requirements, *parsed.constraints):
+        if "${" in str(line.requirement):
+            hint = "write the text itself; only index URLs and --find-links may have variables"
+            yield Diagnostic("a requirement cannot have ${...}", hint, line.location)
 
 
 def _hashed(

@@ -53,13 +53,18 @@ class UvCompile:
     wheels_only = True
 
     def __init__(
-        self, *, environment: Mapping[str, str], mask: Callable[[str], str] = without_credentials
+        self,
+        *,
+        environment: Mapping[str, str],
+        variables: Mapping[str, str] | None = None,
+        mask: Callable[[str], str] = without_credentials,
     ) -> None:
         uv = which("uv", path=environment.get("PATH"))
         if uv is None:
             raise UsageError.of("uv is not on PATH", "run: pip install uv, or remove --engine uv")
         self._uv = uv
         self._environment = environment
+        self._variables = variables or {}
         self._mask = mask
 
     def __call__(self, question: Question, platform: Platform, ask: Ask) -> str:
@@ -89,7 +94,7 @@ class UvCompile:
 
     def _resolved(self, question: Question, platform: Platform, described: _Described) -> str:
         settings = read_pip_settings(self._environment)
-        options = combined(settings.options, question.options, self._environment)
+        options = combined(settings.options, question.options, self._variables)
         with tempfile.TemporaryDirectory(prefix="lambda-layers-lock-") as folder:
             texts = {
                 "requirements.in": question.requirements,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from entrypoint.errors import Diagnostic, Location, ManifestError
+from entrypoint.variables import how_to_set
 
 _VARIABLE = re.compile(
     r"\$(?:\$|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|(?P<stray>\{))"
@@ -75,8 +76,9 @@ class Reader:
             value = self.variables.get(match["name"]) or match["default"]
             if value is None:
                 name = match["name"]
-                hint = f"set it with --set {name}=value or in the environment, or write ${{{name}:-default}}"
-                self.problem(node, f"variable {name} is not set", hint)
+                self.problem(
+                    node, f"variable {name} is not set", f"{how_to_set(name)}, or write ${{{name}:-default}}"
+                )
             return value or ""
 
         return _VARIABLE.sub(fill, node.value) if "$" in node.value else str(node.value)

@@ -1,6 +1,7 @@
 """The command line as a user meets it: a process, a folder, an index; bad input and what is said of it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -213,16 +214,46 @@ def test_the_command_line_itself(run, project):
     expect(run("--version"), 0, "lambda-layers 0.")
     expect(run(), 4, "error: the following arguments are required: COMMAND; see: lambda-layers --help")
     expect(run("plan", "--nonsense"), 4, "unrecognized arguments: --nonsense")
-    expect(
-        run("check", "--set", "novalue"), 4, "--set novalue is not NAME=VALUE; write it as --set STAGE=prod"
-    )
+    expect(run("check", "--set", "no-name"), 4, "--set no-name is not NAME or NAME=VALUE; write it as --set")
 
 
-def test_variables_come_from_flags_and_the_environment(run, project):
+def test_variables_come_from_set_alone(run, project):
     (project / "lambda-layers.yml").write_text(MANIFEST + "    description: ${STAGE}\n")
-    expect(run("build"), 5, "variable STAGE is not set")
-    expect(run("build", "--set", "STAGE=prod"), 0)
-    expect(run("build", STAGE="prod"), 0)
+    expect(
+        run("lock", STAGE="prod"), 5, "variable STAGE is not set; add --set STAGE=VALUE, or --set STAGE to"
+    )
+    expect(run("lock", "--set", "STAGE=prod"), 0)
+    expect(run("lock", "--set", "STAGE", STAGE="prod"), 0)
+    expect(run("lock", "--set", "STAGE"), 4, "--set STAGE: the environment has no STAGE; set it, or write")
+
+
+@pytest.mark.parametrize(
+    "name", ["AWS_SECRET_ACCESS_KEY", "ACTIONS_RUNTIME_TOKEN", "GH_TOKEN", "INDEX_PASSWORD", "MY_SECRETS"]
+)
+def test_no_credential_gets_into_a_text(run, project, index, name):
+    """Neither a pull request nor --set puts one into the plan, or sends it to a host."""
+    values = {name: "the-value", "PATH": os.pathsep.join([str(COMMAND.parent), os.environ["PATH"]])}
+    message = f"{name}: a variable of this name may hold a credential"
+    expect(run("check", "--set", name, **values), 4, message)
+    (project / "lambda-layers.yml").write_text(MANIFEST + f"    name: 'l-${{{name}}}'\n")
+    expect(run("build", **values), 5, f"variable {name} is not set; a variable of this name may hold a cred")
+    (project / "lambda-layers.yml").write_text(MANIFEST)
+    (project / "web.in").write_text("app\n")
+    expect(run("lock"), 0)
+    before = len(index.requests)
+    url = index.url.replace("/simple/", f"/${{{name}}}/simple/")
+    (project / "web.in").write_text(f"--index-url {url}\napp\n")
+    for engine in ("pip-compile", "uv"):
+        expect(run("lock", "--engine", engine, **values), 7, f"variable {name} of http://127.0.0.1:")
+    expect(run("build", **values), 6, "out of sync")
+    assert not any("the-value" in request for request in index.requests[before:])
+
+
+def test_a_variable_in_the_address_of_an_index(run, project, index):
+    (project / "web.in").write_text(f"--index-url {index.url.replace('simple', '${FOLDER}')}\napp\n")
+    expect(run("lock", FOLDER="simple"), 7, "variable FOLDER of http://127.0.0.1:", "add --set FOLDER=VALUE")
+    expect(run("lock", "--set", "FOLDER", FOLDER="simple"), 0)
+    expect(run("build", "--set", "FOLDER=simple"), 0)
 
 
 def test_the_schema_is_one(run):

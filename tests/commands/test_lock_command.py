@@ -311,12 +311,13 @@ class TestWhatRequirementsFilesMaySay:
         make_wheel(project.folder / "wheels", "local", "1.0")
         project.wheel("app", "1.0", requires=("private", "local"))
         with IndexServer(tmp_path / "second", credentials="user:s3cret") as second:
-            project.environment |= {"PASSWORD": "s3cret"}
-            url = second.url_with("user:${PASSWORD}")
-            project.lock(asked=f"--extra-index-url {url}\n--find-links wheels\napp\n")
+            project.write("netrc", "machine 127.0.0.1 login user password s3cret\n")
+            project.environment["NETRC"] = str(project.folder / "netrc")
+            text = f"--extra-index-url {second.url}\n--find-links wheels\napp\n"
+            project.lock(asked=text)
             assert project.pins() == ["app==1.0", "local==1.0", "private==1.0"]
             assert "s3cret" not in project.text()
-            project.environment["PASSWORD"] = "wr0ng"
+            project.write("netrc", "machine 127.0.0.1 login user password wr0ng\n")
             said = project.lock("--upgrade", code=7)
         assert said.startswith(f"error: {second.url}app/ returned 401 (unauthorized)")
         assert "wr0ng" not in said

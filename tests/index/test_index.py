@@ -1,3 +1,4 @@
+import os
 import threading
 
 import pytest
@@ -160,9 +161,18 @@ class TestCredentials:
         assert "s3cret" not in file.url
         assert index.download(file, tmp_path / "thing.whl") == file.sha256
 
-    def test_from_a_variable_that_the_requirements_name(self, opened, server):
-        options = IndexOptions(index_url=server.url_with("user:${INDEX_PASSWORD}"))
-        assert opened("http://127.0.0.1:1/", options=options, INDEX_PASSWORD="s3cret").files("thing")
+    def test_from_a_variable_that_the_requirements_name(self, server):
+        options = IndexOptions(index_url=server.url_with("user:${WORD}"))
+        environment = {"PIP_CONFIG_FILE": os.devnull, "WORD": "s3cret"}
+        with PackageIndex(options, environment=environment, variables={"WORD": "s3cret"}) as index:
+            assert index.files("thing")
+        with (
+            PackageIndex(options, environment=environment) as index,
+            pytest.raises(
+                FetchError, match=r"^variable WORD of http://\*\*\*\*@127.0.0.1:\d+/simple/ is not set"
+            ),
+        ):
+            index.files("thing")
 
     def test_from_netrc(self, opened, server, tmp_path, monkeypatch):
         (tmp_path / "netrc").write_text("machine 127.0.0.1 login user password s3cret\n", "utf-8")

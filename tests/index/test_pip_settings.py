@@ -65,5 +65,11 @@ def test_requirements_files_extend_the_configuration():
     assert both.index_url == "https://a"
     assert both.extra_index_urls == ("https://b", "https://me@c")
     assert (both.find_links, both.trusted_hosts, both.pre) == (("x", "y"), ("h",), True)
-    replaced = combined(configured, IndexOptions(index_url="https://${UNSET}@d"), {})
-    assert (replaced.index_url, replaced.extra_index_urls) == ("https://${UNSET}@d", ())
+    replaced = combined(configured, IndexOptions(index_url="https://d"), {})
+    assert (replaced.index_url, replaced.extra_index_urls) == ("https://d", ())
+    with pytest.raises(FetchError) as caught:
+        combined(configured, IndexOptions(index_url="https://${ONE}@d/${TWO}", find_links=("${ONE}",)), {})
+    assert [problem.message for problem in caught.value.problems] == [
+        "variable ONE of https://****@d/${TWO} is not set",
+        "variable TWO of https://****@d/${TWO} is not set",
+    ]

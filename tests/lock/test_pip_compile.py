@@ -6,7 +6,8 @@ import sys
 import pytest
 from package_index import IndexServer, make_sdist, make_wheel, pip_environment, undescribed
 
-from entrypoint.errors import LockError
+from entrypoint.errors import FetchError, LockError
+from entrypoint.index.options import IndexOptions
 from entrypoint.lock.pip_compile import PipCompile, _target
 from entrypoint.lock.pip_compile_for_platform import CHANGED
 from entrypoint.lock.resolve import Question, UnresolvableError
@@ -39,15 +40,17 @@ def test_credentials_stay_out_of_messages(tmp_path, server):
     assert "Traceback" not in str(caught.value)
 
 
-def test_pip_replaces_variables_in_urls(tmp_path, server):
+def test_variables_in_urls_are_those_that_are_given(tmp_path, server):
     server.credentials = "user:s3cret"
-    environment = pip_environment(tmp_path, INDEX_PASSWORD="s3cret")
-    index = f"--index-url {server.url_with('user:${INDEX_PASSWORD}')}"
-    answer = PipCompile(environment=environment)(
-        Question(requirements=(index, "thing")), ARM_313, undescribed
-    )
+    environment = pip_environment(tmp_path, WORD="wr0ng")
+    options = IndexOptions(index_url=server.url_with("user:${WORD}"))
+    question = Question(requirements=("thing",), options=options)
+    compiler = PipCompile(environment=environment, variables={"WORD": "s3cret"})
+    answer = compiler(question, ARM_313, undescribed)
     assert answer.startswith("thing==1.0")
     assert "s3cret" not in answer
+    with pytest.raises(FetchError, match=r"^variable WORD of .* is not set"):
+        PipCompile(environment=environment)(question, ARM_313, undescribed)
 
 
 def test_requirements_without_a_match_are_named(tmp_path, server):

@@ -284,6 +284,15 @@ class TestNoResolution:
         assert second == "app 1.0 cannot be compiled here; pin a version that has a wheel"
 
 
+@pytest.mark.parametrize("engine", [PipCompile, UvCompile])
+def test_no_variable_gets_into_a_requirement(bench, engine):
+    """pip and uv replace them everywhere, and an error message would show the value."""
+    bench.engine = engine
+    bench.environment["MY_SECRET"] = "s3cret"
+    (problem,) = bench.problems("app\nthing; extra == '${MY_SECRET}'\n")
+    assert problem.startswith("requirements.in:2: a requirement cannot have ${...}; write the text itself")
+
+
 class TestSources:
     def locked(self, bench, text, **options):
         return {str(pin): (pin.from_source, pin.hashes) for pin in bench.lock(text, **options).pins}

@@ -179,7 +179,7 @@ def test_variables():
     manifest = parse(text, STAGE="prod")
     assert manifest.layers["web"].description == "prod of nobody for $5"
     assert manifest.functions[0].pattern == "api-prod"
-    message = "variable STAGE is not set; set it with --set STAGE=value or in the environment"
+    message = "variable STAGE is not set; add --set STAGE=VALUE, or --set STAGE to use the environment"
     assert [problem for problem in problems(text) if message in problem]
     assert "'${' starts a variable" in problems(SMALL + "    description: ${")[0]
 
