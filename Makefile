@@ -6,13 +6,17 @@ READY := .venv/ready
 # Some machines set it; then every process that a test starts compiles all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check docs images reference refresh bench requirements clean
+.PHONY: demo test test-fast check docs images reference refresh bench requirements clean
 
 demo: $(READY)
 	@$(BIN)/lambda-layers demo
 
 test: $(READY)
 	@$(BIN)/pytest -n 2 --dist worksteal --durations 10
+
+# While editing: the tests that start no server, process or container.
+test-fast: $(READY)
+	@$(BIN)/pytest -n 2 --fast --quiet
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """The values for `${NAME}` in files of the repository: only those that the operator of a run gives.
 
-A pull request can write any name into a file, and the host that the value is sent to. So nothing comes from the
-environment unless `--set` names it, and credentials never do.
+A pull request can write any name into a file, and the host that the value is sent to. So nothing comes from
+the environment unless `--set` names it, and credentials never do.
 """
 
 import re

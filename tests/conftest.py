@@ -4,12 +4,34 @@ import os
 import signal
 
 import docker
+import hypothesis
 import pytest
 from docker.errors import DockerException
 from pythons import link_all
 
 # A suite that nohup or some CI runners start ignores SIGINT, and every process that it starts would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+hypothesis.settings.register_profile("fast", max_examples=10)
+OUTSIDE = {"IndexServer", "LocalAws", "aws", "command", "docker", "engine", "subprocess", "run"}
+"""What a module imports, or a test's fixtures, that starts servers, processes or containers."""
+
+
+def pytest_addoption(parser):
+    parser.addoption("--fast", action="store_true", help="run only tests that start nothing")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--fast"):
+        hypothesis.settings.load_profile("fast")
+        started = [item for item in items if _starts_something(item)]
+        config.hook.pytest_deselected(items=started)
+        items[:] = [item for item in items if item not in started]
+
+
+def _starts_something(item):
+    return OUTSIDE & {*vars(item.module), *item.fixturenames} or item.get_closest_marker("network")
 
 
 @pytest.fixture(scope="session", autouse=True)
