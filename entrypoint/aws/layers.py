@@ -43,6 +43,11 @@ class Layers:
             answer["Content"]["Location"], name=f"{name}:{version}", direct=self._connection.has_own_endpoint
         )
 
+    def code_sha256(self, name: str, version: int) -> str:
+        """Return the digest of a layer version's archive, in base64."""
+        answer = self._connection.call("get_layer_version", LayerName=name, VersionNumber=version)
+        return str(answer["Content"]["CodeSha256"])
+
     def publish(
         self,
         *,

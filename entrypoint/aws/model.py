@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from entrypoint.manifest.checks import HASH_MARK
 from entrypoint.manifest.model import Vpc
 
-_DEPENDENCY_HASH = re.compile(r"\bdeps:sha256:([0-9a-f]{64})\b")
+# At the end only: the text before it is the manifest's, and a pull request can write anything there.
+_DEPENDENCY_HASH = re.compile(rf"(?:^| ){HASH_MARK}([0-9a-f]{{64}})\Z")
 
 Series = Mapping[datetime, float]
 """One value per hour; hours without data points are absent."""

@@ -69,6 +69,17 @@ def describe(
     return _built(path, description)
 
 
+def recorded_code_sha256(folder: Path, target: Target, dependency_hash: str) -> str | None:
+    """Return the CodeSha256 of the archive that was built for a dependency hash; None if none is known."""
+    try:
+        description = json.loads((folder / f"{target}.json").read_text("utf-8"))
+        if description["dependencyHash"] != f"sha256:{dependency_hash}":
+            return None
+        return str(description["zip"]["codeSha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def read_described(folder: Path, target: Target, dependency_hash: str) -> BuiltArchive:
     """Find the archive of a target in a folder, at any depth, and check it against its description.
 

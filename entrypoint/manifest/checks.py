@@ -11,6 +11,8 @@ from entrypoint.manifest.layer_schema import is_requirements_file, lock_name, pl
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 from entrypoint.manifest.yaml_nodes import Table, Text
 
+HASH_MARK = "deps:sha256:"
+"""What is before the dependency hash at the end of a layer version's description."""
 NOTHING = Table({}, {}, Location(""))
 _EXPORTS = {
     "uv.lock": "uv export --format pylock.toml -o pylock.toml",
@@ -28,6 +30,7 @@ def problems_of(table: Table, folder: Path) -> Iterator[Diagnostic]:
     for layer in layers.values.values():
         yield from _missing_files(folder, layer)
         yield from _missing_python(layer)
+        yield from _reserved_description(layer)
     yield from _wrong_references(layers, functions)
     yield from _shadowed_entries(functions)
     yield from _wrong_entries(layers, functions)
@@ -62,6 +65,13 @@ def _missing_python(layer: Table) -> Iterator[Diagnostic]:
         if RUNTIMES[runtime].python is None and (keys := layer.keys.keys() & {"requirements", "include"}):
             message = f"{runtime} has no Python and does not support {' and '.join(sorted(keys))}"
             yield Diagnostic(message, "use only 'content', or choose a Python runtime", runtime.location)
+
+
+def _reserved_description(layer: Table) -> Iterator[Diagnostic]:
+    text = layer.get("description")
+    if text and HASH_MARK in text:
+        message = f"a description cannot contain {HASH_MARK!r}, which marks the dependency hash"
+        yield Diagnostic(message, "remove it", text.location)
 
 
 def _wrong_references(layers: Table, functions: Table) -> Iterator[Diagnostic]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from entrypoint.aws.model import LayerVersion, UnclearAnswerError
 from entrypoint.errors import AwsError
 from entrypoint.layer.describe import BuiltArchive
+from entrypoint.manifest.checks import HASH_MARK
 from entrypoint.release.plan import LayerChange
 from entrypoint.release.state import read_layer
 
@@ -72,4 +73,4 @@ def _publish(aws: "Aws", change: LayerChange, archive: BuiltArchive) -> LayerVer
 
 def describe(about: str, dependency_hash: str) -> str:
     """Return a version's description, at most 256 characters, with the hash by which it is found."""
-    return f"{about[:150]} deps:sha256:{dependency_hash}"
+    return f"{about[:150]} {HASH_MARK}{dependency_hash}"

@@ -10,11 +10,11 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from entrypoint.aws.accounts import Accounts, Results, located
-from entrypoint.errors import LayersError, PlanError, RolloutError
+from entrypoint.errors import Diagnostic, LayersError, PlanError, RolloutError
 from entrypoint.files import write_text
-from entrypoint.layer.describe import BuiltArchive
+from entrypoint.layer.describe import BuiltArchive, recorded_code_sha256
 from entrypoint.manifest.model import Destination
-from entrypoint.manifest.project import Project
+from entrypoint.manifest.project import OUTPUT_FOLDER, Project
 from entrypoint.manifest.targets import AwsLayer, Target
 from entrypoint.parallel import for_each
 from entrypoint.release import export
@@ -62,9 +62,10 @@ class Release:
             state, selection, details = observed
             found = make_plan(layers, hashes, state, selection, details, today=_today())
             owned = warn_of_owners(found, state.tags or _tags(aws, found))
+            other = self._other_bytes(aws, found.layers)
             return replace(
                 found,
-                warnings=tuple(each.as_warning() for each in (*found.warnings, *owned)),
+                warnings=tuple(each.as_warning() for each in (*found.warnings, *owned, *other)),
                 alarms=alarms_to_put(aws, selection.functions, details, aws.destination.region),
                 retention=self._retention(hashes),
             )
@@ -94,7 +95,9 @@ class Release:
             state, selection, details = self._observe(aws, hashes, every_version=True)
             alarms = alarms_to_put(aws, selection.functions, details, aws.destination.region)
             layers = self.project.layers
-            return status_of(layers, hashes, state, selection, details, alarms=alarms, today=_today())
+            found = status_of(layers, hashes, state, selection, details, alarms=alarms, today=_today())
+            other = self._other_bytes(aws, found.layers)
+            return replace(found, warnings=tuple(each.as_warning() for each in other))
 
         return self.accounts.in_each(look)
 
@@ -142,6 +145,29 @@ class Release:
 
     def _observe(self, aws: "Aws", hashes: Hashes, *, every_version: bool = False) -> Observed:
         return observe(aws, self.project.manifest, self.project.layers, hashes, every_version=every_version)
+
+    def _other_bytes(self, aws: "Aws", changes: Sequence[LayerChange]) -> tuple[Diagnostic, ...]:
+        """Compare the versions in use with the archives that were built here from the same inputs."""
+        folder = self.project.folder / OUTPUT_FOLDER / "build"
+
+        def compare(change: LayerChange) -> Diagnostic | None:
+            built = {
+                recorded_code_sha256(folder, target, change.dependency_hash)
+                for target in change.layer.targets
+            } - {None}
+            if change.version is None or not built:
+                return None
+            name, version = change.layer.name, change.version.version
+            try:
+                if aws.layers.code_sha256(name, version) in built:
+                    return None
+            except LayersError:  # only this warning needs it
+                return None
+            message = f"{name}:{version} has other content than the archive that was built here"
+            hint = "it may be built without bytecode or in another image; if not, delete it and run deploy"
+            return Diagnostic(message, hint, change.layer.targets[0].layer.location)
+
+        return tuple(found for found in for_each(changes, compare) if found)
 
     def _retention(self, hashes: Hashes, keep: int | None = None) -> tuple[Retention, ...]:
         """Return how many versions to keep of each layer that does not keep all."""

@@ -72,11 +72,15 @@ class RegionStatus:
     #: The functions of the manifest.
     functions: tuple[FunctionChange, ...]
     drift: tuple[Drift, ...]
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def drift_diagnostics(statuses: Iterable[RegionStatus]) -> tuple[Diagnostic, ...]:
     """Return all drift as warnings, each naming its accounts and regions."""
-    return located((status.destination, [drift.diagnostic for drift in status.drift]) for status in statuses)
+    return located(
+        (status.destination, [*(drift.diagnostic for drift in status.drift), *status.warnings])
+        for status in statuses
+    )
 
 
 def status_of(

@@ -108,6 +108,8 @@ class Console:
             for drift in status.drift:
                 text = escape(f"{drift.subject}: has {drift.has}; expected: {drift.wanted}")
                 self._out.print(f"  [yellow]{drift.kind:12}[/yellow] {text}")
+            for warning in status.warnings:
+                self._out.print(f"  [yellow]{'warning':12}[/yellow] {escape(str(warning))}")
             if not status.drift:
                 known = f"{count(len(status.layers), 'layer')}, {count(len(status.functions), 'function')}"
                 self._out.print(f"  [green]up to date[/green]   {known}")
