@@ -1,16 +1,12 @@
 """Hook: update every lock of the repository that is out of date."""
 
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from entrypoint import cli
 from entrypoint.errors import LayersError
 from entrypoint.lock.current import outdated
-from entrypoint.manifest.project import load_project
-from entrypoint.variables import given
-from hooks.manifests import arguments
+from hooks.manifests import Arguments, arguments
 
 _DESCRIPTION = (
     "Update locks that are out of date. Pins that still satisfy the requirements are kept. "
@@ -20,13 +16,13 @@ _DESCRIPTION = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Update locks that are out of date; return 1 if one was updated, as it is not in the commit yet."""
-    names, pairs = arguments(argv, _DESCRIPTION)
-    return max([_lock(name, pairs) for name in names])
+    found = arguments(argv, _DESCRIPTION)
+    return max([_lock(name, found) for name in found.manifests])
 
 
-def _lock(name: str, pairs: Sequence[str]) -> int:
+def _lock(name: str, found: Arguments) -> int:
     try:
-        project = load_project(Path(name), root=Path.cwd(), variables=given(pairs, os.environ))
+        project = found.project(name)
     except LayersError as error:
         for problem in error.problems:
             sys.stdout.write(f"{problem}\n")
@@ -34,8 +30,7 @@ def _lock(name: str, pairs: Sequence[str]) -> int:
     targets = [f"--target={target}" for target in outdated(project)]
     if not targets:
         return 0
-    values = [f"--set={pair}" for pair in pairs]
-    if cli.main(["lock", "--manifest", name, *values, *targets]) == 0:
+    if cli.main(["lock", "--manifest", name, *found.words, *targets]) == 0:
         sys.stdout.write(f"{name}: locks updated; add them to the commit\n")
     return 1
 

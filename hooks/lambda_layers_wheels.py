@@ -14,9 +14,8 @@ _COMMAND = ("check", "--wheels", "--quiet", "--manifest")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Check every lock against the index; return 1 if a package has no compatible wheel."""
-    names, pairs = arguments(argv, _DESCRIPTION)
-    values = [f"--set={pair}" for pair in pairs]
-    codes = [cli.main([*_COMMAND, name, *values]) for name in names]
+    found = arguments(argv, _DESCRIPTION)
+    codes = [cli.main([*_COMMAND, name, *found.words]) for name in found.manifests]
     return 1 if any(codes) else 0
 
 

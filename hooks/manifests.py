@@ -4,9 +4,12 @@ import argparse
 import os
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
+from entrypoint.manifest.project import Project, load_project
 from entrypoint.manifest.schema import DEFAULT_PATH
+from entrypoint.variables import given
 
 
 class Arguments(NamedTuple):
@@ -15,6 +18,22 @@ class Arguments(NamedTuple):
     manifests: list[str]
     #: Each NAME or NAME=VALUE.
     set: list[str]
+    #: Folders outside the repository that manifests may use.
+    outside: list[str]
+
+    @property
+    def words(self) -> list[str]:
+        """The same options for a command."""
+        return [
+            *(f"--set={pair}" for pair in self.set),
+            *(f"--allow-outside={path}" for path in self.outside),
+        ]
+
+    def project(self, name: str) -> Project:
+        """Load a manifest."""
+        outside = tuple(map(Path, self.outside))
+        variables = given(self.set, os.environ)
+        return load_project(Path(name), root=Path.cwd(), variables=variables, outside=outside)
 
 
 def arguments(argv: Sequence[str] | None, description: str) -> Arguments:
@@ -32,8 +51,15 @@ def arguments(argv: Sequence[str] | None, description: str) -> Arguments:
         metavar="NAME[=VALUE]",
         help="set ${NAME} in manifests and requirements files; without a value, use the environment variable",
     )
-    given = parser.parse_args(argv)
-    return Arguments(given.manifests or _tracked() or [DEFAULT_PATH], given.set)
+    parser.add_argument(
+        "--allow-outside",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="let manifests use files of this folder outside the repository",
+    )
+    found = parser.parse_args(argv)
+    return Arguments(found.manifests or _tracked() or [DEFAULT_PATH], found.set, found.allow_outside)
 
 
 def _tracked() -> list[str]:

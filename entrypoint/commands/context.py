@@ -68,7 +68,8 @@ class Context:
 
     def load(self, root: Path, manifest: Path) -> Project:
         """Load a project with the variables of this run."""
-        return load_project(manifest, root=root, variables=self.variables)
+        outside = tuple(map(Path, self.arguments.allow_outside))
+        return load_project(manifest, root=root, variables=self.variables, outside=outside)
 
     @cached_property
     def console(self) -> "Console":

@@ -27,6 +27,7 @@ COMMAND = Command(
         valued("--account", "NUMBER", "the account; default: any", default="*"),
         options.MANIFEST,
         options.SET,
+        options.OUTSIDE,
     ),
     run,
 )

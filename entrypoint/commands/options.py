@@ -9,6 +9,9 @@ SET = repeated(
     "NAME[=VALUE]",
     "set ${NAME} in the manifest and in requirements files; without a value, use the environment variable",
 )
+OUTSIDE = repeated(
+    "--allow-outside", "FOLDER", "let the manifest use files of this folder outside the repository"
+)
 QUIET = switch("--quiet", "print only results, warnings and errors")
 VERBOSE = switch("--verbose", "print each call to AWS")
 CACHE = valued("--cache", "FOLDER", "the folder for wheels; default: ~/.cache/lambda-layers")
@@ -18,7 +21,7 @@ JSON = switch("--json", "print JSON")
 TARGETS = repeated("--target", "TARGET", "only this target, such as web-python3.13-arm64")
 AWS = Option("--aws", "use the embedded AWS, whose state is in .lambda-layers/", {"choices": ["local"]})
 
-COMMON = (MANIFEST, SET, QUIET)
+COMMON = (MANIFEST, SET, OUTSIDE, QUIET)
 """For every command that does something with a project."""
 ON_AWS = (*COMMON, VERBOSE, AWS)
 """For every command that calls AWS."""

@@ -27,6 +27,7 @@ COMMAND = Command(
         valued("package", "PACKAGE", "the package's name"),
         options.MANIFEST,
         options.SET,
+        options.OUTSIDE,
         options.JSON,
     ),
     run,

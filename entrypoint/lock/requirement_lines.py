@@ -20,7 +20,9 @@ from entrypoint.index.options import (
 )
 from entrypoint.lock.project_table import project_lines
 from entrypoint.manifest.model import Requirements
+from entrypoint.manifest.paths import OUTSIDE_HINT, is_inside
 
+_SUFFIXES = (".txt", ".in", ".toml", ".lock", ".pip")
 _COMMENT = re.compile(r"(^|\s)#.*$")
 URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)|(?:^(?:file|git|hg|svn|bzr)[+:])")
 """A URL, or a version control address."""
@@ -85,6 +87,15 @@ class _Reader:
             identity = path.resolve()
         except (OSError, RuntimeError, ValueError) as error:  # a loop of links, or a NUL in the name
             self._problem(f"invalid path {str(path)!r}: {error}", "correct the path", included_at)
+            return
+        if not is_inside(identity, self.requirements.roots):
+            message = f"{display_path(path, self.root)} is outside the repository"
+            self._problem(message, OUTSIDE_HINT, included_at)
+            return
+        if path.name.startswith(".") or path.suffix not in _SUFFIXES:
+            # Messages quote lines, and this may be a file with credentials.
+            message = f"{display_path(path, self.root)} does not have the name of a requirements file"
+            self._problem(message, f"rename it to end in {', '.join(_SUFFIXES)}", included_at)
             return
         if identity in self.including:
             message = f"{display_path(path, self.root)} includes itself"

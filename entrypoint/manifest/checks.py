@@ -1,6 +1,6 @@
 """Problems that involve more than one value: missing files, unknown layers, conflicting keys."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from entrypoint.errors import Diagnostic, Location
 from entrypoint.limits import LAYERS_PER_FUNCTION
 from entrypoint.manifest.function_schema import unqualified
 from entrypoint.manifest.layer_schema import is_requirements_file, lock_name, platforms_of
+from entrypoint.manifest.paths import OUTSIDE_HINT, is_inside
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 from entrypoint.manifest.yaml_nodes import Table, Text
 
@@ -24,8 +25,11 @@ _EXPORTS = {
 _NOT_FOUND_HINT = "create it or correct the path"
 
 
-def problems_of(table: Table, folder: Path) -> Iterator[Diagnostic]:
-    """Yield every problem; relative paths start from `folder`, the manifest's."""
+def problems_of(table: Table, folder: Path, roots: Sequence[Path] = ()) -> Iterator[Diagnostic]:
+    """Yield every problem; relative paths start from `folder`, the manifest's, and stay inside `roots`."""
+    if outside := tuple(_outside(table, folder, roots)):
+        yield from outside  # and nothing about what is in these files
+        return
     layers, functions = table.get("layers", NOTHING), table.get("functions", NOTHING)
     for layer in layers.values.values():
         yield from _missing_files(folder, layer)
@@ -36,6 +40,31 @@ def problems_of(table: Table, folder: Path) -> Iterator[Diagnostic]:
     yield from _wrong_entries(layers, functions)
     yield from _missing_payloads(folder, table.get("rollout", NOTHING))
     yield from _ambiguous_export(table, table.get("export", NOTHING))
+
+
+def _outside(table: Table, folder: Path, roots: Sequence[Path]) -> Iterator[Diagnostic]:
+    for text in _paths(table):
+        try:
+            inside = is_inside(folder / text, roots)
+        except (OSError, RuntimeError, ValueError) as error:
+            yield Diagnostic(f"invalid path {str(text)!r}: {error}", "correct the path", text.location)
+            continue
+        if not inside:
+            yield Diagnostic(f"{text} is outside the repository", OUTSIDE_HINT, text.location)
+
+
+def _paths(table: Table) -> Iterator[Text]:
+    """Yield every path that the manifest names, with links and templates as they are written."""
+    for layer in table.get("layers", NOTHING).values.values():
+        yield from (text for text in layer.get("requirements", ()) if is_requirements_file(text))
+        yield from layer.get("include", ())
+        lock, platforms = layer.get("lock"), _platforms(layer)
+        locks = (lock_name(lock, platform) for platform in platforms) if lock else ()
+        yield from (Text.at(name, lock.location) for name in dict.fromkeys(locks))
+        yield from filter(None, [layer.get("content")])
+    invoke = table.get("rollout", NOTHING).get("check", NOTHING).get("invoke", NOTHING)
+    yield from filter(None, [invoke.get("payload"), invoke.get("expect")])
+    yield from filter(None, [table.get("export", NOTHING).get("file")])
 
 
 def _missing_files(folder: Path, layer: Table) -> Iterator[Diagnostic]:

@@ -63,6 +63,7 @@ def platforms_of(
 def _requirements(texts: tuple[Text, ...], origin: Origin) -> Requirements:
     return Requirements(
         location=origin.location,
+        roots=origin.roots,
         files=tuple(origin.folder / text for text in texts if is_requirements_file(text)),
         lines=tuple((str(text), text.location) for text in texts if not is_requirements_file(text)),
     )

@@ -25,6 +25,8 @@ class Requirements(NamedTuple):
     #: Extras and dependency groups of each pyproject.toml among the files.
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    #: The folders that files which they include may be in; any if empty.
+    roots: tuple[Path, ...] = ()
 
     @property
     def inputs(self) -> tuple[tuple[object, ...], ...]:

@@ -4,7 +4,7 @@ Imported by the check hook at every commit, so it is made of named tuples: defin
 times as long.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from entrypoint.errors import Diagnostic, Location, ManifestError
 from entrypoint.files import write_text
 from entrypoint.manifest import reader
 from entrypoint.manifest.model import Layer, Manifest, Requirements
+from entrypoint.manifest.paths import OUTSIDE_HINT, is_inside, roots_of
 from entrypoint.manifest.runtimes import Platform
 from entrypoint.manifest.targets import AwsLayer, Target, expand
 
@@ -72,14 +73,21 @@ def lock_path(requirements: Requirements, platform: Platform, layer_name: str, f
     return folder / f"{layer_name}-{platform}.txt"
 
 
-def load_project(path: Path, *, root: Path, variables: Mapping[str, str]) -> Project:
+def load_project(
+    path: Path, *, root: Path, variables: Mapping[str, str], outside: Sequence[Path] = ()
+) -> Project:
     """Read the manifest at `path` and expand its layers to targets.
+
+    Its files have to be in its repository, or in one of the folders `outside`.
 
     Raises:
         ManifestError: with every problem of the manifest, each at its line.
     """
     path = root / path
+    roots = roots_of(path.parent, root, outside)
     shown = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+    if path.is_symlink() and not is_inside(path, roots):
+        raise ManifestError.of("is a link that leads out of the repository", OUTSIDE_HINT, Location(shown))
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -91,10 +99,25 @@ def load_project(path: Path, *, root: Path, variables: Mapping[str, str]) -> Pro
         raise ManifestError.of(
             f"cannot be read: {error}", "make it a readable UTF-8 file", Location(shown)
         ) from None
-    manifest = reader.load(path, text=text, shown=shown, variables=variables)
+    manifest = reader.load(path, text=text, shown=shown, variables=variables, roots=roots)
     project = Project(manifest=manifest, layers=expand(manifest), root=root)
     _refuse_shared_locks(project)
+    _refuse_links(project, roots)
     return project
+
+
+def _refuse_links(project: Project, roots: Sequence[Path]) -> None:
+    """Refuse links out of the repository in the place of locks and of the output folder."""
+    paths = {project.lock_path(target): target.layer.requirements.location for target in project.lockable}
+    paths[project.folder / OUTPUT_FOLDER] = Location(project.manifest.path.name)
+    links = [(path, location) for path, location in paths.items() if path.is_symlink()]
+    if found := [(path, location) for path, location in links if not is_inside(path, roots)]:
+        raise ManifestError(
+            *(
+                Diagnostic(f"{path.name} is a link that leads out of the repository", "remove it", location)
+                for path, location in found
+            )
+        )
 
 
 def _refuse_shared_locks(project: Project) -> None:

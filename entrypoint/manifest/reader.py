@@ -14,7 +14,9 @@ from entrypoint.manifest.schema import MANIFEST
 from entrypoint.manifest.yaml_nodes import Reader, compose
 
 
-def load(path: Path, *, text: str, shown: str, variables: Mapping[str, str]) -> Manifest:
+def load(
+    path: Path, *, text: str, shown: str, variables: Mapping[str, str], roots: tuple[Path, ...] = ()
+) -> Manifest:
     """Parse the manifest's text; relative paths in it start from the manifest's folder.
 
     Args:
@@ -22,6 +24,7 @@ def load(path: Path, *, text: str, shown: str, variables: Mapping[str, str]) -> 
         text: its content.
         shown: what messages call the file.
         variables: values for `${NAME}`.
+        roots: the folders that files may be in; any if empty.
 
     Raises:
         ManifestError: with every problem of the file, not only the first.
@@ -29,9 +32,9 @@ def load(path: Path, *, text: str, shown: str, variables: Mapping[str, str]) -> 
     reader = Reader(shown, variables)
     table = MANIFEST.read(compose(text, shown), reader)
     if table is not None:
-        reader.problems.extend(problems_of(table, path.parent))
+        reader.problems.extend(problems_of(table, path.parent, roots))
         if not reader.problems:
-            manifest: Manifest = MANIFEST.build(table, path.parent, path=path)
+            manifest: Manifest = MANIFEST.build(table, path.parent, roots, path=path)
             return manifest
     raise ManifestError(*sorted(reader.problems, key=_position))
 

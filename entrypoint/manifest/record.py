@@ -17,10 +17,14 @@ from entrypoint.manifest.yaml_nodes import Reader, Table, entries
 
 
 class Origin(NamedTuple):
-    """The folder of the manifest, which relative paths start from, and the location of a key."""
+    """The folder of the manifest, which relative paths start from, and the location of a key.
+
+    `roots` are the folders that files may be in; any if empty.
+    """
 
     folder: Path
     location: Location
+    roots: tuple[Path, ...] = ()
 
 
 class Field(NamedTuple):
@@ -45,7 +49,7 @@ class Field(NamedTuple):
     def value(self, written: Any, origin: Origin) -> Any:  # noqa: ANN401 - each shape has its own type
         """Return what the key contributes to the model."""
         if isinstance(self.shape, Record | MapOf):
-            written = self.shape.build(written, origin.folder)
+            written = self.shape.build(written, origin.folder, origin.roots)
         return self.convert(written, origin) if self.convert else written
 
     @property
@@ -105,11 +109,11 @@ class Record(NamedTuple):
             reader.problem(node, f"none of {', '.join(self.any_of)} is set", "add at least one of them")
         return Table(values, keys, reader.location(node))
 
-    def build(self, table: Table, folder: Path, **arguments: Any) -> Any:  # noqa: ANN401 - `make` decides
+    def build(self, table: Table, folder: Path, roots: tuple[Path, ...], **arguments: Any) -> Any:  # noqa: ANN401 - `make` decides
         """Return the value of the model for a table without problems; `arguments` go to `make` as well."""
         for key, written in table.values.items():
             field = self.fields[key]
-            arguments[field.fills or key] = field.value(written, Origin(folder, table.keys[key]))
+            arguments[field.fills or key] = field.value(written, Origin(folder, table.keys[key], roots))
         return self.make(**arguments)
 
     def _suggestion(self, key: str) -> str:
@@ -160,12 +164,12 @@ class MapOf(NamedTuple):
                 values[key] = value
         return Table(values, keys, reader.location(node)) if isinstance(node, yaml.MappingNode) else None
 
-    def build(self, table: Table, folder: Path) -> dict[str, Any]:
+    def build(self, table: Table, folder: Path, roots: tuple[Path, ...]) -> dict[str, Any]:
         """Return the values by key; the `make` of a record also gets its key as `name` and its `location`."""
         if not isinstance(self.item, Record):
             return dict(table.values)
         return {
-            key: self.item.build(value, folder, name=key, location=table.keys[key])
+            key: self.item.build(value, folder, roots, name=key, location=table.keys[key])
             for key, value in table.values.items()
         }
 
