@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from entrypoint.errors import LayersError
 from entrypoint.layer.check import check_project
+from entrypoint.printable import printable
 from hooks.manifests import Arguments, arguments
 
 _DESCRIPTION = "Check that manifests are valid and that locks are up to date. Works offline."
@@ -15,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = arguments(argv, _DESCRIPTION)
     problems = [problem for name in found.manifests for problem in _check(name, found)]
     for problem in problems:
-        sys.stdout.write(f"{problem}\n")
+        sys.stdout.write(printable(f"{problem}\n"))
     return 1 if problems else 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from entrypoint import cli
 from entrypoint.errors import LayersError
 from entrypoint.lock.current import outdated
+from entrypoint.printable import printable
 from hooks.manifests import Arguments, arguments
 
 _DESCRIPTION = (
@@ -25,7 +26,7 @@ def _lock(name: str, found: Arguments) -> int:
         project = found.project(name)
     except LayersError as error:
         for problem in error.problems:
-            sys.stdout.write(f"{problem}\n")
+            sys.stdout.write(printable(f"{problem}\n"))
         return 1
     targets = [f"--target={target}" for target in outdated(project)]
     if not targets:

@@ -10,6 +10,7 @@ from pathlib import Path
 from entrypoint.commands.command import Command, Result
 from entrypoint.commands.context import Context
 from entrypoint.errors import Diagnostic, LayersError, Location, MachineError, Severity, UsageError
+from entrypoint.printable import printable
 
 _EXTRAS = dict.fromkeys(
     (
@@ -63,7 +64,7 @@ def fail(error: LayersError, environment: Mapping[str, str]) -> int:
 
 def report_error(error: LayersError, environment: Mapping[str, str]) -> None:
     """Print an error, a line for each problem."""
-    text = "".join(f"error: {problem}\n" for problem in error.problems)
+    text = "".join(f"error: {printable(str(problem))}\n" for problem in error.problems)
     if environment.get("GITHUB_ACTIONS") == "true":
         from entrypoint.report import github  # noqa: PLC0415 - only in a workflow
 
@@ -96,7 +97,7 @@ def _print_result(context: Context, result: Result, error: LayersError | None) -
         elif result.show:
             result.show(context.console)
         elif result.text:
-            sys.stdout.write(result.text + "\n")
+            sys.stdout.write(printable(result.text) + "\n")
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has closed its end
         _close_output()

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from rich.console import Console as RichConsole
 from rich.markup import escape
@@ -20,6 +21,7 @@ from entrypoint.figures import count, megabytes
 from entrypoint.layer.describe import BuiltArchive
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import Target
+from entrypoint.printable import printable
 from entrypoint.release.difference import Difference
 from entrypoint.release.findings import Diagnosis
 from entrypoint.release.plan import LayerChange, RegionPlan
@@ -34,7 +36,18 @@ _SEVERITIES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO:
 
 
 class _Stream(RichConsole):
-    """Goes silent when the reader closes its end, so that the work itself is not interrupted."""
+    """Prints no control characters, and no lines that `disarm` takes out.
+
+    It goes silent when the reader closes its end, so that the work itself is not interrupted.
+    """
+
+    def __init__(self, *, disarm: Callable[[str], str], **options: Any) -> None:  # noqa: ANN401 - rich's own
+        super().__init__(highlight=False, soft_wrap=True, **options)
+        self._disarm = disarm
+
+    def say(self, text: str) -> None:
+        """Print a text with rich's markup."""
+        self.print(self._disarm(text))
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -58,11 +71,11 @@ class Console:
         warnings. `disarm` is for a workflow, whose runner obeys some lines and folds others: it returns a
         text without the lines that the runner would obey.
         """
-        self._out = _Stream(highlight=False, soft_wrap=True, quiet=not results)
-        self._err = _Stream(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
+        safe = disarm or printable
+        self._out = _Stream(disarm=safe, quiet=not results)
+        self._err = _Stream(disarm=safe, stderr=True, quiet=quiet)
         self._bars = Bars(self._err, visible=self._err.is_terminal and not quiet)
         self._folds = disarm is not None and not quiet
-        self._disarm = disarm or str
         self._done: Counter[tuple[str, str]] = Counter()
         self._counts: dict[str, Count] = {}
         self._warnings = [] if warnings is None else warnings
@@ -70,13 +83,13 @@ class Console:
 
     def say(self, text: str) -> None:
         """Print a line about what is being done."""
-        self._err.print(escape(self._disarm(text)))
+        self._err.say(escape(text))
 
     def warn(self, problems: Iterable[Diagnostic]) -> None:
         """Print warnings; they stop nothing."""
         for problem in problems:
             self._warnings.append(problem.as_warning())
-            self._err.print(f"[yellow]warning:[/yellow] {escape(self._disarm(str(problem)))}")
+            self._err.say(f"[yellow]warning:[/yellow] {escape(str(problem))}")
 
     def built(self, target: Target, archive: BuiltArchive) -> None:
         """Report a finished archive."""
@@ -84,7 +97,7 @@ class Console:
         self._count("built", "archive")
         wheels = sum(package.origin.endswith(".whl") for package in archive.packages)
         shown = f"{count(wheels, 'package')}, {sizes}" if wheels else sizes
-        self._err.print(f"[green]built[/green] {target}: {shown}")
+        self._err.say(f"[green]built[/green] {target}: {shown}")
 
     def plans(self, plans: Iterable[RegionPlan]) -> None:
         """Show what would be done everywhere, layer by layer and function by function."""
@@ -99,38 +112,38 @@ class Console:
             text = f"to create or update: {count(alarms, 'alarm')}"
         else:
             text = "nothing to do: AWS matches the manifest"
-        self._out.print(f"[bold]{text}[/bold]")
+        self._out.say(f"[bold]{text}[/bold]")
 
     def statuses(self, statuses: Iterable[RegionStatus]) -> None:
         """Show where AWS differs from the manifest."""
         for status in statuses:
-            self._out.print(f"[bold]{status.destination}[/bold]")
+            self._out.say(f"[bold]{status.destination}[/bold]")
             for drift in status.drift:
                 text = escape(f"{drift.subject}: has {drift.has}; expected: {drift.wanted}")
-                self._out.print(f"  [yellow]{drift.kind:12}[/yellow] {text}")
+                self._out.say(f"  [yellow]{drift.kind:12}[/yellow] {text}")
             for warning in status.warnings:
-                self._out.print(f"  [yellow]{'warning':12}[/yellow] {escape(str(warning))}")
+                self._out.say(f"  [yellow]{'warning':12}[/yellow] {escape(str(warning))}")
             if not status.drift:
                 known = f"{count(len(status.layers), 'layer')}, {count(len(status.functions), 'function')}"
-                self._out.print(f"  [green]up to date[/green]   {known}")
+                self._out.say(f"  [green]up to date[/green]   {known}")
 
     def diagnoses(self, diagnoses: Iterable[Diagnosis]) -> None:
         """Show the findings everywhere, the worst first."""
         for diagnosis in diagnoses:
-            self._out.print(f"[bold]{diagnosis.destination}[/bold]")
+            self._out.say(f"[bold]{diagnosis.destination}[/bold]")
             for finding in diagnosis.findings:
                 style = _SEVERITIES[finding.severity]
-                self._out.print(f"  [{style}]{finding.severity:8}[/{style}] {escape(str(finding))}")
+                self._out.say(f"  [{style}]{finding.severity:8}[/{style}] {escape(str(finding))}")
 
     def differences(self, differences: Iterable[Difference]) -> None:
         """Show what changed in each target, package by package."""
         for difference in differences:
             sides = escape(f"{difference.before} -> {difference.after}")
-            self._out.print(f"[bold]{difference.target}[/bold]  {sides}")
+            self._out.say(f"[bold]{difference.target}[/bold]  {sides}")
             for note in difference.notes:
-                self._out.print(f"  [dim]{escape(note)}[/dim]")
+                self._out.say(f"  [dim]{escape(note)}[/dim]")
             for line in difference_lines(difference):
-                self._out.print(f"  {line}")
+                self._out.say(f"  {line}")
 
     def deployed(self, deployment: Deployment) -> None:
         """Summarize what a deployment did."""
@@ -138,35 +151,35 @@ class Console:
         functions = sum(len(region.updated) for region in deployment.regions)
         if layers or functions:
             text = f"published {count(layers, 'layer version')}, updated {count(functions, 'function')}"
-            self._out.print(f"[bold green]{text}[/bold green]")
+            self._out.say(f"[bold green]{text}[/bold green]")
         if alarms := sum(len(region.alarms) for region in deployment.regions):
-            self._out.print(f"[bold green]created or updated {count(alarms, 'alarm')}[/bold green]")
+            self._out.say(f"[bold green]created or updated {count(alarms, 'alarm')}[/bold green]")
         for region in deployment.regions:
             self._deleted(region)
             for status in (Status.ROLLED_BACK, Status.NOT_BEGUN):
                 if names := [outcome.function for outcome in region.having(status)]:
-                    self._out.print(f"[yellow]{status}[/yellow] in {region.destination}: {', '.join(names)}")
+                    self._out.say(f"[yellow]{status}[/yellow] in {region.destination}: {', '.join(names)}")
 
     def pruned(self, pruned: Results[RegionResult]) -> None:
         """Show the deleted layer versions."""
         for region in pruned.values:
             self._deleted(region)
         if not pruned.failures and not any(region.deleted for region in pruned.values):
-            self._out.print("nothing to delete")
+            self._out.say("nothing to delete")
 
     def _deleted(self, region: RegionResult) -> None:
         if region.deleted:
-            self._out.print(f"deleted in {region.destination}: {', '.join(region.deleted)}")
+            self._out.say(f"deleted in {region.destination}: {', '.join(region.deleted)}")
 
     def _plan(self, plan: RegionPlan) -> None:
-        self._out.print(f"[bold]{plan.destination}[/bold]")
+        self._out.say(f"[bold]{plan.destination}[/bold]")
         for change in plan.layers:
-            self._out.print(f"  layer    {layer_line(change)}")
+            self._out.say(f"  layer    {layer_line(change)}")
         for function in plan.functions:
             for line in function_lines(function, plan):
-                self._out.print(f"  function {line}" if not line.startswith(" ") else f"           {line}")
+                self._out.say(f"  function {line}" if not line.startswith(" ") else f"           {line}")
         for alarm in plan.alarms:
-            self._out.print(f"  alarm    [green]put     [/green] {escape(alarm.name)}")
+            self._out.say(f"  alarm    [green]put     [/green] {escape(alarm.name)}")
         self.warn(plan.warnings)
 
     def changed(self, destination: Destination, change: LayerChange | Outcome) -> None:
@@ -177,17 +190,17 @@ class Console:
             elif change.version:
                 self._count("published", "layer version")
                 version = f"{change.layer.name}:{change.version.version}"
-                self._err.print(f"[green]published[/green] {destination} {version}")
+                self._err.say(f"[green]published[/green] {destination} {version}")
 
     def _updated(self, destination: Destination, outcome: Outcome) -> None:
         if outcome.status is Status.UPDATED:
             self._count("updated", "function")
         if outcome.error:
             error = escape(str(outcome.error))
-            self._err.print(f"[red]failed[/red] {destination} {outcome.function}: {error}")
+            self._err.say(f"[red]failed[/red] {destination} {outcome.function}: {error}")
         elif outcome.status in _SHOWN:
             style = _SHOWN[outcome.status]
-            self._err.print(f"[{style}]{outcome.status}[/{style}] {destination} {outcome.function}")
+            self._err.say(f"[{style}]{outcome.status}[/{style}] {destination} {outcome.function}")
 
     @contextmanager
     def downloads(self, subject: object) -> Iterator[Downloads]:
@@ -232,7 +245,7 @@ class Console:
         if not self._folds:
             yield
             return
-        self._err.print(f"::group::{escape(title)}")
+        self._err.print(f"::group::{escape(printable(title))}")
         try:
             yield
         finally:

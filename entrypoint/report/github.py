@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from entrypoint.errors import Diagnostic
+from entrypoint.printable import printable
 
-_COMMANDS = re.compile(r"^\s*::|##\[", re.MULTILINE)
+_COMMANDS = re.compile(r"^\s*::|##(?=\\?\[)", re.MULTILINE)
+"""The bracket may be escaped: in rich's markup."""
 _MOST_ANNOTATIONS = 10
 """GitHub drops annotations of a step beyond ten of a kind."""
 _SUMMARY_BYTES = 2**20
@@ -23,11 +25,15 @@ _CUT = "*Truncated to GitHub's limit; see the log of this step.*\n"
 
 
 def without_commands(text: str) -> str:
-    """Return a text without workflow commands, such as the output of a package's build.
+    """Return a text without workflow commands and control characters, such as the output of a build.
 
     The runner takes a line for a command if it begins with :: or has ##[ anywhere.
     """
-    return _COMMANDS.sub(lambda found: f"{found[0][:-1]} {found[0][-1]}", text)
+
+    def broken(found: re.Match[str]) -> str:
+        return "## " if found[0] == "##" else f"{found[0][:-1]} :"
+
+    return _COMMANDS.sub(broken, printable(text))
 
 
 def annotations(kind: str, problems: Iterable[Diagnostic]) -> Iterator[str]:
@@ -93,7 +99,7 @@ def cut(markdown: str, most: int) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

@@ -4,6 +4,8 @@ GitHub shows at most 1 MiB: https://docs.github.com/en/actions/reference/workflo
 Tables are cut long before that, and say how many rows they leave out.
 """
 
+import html
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -16,6 +18,7 @@ from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.manifest.arn import short_name
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import Target
+from entrypoint.printable import printable
 from entrypoint.release.difference import Difference
 from entrypoint.release.function_change import Aspect, FunctionChange
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
@@ -30,6 +33,9 @@ _NAMED = 10
 _SLICES = 8
 _THINNEST = 0.02
 """The share of a chart below which the labels of slices overlap."""
+_MARKDOWN = re.compile(r"[\\`\[\]]")
+_NOT_PLAIN = re.compile(r"[^\w.@/ +-]")
+"""What a label of a mermaid chart does not have."""
 _OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-isoe", "eusc-")
 _MARKS = {
     Status.UPDATED: "✅",
@@ -61,7 +67,10 @@ def plan_summary(results: Results[RegionPlan], differences: Iterable[Difference]
 def status_summary(regions: Iterable[RegionStatus]) -> str:
     """Return where AWS differs from the manifest."""
     drift = [(str(region.destination), each) for region in regions for each in region.drift]
-    rows = [[f"`{each.subject}`", region, each.kind, each.has, each.wanted] for region, each in drift]
+    rows = [
+        [_code(each.subject), region, each.kind, _text(each.has), _text(each.wanted)]
+        for region, each in drift
+    ]
     if not rows:
         return _page("Lambda layers: up to date", ["AWS matches the manifest."])
     head = ["subject", "region", "drift", "has", "expected"]
@@ -106,7 +115,7 @@ def _layers(
         page = f"layers/{change.layer.name}" + (
             f"/versions/{change.version.version}" if change.version else ""
         )
-        row = (f"`{change.layer.name}`", _versions(change), *sizes)
+        row = (_code(change.layer.name), _versions(change), *sizes)
         regions[row].append(_link(destination, page if change.latest or change.version else ""))
     rows = [[name, version, ", ".join(where), *sizes] for (name, version, *sizes), where in regions.items()]
     table = _table(["layer", "version", "in", "zipped", "unzipped", "of the limit"], rows)
@@ -115,7 +124,7 @@ def _layers(
 
 def _kept(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    shown = ", ".join(f"`{name}`" for name in names[:_NAMED])
+    shown = ", ".join(map(_code, names[:_NAMED]))
     return f"{count(len(names), 'layer')} unchanged: {shown}{more}" if names else ""
 
 
@@ -135,7 +144,7 @@ def _sizes(archive: BuiltArchive) -> list[str]:
 
 
 def _alarms(done: str, names: Sequence[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:_NAMED])
+    shown = ", ".join(map(_code, names[:_NAMED]))
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{count(len(names), 'alarm')} {done}: {shown}{more}" if names else ""
 
@@ -147,8 +156,8 @@ def _packages(differences: Iterable[Difference]) -> str:
     for difference in differences:
         for change in difference.changes:
             versions = [side.version if side else "none" for side in (change.before, change.after)]
-            row = (f"`{change.name}`", " → ".join(versions))
-            targets[row].append(f"`{difference.target}`")
+            row = (_code(change.name), _text(" → ".join(versions)))
+            targets[row].append(_code(str(difference.target)))
             growths[row] += [] if change.growth is None else [change.growth]
     rows = [
         [*row, growth(max(growths[row], key=abs, default=None)), ", ".join(dict.fromkeys(found))]
@@ -161,7 +170,7 @@ def _changes(changes: Iterable[tuple[RegionPlan, FunctionChange]]) -> str:
     regions: dict[tuple[str, str], list[str]] = defaultdict(list)
     for plan, change in changes:
         name = change.function.name
-        row = (f"`{name}`", "<br>".join(_steps(plan, change)))
+        row = (_code(name), "<br>".join(_steps(plan, change)))
         regions[row].append(_link(plan.destination, f"functions/{name}"))
     return _table(["function", "change", "in"], [[*row, ", ".join(where)] for row, where in regions.items()])
 
@@ -174,8 +183,8 @@ def _steps(plan: RegionPlan, change: FunctionChange) -> Iterator[str]:
         if arn not in before:
             old = removed.pop(_layer(arn), None)
             versions = f"{_version(old)} → **{_version(arn)}**" if old else f"**{_version(arn)}**"
-            yield f"`{_layer(arn)}` {versions}"
-    yield from (f"`{_layer(arn)}` {_version(arn)} → none" for arn in removed.values())
+            yield f"{_code(_layer(arn))} {versions}"
+    yield from (f"{_code(_layer(arn))} {_version(arn)} → none" for arn in removed.values())
     yield from (str(aspect) for aspect in change.aspects(plan.versions) if aspect is not Aspect.LAYERS)
 
 
@@ -183,8 +192,8 @@ def _outcomes(outcomes: Iterable[tuple[RegionResult, Outcome]]) -> str:
     regions: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for region, outcome in outcomes:
         state = f"{_MARKS[outcome.status]} {outcome.status}".strip()
-        layers = "<br>".join(f"`{_layer(arn)}` {_version(arn)}" for arn in outcome.layers)
-        row = (f"`{outcome.function}`", state, layers)
+        layers = "<br>".join(f"{_code(_layer(arn))} {_version(arn)}" for arn in outcome.layers)
+        row = (_code(outcome.function), state, layers)
         regions[row].append(_link(region.destination, f"functions/{outcome.function}"))
     rows = [[*row, ", ".join(where)] for row, where in regions.items()]
     return _table(["function", "state", "layers", "in"], rows)
@@ -207,7 +216,7 @@ def _contents(target: Target, archive: BuiltArchive) -> str:
     if rest := total - sum(size for _, size in shown):
         shown.append((f"{len(sizes) - len(shown)} more", rest))
     unit, bytes_of_it = ("MB", MEGA) if total > MEGA else ("kB", KILO)  # mermaid draws no slice of 0.00
-    slices = "\n".join(f'  "{name}" : {size / bytes_of_it:.3g}' for name, size in shown)
+    slices = "\n".join(f'  "{_NOT_PLAIN.sub("_", name)}" : {size / bytes_of_it:.3g}' for name, size in shown)
     packages = count(len(sizes), "package")
     summary = f"{target}: {packages}, {megabytes(archive.unzipped_size)} unzipped"
     chart = f"```mermaid\npie showData title {unit} by package\n{slices}\n```"
@@ -215,7 +224,7 @@ def _contents(target: Target, archive: BuiltArchive) -> str:
 
 
 def _list(title: str, problems: Sequence[Diagnostic]) -> str:
-    lines = [f"- {_plain(str(problem))}" for problem in problems[:_ROWS]]
+    lines = [f"- {_text(str(problem))}" for problem in problems[:_ROWS]]
     return "\n".join([f"### {title}", "", *lines, *_more(len(problems))]) if lines else ""
 
 
@@ -234,11 +243,19 @@ def _more(number: int) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    return _plain(text).replace("|", "\\|")
+    return " ".join(text.split()).replace("|", "\\|")
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.split())
+def _code(name: str) -> str:
+    """Return a name from outside as code, which nothing in it can end."""
+    plain = printable(name).replace("`", "'")
+    return f"`{plain}`"
+
+
+def _text(text: str) -> str:
+    """Return a text from outside on one line, without Markdown, HTML and mentions."""
+    plain = printable(" ".join(text.split()))
+    return _MARKDOWN.sub(lambda found: f"\\{found[0]}", html.escape(plain, quote=False)).replace("@", "&#64;")
 
 
 def _layer(arn: str) -> str:

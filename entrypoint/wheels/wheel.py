@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from entrypoint.errors import ArchiveError, Diagnostic
 from entrypoint.limits import UNZIPPED_BYTES
+from entrypoint.printable import has_controls
 from entrypoint.wheels.chunks import CHUNK, chunks
 
 RAW_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -93,8 +94,8 @@ def _problems(infos: list[zipfile.ZipInfo]) -> Iterator[str]:
 
 
 def is_safe_path(path: str) -> bool:
-    """Whether a path is relative, portable, and without `.`, `..` and empty parts."""
-    return "\\" not in path and "\0" not in path and _SPECIAL_PARTS.isdisjoint(path.split("/"))
+    """Whether a path is relative, portable, and without control characters, `.`, `..` and empty parts."""
+    return "\\" not in path and not has_controls(path) and _SPECIAL_PARTS.isdisjoint(path.split("/"))
 
 
 def folders(paths: Iterable[str]) -> set[str]:
