@@ -80,17 +80,13 @@ def recorded_code_sha256(folder: Path, target: Target, dependency_hash: str) -> 
         return None
 
 
-def read_described(folder: Path, target: Target, dependency_hash: str) -> BuiltArchive:
-    """Find the archive of a target in a folder, at any depth, and check it against its description.
+def read_described(path: Path, target: Target, dependency_hash: str) -> BuiltArchive:
+    """Return the archive of a target, checked against the description at `path`.
 
     Raises:
-        VerifyError: if there is none, or it does not match its description or the dependency hash.
+        VerifyError: if it does not match its description or the dependency hash.
     """
     hint = f"build it from this commit: lambda-layers build --target {target}"
-    paths = sorted(folder.rglob(f"{target}.json"))
-    if not paths:
-        raise VerifyError.of(f"no archive of {target} found in {folder}", hint)
-    path = paths[0]
     try:
         description = json.loads(path.read_text("utf-8"))
         built = _built(path, description)

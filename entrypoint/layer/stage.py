@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.errors import Diagnostic, Severity, VerifyError
+from entrypoint.layer.artifacts import described_in, refuse_committed
 from entrypoint.layer.assemble import Archive, assemble
 from entrypoint.layer.bytecode import Bytecode
 from entrypoint.layer.dependency_hash import dependency_hash
@@ -82,12 +83,14 @@ class Archives:
         """Return the archives that earlier jobs built and verified, from the folder that holds them.
 
         Raises:
-            VerifyError: with every archive that is missing, damaged, or made from other inputs.
+            VerifyError: with every archive that is missing, damaged, another job's, or of other inputs.
         """
 
         def read(target: Target) -> BuiltArchive:
-            return read_described(folder, target, dependency_hash(target, locks[target], files[target]))
+            digest = dependency_hash(target, locks[target], files[target])
+            return read_described(described_in(folder, target), target, digest)
 
+        refuse_committed(folder)
         built = dict(zip(locks, for_each(tuple(locks), read), strict=True))
         _refuse_differences(self.project.layers, built)
         return built

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import subprocess
 
 import pytest
 from deploying import layers_of
@@ -73,6 +74,38 @@ def test_an_archive_that_is_missing(artifacts, capsys, written):
     shutil.rmtree(artifacts / "tools-python3.13-x86_64")
     assert main(["deploy", "--artifacts", str(artifacts)]) == 9
     assert "no archive of tools-python3.13-x86_64 found in" in capsys.readouterr().err
+    assert written() == []
+
+
+def test_an_archive_in_the_artifact_of_another_job(artifacts, capsys, written):
+    """A package that is compiled in the job of web leaves an archive of tools, its own or a second one."""
+    own, other = artifacts / "tools-python3.13-x86_64", artifacts / "web-python3.13-x86_64" / "deep"
+    shutil.copytree(own, other)
+    assert main(["deploy", "--artifacts", str(artifacts)]) == 9
+    assert "several archives of tools-python3.13-x86_64 found: " in capsys.readouterr().err
+    shutil.rmtree(own)
+    assert main(["deploy", "--artifacts", str(artifacts)]) == 9
+    assert "tools-python3.13-x86_64.json is not in an artifact of tools-python3.13-x86_64" in (
+        capsys.readouterr().err
+    )
+    other.rename(artifacts / "lambda-layers-tools-python3.13-x86_64")
+    (artifacts / "lambda-layers-tools-python3.13-x86_64" / "tools-python3.13-x86_64.zip").rename(
+        artifacts / "x.zip"
+    )
+    (artifacts / "lambda-layers-tools-python3.13-x86_64" / "tools-python3.13-x86_64.zip").symlink_to(
+        artifacts / "x.zip"
+    )
+    assert main(["deploy", "--artifacts", str(artifacts)]) == 9
+    assert "or its archive is a link" in capsys.readouterr().err
+    assert written() == []
+
+
+def test_a_folder_that_a_pull_request_committed(artifacts, project, capsys, written):
+    shutil.copytree(artifacts, project / ".artifacts")
+    for arguments in (["init", "-q"], ["add", "-f", ".artifacts"]):
+        subprocess.run(["git", *arguments], cwd=project, check=True)
+    assert main(["deploy", "--artifacts", ".artifacts"]) == 9
+    assert ".json is a file of the repository, not of a build job" in capsys.readouterr().err
     assert written() == []
 
 
