@@ -48,7 +48,7 @@ class Access:
         source = own.get_credentials()
         if source is None:
             raise unreachable(NoCredentialsError())
-        assumed = _botocore_session()
+        assumed = _botocore_session(_NO_PROFILE if self.access_key else None)
         fetcher = AssumeRoleCredentialFetcher(
             client_creator=self._sts(own),
             source_credentials=source,

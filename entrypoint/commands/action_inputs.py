@@ -88,11 +88,9 @@ def _wrong(given: Mapping[str, str]) -> Iterator[Diagnostic]:
         if name in given and given[name].lower() not in {"true", "false"}:
             yield Diagnostic(f"the input {name!r} is {given[name]!r}", "set it to 'true' or 'false'")
     for line in _lines(given.get("set", "")):
-        name, equals, _ = line.partition("=")
-        if not equals or not name.isidentifier():
-            yield Diagnostic(
-                f"the input 'set' has {line!r}, which is not NAME=VALUE", "write it as STAGE=prod"
-            )
+        if not line.partition("=")[0].isidentifier():
+            message = f"the input 'set' has {line!r}, which is not NAME or NAME=VALUE"
+            yield Diagnostic(message, "write it as STAGE=prod")
 
 
 def _idle(

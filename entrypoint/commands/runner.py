@@ -41,16 +41,19 @@ def run(
     main: Callable[[Sequence[str]], int],
 ) -> int:
     """Run a command, show its result, and return the exit code."""
-    with ExitStack() as stack:
-        context = Context(arguments, environment, main=main, stack=stack)
-        result, error = _attempt(command, context)
-        try:
-            _print_result(context, result, error)
-            _report(context, result, error)
-        except (OSError, ModuleNotFoundError) as failure:
-            later = _explained(failure)
-            fail(later, environment)
-            error = error or later
+    try:
+        with ExitStack() as stack:
+            context = Context(arguments, environment, main=main, stack=stack)
+            result, error = _attempt(command, context)
+            for show in (_print_result, _report_error, _report):
+                try:
+                    show(context, result, error)
+                except (OSError, ModuleNotFoundError) as failure:
+                    later = _explained(failure)
+                    fail(later, environment)
+                    error = error or later
+    except OSError as failure:  # what was opened cannot be closed
+        return fail(_explained(failure), environment)
     return error.exit_code if error else result.exit_code
 
 
@@ -107,24 +110,29 @@ def _close_output() -> None:
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - or Python complains at exit
 
 
-def _report(context: Context, result: Result, error: LayersError | None) -> None:
-    """Report the result to a workflow and to code scanning, and the error to people."""
-    if "GITHUB_OUTPUT" in context.environment or "GITHUB_STEP_SUMMARY" in context.environment:
-        _tell_workflow(context, result)
+def _report_error(context: Context, _: Result, error: LayersError | None) -> None:
     if error:
         report_error(error, context.environment)
-    found = [*result.findings, *(error.problems if error else ()), *context.warnings]
-    if context.environment.get("GITHUB_ACTIONS") == "true":
-        _annotate(found)
-    if path := vars(context.arguments).get("sarif"):
-        _write_sarif(Path(path), context, result, error)
+
+
+def _report(context: Context, result: Result, error: LayersError | None) -> None:
+    """Report the result and the error to a workflow and to code scanning."""
+    try:
+        if "GITHUB_OUTPUT" in context.environment or "GITHUB_STEP_SUMMARY" in context.environment:
+            _tell_workflow(context, result)
+    finally:
+        found = [*result.findings, *(error.problems if error else ()), *context.warnings]
+        if context.environment.get("GITHUB_ACTIONS") == "true":
+            _annotate(found)
+        if path := vars(context.arguments).get("sarif"):
+            _write_sarif(Path(path), context, result, error)
 
 
 def _print_json(context: Context, result: Result, error: LayersError | None) -> None:
     """Print the result and all diagnostics; failures too are an answer."""
     import json  # noqa: PLC0415 - slow to import, like the next
 
-    from entrypoint.report.results import diagnostic_as_json  # noqa: PLC0415
+    from entrypoint.report.diagnostics import diagnostic_as_json  # noqa: PLC0415
 
     found = [*result.findings, *(error.problems if error else ()), *context.warnings]
     data = {**result.data, "diagnostics": [diagnostic_as_json(each) for each in dict.fromkeys(found)]}
@@ -134,7 +142,7 @@ def _print_json(context: Context, result: Result, error: LayersError | None) -> 
 def _tell_workflow(context: Context, result: Result) -> None:
     """Write the step's outputs and summary; the comment is that summary, as far as it fits."""
     from entrypoint.report import github  # noqa: PLC0415 - only in a workflow
-    from entrypoint.report.results import named  # noqa: PLC0415
+    from entrypoint.report.diagnostics import named  # noqa: PLC0415
 
     environment, summary = context.environment, result.summary
     comment = {}

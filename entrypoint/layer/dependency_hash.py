@@ -67,8 +67,13 @@ def layer_hashes(
     hashes = {}
     for layer in layers:
         parts = [dependency_hash(target, locks[target], files[target]) for target in layer.targets]
-        hashes[layer.name] = parts[0] if len(parts) == 1 else _digest(sorted(parts))
+        hashes[layer.name] = combined(parts)
     return hashes
+
+
+def combined(hashes: Sequence[str]) -> str:
+    """Return the hash of an AWS layer from those of its targets."""
+    return hashes[0] if len(hashes) == 1 else _digest(sorted(hashes))
 
 
 def _digest(value: object) -> str:

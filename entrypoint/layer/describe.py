@@ -13,8 +13,9 @@ from pathlib import Path
 from entrypoint.errors import Diagnostic, Severity, VerifyError
 from entrypoint.files import write_text
 from entrypoint.layer.assemble import Archive
+from entrypoint.layer.dependency_hash import combined
 from entrypoint.layer.layout import Part
-from entrypoint.manifest.targets import Target
+from entrypoint.manifest.targets import AwsLayer, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +70,16 @@ def describe(
     return _built(path, description)
 
 
-def recorded_code_sha256(folder: Path, target: Target, dependency_hash: str) -> str | None:
-    """Return the CodeSha256 of the archive that was built for a dependency hash; None if none is known."""
+def recorded_code_sha256(folder: Path, layer: AwsLayer, dependency_hash: str) -> str | None:
+    """Return the CodeSha256 of the archive that was built for a layer's hash; None if none is known."""
     try:
-        description = json.loads((folder / f"{target}.json").read_text("utf-8"))
-        if description["dependencyHash"] != f"sha256:{dependency_hash}":
-            return None
-        return str(description["zip"]["codeSha256"])
-    except (OSError, ValueError, KeyError, TypeError):
+        texts = [(folder / f"{target}.json").read_text("utf-8") for target in layer.targets]
+        descriptions = [json.loads(text) for text in texts]
+        hashes = [each["dependencyHash"].removeprefix("sha256:") for each in descriptions]
+        (code_sha256,) = {str(each["zip"]["codeSha256"]) for each in descriptions}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    return code_sha256 if combined(hashes) == dependency_hash else None
 
 
 def read_described(path: Path, target: Target, dependency_hash: str) -> BuiltArchive:

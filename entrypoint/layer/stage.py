@@ -141,7 +141,7 @@ class Archives:
         """Find the Python that makes each target's bytecode; none for targets without bytecode."""
         found: dict[Target, Interpreter] = {}
         missing: set[Runtime] = set()
-        shared = self._shared_by_pythons()
+        shared = self._shared_by_pythons(targets)
         for target in targets:
             runtime = target.platform.runtime
             if target.layer.bytecode is False or runtime.python is None:
@@ -158,12 +158,13 @@ class Archives:
             )
         return found
 
-    def _shared_by_pythons(self) -> frozenset[Target]:
+    def _shared_by_pythons(self, targets: Sequence[Target]) -> frozenset[Target]:
         """Return the targets of layers for several versions of Python, each of which has its own bytecode."""
         layers = [
             layer
             for layer in self.project.layers
             if len({target.platform.runtime.python for target in layer.targets}) > 1
+            and not set(layer.targets).isdisjoint(targets)
         ]
         for layer in layers:
             if layer.targets[0].layer.bytecode is None:

@@ -17,6 +17,7 @@ from entrypoint.errors import Diagnostic, Location, ManifestError
 from entrypoint.index.options import IndexOptions, without_credentials
 from entrypoint.lock.requirement_lines import URL, Line, RequirementLines, display_path, read_lines
 from entrypoint.manifest.model import Requirements
+from entrypoint.manifest.paths import roots_of
 
 _OPTIONS_OF_A_REQUIREMENT = re.compile(r"\s(?=--?[A-Za-z])")
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
@@ -92,9 +93,10 @@ def read_requirements(
 
 
 def read_requirements_file(path: Path, *, root: Path | None = None) -> RequirementSet:
-    """Read a single file and the files that it includes."""
+    """Read a single file and the files of its repository that it includes."""
     location = Location(display_path(path, root))
-    return read_requirements(Requirements(files=(path,), location=location), root=root)
+    roots = roots_of(path.parent, root or path.parent)
+    return read_requirements(Requirements(files=(path,), location=location, roots=roots), root=root)
 
 
 def _file_and_line(problem: Diagnostic) -> tuple[str, int]:

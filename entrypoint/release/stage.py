@@ -151,15 +151,12 @@ class Release:
         folder = self.project.folder / OUTPUT_FOLDER / "build"
 
         def compare(change: LayerChange) -> Diagnostic | None:
-            built = {
-                recorded_code_sha256(folder, target, change.dependency_hash)
-                for target in change.layer.targets
-            } - {None}
-            if change.version is None or not built:
+            built = recorded_code_sha256(folder, change.layer, change.dependency_hash)
+            if change.version is None or built is None:
                 return None
             name, version = change.layer.name, change.version.version
             try:
-                if aws.layers.code_sha256(name, version) in built:
+                if aws.layers.code_sha256(name, version) == built:
                     return None
             except LayersError:  # only this warning needs it
                 return None

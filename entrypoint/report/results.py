@@ -5,7 +5,6 @@ GitHub drops a job's output that contains a secret, and a workflow may have mask
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 
 from entrypoint.aws.accounts import Failure, Results
 from entrypoint.aws.model import LayerVersion
-from entrypoint.errors import Diagnostic, Location
 from entrypoint.layer.describe import BuiltArchive
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.runtimes import Architecture
@@ -25,10 +23,10 @@ from entrypoint.release.plan import LayerChange, RegionPlan
 from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.status import RegionStatus
 from entrypoint.release.update import Outcome
+from entrypoint.report.diagnostics import diagnostic_as_json, named
 
 _RUNNERS = {Architecture.X86_64: "ubuntu-latest", Architecture.ARM64: "ubuntu-24.04-arm"}
 """GitHub's own runners by architecture."""
-_OF_AN_ACCOUNT = re.compile(r"arn:[\w-]+:[\w-]+:[\w-]*:\d{12}:(?:layer:|function:)?")
 
 
 def plans_as_json(plans: Results[RegionPlan]) -> dict[str, Any]:
@@ -45,11 +43,6 @@ def plan_outputs(plans: Results[RegionPlan]) -> dict[str, str]:
         "plan": json.dumps(_without_arns(values)),
         "matrix": json.dumps(_matrix(plans.values)),
     }
-
-
-def named(text: str) -> str:
-    """Return a text with its ARNs shortened to names, such as web:3."""
-    return _OF_AN_ACCOUNT.sub("", text)
 
 
 def _without_arns(value: Any) -> Any:  # noqa: ANN401 - JSON
@@ -136,21 +129,6 @@ def deployment_as_json(deployment: Deployment) -> dict[str, Any]:
         + _failures(deployment.failures),
         "archives": archives_as_json(deployment.archives),
     }
-
-
-def diagnostic_as_json(diagnostic: Diagnostic) -> dict[str, Any]:
-    """Return a diagnostic; what it has no value for is left out."""
-    location = diagnostic.location or Location("")
-    values = {
-        "severity": diagnostic.severity,
-        "message": diagnostic.message,
-        "hint": diagnostic.hint,
-        "rule": diagnostic.rule,
-        "file": location.file,
-        "line": location.line,
-        "column": location.column,
-    }
-    return {key: value for key, value in values.items() if value}
 
 
 def _failures(failures: Iterable[Failure]) -> list[dict[str, Any]]:

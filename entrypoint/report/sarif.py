@@ -73,7 +73,7 @@ def _rules(used: set[str]) -> Iterator[dict[str, Any]]:
         page = (
             f"{_HOME}/blob/main/docs/rules.md#{rule}" if rule in SUMMARIES else f"{_HOME}#locally-with-docker"
         )
-        yield {"id": rule, "shortDescription": {"text": texts[rule]}, "helpUri": _HOME + page}
+        yield {"id": rule, "shortDescription": {"text": texts[rule]}, "helpUri": page}
 
 
 def _kind(error: type[LayersError]) -> str:

@@ -31,11 +31,12 @@ def test_defaults_are_a_deployment():
 
 def test_each_input_is_the_flag_of_its_name():
     given = {"manifest": "a/b.yml", "locked": "True", "cache": ".cache", "target": "one\n\n  two \n"}
-    assert line(command="build", set="A=1\nB=x = y\n", **given) == [
+    assert line(command="build", set="A=1\nB=x = y\nSTAGE\n", **given) == [
         "build",
         "--manifest=a/b.yml",
         "--set=A=1",
         "--set=B=x = y",
+        "--set=STAGE",
         "--target=one",
         "--target=two",
         "--locked",
@@ -49,13 +50,13 @@ def test_a_value_is_never_taken_for_an_option():
 
 def test_all_that_is_wrong_is_told_at_once():
     assert problems(
-        command="plan", locked="maybe", set="STAGE\n2=3", target="web", lockd="true", other="x"
+        command="plan", locked="maybe", set="my-stage\n2=3", target="web", lockd="true", other="x"
     ) == [
         "unknown input 'lockd'; did you mean 'locked'?",
         "unknown input 'other'; choose from command, manifest, set, target, artifacts, locked, cache, sarif",
         "the input 'locked' is 'maybe'; set it to 'true' or 'false'",
-        "the input 'set' has 'STAGE', which is not NAME=VALUE; write it as STAGE=prod",
-        "the input 'set' has '2=3', which is not NAME=VALUE; write it as STAGE=prod",
+        "the input 'set' has 'my-stage', which is not NAME or NAME=VALUE; write it as STAGE=prod",
+        "the input 'set' has '2=3', which is not NAME or NAME=VALUE; write it as STAGE=prod",
         "the command 'plan' does not use the input 'target'; remove it; it is for lock, build",
     ]
 

@@ -205,6 +205,7 @@ def test_targets_that_share_a_name_must_be_equal(run, project):
     )
     (project / "web.in").write_text("only-arm\n")
     expect(run("build"), 0, "no bytecode for web: several versions of Python share it")
+    assert "share it" not in expect(run("check"), 6)
     content = unzipped(project / ".lambda-layers" / "build" / "web-python3.13-arm64.zip")
     assert [path for path in content if "only_arm.py" in path] == ["python/only_arm.py"]
 
@@ -387,6 +388,8 @@ def sarif(path):
     document = json.loads(path.read_text())
     jsonschema.validate(document, json.loads((DATA / "sarif-2.1.0.json").read_text()))
     (found,) = document["runs"]
+    pages = {rule["helpUri"].count("https://") for rule in found["tool"]["driver"]["rules"]}
+    assert pages <= {1}
     rules = [rule["id"] for rule in found["tool"]["driver"]["rules"]]
     assert sorted({result["ruleId"] for result in found["results"]}) == rules
     fingerprints = [result["partialFingerprints"]["problem/v1"] for result in found["results"]]
@@ -427,6 +430,36 @@ def test_nothing_for_code_scanning_closes_what_was_there(run, project):
 def test_a_sarif_file_that_cannot_be_written(run, project):
     expect(run("lock"), 0)
     expect(run("check", "--sarif", "/proc/nowhere/problems.sarif"), 13, "error: /proc/nowhere")
+
+
+def test_outputs_that_cannot_be_written_hide_no_error(run, project, tmp_path):
+    variables = {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(tmp_path / "nowhere" / "outputs")}
+    expect(run("lock"), 0)
+    (project / "web.in").write_text("app\nspeedup\n")
+    said = expect(run("check", "--sarif", "problems.sarif", **variables), 6, "nowhere/outputs: No such file")
+    assert said.count("this lock is out of sync with web.in") >= 8  # four lines, four annotations
+    assert len(list(sarif(project / "problems.sarif"))) == 4
+
+
+def test_what_cannot_be_closed_is_an_error_and_no_traceback(run, project, monkeypatch):
+    """The embedded AWS saves its state at the end, here into a folder that became a file."""
+    (project / "lambda-layers.yml").write_text(MANIFEST + "regions: [eu-west-1]\n")
+    expect(run("lock"), 0)
+    (project / ".lambda-layers").mkdir()
+    (project / ".lambda-layers" / ".gitignore").write_text("*\n")
+    (project / ".lambda-layers" / "local-aws.json").mkdir()
+    expect(run("deploy", "--aws", "local", AWS_REGION="eu-west-1"), 13, "local-aws.json")
+
+
+def test_check_needs_only_the_base_installation(run, project, tmp_path):
+    """Without the extras, in a workflow and with --json."""
+    expect(run("lock"), 0)
+    for name in ("boto3", "docker", "elftools", "rich", "unearth", "httpx2", "jinja2"):
+        (tmp_path / "none" / name).mkdir(parents=True)
+        (tmp_path / "none" / name / "__init__.py").write_text(f"raise ModuleNotFoundError(name={name!r})\n")
+    variables = {"PYTHONPATH": str(tmp_path / "none"), "GITHUB_OUTPUT": str(tmp_path / "outputs")}
+    expect(run("check", as_process=True, **variables), 0, "4 targets, all locks in sync")
+    assert json.loads(expect(run("check", "--json", as_process=True, **variables), 0))["diagnostics"] == []
 
 
 def test_a_workflow_gets_warnings_at_their_lines_too(run, project):

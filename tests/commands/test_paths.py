@@ -95,6 +95,13 @@ def test_a_folder_that_is_allowed(project, check, tmp_path):
     assert "credentials.txt is outside the repository" in said
 
 
+@pytest.mark.parametrize("lock", ["own.txt", "web-python3.13-x86_64.txt"])
+def test_what_a_lock_includes_is_inside_too(project, check, lock):
+    (project / lock).write_text("-r ../../../home/credentials.txt\n")
+    write(project, "requirements: web.in" + (", lock: own.txt" if lock == "own.txt" else ""))
+    assert "credentials.txt is outside the repository" in check(code=6)
+
+
 @pytest.mark.parametrize("name", [".git/config", "gha-creds-1.json", ".netrc", "credentials"])
 def test_no_line_of_another_file_is_printed(project, check, name):
     """The checkout too may hold credentials: git's own, and those that other steps leave."""

@@ -62,7 +62,17 @@ def test_content_that_is_not_what_was_built_here(client, wanted, project, capsys
     assert main(["status", "--json"]) == 2
     found = json.loads(capsys.readouterr().out)["diagnostics"]
     assert message in " ".join(each["message"] for each in found)
+    (project / "lambda-layers.yml").write_text(
+        MANIFEST.replace("runtimes: [python3.13]}", "runtimes: [python3.12, python3.13], name: tools}")
+    )
+    assert main(["deploy"]) == 0
+    (version, *_) = client.list_layer_versions(LayerName="tools")["LayerVersions"]
+    client.delete_layer_version(LayerName="tools", VersionNumber=version["Version"])
+    forge(client, "tools", version["Description"])
+    capsys.readouterr()
+    assert main(["plan"]) == 0
+    assert message.replace("tools:2", f"tools:{version['Version'] + 1}") in capsys.readouterr().err
     for path in (project / ".lambda-layers" / "build").iterdir():  # as in a fresh checkout
         path.unlink()
     assert main(["plan"]) == 0
-    assert message not in capsys.readouterr().err
+    assert "has other content" not in capsys.readouterr().err
