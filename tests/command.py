@@ -34,11 +34,11 @@ def run(
         except SystemExit as ended:  # of --help and --version
             code = ended.code
     if environment.get("DOCKER_HOST") == NO_ENGINE:
-        _forget_sockets()
+        forget_sockets()
     return subprocess.CompletedProcess(arguments, code, stdout.getvalue(), stderr.getvalue())
 
 
-def _forget_sockets() -> None:
+def forget_sockets() -> None:
     """Let go of the socket that the Docker SDK leaves open when no engine answers, without a warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)

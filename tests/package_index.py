@@ -24,6 +24,10 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 
+_FAILING = {
+    "pyproject.toml": "[build-system]\nrequires = []\n",
+    "setup.py": "raise SystemExit('a source build was started')\n",
+}
 _JSON = "application/vnd.pypi.simple.v1+json"
 
 
@@ -84,7 +88,7 @@ def make_sdist(
     fields += [f"Requires-Dist: {requirement}" for requirement in requires]
     members = {
         "PKG-INFO": "\n".join(fields) + "\n",
-        **(files or {"setup.py": "raise SystemExit('a source build was started')\n"}),
+        **(files or _FAILING),
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{stem}.tar.gz"

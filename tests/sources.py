@@ -1,4 +1,7 @@
-"""Tiny sources to compile: each has a build backend of its own, so that building them needs no index."""
+"""Tiny sources to compile: each has a build backend of its own, so that building them needs no index.
+
+Unless they say that they require something to be built.
+"""
 
 from pathlib import Path
 
@@ -6,7 +9,7 @@ from package_index import make_sdist
 
 _PYPROJECT = """\
 [build-system]
-requires = []
+requires = {requires}
 build-backend = "backend"
 backend-path = ["."]
 """
@@ -18,6 +21,9 @@ PyMODINIT_FUNC PyInit_{name}(void) {{ return PyModule_Create(&module); }}
 """
 _BACKEND = """\
 import os, pathlib, platform, subprocess, sys, sysconfig, zipfile
+
+def get_requires_for_build_wheel(settings=None):
+    return {asks}
 
 def build_wheel(folder, settings=None, metadata=None):
     {first}
@@ -41,15 +47,28 @@ def build_wheel(folder, settings=None, metadata=None):
 
 
 def make_source(
-    folder: Path, name: str, version: str, *, first: str = "pass", requires: tuple[str, ...] = (), **details
+    folder: Path,
+    name: str,
+    version: str,
+    *,
+    first: str = "pass",
+    requires: tuple[str, ...] = (),
+    build_requires: tuple[str, ...] = (),
+    asks: tuple[str, ...] = (),
+    **details,
 ) -> Path:
-    """Write an sdist with a C extension; its backend begins with the statement `first`."""
+    """Write an sdist with a C extension.
+
+    Its backend begins with the statement `first`, and asks for the requirements `asks`.
+    """
     backend = _BACKEND.format(
         name=name,
         version=version,
         stem=f"{name}-{version}",
         first=first,
+        asks=list(asks),
         requires="".join(f"Requires-Dist: {text}\\n" for text in requires),
     )
-    files = {"pyproject.toml": _PYPROJECT, "backend.py": backend, f"{name}.c": _CODE.format(name=name)}
+    pyproject = _PYPROJECT.format(requires=list(build_requires))
+    files = {"pyproject.toml": pyproject, "backend.py": backend, f"{name}.c": _CODE.format(name=name)}
     return make_sdist(folder, name, version, files=files, **details)

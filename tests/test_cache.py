@@ -26,6 +26,7 @@ from entrypoint.layer.interpreters import InstalledInterpreter
 from entrypoint.layer.strip import Strip
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 from entrypoint.wheels.build_environment import BuildEnvironment, BuildResult
+from entrypoint.wheels.build_plan import BuildPlan, BuildRequirements
 from entrypoint.wheels.fetch import Sdist
 from entrypoint.wheels.source_builds import Compiler
 
@@ -353,15 +354,17 @@ class TestWhatBecomesALayer:
                 path=source,
                 location=Location("lock.txt", 1),
             )
-            compiler = Compiler(builders, cache=folder, say=lambda _: None)
+            requirements = BuildRequirements(index=None, engine=None, cache=folder)
+            compiler = Compiler(builders, requirements, cache=folder, say=lambda _: None, warn=print)
             place = BuildEnvironment(platform=platform, image="builder")
-            return compiler.wheel(sdist, place, options=IndexOptions(), wanted_by="web")
+            plan = BuildPlan(environment=place, options=IndexOptions(), wanted_by="web")
+            return compiler.wheel(sdist, plan)
 
         builders = Builders(wheel)
         first = build(builders)
         assert build(builders) == first
         assert builders.built == 1
-        forge("built/1", content=lambda data: data + b"evil")
+        forge("built/2", content=lambda data: data + b"evil")
         again = build(builders)
         assert again == first
         assert again.path.read_bytes() == wheel.read_bytes()
@@ -392,7 +395,6 @@ class Builders:
     """Offers one builder, which is itself; it leaves a wheel that is there already."""
 
     name = identity_of = "builder"
-    session = "1"
     python = "python3.13"
 
     def __init__(self, wheel):
@@ -409,19 +411,17 @@ class Builders:
 
 class Opened:
     name = identity = "builder"
-    session = "1"
     python = "python3.13"
 
     def __init__(self, builders):
         self.builders = builders
 
-    def run(self, _, command, **__):
-        if command[1:] == ["--version"]:
-            return BuildResult(code=0, output="Python 3.13.1", files={})
+    def run(self, *_, results, **__):
         self.builders.built += 1
         wheel = self.builders.wheel
-        record = json.dumps({"wheel": wheel.name, "requires": []}).encode()
-        return BuildResult(code=0, output="", files={"record.json": record, wheel.name: wheel.read_bytes()})
+        (results / "answer.json").write_text(json.dumps({"wheel": wheel.name}))
+        files = {"answer.json": results / "answer.json", wheel.name: shutil.copy(wheel, results / wheel.name)}
+        return BuildResult(code=0, output="", files=files)
 
 
 def test_a_digest_is_of_the_file_and_not_of_its_folder(folder):

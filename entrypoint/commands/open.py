@@ -22,6 +22,7 @@ from entrypoint.manifest.model import Destination
 from entrypoint.manifest.project import Project
 from entrypoint.pipeline import Pipeline
 from entrypoint.report.console import Console
+from entrypoint.wheels.build_plan import BuildRequirements
 from entrypoint.wheels.builders import Builders
 from entrypoint.wheels.source_builds import Compiler
 from entrypoint.wheels.stage import Wheels
@@ -60,13 +61,16 @@ def open_pipeline(
         return stack.enter_context(PackageIndex(options, environment=environment, variables=variables))
 
     builders = stack.enter_context(closing(Builders(environment=environment, say=console.say)))
-    compiler = Compiler(builders, cache=wheel_cache, say=console.say)
+    resolver = _engine(engine, environment, variables)
+    requirements = BuildRequirements(index=index, engine=resolver, cache=wheel_cache)
+    compiler = Compiler(builders, requirements, cache=wheel_cache, say=console.say, warn=console.warn)
     wheels = Wheels(index=index, builds=compiler, cache=wheel_cache, progress=console)
     locks = Locks(
         project=project,
         index=index,
-        engine=_engine(engine, environment, variables),
+        engine=resolver,
         describe=wheels.metadata,
+        pin_builds=wheels.pin_builds,
         progress=console,
         locked=locked,
     )

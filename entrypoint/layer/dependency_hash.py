@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from entrypoint.layer.repository_files import RepositoryFile
+from entrypoint.lock.build_requirements import as_json
 from entrypoint.lock.lock_file import Lock
 from entrypoint.manifest.model import DEFAULT_BUILDER, Layer
 from entrypoint.manifest.targets import AwsLayer, Target
@@ -45,17 +46,30 @@ def _options(layer: Layer, lock: Lock) -> dict[str, object]:
 
 
 def _compile_options(layer: Layer, lock: Lock) -> dict[str, object]:
-    """Return the packages that are compiled, and the builder.
+    """Return the packages that are compiled, the builder, and the pinned build requirements.
 
     A lock that another tool wrote does not say which packages have no wheel, so with such a lock the
     builder is included if the user chose it.
     """
     compiled = sorted(pin.name for pin in lock.pins if pin.from_source)
-    chosen = layer.builder_image != DEFAULT_BUILDER or layer.system_packages
+    chosen = (
+        layer.builder_image != DEFAULT_BUILDER
+        or layer.system_packages
+        or layer.build_network
+        or layer.requirements.build
+    )
     if not compiled and (lock.inputs or not chosen):
         return {}
-    system_packages = sorted(layer.system_packages)
-    return {"from_source": compiled, "builder_image": layer.builder_image, "system_packages": system_packages}
+    options: dict[str, object] = {
+        "from_source": compiled,
+        "builder_image": layer.builder_image,
+        "system_packages": sorted(layer.system_packages),
+        "build_requirements": as_json(lock.builds) or None,
+        "build_network": layer.build_network or None,
+    }
+    if lock.inputs is None and layer.requirements.build:
+        options["build_requirements"] = layer.requirements.build
+    return options
 
 
 def layer_hashes(

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Protocol
 
 from entrypoint.errors import CompileError
-from entrypoint.index.options import IndexOptions
 from entrypoint.layer.runtime_image import runtime_image
 from entrypoint.manifest.runtimes import Architecture, Platform, Runtime
 from entrypoint.wheels.build_environment import Builder
@@ -68,12 +67,13 @@ class ImageInterpreter:
     def compile(self, modules: Path) -> bytes:
         """Run the compiler in a container."""
         builder = self.start()
-        files = {"modules.zip": modules.read_bytes(), _COMPILER.name: _COMPILER.read_bytes()}
+        files: dict[str, bytes | Path] = {"modules.zip": modules, _COMPILER.name: _COMPILER}
         command = [builder.python, "-I", _COMPILER.name, "modules.zip", "out/bytecode.zip"]
-        outcome = builder.run(files, command, on_output=lambda _: None)
-        if outcome.code or "bytecode.zip" not in outcome.files:
-            raise _failure(builder.name, outcome.output)
-        return outcome.files["bytecode.zip"]
+        with tempfile.TemporaryDirectory(prefix="lambda-layers-bytecode-") as folder:
+            result = builder.run(files, command, results=Path(folder), on_output=lambda _: None)
+            if result.code or "bytecode.zip" not in result.files:
+                raise _failure(builder.name, result.output)
+            return result.files["bytecode.zip"].read_bytes()
 
 
 def _failure(interpreter: str, output: str) -> CompileError:
@@ -132,5 +132,5 @@ class Interpreters:
         image = runtime_image(Platform(runtime, native))
         if not (required or self._builders.identity(image)) or runtime.python_version is None:
             return None
-        start = cache(lambda: self._builders.open(image, IndexOptions()))
+        start = cache(lambda: self._builders.open_shared(image))  # modules are compiled, not run
         return ImageInterpreter(version=runtime.python_version, start=start)

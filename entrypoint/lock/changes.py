@@ -10,9 +10,20 @@ def changes(current: Lock, new: Lock) -> tuple[str, ...]:
     """Describe each package that differs, sorted by name: `numpy 2.4.0 -> 2.5.5`, `six 1.17.0 added`."""
     before = {pin.name: pin for pin in current.pins}
     after = {pin.name: pin for pin in new.pins}
-    return tuple(
+    packages = tuple(
         change for name in sorted(before | after) for change in _changes(before.get(name), after.get(name))
     )
+    return (*packages, *_build_changes(current, new))
+
+
+def _build_changes(current: Lock, new: Lock) -> Iterator[str]:
+    """Describe the differences in the build requirements of packages that both locks build from source."""
+    for built in sorted(new.builds):
+        before = {pin.name: pin for pin in current.builds.get(built, ())}
+        after = {pin.name: pin for pin in new.builds[built]}
+        for name in sorted(before | after):
+            for change in _changes(before.get(name), after.get(name)):
+                yield f"{change} (to build {built})"
 
 
 def _changes(before: Pin | None, after: Pin | None) -> Iterator[str]:

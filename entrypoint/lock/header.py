@@ -12,6 +12,16 @@ LOCK_HINT = "run: lambda-layers lock"
 
 MADE_FOR = re.compile(r"^# Made by `lambda-layers lock` for (\S+)\.", re.MULTILINE)
 INPUTS = re.compile(r"^# inputs: (sha256:[0-9a-f]{64})$", re.MULTILINE)
+FROM_SOURCE = re.compile(r"^# from source: (.+)$", re.MULTILINE)
+_BUILT_VERSION = r"[A-Za-z0-9][A-Za-z0-9.!+_-]*"
+BUILD_SECTION = re.compile(
+    rf"^# build requirements of ([a-z0-9-]+=={_BUILT_VERSION}):(?: none)?$", re.MULTILINE
+)
+BUILD_ENTRY = re.compile(
+    rf"#   (?P<name>[a-z0-9-]+)==(?P<version>{_BUILT_VERSION})(?P<source> \(from source\))?"
+    r"(?P<hashes>(?: --hash=sha256:[0-9a-f]{64})+)"
+)
+_PINNED_IN_COMMENT = re.compile(r"^#   [^/\s]+==.*$", re.MULTILINE)
 _PIN = re.compile(r"^([a-z0-9-]+)==\S+ \\\n", re.MULTILINE)
 _HASHES = r"(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n"
 _WELL_FORMED = re.compile(rf"(?:#.*\n)+(?:[a-z0-9-]+==\S+{_HASHES}(?:    #.*\n)*)*")
@@ -20,7 +30,7 @@ _WELL_FORMED = re.compile(rf"(?:#.*\n)+(?:[a-z0-9-]+==\S+{_HASHES}(?:    #.*\n)*
 def inputs_hash(inputs: RequirementLines, platform: Platform) -> str:
     """Hash the inputs for a platform; comments, whitespace, order and credentials have no effect."""
     lines = ("".join(("-c " if line.is_constraint else "", *line.text.split())) for line in inputs.lines)
-    text = "\n".join([str(platform), *inputs.option_lines, *sorted(lines)])
+    text = "\n".join([str(platform), *inputs.option_lines, *sorted(lines), *inputs.build_lines])
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
@@ -45,6 +55,15 @@ def is_in_sync(
         return False
     names = _PIN.findall(text)
     if names != sorted(set(names)):  # two pins of one package may conflict
+        return False
+    compiled = {name for found in FROM_SOURCE.findall(text) for name in found.split(", ")}
+    described = {built.partition("==")[0] for built in BUILD_SECTION.findall(text)}
+    for line in _PINNED_IN_COMMENT.findall(text):
+        entry = BUILD_ENTRY.fullmatch(line)
+        if not entry:
+            return False
+        compiled |= {entry["name"]} if entry["source"] else set()
+    if not compiled <= described:
         return False
     inputs = read_lines(requirements, root=root, from_source=from_source)
     return not inputs.problems and inputs_hash(inputs, platform) == recorded[1]

@@ -19,14 +19,14 @@ from entrypoint.files import write_text
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.pin import Pin
 from entrypoint.index.tags import marker_environment
-from entrypoint.lock.header import INPUTS, LOCK_HINT, MADE_FOR, inputs_hash
+from entrypoint.lock.build_requirements import BuildSections, missing_sections, read_sections, section_lines
+from entrypoint.lock.header import FROM_SOURCE, INPUTS, LOCK_HINT, MADE_FOR, inputs_hash
 from entrypoint.lock.pylock import read_pylock
 from entrypoint.lock.requirement_lines import display_path
 from entrypoint.lock.requirements import LocatedRequirement, read_requirements, read_requirements_file
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import Platform
 
-_FROM_SOURCE = re.compile(r"^# from source: (.+)$", re.MULTILINE)
 _PINNED_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==")
 _VIA = re.compile(r"^\s*# via\s*(.*)$")
 _MORE_VIA = re.compile(r"^\s*#   (\S.*)$")
@@ -41,6 +41,8 @@ class Lock:
     options: IndexOptions = field(default_factory=IndexOptions)
     #: The hash of the inputs that it was made from; None in a lock of another tool.
     inputs: str | None = None
+    #: The pinned build requirements of the packages built from source; none in a lock of another tool.
+    builds: BuildSections = field(default_factory=dict, hash=False)
 
 
 def read_lock(
@@ -73,11 +75,16 @@ def read_lock(
         problems.append(Diagnostic(f"this lock is for {made_for[1]}, not {platform}", LOCK_HINT, location))
     if problems:
         raise LockError(*problems)
-    compiled = frozenset(name for names in _FROM_SOURCE.findall(text) for name in names.split(", "))
+    compiled = frozenset(name for names in FROM_SOURCE.findall(text) for name in names.split(", "))
     pins = tuple(replace(pin, from_source=pin.name in compiled) for pin in lock.pins)
-    lock = replace(lock, pins=pins, inputs=inputs[1] if inputs else None)
+    builds = read_sections(text, location)
+    lock = replace(lock, pins=pins, inputs=inputs[1] if inputs else None, builds=builds)
     if requirements is None:
         return lock
+    raise_all(
+        Diagnostic(f"this lock does not pin the build requirements of {pin}", LOCK_HINT, pin.location)
+        for pin in missing_sections(pins, builds)
+    )
     parsed = read_requirements(requirements, root=root, from_source=from_source)
     if inputs_hash(parsed.lines, platform) != lock.inputs:
         files = (display_path(path, root) for path in requirements.files)
@@ -110,6 +117,7 @@ def lock_text(lock: Lock, *, made_from: Iterable[str]) -> str:
     lines += [f"# inputs: {lock.inputs}"]
     compiled = sorted(pin.name for pin in lock.pins if pin.from_source)
     lines += [f"# from source: {', '.join(compiled)}"] if compiled else []
+    lines += section_lines(lock.builds)
     for pin in sorted(lock.pins, key=lambda pin: pin.name):
         hashes = [f"    --hash={digest}" for digest in sorted(pin.hashes)]
         lines.append(" \\\n".join([str(pin), *hashes]))

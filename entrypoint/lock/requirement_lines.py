@@ -45,6 +45,8 @@ class RequirementLines(NamedTuple):
     option_lines: tuple[str, ...]
     #: What could not be read.
     problems: tuple[Diagnostic, ...]
+    #: The build requirements that the layer adds, for the hash of the inputs.
+    build_lines: tuple[str, ...] = ()
 
 
 def read_lines(
@@ -80,6 +82,7 @@ class _Reader:
             options=index_options(self.options),
             option_lines=tuple(self.option_lines),
             problems=tuple(self.problems),
+            build_lines=tuple(f"build {name}: {', '.join(texts)}" for name, texts in self.requirements.build),
         )
 
     def read_file(self, path: Path, *, included_at: Location, constraint: bool = False) -> None:

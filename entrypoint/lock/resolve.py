@@ -107,12 +107,45 @@ def resolve(
         LockError: there is no resolution, or a version has no compatible file.
     """
     parsed = read_requirements(requirements, root=root, from_source=from_source)
+    kept = () if existing is None or upgrade else _kept(existing, platform)
+    pins = resolve_set(
+        parsed,
+        requirements,
+        platform,
+        engine=engine,
+        index=index,
+        describe=describe,
+        kept=kept,
+        upgrade_packages=upgrade_packages,
+    )
+    if folder is not None:
+        pins = tuple(replace(pin, via=tuple(_relative_to(pin.via, root or Path(), folder))) for pin in pins)
+    inputs = inputs_hash(parsed.lines, platform)
+    return Lock(platform=platform, pins=pins, options=parsed.options, inputs=inputs)
+
+
+def resolve_set(
+    parsed: RequirementSet,
+    requirements: Requirements,
+    platform: Platform,
+    *,
+    engine: Engine,
+    index: PackageIndex,
+    describe: Describe,
+    kept: tuple[str, ...] = (),
+    upgrade_packages: tuple[str, ...] = (),
+) -> tuple[Pin, ...]:
+    """Pin a set of requirements, which was read from `requirements`; `kept` are versions to keep.
+
+    Raises:
+        LockError: there is no resolution, or a version has no compatible file.
+    """
     raise_all(_variables_in(parsed))
     question = Question(
         requirements=tuple(map(str, parsed.requirements)),
         options=parsed.options,
         constraints=tuple(map(str, parsed.constraints)),
-        pins=() if existing is None or upgrade else _kept(existing, platform),
+        pins=kept,
         upgrade_packages=upgrade_packages,
     )
     locations = {line.name: line.location for line in reversed(parsed.requirements)}
@@ -132,11 +165,7 @@ def resolve(
         return _pins(answer, parsed, requirements, platform)
 
     allowed = parsed.options._replace(only_binary=(":all:",)) if engine.wheels_only else parsed.options
-    pins = _hashed(find, question, platform, index, allowed)
-    if folder is not None:
-        pins = tuple(replace(pin, via=tuple(_relative_to(pin.via, root or Path(), folder))) for pin in pins)
-    inputs = inputs_hash(parsed.lines, platform)
-    return Lock(platform=platform, pins=pins, options=parsed.options, inputs=inputs)
+    return _hashed(find, question, platform, index, allowed)
 
 
 def _variables_in(parsed: RequirementSet) -> Iterator[Diagnostic]:

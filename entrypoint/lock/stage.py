@@ -1,7 +1,7 @@
 """The locks of a project: read, resolve, write, compare."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -11,6 +11,7 @@ from entrypoint.errors import Diagnostic, Location, LockError
 from entrypoint.figures import count
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.package_index import PackageIndex
+from entrypoint.lock.build_requirements import BuildSections, KeptBuilds, read_sections
 from entrypoint.lock.changes import changes
 from entrypoint.lock.current import current_lock, no_lock
 from entrypoint.lock.header import LOCK_HINT
@@ -33,7 +34,9 @@ class Locks:
     #: pip-compile or uv.
     engine: Engine
     #: Returns what describes the packages without a compatible wheel, for a target and an index.
-    describe: Callable[[Target, IndexOptions], Describe]
+    describe: Callable[[Target, IndexOptions, KeptBuilds], Describe]
+    #: Pins the build requirements of the packages of a lock that are built from source.
+    pin_builds: Callable[[Target, Lock, KeptBuilds], BuildSections]
     progress: Progress
     #: Refuse to resolve: every target must have a lock that is in sync.
     locked: bool = False
@@ -61,7 +64,7 @@ class Locks:
             return lock
 
         locks = for_each(self._one_for_each_file(targets), relock)
-        locked = {pin.name for lock in locks for pin in lock.pins}
+        locked = {pin.name for lock in locks for pins in (lock.pins, *lock.builds.values()) for pin in pins}
         unknown = [name for name in packages if canonicalize_name(Requirement(name).name) not in locked]
         self.progress.warn(
             Diagnostic(f"no lock has the package {name}", "--upgrade-package has no effect for it")
@@ -120,11 +123,13 @@ class Locks:
         requirements, from_source = target.layer.requirements, target.layer.from_source
         root = self.project.root
         options = read_requirements(requirements, root=root, from_source=from_source).options
-        return resolve(
+        sections = {} if existing is None or upgrade else self._sections(existing)
+        kept = KeptBuilds(sections=sections, upgrade_packages=tuple(packages))
+        lock = resolve(
             requirements,
             target.platform,
             from_source=from_source,
-            describe=self.describe(target, options),
+            describe=self.describe(target, options, kept),
             existing=existing,
             upgrade=upgrade,
             upgrade_packages=tuple(packages),
@@ -133,3 +138,11 @@ class Locks:
             root=root,
             folder=self.project.folder,
         )
+        return replace(lock, builds=self.pin_builds(target, lock, kept))
+
+    def _sections(self, existing: Path) -> BuildSections:
+        """Return the build requirements that a lock pins; none if it cannot be read."""
+        try:
+            return read_sections(existing.read_text("utf-8-sig"), Location(str(existing)))
+        except (OSError, UnicodeDecodeError, LockError):
+            return {}

@@ -79,6 +79,13 @@ def _canonical_names(names: tuple[str, ...], _: Origin) -> frozenset[str]:
     return frozenset(re.sub(r"[-_.]+", "-", name).lower() for name in names)
 
 
+def _build_requirements(
+    table: Mapping[str, tuple[str, ...]], origin: Origin
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    named = {next(iter(_canonical_names((name,), origin))): texts for name, texts in table.items()}
+    return tuple((name, tuple(map(str, texts))) for name, texts in sorted(named.items()))
+
+
 def _bytecode(value: bool | str, _: Origin) -> bool | None:
     return value if isinstance(value, bool) else None
 
@@ -100,6 +107,7 @@ def _layer(
     requirements: Requirements | None = None,
     extras: tuple[str, ...] = (),
     groups: tuple[str, ...] = (),
+    build: tuple[tuple[str, tuple[str, ...]], ...] = (),
     own_locks: Mapping[Platform, Path] | None = None,
     name_template: str | None = None,
     **fields: Any,  # noqa: ANN401 - of Layer, each of its own type
@@ -108,7 +116,9 @@ def _layer(
     platforms = platforms_of(runtimes, architectures)
     return Layer(
         location=location,
-        requirements=(requirements or Requirements(location))._replace(extras=extras, groups=groups),
+        requirements=(requirements or Requirements(location))._replace(
+            extras=extras, groups=groups, build=build
+        ),
         platforms=platforms,
         own_locks={platform: own_locks[platform] for platform in platforms} if own_locks else {},
         name_template=name_template or ("{layer}" if len(platforms) == 1 else DEFAULT_NAME),
@@ -222,6 +232,17 @@ LAYER = Record(
         "system_packages": Field(
             shape=ListOf(String("the name of a system package", r"[A-Za-z0-9][A-Za-z0-9.+:_-]*")),
             help="System packages to install in that image, by the names of its package manager.",
+        ),
+        "build_requirements": Field(
+            shape=MapOf(ListOf(String("a requirement")), PACKAGE_NAME, "the name of a package"),
+            fills="build",
+            convert=_build_requirements,
+            help="Build requirements to add to those that a package built from source declares, by its name.",
+        ),
+        "build_network": Field(
+            shape=Flag(),
+            default=False,
+            help="Allow builds from source to use the network, for packages that download what they compile.",
         ),
         "name": Field(
             shape=String(

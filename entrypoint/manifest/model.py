@@ -25,13 +25,16 @@ class Requirements(NamedTuple):
     #: Extras and dependency groups of each pyproject.toml among the files.
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    #: Build requirements to add, for each package that is built from source; names are canonical.
+    build: tuple[tuple[str, tuple[str, ...]], ...] = ()
     #: The folders that files which they include may be in; any if empty.
     roots: tuple[Path, ...] = ()
 
     @property
     def inputs(self) -> tuple[tuple[object, ...], ...]:
         """The requirements without their locations, for comparison; all parts are empty if there are none."""
-        return self.files, tuple(line for line, _ in self.lines), self.extras, self.groups
+        build = self.build if self.files or self.lines else ()
+        return self.files, tuple(line for line, _ in self.lines), self.extras, self.groups, build
 
 
 class Layer(NamedTuple):
@@ -65,6 +68,8 @@ class Layer(NamedTuple):
     #: The template of the image to compile in.
     builder_image: str = DEFAULT_BUILDER
     system_packages: tuple[str, ...] = ()
+    #: Whether builds from source may use the network.
+    build_network: bool = False
     description: str | None = None
     license: str | None = None
     share: "Share | None" = None

@@ -1,8 +1,8 @@
 """Build one wheel. This script runs in the builder, with only the standard library and pip of its Python.
 
-In: the current folder with `job.json` and the sdist. Out: `out/` with the wheel and `record.json`, which
-lists every build requirement with its version and hash. The steps are those of any frontend (PEP 517,
-PEP 518), taken one by one, because `pip wheel` does not report the build requirements it installs.
+In: the current folder with `job.json`, the sdist, and the wheels of its build requirements. Out: `out/` with
+the wheel and `answer.json`, which names it. The steps are those of any frontend (PEP 517, PEP 518). If the
+backend asks for requirements that it was not given, `answer.json` lists what it asks for instead.
 
 It must run on the oldest runtime's Python. `tests/wheels/test_source_builds.py` runs it for real.
 """
@@ -10,6 +10,7 @@ It must run on the oldest runtime's Python. `tests/wheels/test_source_builds.py`
 import importlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,10 @@ from typing import Any
 
 NOTE = "lambda-layers: "
 """Prefix of the lines that report progress; other lines are the output of the tools."""
+WRONG_PYTHON = 81
+"""The exit code if the interpreter has another version; the last line of the output names it."""
+ASKS = 82
+"""The exit code if the backend asks for requirements."""
 _INSTALLERS = (
     ("dnf", ("install", "-y", "--setopt=install_weak_deps=False")),
     ("microdnf", ("install", "-y", "--setopt=install_weak_deps=0")),
@@ -32,12 +37,13 @@ def main() -> None:
         _call_hook(*sys.argv[2:])
         return
     job = json.loads(Path("job.json").read_text("utf-8"))
+    if list(sys.version_info[:2]) != job["python"]:
+        print("Python", sys.version.split()[0])  # noqa: T201 - the answer
+        sys.exit(WRONG_PYTHON)
     os.umask(0o022)
     os.environ.update(job["environment"])
     settings = Path("settings/environment.json")
-    if (
-        settings.is_file()
-    ):  # in files, because all users can read a command line, and the settings may contain credentials
+    if settings.is_file():  # in files, because all users can read a command line
         for name, value in json.loads(settings.read_text("utf-8")).items():
             is_path = value.startswith(f"{settings.parent}/")
             os.environ[name] = str(Path.cwd() / value) if is_path else value
@@ -69,31 +75,41 @@ def _build(job: "dict[str, Any]") -> None:
     # Without pip: some images do not have the files from which `venv` installs it.
     _run([sys.executable, "-I", "-m", "venv", "--without-pip", "environment"])
     os.environ["PATH"] = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
-    installed = _install(python, job["requires"], "first")
+    _install(python, job["wheels"])
     backend = json.dumps([job["backend"], [str(source / path) for path in job["backend_path"]]])
-    more = _hook(python, source, "get_requires_for_build_wheel", backend)
-    installed += _install(python, [name for name in more if name not in job["requires"]], "then")
+    asked = _hook(python, source, "get_requires_for_build_wheel", backend)
+    if asked and not job["asked"] and not _has(asked, job["wheels"]):
+        _answer(out, {"requires": asked})
+        sys.exit(ASKS)
     _note("building the wheel")
-    wheel = _hook(python, source, "build_wheel", backend, str(out))
-    record = {"wheel": wheel, "requires": sorted(installed, key=lambda package: package["name"])}
-    (out / "record.json").write_text(json.dumps(record), "utf-8")
+    _answer(out, {"wheel": _hook(python, source, "build_wheel", backend, str(out))})
 
 
-def _install(python: Path, requirements: "list[str]", name: str) -> "list[dict[str, str]]":
-    if not requirements:
-        return []
-    _note(f"installing {', '.join(requirements)}")
-    report = Path.cwd() / f"{name}.json"
-    pip = [sys.executable, "-I", "-m", "pip", "--python", str(python), "install", "--report", str(report)]
-    _run([*pip, "--no-warn-script-location", "--root-user-action=ignore", *requirements])
-    return [
-        {
-            "name": item["metadata"]["name"],
-            "version": item["metadata"]["version"],
-            "sha256": item["download_info"].get("archive_info", {}).get("hashes", {}).get("sha256", ""),
-        }
-        for item in json.loads(report.read_text("utf-8"))["install"]
-    ]
+def _install(python: Path, wheels: "dict[str, str]") -> None:
+    """Install exactly these wheels, by file name and SHA-256; they are downloaded and checked already."""
+    if not wheels:
+        return
+    names = sorted("-".join(name.split("-")[:2]) for name in wheels)
+    _note(f"installing {', '.join(names)}")
+    lines = [f"./wheels/{name} --hash=sha256:{sha256}" for name, sha256 in wheels.items()]
+    Path("wheels.txt").write_text("\n".join(lines), "utf-8")
+    pip = [sys.executable, "-I", "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
+    options = ["--no-index", "--no-deps", "--no-cache-dir", "--no-compile", "--no-warn-script-location"]
+    _run([*pip, "install", *options, "--quiet", "--require-hashes", "-r", "wheels.txt"])
+
+
+def _has(asked: "list[str]", wheels: "dict[str, str]") -> bool:
+    """Whether the wheels are all that is asked for; only bare names are decided here."""
+    names = {_canonical(name.split("-")[0]) for name in wheels}
+    return all(_canonical(text) in names for text in asked)
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+def _answer(out: Path, answer: "dict[str, Any]") -> None:
+    (out / "answer.json").write_text(json.dumps(answer), "utf-8")
 
 
 def _hook(python: Path, source: Path, name: str, *arguments: str) -> Any:  # noqa: ANN401 - the hooks differ

@@ -1,28 +1,39 @@
 """Wheels built from source earlier, each with a record of its sdist, builder and build requirements.
 
-The key of a record covers everything known before the build: sdist, platform, name of the builder and
-system packages. Below the key there is a record for each builder, by its identity, and one for the
-latest build.
+The key of a record covers everything known before the build: sdist, platform, name of the builder, system
+packages, build requirements with their hashes, and whether the build has network. Below the key there is a
+record for each builder, by its identity, and one for the latest build.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from entrypoint.cache import Cache, CacheEntry, Made
-from entrypoint.manifest.runtimes import Platform
+from entrypoint.wheels.build_environment import BuildEnvironment
 from entrypoint.wheels.fetch import Sdist, Wheel
 
-_FORMAT = 1
+_FORMAT = 2
 """Increment when builds change, so that existing wheels are not reused."""
 _KIND = f"built/{_FORMAT}"
 _LATEST = "latest"
 
 
-def built_key(sdist: Sdist, platform: Platform, image: str, system_packages: Sequence[str]) -> str:
-    """Return the key of a build, from everything that is known of it without a builder."""
-    decisive = [_FORMAT, sdist.sha256, str(platform), image, sorted(system_packages)]
+def built_key(sdist: Sdist, environment: BuildEnvironment, requirements: object) -> str:
+    """Return the key of a build, from everything that is known of it without a builder.
+
+    `requirements` are the build requirements, in JSON's types.
+    """
+    decisive = [
+        _FORMAT,
+        sdist.sha256,
+        str(environment.platform),
+        environment.image,
+        sorted(environment.system_packages),
+        environment.network,
+        requirements,
+    ]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
 
@@ -37,16 +48,15 @@ class BuiltWheels:
         entry = self._cache.get(_KIND, f"{key}/{_short(builder) if builder else _LATEST}")
         return _wheel(sdist, entry) if entry else None
 
-    def keep(
-        self, key: str, sdist: Sdist, filename: str, data: bytes, built_from: Mapping[str, object]
-    ) -> Wheel:
-        """Add a wheel; `built_from["builder"]["id"]` is the identity of its builder."""
+    def keep(self, key: str, sdist: Sdist, built: Path, built_from: Mapping[str, object]) -> Wheel:
+        """Move a wheel into the cache; `built_from["builder"]["id"]` is the identity of its builder."""
         builder = built_from["builder"]
         identity = builder["id"] if isinstance(builder, Mapping) else ""
 
         def write(folder: Path) -> Made:
-            (folder / filename).write_bytes(data)
-            return Made(facts=built_from, file=folder / filename, store="wheels")
+            file = folder / built.name
+            built.replace(file)
+            return Made(facts=built_from, file=file, store="wheels")
 
         entry = self._cache.make(_KIND, f"{key}/{_short(str(identity))}", write)
         self._cache.put(_KIND, f"{key}/{_LATEST}", entry)

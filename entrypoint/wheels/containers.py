@@ -1,60 +1,76 @@
-"""Containers as builders: the only importer of the Docker SDK.
+"""Containers as builders, through the Docker SDK.
 
-Files are copied in and out as tar streams. Nothing is mounted, because inside a GitHub action the paths
-of the engine's host are different. No variables are set in containers, because `docker inspect` shows
-them. A container runs until its standard input is closed, so it ends even if this process is killed.
+Each run gets a container of its own, which is removed when the run ends. Its processes are those of an
+unprivileged user without capabilities, and have no network unless the build environment says otherwise.
+System packages are installed beforehand, by root in a container with network, before any code of a package
+is there; an image of the result is kept until `close`. If only root can reach the interpreter of an image, an
+image in which all users can is made in the same way, without network.
 """
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import APIError, ContainerError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, ContainerError, DockerException, ImageNotFound
 from docker.models.containers import Container
 from docker.models.images import Image
+from docker.types import Ulimit
 from docker.utils import parse_repository_tag
-from docker.utils.socket import frames_iter
 
 from entrypoint.errors import CompileError
-from entrypoint.index.network_settings import FOLDER
 from entrypoint.manifest.runtimes import Architecture
-from entrypoint.wheels.build_environment import BuildEnvironment, BuildResult
-from entrypoint.wheels.engine_streams import lines, packed, pulled_layers, unpacked
+from entrypoint.wheels.build_environment import BuildEnvironment, BuildResult, Limits
+from entrypoint.wheels.container import FOLDER, RunningContainer, engine_errors, reason_of
+from entrypoint.wheels.engine_streams import pulled_layers
 
 LABEL = "lambda-layer-pipeline.compiles-for"
+UNPRIVILEGED = 65534
+"""The user and group of builds: nobody's, which own no files of an image."""
+_ROOT = 0
+#: What a shell and the engine report of a command that is missing or not executable.
+_CANNOT_BE_RUN = (126, 127)
+_MAKE_REACHABLE = """\
+path=$(command -v "$0") && path=$(readlink -f "$path") || exit 1
+while [ "$path" != / ]; do path=$(dirname "$path") && chmod o+x "$path" || exit 1; done
+"""
 _NAMES = {Architecture.X86_64: "amd64", Architecture.ARM64: "arm64"}
-_ROOT = "lambda-layers"
 _SECONDS_TO_CONNECT = 60
-#: The share of the engine's memory and processors that a build can use.
-_SHARE = 0.75
-_PROCESSES = 4096
-_OUTPUT_KEPT = 1 << 20
+#: The share of the engine's processors and memory that a build can use; two builds run at a time.
+_PROCESSORS, _MEMORY = 0.75, 0.375
+_LEFTOVER = {"dangling": True, "label": LABEL, "until": "24h"}
 _START_ENGINE = "start Docker, set DOCKER_HOST to a Docker engine, or pin a version that has a wheel"
 
 
 class Containers:
-    """Starts containers when they are needed, shares them, and removes them at the end.
+    """Starts containers when they are needed, and removes them. Threads may share it.
 
     Args:
         environment: DOCKER_HOST and the other variables that `docker` reads.
         say: reports slow steps.
-        seconds: the time limit of a command.
+        limits: what a command may use.
     """
 
     def __init__(
-        self, *, environment: Mapping[str, str], say: Callable[[str], None], seconds: float = 3600.0
+        self, *, environment: Mapping[str, str], say: Callable[[str], None], limits: Limits | None = None
     ) -> None:
         self._environment = environment
         self._say = say
-        self._seconds = seconds
+        self._limits = limits or Limits()
         self._guard = threading.RLock()
         self._client: docker.DockerClient | None = None
         self._no_engine: CompileError | None = None
-        self._open: dict[BuildEnvironment, BuilderContainer] = {}
-        self._opening: dict[BuildEnvironment, threading.Lock] = {}
+        self._running: set[RunningContainer] = set()
+        self._images: dict[BuildEnvironment, Image] = {}
+        self._prepared: dict[BuildEnvironment, Image] = {}
+        self._made: list[Image] = []
+        self._reachable: dict[BuildEnvironment, bool] = {}
+        self._checked: set[str] = set()
+        self._locks: dict[BuildEnvironment, threading.Lock] = {}
         self._closed = False
 
     def identity(self, environment: BuildEnvironment) -> str | None:
@@ -65,27 +81,94 @@ class Containers:
             return None
         return str(image.id) if _is_for(image, environment) else None
 
-    def open(self, environment: BuildEnvironment) -> "BuilderContainer":
-        """Return the container of a build environment, started if necessary."""
-        with self._guard:
-            opening = self._opening.setdefault(environment, threading.Lock())
-        with opening:
-            existing = self._open.get(environment)
-            if existing is not None and not existing.removed:
-                return existing
-            with _engine_errors(
-                f"a container of {environment.image} cannot be started", "check the log of the Docker engine"
-            ):
-                return self._start(environment)
+    def open(self, environment: BuildEnvironment) -> "ContainerBuilder":
+        """Return a builder that starts a container for each run.
+
+        Raises:
+            CompileError: if the image cannot be pulled, or the engine cannot run it.
+        """
+        with self._lock_of(environment), _starting(environment):
+            if environment not in self._images:
+                image = self._image(environment)
+                self._check_architecture(image, environment)
+                self._images[environment] = image
+        return ContainerBuilder(self, environment, self._images[environment])
+
+    def open_shared(self, environment: BuildEnvironment) -> "SharedContainer":
+        """Return a builder that uses one container for all runs; only for code of our own.
+
+        Its processes are those of root, but have no capabilities and no network either.
+        """
+        return SharedContainer(self, environment, self.open(environment))
+
+    def install(
+        self,
+        environment: BuildEnvironment,
+        files: Mapping[str, bytes | Path],
+        command: Sequence[str],
+        *,
+        results: Path,
+        on_output: Callable[[str], None],
+    ) -> BuildResult:
+        """Run a command as root with network; containers of the environment then start from what it left.
+
+        Raises:
+            CompileError: if the command exceeds a limit, or the engine fails.
+        """
+        base = self.open(environment).image
+        started = self._started(
+            environment, self._prepared.get(environment) or base, user=_ROOT, trusted=True
+        )
+        with _starting(environment), started as (running, container):
+            result = running.run(files, command, results=results, on_output=on_output)
+            if result.code == 0:
+                self._keep(environment, running, container)
+        return result
+
+    def make_reachable(self, environment: BuildEnvironment, python: str) -> bool:
+        """Let all users reach an interpreter in a folder of root, as some images have it; once.
+
+        Returns whether containers of the environment now start from an image in which they can.
+        """
+        with self._lock_of(environment), _starting(environment):
+            if environment not in self._reachable:
+                image = self._prepared.get(environment) or self._images[environment]
+                with self._started(environment, image, user=_ROOT) as (running, container):
+                    command = ["sh", "-c", _MAKE_REACHABLE, python]
+                    result = running.run({}, command, results=Path(), on_output=lambda _: None)
+                    self._reachable[environment] = result.code == 0
+                    if result.code == 0:
+                        self._keep(environment, running, container)
+            return self._reachable[environment]
+
+    @contextmanager
+    def started(self, environment: BuildEnvironment, user: int = UNPRIVILEGED) -> Iterator[RunningContainer]:
+        """Start a container without privileges, and remove it at the end."""
+        image = self._prepared.get(environment) or self._images[environment]
+        with self._started(environment, image, user=user) as (running, _):
+            yield running
 
     def close(self) -> None:
-        """Remove all containers, even if commands are running in them."""
+        """Remove all containers, even if commands are running in them, and the images made here."""
         with self._guard:
             self._closed = True
-            for container in self._open.values():
-                container.remove()
+            for running in tuple(self._running):
+                running.remove()
+            for image in reversed(self._made):
+                with suppress(DockerException, OSError):
+                    image.remove(force=True, noprune=True)  # its parent may be an untagged image of the user
             if self._client is not None:
                 self._client.close()
+
+    def _keep(self, environment: BuildEnvironment, running: RunningContainer, container: Container) -> None:
+        """Let containers of an environment start from what this one is now."""
+        running.delete(FOLDER.partition("/")[0])
+        self._prepared[environment] = container.commit()
+        self._made.append(self._prepared[environment])
+
+    def _lock_of(self, environment: BuildEnvironment) -> threading.Lock:
+        with self._guard:
+            return self._locks.setdefault(environment, threading.Lock())
 
     def _engine(self) -> docker.DockerClient:
         with self._guard:
@@ -105,32 +188,54 @@ class Containers:
                 self._client = client
             return self._client
 
-    def _start(self, environment: BuildEnvironment) -> "BuilderContainer":
-        engine, image = self._engine(), self._image(environment)
-        machine = engine.info()
-        if machine["Architecture"] != environment.platform.architecture.machine:
-            _try_emulation(engine, image, environment, str(machine["Architecture"]))
+    @cached_property
+    def _machine(self) -> Mapping[str, Any]:
+        with suppress(DockerException, OSError):  # images of runs that were killed
+            self._engine().images.prune(filters=_LEFTOVER)
+        return self._engine().info()
+
+    @contextmanager
+    def _started(
+        self, environment: BuildEnvironment, image: Image, *, user: int, trusted: bool = False
+    ) -> Iterator[tuple[RunningContainer, Container]]:
         with self._guard:  # so that `close` knows of every container
             if self._closed:
                 raise CompileError.of("the run is being stopped", "run the command again")
-            container = engine.containers.create(
+            container = self._engine().containers.create(
                 image,
                 entrypoint=["cat"],
                 command=[],
                 stdin_open=True,
                 platform=f"linux/{_NAMES[environment.platform.architecture]}",
-                user="0",  # the image's default user may not be able to install packages
+                user=f"{user}:{user}",
                 labels={LABEL: str(environment.platform)},
                 auto_remove=True,
-                mem_limit=round(machine["MemTotal"] * _SHARE),
-                memswap_limit=round(machine["MemTotal"] * _SHARE),
-                nano_cpus=round(max(1.0, machine["NCPU"] * _SHARE) * 1e9),
-                pids_limit=_PROCESSES,
+                security_opt=["no-new-privileges"],
+                cap_drop=[] if trusted else ["ALL"],
+                network_mode=None if trusted or environment.network else "none",
+                **self._limited(),
             )
-            opened = BuilderContainer(container, image, environment, seconds=self._seconds)
-            self._open[environment] = opened
-            opened.start()
-        return opened
+            running = RunningContainer(container, name=environment.image, user=user, limits=self._limits)
+            self._running.add(running)
+        try:
+            running.start()
+            yield running, container
+        finally:
+            running.remove()
+            self._running.discard(running)
+
+    def _limited(self) -> dict[str, Any]:
+        memory = round(self._machine["MemTotal"] * _MEMORY)
+        return {
+            "mem_limit": memory,
+            "memswap_limit": memory,
+            "nano_cpus": round(max(1.0, self._machine["NCPU"] * _PROCESSORS) * 1e9),
+            "pids_limit": self._limits.processes,
+            "ulimits": [
+                Ulimit(name="fsize", soft=self._limits.disk, hard=self._limits.disk),
+                Ulimit(name="core", soft=0, hard=0),
+            ],
+        }
 
     def _image(self, environment: BuildEnvironment) -> Image:
         images = self._engine().images
@@ -150,161 +255,107 @@ class Containers:
         platform = f"linux/{_NAMES[environment.platform.architecture]}"
         self._say(f"pulling {environment.image}")
         hint = "check builder_image, and this machine's access to its registry"
-        with _engine_errors(f"the image {environment.image} cannot be pulled", hint):
+        with engine_errors(f"the image {environment.image} cannot be pulled", hint):
             events = self._engine().api.pull(
                 repository, tag=tag or "latest", platform=platform, stream=True, decode=True
             )
             for text in pulled_layers(events):
                 self._say(f"pulling {environment.image}: {text}")
 
+    def _check_architecture(self, image: Image, environment: BuildEnvironment) -> None:
+        """Check whether the engine can run another architecture, which requires QEMU."""
+        architecture, machine = environment.platform.architecture, str(self._machine["Architecture"])
+        if machine == architecture.machine or str(image.id) in self._checked:
+            return
+        try:
+            self._engine().containers.run(
+                image,
+                entrypoint=["true"],
+                command=[],
+                platform=f"linux/{_NAMES[architecture]}",
+                remove=True,
+                network_mode="none",
+            )
+        except (ContainerError, APIError) as error:
+            message = (
+                f"the Docker engine is {machine} and cannot run {architecture} images ({reason_of(error)})"
+            )
+            hint = (
+                "add docker/setup-qemu-action before this step, run this target on a native runner"
+                f" ({'ubuntu-24.04-arm' if architecture is Architecture.ARM64 else 'ubuntu-24.04'}),"
+                " or pin a version that has a wheel"
+            )
+            raise CompileError.of(message, hint) from error
+        self._checked.add(str(image.id))
 
-class BuilderContainer:
-    """A running container of a builder image; commands can run in it concurrently."""
 
-    def __init__(
-        self, container: Container, image: Image, environment: BuildEnvironment, *, seconds: float
-    ) -> None:
+class ContainerBuilder:
+    """Runs each command in a new container."""
+
+    def __init__(self, containers: Containers, environment: BuildEnvironment, image: Image) -> None:
         self.name = environment.image
         self.identity = str(image.id)
-        self.session = str(container.id)
         self.python = f"python{'.'.join(map(str, environment.platform.runtime.python_version or ()))}"
-        self.removed = False
-        self._stdin: Any = None
-        self._container = container
-        self._seconds = seconds
-        self._guard = threading.Lock()
-        self._folders: dict[str, threading.Lock] = {}
+        self.image = image
+        self._containers = containers
+        self._environment = environment
 
     def run(
-        self, files: Mapping[str, bytes], command: Sequence[str], *, on_output: Callable[[str], None]
+        self,
+        files: Mapping[str, bytes | Path],
+        command: Sequence[str],
+        *,
+        results: Path,
+        on_output: Callable[[str], None],
     ) -> BuildResult:
-        """Run a command in its own folder, whose path depends only on the files."""
-        digest = hashlib.sha256()
-        for name, data in sorted(files.items()):
-            if not name.startswith(f"{FOLDER}/"):
-                digest.update(name.encode() + b"\0" + data)
-        folder = f"{_ROOT}/{digest.hexdigest()[:16]}"
-        errors = _engine_errors(
-            f"the container of {self.name} stopped unexpectedly", "check the log of the Docker engine"
-        )
-        with self._folder_lock(folder), errors, self._limited():
-            self._container.put_archive("/", packed(folder, files))
-            try:
-                code, output = self._execute(command, f"/{folder}", on_output)
-                return BuildResult(code=code, output=output, files=self._outputs(f"/{folder}/out"))
-            finally:
-                with suppress(APIError, OSError):
-                    self._execute(["rm", "-rf", f"/{folder}"], "/", lambda _: None)
+        """Run a command; see `Builder.run`."""
 
-    def _folder_lock(self, folder: str) -> threading.Lock:
-        """Return the lock of a folder: commands with the same files share it and run one at a time."""
+        def run() -> BuildResult:
+            with _starting(self._environment), self._containers.started(self._environment) as container:
+                return container.run(files, command, results=results, on_output=on_output)
+
+        result = run()
+        if result.code in _CANNOT_BE_RUN and self._containers.make_reachable(self._environment, self.python):
+            result = run()
+        return result
+
+
+class SharedContainer:
+    """Runs commands in one container, which lasts until the containers are closed."""
+
+    def __init__(self, containers: Containers, environment: BuildEnvironment, like: ContainerBuilder) -> None:
+        self.name, self.identity, self.python = like.name, like.identity, like.python
+        self._starting = containers.started(environment, _ROOT)
+        self._environment = environment
+        self._guard = threading.Lock()
+        self._container: RunningContainer | None = None
+        self._numbers = count()
+
+    def run(
+        self,
+        files: Mapping[str, bytes | Path],
+        command: Sequence[str],
+        *,
+        results: Path,
+        on_output: Callable[[str], None],
+    ) -> BuildResult:
+        """Run a command; see `Builder.run`."""
         with self._guard:
-            return self._folders.setdefault(folder, threading.Lock())
-
-    def start(self) -> None:
-        """Start the container, with its standard input open."""
-        self._stdin = self._container.attach_socket(params={"stdin": 1, "stream": 1})
-        self._container.start()
-
-    def remove(self) -> None:
-        """Remove the container, even if commands are running in it."""
-        self.removed = True
-        with suppress(DockerException, OSError):
-            self._container.remove(force=True, v=True)
-        if self._stdin is not None:
-            _close(self._stdin)
-
-    def _execute(
-        self, command: Sequence[str], folder: str, on_output: Callable[[str], None]
-    ) -> tuple[int, str]:
-        api = self._container.client.api  # type: ignore[union-attr]
-        job = api.exec_create(self.session, list(command), workdir=folder)["Id"]
-        output = ""
-        for line in lines(_chunks(api.exec_start(job, socket=True))):
-            on_output(line)
-            output = f"{output}{line}\n"[-_OUTPUT_KEPT:]
-        return api.exec_inspect(job)["ExitCode"], output
-
-    def _outputs(self, folder: str) -> dict[str, bytes]:
+            if self._container is None:
+                with _starting(self._environment):
+                    self._container = self._starting.__enter__()
+            folder = f"lambda-layers/{next(self._numbers)}"
         try:
-            stream, _ = self._container.get_archive(folder)
-        except NotFound:
-            return {}
-        return unpacked(stream)
-
-    @contextmanager
-    def _limited(self) -> Iterator[None]:
-        """Remove the container after the time limit; the engine cannot stop a single command."""
-        expired = threading.Event()
-
-        def expire() -> None:
-            expired.set()
-            self.remove()
-
-        timer = threading.Timer(self._seconds, expire)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        except (DockerException, OSError):
-            if not expired.is_set():
-                raise
+            return self._container.run(files, command, results=results, on_output=on_output, folder=folder)
         finally:
-            timer.cancel()
-        if expired.is_set():
-            message = f"the command timed out after {self._seconds / 60:g} minutes"
-            raise CompileError.of(message, "pin a version that has a wheel")
+            self._container.delete(folder)
 
 
 def _is_for(image: Image, environment: BuildEnvironment) -> bool:
     return bool(image.attrs.get("Architecture") == _NAMES[environment.platform.architecture])
 
 
-def _try_emulation(
-    engine: docker.DockerClient, image: Image, environment: BuildEnvironment, machine: str
-) -> None:
-    """Check whether the engine can run another architecture, which requires QEMU."""
-    architecture = environment.platform.architecture
-    try:
-        engine.containers.run(
-            image, entrypoint=["true"], command=[], platform=f"linux/{_NAMES[architecture]}", remove=True
-        )
-    except (ContainerError, APIError) as error:
-        message = f"the Docker engine is {machine} and cannot run {architecture} images ({_reason(error)})"
-        hint = (
-            "add docker/setup-qemu-action before this step, run this target on a native runner"
-            f" ({'ubuntu-24.04-arm' if architecture is Architecture.ARM64 else 'ubuntu-24.04'}),"
-            " or pin a version that has a wheel"
-        )
-        raise CompileError.of(message, hint) from error
-
-
-def _chunks(stream: Any) -> Iterator[bytes]:  # noqa: ANN401 - one of several socket types
-    """Yield the output of a command; the SDK's own iterator leaves the connection open."""
-    try:
-        frames: Iterator[tuple[int, bytes]] = frames_iter(stream, tty=False)  # type: ignore[no-untyped-call]
-        yield from (chunk for _, chunk in frames)
-    finally:
-        _close(stream)
-
-
-def _close(stream: Any) -> None:  # noqa: ANN401
-    getattr(stream, "_response", stream).close()  # closing only the socket leaves the connection open
-
-
-@contextmanager
-def _engine_errors(message: str, hint: str) -> Iterator[None]:
-    """Turn errors of the engine into a CompileError."""
-    try:
-        yield
-    except (DockerException, OSError) as error:
-        raise CompileError.of(f"{message}: {_reason(error)}", hint) from error
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ContainerError):
-        output: object = error.stderr  # bytes; the stubs are wrong
-        text = output.decode("utf-8", "replace") if isinstance(output, bytes) else str(output or "")
-        return " ".join(text.split()) or f"exit code {error.exit_status}"
-    explanation = error.explanation if isinstance(error, APIError) else None
-    return str(explanation or error)
+def _starting(environment: BuildEnvironment) -> Any:  # noqa: ANN401 - a context manager
+    return engine_errors(
+        f"a container of {environment.image} cannot be started", "check the log of the Docker engine"
+    )

@@ -1,187 +1,264 @@
 """Compile packages without a compatible wheel: an sdist goes in, a wheel for the platform comes out.
 
 A `Builder` compiles on the system of the runtime: in a container of its build image, or on this machine
-if that is the same system. The wheel is cached under everything that determines it (sdist, platform,
-builder and system packages), with a record of its build requirements, so that later runs on this
-machine need no builder.
+if the operator allows it. It gets the sdist and the wheels of its build requirements, and nothing else. The
+result is cached under everything that determines it (sdist, platform, builder, system packages and build
+requirements), so that later runs on this machine need no builder.
 """
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib.resources import files as resources
 from pathlib import Path
+from typing import Any
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import Version
-
-from entrypoint.errors import CompileError
-from entrypoint.index.candidates import fit
-from entrypoint.index.options import IndexOptions
+from entrypoint.cache import Cache
+from entrypoint.errors import CompileError, Diagnostic
+from entrypoint.lock.build_requirements import BuildSections, as_json, sections_of
 from entrypoint.manifest.runtimes import Platform
 from entrypoint.wheels.build_environment import BuildEnvironment, Builder, BuildResult
-from entrypoint.wheels.build_wheel import NOTE
+from entrypoint.wheels.build_plan import BuildPlan, BuildRequirements, Chain, extended
+from entrypoint.wheels.build_result import answer_of, checked, missing, tail
+from entrypoint.wheels.build_wheel import ASKS, NOTE, WRONG_PYTHON
 from entrypoint.wheels.builders import Builders
 from entrypoint.wheels.built_wheels import BuiltWheels, built_key
 from entrypoint.wheels.fetch import Sdist, Wheel
 from entrypoint.wheels.sdist import build_system
 
 _PARALLEL_BUILDS = 2
-_SHOWN_LINES = 20
 _SCRIPT = "build_wheel.py"
 _PIN_ANOTHER = "pin a version that has a wheel"
+_NO_SUCH_COMMAND = (126, 127)
 #: Makes builds reproducible as far as their backends allow: https://reproducible-builds.org/docs/
 _ENVIRONMENT = {"SOURCE_DATE_EPOCH": "315532800", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Build:
+    """One build: the sdist, how it is built, and the wheels that it gets."""
+
+    sdist: Sdist
+    plan: BuildPlan
+    chain: Chain
+    builder: Builder
+    wheels: tuple[Wheel, ...]
 
 
 class Compiler:
     """Compiles each sdist once, two at a time. Threads may share it."""
 
-    def __init__(self, builders: Builders, *, cache: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        builders: Builders,
+        requirements: BuildRequirements,
+        *,
+        cache: Path,
+        say: Callable[[str], None],
+        warn: Callable[[Iterable[Diagnostic]], None],
+    ) -> None:
         self._builders = builders
+        self._requirements = requirements
         self._built = BuiltWheels(cache)
+        self._cache = Cache(cache)
         self._say = say
+        self._warn = warn
         self._guard = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._at_once = threading.Semaphore(_PARALLEL_BUILDS)
-        self._prepared: set[str] = set()
+        self._prepared: set[BuildEnvironment] = set()
 
     def wheel(
-        self,
-        sdist: Sdist,
-        environment: BuildEnvironment,
-        *,
-        options: IndexOptions,
-        wanted_by: str,
-        why: Callable[[], str] = str,
+        self, sdist: Sdist, plan: BuildPlan, *, chain: Chain = (), why: Callable[[], str] = str
     ) -> Wheel:
         """Return the wheel of an sdist, compiled unless it is in the cache.
 
-        `options` select the indexes of its build requirements, `wanted_by` names what needs it, and
-        `why` explains why no wheel is compatible; it is called only if no builder is available.
+        `chain` are the packages that it is built for, and itself. `why` explains why no wheel is compatible;
+        it is called only if no builder is available.
 
         Raises:
             CompileError: if it cannot be compiled, or the result is not a wheel of this package and platform.
         """
-        key = built_key(sdist, environment.platform, environment.image, environment.system_packages)
-        with self._lock_of(key):
-            if known := self._built.find(key, sdist, self._builders.identity(environment)):
+        with _with_location(sdist):
+            chain = chain or extended((), sdist)
+            sections = self._known_sections(sdist, plan, chain)
+            decisive = plan.added.get(sdist.name, ()) if sections is None else as_json(sections)
+            key = built_key(sdist, plan.environment, decisive)
+            if known := self._built.find(key, sdist, self._builders.identity(plan.environment)):
                 return known
-            with self._at_once, _with_location(sdist):
-                builder = self._open(environment, options, sdist, why)
-                self._say(f"compiling {sdist} for {wanted_by} in {builder.name}")
-                outcome = self._build(builder, sdist, environment)
-                filename, data, requires = _checked(outcome, sdist, environment.platform)
+            # Outside of the lock, because these builds lock their own keys.
+            sections = sections if sections is not None else self._pinned_now(sdist, plan, chain)
+            builder = self._open(plan.environment, sdist, why)
+            wheels = self._wheels(sections, plan, chain)
+            with self._lock_of(key):
+                if known := self._built.find(key, sdist, builder.identity):
+                    return known
+                with self._at_once:
+                    self._say(f"compiling {sdist} for {plan.wanted_by} in {builder.name}")
+                    build = _Build(sdist=sdist, plan=plan, chain=chain, builder=builder, wheels=wheels)
+                    return self._compiled(build, key)
+
+    def pin(
+        self, sdist: Sdist, plan: BuildPlan, chain: Chain = (), asked: tuple[str, ...] = ()
+    ) -> BuildSections:
+        """Resolve the build requirements of an sdist; see `BuildRequirements.pin`."""
+
+        def compiled(nested: Sdist, chain: Chain) -> Wheel:
+            return self.wheel(nested, plan, chain=chain)
+
+        chain = chain or extended((), sdist)
+        return self._requirements.pin(sdist, plan, chain, compile=compiled, asked=asked)
+
+    def _known_sections(self, sdist: Sdist, plan: BuildPlan, chain: Chain) -> BuildSections | None:
+        """Return the pinned build requirements; None if they are not pinned, and not resolved yet."""
+        if plan.sections is not None:
+            return sections_of(_name(sdist), plan.sections)
+        return self.pin(sdist, plan, chain) if plan.strict else None
+
+    def _pinned_now(
+        self, sdist: Sdist, plan: BuildPlan, chain: Chain, asked: tuple[str, ...] = ()
+    ) -> BuildSections:
+        sections = self.pin(sdist, plan, chain, asked)
+        if sections[chain[-1]]:
+            message = f"no lock pins the build requirements of {sdist}"
+            hint = "to pin them, let lambda-layers lock make the lock"
+            self._warn([Diagnostic(message, hint, sdist.location)])
+        return sections
+
+    def _wheels(self, sections: BuildSections, plan: BuildPlan, chain: Chain) -> tuple[Wheel, ...]:
+        plan = replace(plan, sections=sections)
+        files = self._requirements.files(sections[chain[-1]], plan)
+        return tuple(
+            file if isinstance(file, Wheel) else self.wheel(file, plan, chain=extended(chain, file))
+            for file in files
+        )
+
+    def _compiled(self, build: _Build, key: str) -> Wheel:
+        with self._cache.incoming() as results:
+            result, build = self._run_build(build, results)
+            built = checked(result, build.sdist, build.plan.environment.platform)
             used = {
-                "sdist": sdist.filename,
-                "sha256": sdist.sha256,
-                "builder": {"name": builder.name, "id": builder.identity},
-                "systemPackages": list(environment.system_packages),
-                "buildRequirements": requires,
+                "sdist": build.sdist.filename,
+                "sha256": build.sdist.sha256,
+                "builder": {"name": build.builder.name, "id": build.builder.identity},
+                "systemPackages": list(build.plan.environment.system_packages),
+                "buildRequirements": [
+                    {"name": wheel.name, "version": wheel.version, "sha256": wheel.sha256}
+                    for wheel in build.wheels
+                ],
             }
-            self._say(f"compiled {filename}, {len(data) / 1e3:,.0f} kB")
-            return self._built.keep(key, sdist, filename, data, used)
+            self._say(f"compiled {built.name}, {built.stat().st_size / 1e3:,.0f} kB")
+            return self._built.keep(key, build.sdist, built, used)
 
-    def _lock_of(self, key: str) -> threading.Lock:
-        with self._guard:
-            return self._locks.setdefault(key, threading.Lock())
+    def _run_build(self, build: _Build, results: Path) -> tuple[BuildResult, _Build]:
+        """Build, and build again if the backend asks for more build requirements and may have them."""
+        result = self._build(build, results, asked=False)
+        if result.code == ASKS:
+            build = self._with_asked(build, answer_of(result, build.sdist).get("requires", ()))
+            result = self._build(build, results, asked=True)
+        if result.code:
+            platform, where = build.plan.environment.platform, build.builder.name
+            message = f"{build.sdist} cannot be compiled for {platform} in {where}:\n{tail(result)}"
+            hint = f"add what is missing to system_packages or build_requirements, or {_PIN_ANOTHER}"
+            raise CompileError.of(message, hint)
+        return result, build
 
-    def _open(
-        self, environment: BuildEnvironment, options: IndexOptions, sdist: Sdist, why: Callable[[], str]
-    ) -> Builder:
+    def _with_asked(self, build: _Build, asked: Any) -> _Build:  # noqa: ANN401 - untrusted JSON
+        sdist, plan = build.sdist, build.plan
+        more = missing(asked, build.wheels, sdist, plan.environment.platform)
+        if not more:
+            return build
+        if plan.strict:
+            message = f"the build of {sdist} asks for {', '.join(more)}, which the lock does not pin"
+            listed = ", ".join(f'"{text}"' for text in more)
+            key = f"build_requirements: {{{sdist.name}: [{listed}]}}"
+            hint = f"add this to the layer, and run lambda-layers lock: {key}"
+            raise CompileError.of(message, hint)
+        self._say(f"{sdist} asks for {', '.join(more)}")
+        sections = self._pinned_now(sdist, plan, build.chain, more)
+        return replace(build, wheels=self._wheels(sections, plan, build.chain))
+
+    def _build(self, build: _Build, results: Path, *, asked: bool) -> BuildResult:
+        sdist, system = build.sdist, build_system(build.sdist.path)
+        job = {
+            "sdist": sdist.filename,
+            "backend": system.backend,
+            "backend_path": system.backend_path,
+            "wheels": {wheel.filename: wheel.sha256 for wheel in build.wheels},
+            "asked": asked,
+        }
+        files = {
+            sdist.filename: sdist.path,
+            **{f"wheels/{wheel.filename}": wheel.path for wheel in build.wheels},
+        }
+        environment = build.plan.environment
+        command, inputs = _job(job, files, build.builder.python, environment.platform)
+        result = build.builder.run(inputs, command, results=results, on_output=self._notes_of(str(sdist)))
+        _check_interpreter(result, build.builder.name, environment.platform)
+        return result
+
+    def _open(self, environment: BuildEnvironment, sdist: Sdist, why: Callable[[], str]) -> Builder:
         with self._lock_of(repr(environment)):
             try:
-                builder = self._builders.open(environment, options)
+                builder = self._builders.open(environment)
             except CompileError as error:
                 reason = f" ({text})" if (text := why()) else ""
                 needed = f"{sdist} must be compiled for {environment.platform}{reason}"
                 problems = [p._replace(message=f"{needed}, but {p.message}") for p in error.problems]
                 raise CompileError(*problems) from error
-            if builder.session not in self._prepared:
-                _check_interpreter(builder, environment.platform)
-                self._install(builder, environment.system_packages)
-                self._prepared.add(builder.session)
+            if environment.system_packages and environment not in self._prepared:
+                self._install(builder, environment)
+                self._prepared.add(environment)
             return builder
 
-    def _install(self, builder: Builder, packages: tuple[str, ...]) -> None:
-        if not packages:
-            return
-        outcome = self._run(builder, {"system_packages": packages}, {}, builder.name)
-        if outcome.code:
-            message = f"{', '.join(packages)} cannot be installed in {builder.name}:\n{_tail(outcome)}"
-            raise CompileError.of(
-                message, "fix system_packages; use the names of the image's package manager"
-            )
-
-    def _build(self, builder: Builder, sdist: Sdist, environment: BuildEnvironment) -> BuildResult:
-        system = build_system(sdist.path)
-        job = {
-            "sdist": sdist.filename,
-            "requires": system.requires,
-            "backend": system.backend,
-            "backend_path": system.backend_path,
-        }
-        outcome = self._run(builder, job, {sdist.filename: sdist.path.read_bytes()}, str(sdist))
-        if outcome.code:
-            message = (
-                f"{sdist} cannot be compiled for {environment.platform} in {builder.name}:\n{_tail(outcome)}"
-            )
-            hint = f"add what is missing to system_packages, or {_PIN_ANOTHER}"
+    def _install(self, builder: Builder, environment: BuildEnvironment) -> None:
+        packages = environment.system_packages
+        command, inputs = _job({"system_packages": packages}, {}, builder.python, environment.platform)
+        with self._cache.incoming() as results:
+            notes = self._notes_of(builder.name)
+            result = self._builders.install(environment, inputs, command, results=results, on_output=notes)
+        _check_interpreter(result, builder.name, environment.platform)
+        if result.code:
+            message = f"{', '.join(packages)} cannot be installed in {builder.name}:\n{tail(result)}"
+            hint = "fix system_packages; use the names of the image's package manager"
             raise CompileError.of(message, hint)
-        return outcome
 
-    def _run(
-        self, builder: Builder, job: Mapping[str, object], files: Mapping[str, bytes], subject: str
-    ) -> BuildResult:
+    def _lock_of(self, key: str) -> threading.Lock:
+        with self._guard:
+            return self._locks.setdefault(key, threading.Lock())
+
+    def _notes_of(self, subject: str) -> Callable[[str], None]:
         def report(line: str) -> None:
             if line.startswith(NOTE):
                 self._say(f"{subject}: {line.removeprefix(NOTE)}")
 
-        text = json.dumps({"environment": _ENVIRONMENT, **job})
-        script = (resources("entrypoint.wheels") / _SCRIPT).read_bytes()
-        files = {"job.json": text.encode(), _SCRIPT: script, **files}
-        return builder.run(files, [builder.python, "-I", _SCRIPT], on_output=report)
+        return report
 
 
-def _check_interpreter(builder: Builder, platform: Platform) -> None:
+def _name(sdist: Sdist) -> str:
+    return f"{sdist.name}=={sdist.version}"
+
+
+def _job(
+    job: Mapping[str, object], files: Mapping[str, Path], python: str, platform: Platform
+) -> tuple[list[str], dict[str, bytes | Path]]:
+    """Return the command of a job, and its files."""
+    text = json.dumps({"environment": _ENVIRONMENT, "python": platform.runtime.python_version, **job})
+    script = (resources("entrypoint.wheels") / _SCRIPT).read_bytes()
+    return [python, "-I", _SCRIPT], {"job.json": text.encode(), _SCRIPT: script, **files}
+
+
+def _check_interpreter(result: BuildResult, name: str, platform: Platform) -> None:
     """Check that the builder has the runtime's interpreter, because images change."""
-    outcome = builder.run({}, [builder.python, "--version"], on_output=lambda _: None)
-    words = outcome.output.split()
+    if result.code not in {WRONG_PYTHON, *_NO_SUCH_COMMAND}:
+        return
     wanted = ".".join(map(str, platform.runtime.python_version or ()))
-    if outcome.code or "".join(words[-1:]).rpartition(".")[0] != wanted:
-        found = "none" if outcome.code else repr(" ".join(words))
-        message = (
-            f"{builder.name} cannot build for {platform.runtime}: expected Python {wanted}, found {found}"
-        )
-        raise CompileError.of(message, "set builder_image to an image of that runtime")
-
-
-def _checked(outcome: BuildResult, sdist: Sdist, platform: Platform) -> tuple[str, bytes, object]:
-    """Return the wheel of a build and its build requirements, checked against the package and platform."""
-    record = json.loads(outcome.files.get("record.json", b"{}"))
-    filename = record.get("wheel", "")
-    data = outcome.files.get(filename)
-    if data is None:
-        raise CompileError.of(f"the build of {sdist} produced no wheel", _PIN_ANOTHER)
-    try:
-        name, version, *_ = parse_wheel_filename(filename)
-    except InvalidWheelFilename as error:
-        raise CompileError.of(f"the build of {sdist} produced {filename}: {error}", _PIN_ANOTHER) from None
-    if (name, version) != (canonicalize_name(sdist.name), Version(sdist.version)):
-        raise CompileError.of(f"the build of {sdist} produced {filename}, another package", _PIN_ANOTHER)
-    if fit(filename, platform) is None:
-        hint = "set builder_image to an image of the runtime"
-        raise CompileError.of(
-            f"the build of {sdist} produced {filename}, not compatible with {platform}", hint
-        )
-    return filename, data, record["requires"]
-
-
-def _tail(outcome: BuildResult) -> str:
-    lines = [line.rstrip() for line in outcome.output.splitlines() if line.strip()]
-    shown = "\n".join(f"    {line}" for line in lines[-_SHOWN_LINES:])
-    return shown or f"    exit code {outcome.code}, no output"
+    last = (result.output.strip().splitlines() or [""])[-1]
+    found = repr(last) if result.code == WRONG_PYTHON else f"none that an unprivileged user can run ({last})"
+    message = f"{name} cannot build for {platform.runtime}: expected Python {wanted}, found {found}"
+    raise CompileError.of(message, "set builder_image to an image of that runtime")
 
 
 @contextmanager

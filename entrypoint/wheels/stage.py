@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from entrypoint.errors import Diagnostic, FetchError
@@ -11,12 +11,14 @@ from entrypoint.index.incompatible import no_compatible_file, why_no_wheel
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.package_index import PackageIndex
 from entrypoint.index.pin import Pin
+from entrypoint.lock.build_requirements import BuildSections, KeptBuilds
 from entrypoint.lock.lock_file import Lock
 from entrypoint.manifest.model import DEFAULT_BUILDER
 from entrypoint.manifest.targets import Target
 from entrypoint.parallel import for_each
 from entrypoint.progress import Progress
 from entrypoint.wheels.build_environment import BuildEnvironment
+from entrypoint.wheels.build_plan import BuildPlan
 from entrypoint.wheels.fetch import Sdist, Wheel, fetch
 from entrypoint.wheels.metadata import Metadata
 from entrypoint.wheels.source_builds import Compiler
@@ -43,32 +45,41 @@ class Wheels:
             (target, file) for target, files in fetched.items() for file in files if isinstance(file, Sdist)
         ]
         with self.progress.group("building from source") if sdists else nullcontext():
-            built = for_each(sdists, lambda item: self.build(*item, locks[item[0]].options))
+            built = for_each(
+                sdists, lambda item: self._build(item[1], self._plan_of(item[0], locks[item[0]]))
+            )
         wheels = dict(zip(sdists, built, strict=True))
         return {
             target: tuple(file if isinstance(file, Wheel) else wheels[target, file] for file in files)
             for target, files in fetched.items()
         }
 
-    def build(self, target: Target, sdist: Sdist, options: IndexOptions) -> Wheel:
-        """Build a wheel for a target; `options` are the indexes of its build requirements."""
-        name, version = sdist.name, sdist.version
-
-        def reason() -> str:
-            return why_no_wheel(name, version, self.index(options).files(name), target.platform)
-
-        return self.builds.wheel(
-            sdist, build_environment_of(target), options=options, wanted_by=str(target), why=reason
-        )
-
-    def metadata(self, target: Target, options: IndexOptions) -> Metadata:
-        """Return what describes packages that have no compatible wheel, for a target."""
+    def metadata(self, target: Target, options: IndexOptions, kept: KeptBuilds) -> Metadata:
+        """Return what describes packages that have no compatible wheel, for a target without a lock."""
+        plan = build_plan_of(target, options, kept=kept)
         return Metadata(
             index=self.index(options),
             platform=target.platform,
             cache=self.cache,
-            compile=lambda sdist: self.build(target, sdist, options),
+            compile=lambda sdist: self._build(sdist, plan),
         )
+
+    def pin_builds(self, target: Target, lock: Lock, kept: KeptBuilds) -> BuildSections:
+        """Pin the build requirements of the packages of a lock that are built from source.
+
+        Raises:
+            FetchError: if a source archive cannot be downloaded.
+            CompileError: if the build requirements of a package cannot be resolved.
+        """
+        compiled = replace(lock, pins=tuple(pin for pin in lock.pins if pin.from_source))
+        if not compiled.pins:
+            return {}
+        plan = build_plan_of(target, lock.options, kept=kept)
+        sections: dict[str, tuple[Pin, ...]] = {}
+        for file in fetch(compiled, target.platform, index=self.index(lock.options), cache=self.cache):
+            if isinstance(file, Sdist):
+                sections |= self.builds.pin(file, plan)
+        return sections
 
     def check_available(self, locks: Mapping[Target, Lock]) -> None:
         """Make sure, without downloading, that every pin has a compatible wheel or is in `from_source`.
@@ -82,6 +93,20 @@ class Wheels:
                 raise FetchError(problem)
 
         for_each([(target, lock, pin) for target, lock in locks.items() for pin in lock.pins], check)
+
+    def _build(self, sdist: Sdist, plan: BuildPlan) -> Wheel:
+        name, version, platform = sdist.name, sdist.version, plan.environment.platform
+
+        def reason() -> str:
+            return why_no_wheel(name, version, self.index(plan.options).files(name), platform)
+
+        return self.builds.wheel(sdist, plan, why=reason)
+
+    def _plan_of(self, target: Target, lock: Lock) -> BuildPlan:
+        """Return how the packages of a lock are built; a lock of another tool pins no build requirements."""
+        if lock.inputs is None:
+            return build_plan_of(target, lock.options, strict=False)
+        return build_plan_of(target, lock.options, sections=lock.builds)
 
     def _fetch(self, target: Target, lock: Lock) -> tuple[Wheel | Sdist, ...]:
         with self.progress.downloads(target) as progress:
@@ -99,13 +124,30 @@ class Wheels:
         return None if compatible else no_compatible_file(pin, files, target.platform)
 
 
-def build_environment_of(target: Target) -> BuildEnvironment:
-    """Return where the packages of a target are built."""
+def build_plan_of(
+    target: Target,
+    options: IndexOptions,
+    *,
+    sections: BuildSections | None = None,
+    strict: bool = True,
+    kept: KeptBuilds | None = None,
+) -> BuildPlan:
+    """Return how the packages of a target are built; see `BuildPlan`."""
     layer, platform = target.layer, target.platform
     image = layer.builder_image.replace("{runtime}", str(platform.runtime))
-    return BuildEnvironment(
+    environment = BuildEnvironment(
         platform=platform,
         image=image.replace("{architecture}", platform.architecture),
         system_packages=layer.system_packages,
         chosen=layer.builder_image != DEFAULT_BUILDER,
+        network=layer.build_network,
+    )
+    return BuildPlan(
+        environment=environment,
+        options=options,
+        wanted_by=str(target),
+        added=dict(layer.requirements.build),
+        sections=sections,
+        strict=strict,
+        kept=kept or KeptBuilds(),
     )

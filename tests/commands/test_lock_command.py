@@ -51,7 +51,8 @@ class Project:
         return (self.folder / name).read_text("utf-8")
 
     def pins(self, name=LOCK):
-        return [line.split(" ")[0] for line in self.text(name).splitlines() if "==" in line]
+        lines = (line for line in self.text(name).splitlines() if line[:1] != "#")
+        return [line.split(" ")[0] for line in lines if "==" in line]
 
     def files(self):
         return {path.name: path.read_bytes() for path in self.folder.iterdir()}

@@ -1,19 +1,24 @@
+"""Containers of a real engine: what a command gets, and what it cannot do."""
+
+import json
 import os
+import time
 import uuid
+from dataclasses import replace
 
 import pytest
+from compiling import BUILDER, dockerfile
 from image_registry import ImageRegistry
 
 from entrypoint.errors import CompileError
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
-from entrypoint.wheels.build_environment import BuildEnvironment
+from entrypoint.wheels.build_environment import BuildEnvironment, Limits
 from entrypoint.wheels.containers import LABEL, Containers
 
 pytestmark = pytest.mark.engine
 
 X86_313 = Platform(RUNTIMES["python3.13"], Architecture.X86_64)
 ARM_313 = Platform(RUNTIMES["python3.13"], Architecture.ARM64)
-BUILDER = "public.ecr.aws/sam/build-python3.13:latest-x86_64"
 
 
 @pytest.fixture
@@ -23,11 +28,12 @@ def said():
 
 @pytest.fixture
 def opened(engine, said):
-    """Containers with a time limit of the test's choice; all are removed behind it."""
+    """Containers with limits of the test's choice; all are removed behind it."""
     everything = []
 
-    def opened(seconds=60.0):
-        everything.append(Containers(environment=os.environ, say=said.append, seconds=seconds))
+    def opened(**limits):
+        limits = Limits(**{"seconds": 60.0, **limits})
+        everything.append(Containers(environment=os.environ, say=said.append, limits=limits))
         return everything[-1]
 
     yield opened
@@ -36,76 +42,205 @@ def opened(engine, said):
 
 
 @pytest.fixture
-def build_environment(engine):
-    """A workplace in an image of our own, so that its containers can be told from all others."""
-    name = f"lambda-layers-tests:{uuid.uuid4().hex}"
-    container = engine.containers.create(BUILDER)
-    container.commit(*name.split(":"), changes=f"LABEL tests={name}")
-    container.remove()
-    yield BuildEnvironment(platform=X86_313, image=name)
-    engine.images.remove(name, force=True)
+def build_environment(builder):
+    return BuildEnvironment(platform=X86_313, image=builder.tags[0])
 
 
-def running(engine, build_environment):
-    return engine.containers.list(
-        all=True, filters={"ancestor": engine.images.get(build_environment.image).id}
+@pytest.fixture
+def shell(tmp_path):
+    def shell(builder, script, files=None):
+        lines = []
+        results = tmp_path / uuid.uuid4().hex
+        results.mkdir()
+        result = builder.run(files or {}, ["sh", "-c", script], results=results, on_output=lines.append)
+        assert result.output == "".join(f"{line}\n" for line in lines)
+        return result
+
+    return shell
+
+
+def contents(result):
+    return {name: path.read_bytes() for name, path in result.files.items()}
+
+
+def test_files_go_in_and_come_out(opened, build_environment, shell, containers, tmp_path):
+    (tmp_path / "large").write_bytes(b"content")
+    files = {"in.txt": tmp_path / "large", "settings/secret": b"s3cret"}
+    script = "cat in.txt; stat -c '%a %U %n' . settings settings/secret; pwd; mkdir out; cp in.txt out/copy; "
+    script += "ln -s /etc/passwd out/link; mkdir out/folder; cp in.txt out/folder/deep; exit 3"
+    result = shell(opened().open(build_environment), script, files)
+    assert result.code == 3
+    assert result.output == (
+        "content700 nobody .\n700 nobody settings\n600 nobody settings/secret\n/lambda-layers/build\n"
     )
+    assert contents(result) == {"copy": b"content"}
+    assert containers() == []
 
 
-def shell(container, script, files=None):
-    lines = []
-    outcome = container.run(files or {}, ["sh", "-c", script], on_output=lines.append)
-    assert outcome.output == "".join(f"{line}\n" for line in lines)
-    return outcome
+def test_each_run_has_a_container_of_its_own_and_leaves_nothing(opened, build_environment, shell, containers):
+    """A hostile build changes what it can, for the next one."""
+    builder = opened().open(build_environment)
+    script = "touch /tmp/left /var/tmp/left /dev/shm/left; (sleep 300 &); hostname"
+    first = shell(builder, script).output
+    assert containers() == []
+    second = shell(builder, "ls /tmp /var/tmp /dev/shm | grep left; ls /lambda-layers; hostname").output
+    assert second.splitlines()[0] == "build"
+    assert second.splitlines()[1] != first.strip()
 
 
-def test_files_go_in_and_come_out(opened, build_environment):
-    container = opened().open(build_environment)
-    files = {"in.txt": b"content", "settings/secret": b"s3cret"}
-    script = "cat in.txt; stat -c '%a %n' settings settings/secret; mkdir out; cp in.txt out/copy; exit 3"
-    outcome = shell(container, script, files)
-    assert outcome.code == 3
-    assert outcome.output == "content700 settings\n600 settings/secret\n"
-    assert outcome.files == {"copy": b"content"}
-    assert len(shell(container, "ls /lambda-layers").output.splitlines()) == 1  # that of this very command
-
-
-def test_the_folder_depends_on_the_files_and_not_on_the_settings(opened, build_environment):
-    container = opened().open(build_environment)
-    folders = [
-        shell(container, "pwd", {"a": content, "settings/b": secret}).output
-        for content, secret in ((b"1", b"1"), (b"1", b"2"), (b"2", b"1"))
+def test_it_runs_as_nobody_without_capabilities_and_network(opened, build_environment, shell):
+    script = """\
+id -u; id -g
+grep -E '^(CapPrm|CapEff|CapBnd|NoNewPrivs):' /proc/self/status | tr -d '\\t'
+cut -d: -f1 -s /proc/net/dev | tr -d ' '
+touch /usr/bin/changed /etc/ld.so.preload "$(dirname "$(readlink -f "$(command -v python3.13)")")/changed" 2>&1 \
+  | grep -c 'Permission denied'
+ls /var/run/docker.sock 2>&1 | grep -c 'No such file'
+"""
+    result = shell(opened().open(build_environment), script)
+    none = "0000000000000000"
+    assert result.output.split() == [
+        *("65534", "65534"),
+        *(f"CapPrm:{none}", f"CapEff:{none}", f"CapBnd:{none}", "NoNewPrivs:1"),
+        "lo",
+        "3",
+        "1",
     ]
-    assert folders[0] == folders[1] != folders[2]
 
 
-def test_one_container_serves_until_the_end(opened, build_environment, engine):
-    containers = opened()
-    assert containers.open(build_environment).session == containers.open(build_environment).session
-    (container,) = running(engine, build_environment)
-    assert container.labels[LABEL] == "python3.13-x86_64"
-    containers.close()
-    assert running(engine, build_environment) == []
-    with pytest.raises(CompileError, match="being stopped"):
-        containers.open(build_environment)
+def test_what_the_container_shows_to_others(opened, build_environment, shell, containers):
+    seen = []
+    builder = opened().open(build_environment)
+    builder.run(
+        {"settings/environment.json": b"proxy-s3cret"},
+        ["sh", "-c", "echo ready; sleep 2"],
+        results=None,
+        on_output=lambda _: seen.extend(containers()),
+    )
+    host = seen[0].attrs["HostConfig"]
+    assert "s3cret" not in json.dumps(seen[0].attrs)
+    assert host["NetworkMode"] == "none"
+    assert host["CapDrop"] == ["ALL"]
+    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert host["PidsLimit"] == 1024
+    assert 0 < host["Memory"] == host["MemorySwap"]
+    assert host["NanoCpus"] > 0
+    assert host["Binds"] is None
+    assert seen[0].attrs["Mounts"] == []
+    assert seen[0].labels[LABEL] == "python3.13-x86_64"
 
 
-def test_a_command_that_takes_too_long_ends_with_its_container(opened, build_environment, engine):
-    containers = opened(seconds=0.5)
-    container = containers.open(build_environment)
-    with pytest.raises(CompileError, match="the command timed out after"):
-        shell(container, "sleep 600")
-    assert containers.open(build_environment).session != container.session
-    containers.close()
-    assert running(engine, build_environment) == []
+_FORKS = """\
+import os, time
+for number in range(200):
+    try:
+        if not os.fork():
+            time.sleep(60)
+    except OSError:
+        print("stopped at", number, flush=True)
+        break
+"""
 
 
-def test_a_container_that_somebody_else_removes(opened, build_environment, engine):
-    container = opened().open(build_environment)
-    for found in running(engine, build_environment):
-        found.remove(force=True)
+def test_processes_are_limited(opened, build_environment, shell):
+    builder = opened(processes=50).open(build_environment)
+    result = shell(builder, f"python3.13 -c '{_FORKS}'")
+    word, number = result.output.strip().rsplit(" ", 1)
+    assert (word, int(number) < 50) == ("stopped at", True)
+
+
+@pytest.mark.parametrize(
+    ("limits", "script", "message"),
+    [
+        ({"seconds": 0.5}, "sleep 600", "the command timed out after"),
+        ({}, "mkdir out; truncate -s 3G out/huge", "the result exceeds 1,074 MB or 1,000 files"),
+        ({}, "mkdir out; cd out; seq 2000 | xargs touch", "the result exceeds 1,074 MB or 1,000 files"),
+        ({"log": 1 << 20}, "yes", "the command printed more than 1 MB"),
+        ({"log": 1 << 20}, "tr '\\0' x < /dev/zero", "the command printed more than 1 MB"),
+        (
+            {"disk": 50_000_000},
+            "head -c 60M /dev/zero > one; for name in a b c; do head -c 40M /dev/zero > $name; done; sleep 60",
+            "the command wrote more than 0.1 GB to the disk",
+        ),
+    ],
+)
+def test_what_exceeds_a_limit_ends_with_its_container(
+    opened, build_environment, shell, containers, limits, script, message
+):
+    before = time.monotonic()
+    with pytest.raises(CompileError, match=message):
+        shell(opened(**limits).open(build_environment), script)
+    assert time.monotonic() - before < 30
+    assert containers() == []
+
+
+def test_a_container_that_somebody_else_removes(opened, build_environment, shell, containers):
+    def remove(_):
+        for found in containers():
+            found.remove(force=True)
+
     with pytest.raises(CompileError, match=r"the container of .* stopped unexpectedly"):
-        shell(container, "true")
+        opened().open(build_environment).run(
+            {}, ["sh", "-c", "echo ready; sleep 60"], results=None, on_output=remove
+        )
+
+
+def test_a_shared_container_lasts_until_the_end(opened, build_environment, shell, containers):
+    manager = opened()
+    shared = manager.open_shared(build_environment)
+    names = [
+        shell(shared, "hostname; ls /lambda-layers | wc -l; touch /lambda-layers/*/left").output for _ in "ab"
+    ]
+    assert names[0] == names[1]
+    assert names[0].split()[1] == "1"
+    assert len(containers()) == 1
+    manager.close()
+    assert containers() == []
+    with pytest.raises(CompileError, match="being stopped"):
+        shell(manager.open(build_environment), "true")
+
+
+def test_system_packages_are_installed_by_root_in_an_image_that_is_removed(
+    opened, builder, shell, engine, tmp_path
+):
+    environment = BuildEnvironment(platform=X86_313, image=builder.tags[0], system_packages=("some",))
+    manager = opened()
+    before = {image.id for image in engine.images.list(all=True)}
+    script = "id -u; touch /usr/bin/installed; cat settings/environment.json"
+    result = manager.install(
+        environment,
+        {"settings/environment.json": b"proxy"},
+        ["sh", "-c", script],
+        results=tmp_path,
+        on_output=lambda _: None,
+    )
+    assert result.output.split() == ["0", "proxy"]
+    seen = shell(
+        manager.open(environment), "id -u; ls /usr/bin/installed; ls /lambda-layers/build | wc -l"
+    ).output
+    assert seen.split() == ["65534", "/usr/bin/installed", "0"]
+    assert manager.open(environment).identity == builder.id
+    assert {image.id for image in engine.images.list(all=True)} != before
+    manager.close()
+    assert {image.id for image in engine.images.list(all=True)} == before
+
+
+def test_an_interpreter_in_a_folder_of_root(opened, shell, engine, build_environment):
+    image = dockerfile(
+        engine,
+        f"FROM {BUILDER}\nRUN mkdir -m 700 /private && cp /bin/echo /private && chown -R 0:0 /private "
+        "&& ln -sf /private/echo /usr/bin/python3.13 && ln -sf /private/echo /var/lang/bin/python3.13\n",
+    )
+    before = {image.id for image in engine.images.list(all=True)}
+    manager = opened()
+    builder = manager.open(replace(build_environment, image=image.id))
+    for _ in range(2):
+        result = builder.run({}, ["python3.13", "reached"], results=None, on_output=lambda _: None)
+        assert (result.code, result.output) == (0, "reached\n")
+    assert shell(builder, "id -u; chmod o+x /private").output.startswith("65534\n")
+    manager.close()
+    assert {image.id for image in engine.images.list(all=True)} == before
+    engine.images.remove(image.id, force=True)
 
 
 def test_what_an_image_is_made_of_is_told_without_fetching_it(opened, build_environment, engine, said):
@@ -116,12 +251,12 @@ def test_what_an_image_is_made_of_is_told_without_fetching_it(opened, build_envi
     assert said == []
 
 
-def test_an_image_is_pulled_once_and_only_where_it_is_missing(opened, said, engine):
+def test_an_image_is_pulled_once_and_only_where_it_is_missing(opened, said, engine, shell):
     with ImageRegistry(layers=4) as registry:
         missing = BuildEnvironment(platform=X86_313, image=registry.image)
         for _ in range(2):
             with pytest.raises(CompileError, match=r"a container of .* cannot be started: .*cat"):
-                opened().open(missing)
+                shell(opened().open(missing), "true")
         assert said[0] == f"pulling {registry.image}"
         assert said[-1] == f"pulling {registry.image}: 4 of 4 layers"
         assert said.count(said[0]) == 1

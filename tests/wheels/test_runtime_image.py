@@ -1,13 +1,22 @@
 """What runs in the image of a runtime: imports that are tried, and bytecode where no Python of it is here."""
 
+import io
 import os
 import subprocess
 import sys
+import zipfile
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from layers import unzipped
+from layers import assembled, target, unzipped
 from package_index import IndexServer, make_wheel, pip_environment
+
+from entrypoint.layer.interpreters import ImageInterpreter
+from entrypoint.layer.runtime_image import runtime_image
+from entrypoint.layer.verify.imports import check_imports
+from entrypoint.wheels.containers import Containers
 
 pytestmark = pytest.mark.engine
 
@@ -63,6 +72,57 @@ def test_imports_are_tried(build):
     code, said, content = build("verify: import, bytecode: false, exclude: [needs_windows.py]")
     assert code == 0, said
     assert "python/own/__init__.py" in content
+
+
+class Elsewhere:
+    """Containers of an image of our own, in place of the runtime's."""
+
+    def __init__(self, containers, image):
+        self._containers, self._image = containers, image
+        self.close = containers.close
+
+    def open(self, environment):
+        return self._containers.open(replace(environment, image=self._image))
+
+    def open_shared(self, environment):
+        return self._containers.open_shared(replace(environment, image=self._image))
+
+
+@pytest.fixture
+def elsewhere(builder):
+    with closing(Containers(environment=os.environ, say=lambda _: None)) as containers:
+        yield Elsewhere(containers, builder.tags[0])
+
+
+def test_a_module_that_is_imported_is_isolated_like_a_build(tmp_path, elsewhere, containers):
+    """It fails with what it sees, and tries to pass for a module that can be imported."""
+    code = """\
+import os, pathlib, socket
+answer = pathlib.Path("/lambda-layers/build/out/failures.json")
+answer.parent.mkdir()
+answer.write_text("{}")
+route = os.strerror(socket.socket().connect_ex(("192.0.2.1", 80)))
+raise ImportError(f"{os.getuid()}, {route}, {len(os.environ)} variables")
+"""
+    archive = assembled(tmp_path, make_wheel(tmp_path, "app", "1.0", files={"app.py": code}))
+    (problem,) = check_imports(archive, target(), elsewhere)
+    assert "app cannot be imported in public.ecr.aws/lambda/python:3.13-x86_64: " in problem.message
+    assert "65534, Network is unreachable, " in problem.message
+    assert containers() == []
+
+
+def test_the_container_that_makes_bytecode_is_isolated_too(tmp_path, elsewhere, containers):
+    with zipfile.ZipFile(tmp_path / "modules.zip", "w") as archive:
+        archive.writestr("python/app.py", "x = 1\n")
+    shared = elsewhere.open_shared(runtime_image(target().platform))
+    interpreter = ImageInterpreter(version=(3, 13), start=lambda: shared)
+    bytecode = interpreter.compile(tmp_path / "modules.zip")
+    assert zipfile.ZipFile(io.BytesIO(bytecode)).namelist() == ["python/__pycache__/app.cpython-313.pyc"]
+    (container,) = containers()
+    container.reload()
+    assert container.attrs["HostConfig"]["NetworkMode"] == "none"
+    assert container.attrs["HostConfig"]["CapDrop"] == ["ALL"]
+    elsewhere.close()
 
 
 def test_what_is_ignored_is_not_tried(build):
