@@ -178,8 +178,13 @@ class Cache:
 def _has_digest(path: Path, sha256: str) -> bool:
     """Hash a file, unless this process did so before and the file has not changed since."""
     try:
-        with path.open("rb") as file:
+        # A pipe would block here, and has no digest.
+        with open(
+            path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+        ) as file:
             status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                return False
             known = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
             if _verified.get((path, sha256)) == known:
                 return True
@@ -230,7 +235,7 @@ def _read_key(path: Path) -> bytes | None:
         OSError: if it cannot be read, or belongs to another user.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | getattr(os, "O_NONBLOCK", 0) | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor

@@ -44,8 +44,8 @@ SETS = {
     "services": ("uvicorn[standard]", "sqlalchemy", "aiohttp", "pydantic", "cryptography", "boto3"),
 }
 RUNTIME_NAMES = ("python3.11", "python3.12", "python3.13")
-NEWEST = 24
-"""Versions of each package to record."""
+NEWEST, OF_SCIENCE = 6, 24
+"""Versions of each package to record; numpy, pandas and scipy support an older Python for long."""
 _HEADERS = ("Metadata-Version", "Name", "Version", "Requires-Python", "Provides-Extra", "Requires-Dist")
 _OTHER_SYSTEMS = re.compile(
     r"musllinux|macosx|win32|win_arm|i686|ppc64|s390x|armv7|riscv|-pp\d|graalpy|cp\d+t-"
@@ -101,7 +101,8 @@ def _package(index, name, pool) -> dict[str, object]:
         except ValueError:
             continue  # an egg or an installer
     released = (version for version in by_version if not Version(version).is_prerelease)
-    newest = sorted(released, key=Version)[-NEWEST:]
+    number = OF_SCIENCE if name in {"numpy", "pandas", "scipy"} else NEWEST
+    newest = sorted(released, key=Version)[-number:]
     newest = [version for version in newest if any(_is_wheel(file) for file in by_version[version])]
     described = pool.map(
         lambda version: _headers(index, next(filter(_is_wheel, by_version[version]))), newest

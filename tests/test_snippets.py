@@ -68,8 +68,7 @@ class Reader:
             GIT_CONFIG_KEY_1="user.email",
             GIT_CONFIG_VALUE_1="reader@example.org",
         )
-        # Without this machine's other Pythons: what is compiled to bytecode is the same everywhere.
-        self._environment["PATH"] = os.pathsep.join([str(BIN), os.defpath])
+        self._environment["PATH"] = os.pathsep.join([str(BIN), os.environ["PATH"]])
 
     @property
     def here(self) -> Path:

@@ -33,7 +33,11 @@ def run(context: "Context") -> Result:
 
 COMMAND = Command(
     (
-        valued("--artifacts", "FOLDER", "publish the archives that 'build' left in this folder"),
+        valued(
+            "--artifacts",
+            "FOLDER",
+            "publish the archives that 'build' left in this folder, or in one for each target in it",
+        ),
         *options.ON_AWS,
         options.CACHE,
         options.LOCKED,

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TextIO
 
 from entrypoint.commands.command import Command, Result
 from entrypoint.commands.context import Context
@@ -61,7 +62,7 @@ def fail(error: LayersError, environment: Mapping[str, str]) -> int:
     """Report an error outside of a command; return its exit code."""
     report_error(error, environment)
     if environment.get("GITHUB_ACTIONS") == "true":
-        _annotate(error.problems)
+        _annotate(error.problems, sys.stdout)
     return error.exit_code
 
 
@@ -123,7 +124,9 @@ def _report(context: Context, result: Result, error: LayersError | None) -> None
     finally:
         found = [*result.findings, *(error.problems if error else ()), *context.warnings]
         if context.environment.get("GITHUB_ACTIONS") == "true":
-            _annotate(found)
+            # The runner reads both streams; the other one has nothing but JSON.
+            is_json = vars(context.arguments).get("json")
+            _annotate(found, sys.stderr if is_json else sys.stdout)
         if path := vars(context.arguments).get("sarif"):
             _write_sarif(Path(path), context, result, error)
 
@@ -153,13 +156,13 @@ def _tell_workflow(context: Context, result: Result) -> None:
     github.add_summary(environment, summary)
 
 
-def _annotate(found: Sequence[Diagnostic]) -> None:
+def _annotate(found: Sequence[Diagnostic], stream: TextIO) -> None:
     """Show diagnostics in a workflow, at their lines."""
     from entrypoint.report import github  # noqa: PLC0415 - only in a workflow
 
     for severity in (Severity.ERROR, Severity.WARNING):
         chosen = dict.fromkeys(each for each in found if each.severity is severity)
-        sys.stdout.writelines(f"{line}\n" for line in github.annotations(severity, chosen))
+        stream.writelines(f"{line}\n" for line in github.annotations(severity, chosen))
 
 
 def _write_sarif(path: Path, context: Context, result: Result, error: LayersError | None) -> None:

@@ -27,11 +27,11 @@ def refuse_committed(folder: Path) -> None:
         raise VerifyError.of(message, "download artifacts into a new folder outside the checkout")
 
 
-def described_in(folder: Path, target: Target) -> Path:
+def described_in(folder: Path, target: Target, *, own: bool = False) -> Path:
     """Return the description of a target's archive: the only one in the folder, in its own job's artifact.
 
     Artifacts are folders that end with the name of their target, such as `lambda-layers-<target>`. A folder
-    with the files of one target may have them directly.
+    with the files of one target may have them directly, and so may our `own` folder, which `build` wrote.
 
     Raises:
         VerifyError: there is none, there are several, or it is in the artifact of another job.
@@ -45,10 +45,10 @@ def described_in(folder: Path, target: Target) -> Path:
         raise VerifyError.of(f"several archives of {target} found: {names}", "remove all but that of its job")
     (path,) = found
     artifact = path.relative_to(folder).parts[0]
-    is_alone = path.parent == folder and len(list(folder.rglob("*.zip"))) == 1
+    is_alone = path.parent == folder and (own or len(list(folder.rglob("*.zip"))) == 1)
     if not is_alone and artifact != str(target) and not artifact.endswith(f"-{target}"):
-        own = f"download each artifact into a folder of its own, such as {folder}/lambda-layers-{target}"
-        raise VerifyError.of(f"{path} is not in an artifact of {target}", own)
+        apart = f"download each artifact into a folder of its own, such as {folder}/lambda-layers-{target}"
+        raise VerifyError.of(f"{path} is not in an artifact of {target}", apart)
     if path.is_symlink() or path.with_suffix(".zip").is_symlink():
         raise VerifyError.of(f"{path} or its archive is a link", hint)
     return path

@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -132,5 +133,11 @@ class Interpreters:
         image = runtime_image(Platform(runtime, native))
         if not (required or self._builders.identity(image)) or runtime.python_version is None:
             return None
-        start = cache(lambda: self._builders.open_shared(image))  # modules are compiled, not run
-        return ImageInterpreter(version=runtime.python_version, start=start)
+        # One container for all modules, which are compiled and not run.
+        guard, start = threading.Lock(), cache(lambda: self._builders.open_shared(image))
+
+        def started() -> Builder:
+            with guard:  # `cache` alone would start one for each thread
+                return start()
+
+        return ImageInterpreter(version=runtime.python_version, start=started)

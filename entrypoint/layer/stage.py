@@ -21,7 +21,7 @@ from entrypoint.layer.verify import is_error, labelled, verify
 from entrypoint.layer.verify.imports import RULE, check_imports
 from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.lock.lock_file import Lock
-from entrypoint.manifest.project import Project
+from entrypoint.manifest.project import OUTPUT_FOLDER, Project
 from entrypoint.manifest.runtimes import Runtime
 from entrypoint.manifest.targets import AwsLayer, Target
 from entrypoint.parallel import for_each
@@ -88,8 +88,9 @@ class Archives:
 
         def read(target: Target) -> BuiltArchive:
             digest = dependency_hash(target, locks[target], files[target])
-            return read_described(described_in(folder, target), target, digest)
+            return read_described(described_in(folder, target, own=own), target, digest)
 
+        own = folder.resolve() == (self.project.folder / OUTPUT_FOLDER / "build").resolve()
         refuse_committed(folder)
         built = dict(zip(locks, for_each(tuple(locks), read), strict=True))
         _refuse_differences(self.project.layers, built)

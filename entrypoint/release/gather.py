@@ -101,7 +101,7 @@ def _built_here(layer: AwsLayer, path: Path, wanted: str | None) -> Inventory:
     if wanted is None:
         return inventory
     try:
-        built = read_described(path.parent, layer.targets[0], wanted)
+        built = read_described(path.with_suffix(".json"), layer.targets[0], wanted)
     except LayersError as error:  # without this machine's paths, as the page is shared
         return replace(inventory, note=str(error).replace(f"{path.parent}/", ""))
     return replace(inventory, findings=built.findings)

@@ -1,10 +1,11 @@
 """Manifest + state -> what to do in one account and region. Pure: nothing here calls AWS."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from entrypoint.aws.accounts import located
 from entrypoint.aws.model import Alarm, Details, LayerVersion
 from entrypoint.errors import Diagnostic, PlanError
 from entrypoint.manifest.model import Destination
@@ -70,6 +71,13 @@ class RegionPlan:
     def is_empty(self) -> bool:
         """Return whether AWS matches the manifest."""
         return not (self.to_publish or self.to_update or self.alarms)
+
+
+def warnings_of(plans: Sequence[RegionPlan]) -> tuple[Diagnostic, ...]:
+    """Return the warnings of plans; those of several name their accounts and regions."""
+    if len(plans) == 1:
+        return plans[0].warnings
+    return located((plan.destination, plan.warnings) for plan in plans)
 
 
 def make_plan(

@@ -24,7 +24,7 @@ from entrypoint.manifest.targets import Target
 from entrypoint.printable import printable
 from entrypoint.release.difference import Difference
 from entrypoint.release.findings import Diagnosis
-from entrypoint.release.plan import LayerChange, RegionPlan
+from entrypoint.release.plan import LayerChange, RegionPlan, warnings_of
 from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.status import RegionStatus
 from entrypoint.release.update import Outcome, Status
@@ -104,6 +104,7 @@ class Console:
         plans = tuple(plans)
         for plan in plans:
             self._plan(plan)
+        self.warn(warnings_of(plans))
         layers = sum(len(plan.to_publish) for plan in plans)
         functions = sum(len(plan.to_update) for plan in plans)
         if layers or functions:
@@ -180,7 +181,6 @@ class Console:
                 self._out.say(f"  function {line}" if not line.startswith(" ") else f"           {line}")
         for alarm in plan.alarms:
             self._out.say(f"  alarm    [green]put     [/green] {escape(alarm.name)}")
-        self.warn(plan.warnings)
 
     def changed(self, destination: Destination, change: LayerChange | Outcome) -> None:
         """Report a published layer version, or how a function's update ended."""

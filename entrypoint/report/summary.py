@@ -21,7 +21,7 @@ from entrypoint.manifest.targets import Target
 from entrypoint.printable import printable
 from entrypoint.release.difference import Difference
 from entrypoint.release.function_change import Aspect, FunctionChange
-from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
+from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan, warnings_of
 from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.status import RegionStatus
 from entrypoint.release.update import Outcome, Status
@@ -51,7 +51,7 @@ def plan_summary(results: Results[RegionPlan], differences: Iterable[Difference]
     plans = results.values
     layers = sum(len(plan.to_publish) for plan in plans)
     functions = sum(len(plan.to_update) for plan in plans)
-    warnings = _list("Warnings", [warning for plan in plans for warning in plan.warnings])
+    warnings = _list("Warnings", warnings_of(plans))
     if all(plan.is_empty for plan in plans):
         return _page("Lambda layers: nothing to do", ["AWS matches the manifest.", warnings])
     sections = [

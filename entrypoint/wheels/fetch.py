@@ -178,14 +178,17 @@ class _Downloads:
             for store in stores
             for sha256 in sorted(digest.removeprefix("sha256:") for digest in hashes)
             for filename in self.cache.filenames(store, sha256)
-            if version_of(filename) == Version(pin.version)
-            and (store == "sdists" or fit(filename, self.platform) is not None)
+            if version_of(filename) == Version(pin.version) and (store == "sdists" or self._fits(filename))
         ]
         if not found:
             return None
         filename, store, sha256 = min(found, key=lambda file: self._preference(file[0]))
         path = self.cache.find_file(store, sha256, filename)
         return _fetched(pin, path) if path else None
+
+    def _fits(self, filename: str) -> bool:
+        """Whether a file in the cache is a compatible wheel; anything may be there under any name."""
+        return filename.endswith(".whl") and fit(filename, self.platform) is not None
 
     def _preference(self, filename: str) -> tuple[int, int, str]:
         return preference(filename, self.platform) if filename.endswith(".whl") else (0, 0, filename)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.resources import files as resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from entrypoint.cache import Cache
 from entrypoint.errors import CompileError, Diagnostic
@@ -45,6 +45,12 @@ class _Build:
     chain: Chain
     builder: Builder
     wheels: tuple[Wheel, ...]
+
+
+class _Asked(NamedTuple):
+    """What a backend asks for before it builds: untrusted JSON."""
+
+    requires: Any
 
 
 class Compiler:
@@ -88,17 +94,17 @@ class Compiler:
             key = built_key(sdist, plan.environment, decisive)
             if known := self._built.find(key, sdist, self._builders.identity(plan.environment)):
                 return known
-            # Outside of the lock, because these builds lock their own keys.
+            # Outside of the lock, like what a backend asks for: these builds lock their own keys.
             sections = sections if sections is not None else self._pinned_now(sdist, plan, chain)
             builder = self._open(plan.environment, sdist, why)
             wheels = self._wheels(sections, plan, chain)
-            with self._lock_of(key):
-                if known := self._built.find(key, sdist, builder.identity):
-                    return known
-                with self._at_once:
-                    self._say(f"compiling {sdist} for {plan.wanted_by} in {builder.name}")
-                    build = _Build(sdist=sdist, plan=plan, chain=chain, builder=builder, wheels=wheels)
-                    return self._compiled(build, key)
+            build = _Build(sdist=sdist, plan=plan, chain=chain, builder=builder, wheels=wheels)
+            outcome = self._compiled(build, key, asked=False)
+            if isinstance(outcome, _Asked):
+                outcome = self._compiled(self._with_asked(build, outcome.requires), key, asked=True)
+            if isinstance(outcome, _Asked):
+                raise CompileError.of(f"the build of {sdist} asks for more again and again", _PIN_ANOTHER)
+            return outcome
 
     def pin(
         self, sdist: Sdist, plan: BuildPlan, chain: Chain = (), asked: tuple[str, ...] = ()
@@ -135,35 +141,23 @@ class Compiler:
             for file in files
         )
 
-    def _compiled(self, build: _Build, key: str) -> Wheel:
-        with self._cache.incoming() as results:
-            result, build = self._run_build(build, results)
-            built = checked(result, build.sdist, build.plan.environment.platform)
-            used = {
-                "sdist": build.sdist.filename,
-                "sha256": build.sdist.sha256,
-                "builder": {"name": build.builder.name, "id": build.builder.identity},
-                "systemPackages": list(build.plan.environment.system_packages),
-                "buildRequirements": [
-                    {"name": wheel.name, "version": wheel.version, "sha256": wheel.sha256}
-                    for wheel in build.wheels
-                ],
-            }
+    def _compiled(self, build: _Build, key: str, *, asked: bool) -> "Wheel | _Asked":
+        """Return the wheel, or what the backend asks for; with `asked`, it has all that it asked for."""
+        sdist, plan, builder = build.sdist, build.plan, build.builder
+        with self._lock_of(key), self._cache.incoming() as results:
+            if known := self._built.find(key, sdist, builder.identity):
+                return known
+            result = self._build(build, results, asked=asked)
+            if result.code == ASKS:
+                return _Asked(answer_of(result, sdist).get("requires", ()))
+            if result.code:
+                where = f"{plan.environment.platform} in {builder.name}"
+                message = f"{sdist} cannot be compiled for {where}:\n{tail(result)}"
+                hint = f"add what is missing to system_packages or build_requirements, or {_PIN_ANOTHER}"
+                raise CompileError.of(message, hint)
+            built = checked(result, sdist, plan.environment.platform)
             self._say(f"compiled {built.name}, {built.stat().st_size / 1e3:,.0f} kB")
-            return self._built.keep(key, build.sdist, built, used)
-
-    def _run_build(self, build: _Build, results: Path) -> tuple[BuildResult, _Build]:
-        """Build, and build again if the backend asks for more build requirements and may have them."""
-        result = self._build(build, results, asked=False)
-        if result.code == ASKS:
-            build = self._with_asked(build, answer_of(result, build.sdist).get("requires", ()))
-            result = self._build(build, results, asked=True)
-        if result.code:
-            platform, where = build.plan.environment.platform, build.builder.name
-            message = f"{build.sdist} cannot be compiled for {platform} in {where}:\n{tail(result)}"
-            hint = f"add what is missing to system_packages or build_requirements, or {_PIN_ANOTHER}"
-            raise CompileError.of(message, hint)
-        return result, build
+            return self._built.keep(key, sdist, built, _built_from(build))
 
     def _with_asked(self, build: _Build, asked: Any) -> _Build:  # noqa: ANN401 - untrusted JSON
         sdist, plan = build.sdist, build.plan
@@ -195,7 +189,10 @@ class Compiler:
         }
         environment = build.plan.environment
         command, inputs = _job(job, files, build.builder.python, environment.platform)
-        result = build.builder.run(inputs, command, results=results, on_output=self._notes_of(str(sdist)))
+        with self._at_once:
+            self._say(f"compiling {sdist} for {build.plan.wanted_by} in {build.builder.name}")
+            notes = self._notes_of(str(sdist))
+            result = build.builder.run(inputs, command, results=results, on_output=notes)
         _check_interpreter(result, build.builder.name, environment.platform)
         return result
 
@@ -248,6 +245,19 @@ def _job(
     text = json.dumps({"environment": _ENVIRONMENT, "python": platform.runtime.python_version, **job})
     script = (resources("entrypoint.wheels") / _SCRIPT).read_bytes()
     return [python, "-I", _SCRIPT], {"job.json": text.encode(), _SCRIPT: script, **files}
+
+
+def _built_from(build: _Build) -> dict[str, object]:
+    """Return the record of how a wheel was built."""
+    return {
+        "sdist": build.sdist.filename,
+        "sha256": build.sdist.sha256,
+        "builder": {"name": build.builder.name, "id": build.builder.identity},
+        "systemPackages": list(build.plan.environment.system_packages),
+        "buildRequirements": [
+            {"name": wheel.name, "version": wheel.version, "sha256": wheel.sha256} for wheel in build.wheels
+        ],
+    }
 
 
 def _check_interpreter(result: BuildResult, name: str, platform: Platform) -> None:

@@ -66,6 +66,24 @@ def run(tmp_path, project, index):
     return run
 
 
+LOCKS = {}
+
+
+@pytest.fixture
+def lock(run, project):
+    """Write the locks of the project's inputs: those that `lock` made for the same inputs before."""
+
+    def lock():
+        inputs = ((project / "lambda-layers.yml").read_text(), (project / "web.in").read_text())
+        if inputs not in LOCKS:
+            expect(run("lock"), 0)
+            LOCKS[inputs] = {path.name: path.read_bytes() for path in project.glob("web-*.txt")}
+        for name, content in LOCKS[inputs].items():
+            (project / name).write_bytes(content)
+
+    return lock
+
+
 def expect(result, code, *texts):
     said = result.stdout + result.stderr
     assert result.returncode == code, said
@@ -98,7 +116,7 @@ def test_lock_check_and_build(run, project):
     assert {path.name: path.read_bytes() for path in built.iterdir()} == before
 
 
-def test_results_as_json(run, project):
+def test_results_as_json(run, lock, project):
     def answer(*arguments, code=0):
         result = run(*arguments, "--json")
         assert result.returncode == code, result.stderr
@@ -107,7 +125,7 @@ def test_results_as_json(run, project):
     missing = answer("check", code=6)["diagnostics"]
     assert {each["message"] for each in missing} >= {"the layer 'web' has no lock for python3.12-arm64"}
     assert missing[0]["file"] == "lambda-layers.yml"
-    run("lock")
+    lock()
     checked = answer("check")
     assert (len(checked["targets"]), checked["wheels"], checked["diagnostics"]) == (4, False, [])
     assert answer("check", "--wheels")["wheels"] is True
@@ -117,7 +135,8 @@ def test_results_as_json(run, project):
     assert (project / built["file"]).stat().st_size == built["bytes"]
 
 
-def test_by_products_hide_from_git(run, project):
+def test_by_products_hide_from_git(run, lock, project):
+    lock()
     expect(run("build"), 0)
     subprocess.run(["git", "init", "-q", project], check=True)
     status = subprocess.run(
@@ -136,14 +155,15 @@ def test_without_a_lock_it_says_so_and_locked_refuses(run, project):
     assert said.count("error: ") == 4
 
 
-def test_one_target_only(run, project):
+def test_one_target_only(run, lock, project):
+    lock()
     expect(run("build", "--target", "web-python3.13-arm64"), 0)
     assert [path.name for path in project.glob(".lambda-layers/build/*.zip")] == ["web-python3.13-arm64.zip"]
     expect(run("build", "--target", "web"), 4, "no target web; choose from web-python3.12-x86_64, ")
 
 
-def test_a_lock_out_of_step(run, project):
-    expect(run("lock"), 0)
+def test_a_lock_out_of_step(run, lock, project):
+    lock()
     (project / "web.in").write_text("app\nspeedup\n")
     message = "web-python3.13-arm64.txt: this lock is out of sync with web.in; run: lambda-layers lock"
     expect(run("check"), 6, message)
@@ -172,8 +192,8 @@ def test_a_package_without_a_wheel(run, project):
     assert files(project) == ["lambda-layers.yml", "web.in"]
 
 
-def test_a_wrong_hash_in_the_lock(run, project):
-    expect(run("lock"), 0)
+def test_a_wrong_hash_in_the_lock(run, lock, project):
+    lock()
     lock = project / "web-python3.13-arm64.txt"
     lines = [
         f"    --hash=sha256:{'0' * 64}" if "--hash" in line else line
@@ -231,7 +251,7 @@ def test_variables_come_from_set_alone(run, project):
 @pytest.mark.parametrize(
     "name", ["AWS_SECRET_ACCESS_KEY", "ACTIONS_RUNTIME_TOKEN", "GH_TOKEN", "INDEX_PASSWORD", "MY_SECRETS"]
 )
-def test_no_credential_gets_into_a_text(run, project, index, name):
+def test_no_credential_gets_into_a_text(run, lock, project, index, name):
     """Neither a pull request nor --set puts one into the plan, or sends it to a host."""
     values = {name: "the-value", "PATH": os.pathsep.join([str(COMMAND.parent), os.environ["PATH"]])}
     message = f"{name}: a variable of this name may hold a credential"
@@ -240,7 +260,7 @@ def test_no_credential_gets_into_a_text(run, project, index, name):
     expect(run("build", **values), 5, f"variable {name} is not set; a variable of this name may hold a cred")
     (project / "lambda-layers.yml").write_text(MANIFEST)
     (project / "web.in").write_text("app\n")
-    expect(run("lock"), 0)
+    lock()
     before = len(index.requests)
     url = index.url.replace("/simple/", f"/${{{name}}}/simple/")
     (project / "web.in").write_text(f"--index-url {url}\napp\n")
@@ -421,20 +441,20 @@ def test_problems_of_the_manifest_for_code_scanning(run, project):
     assert text == "unknown key 'layer'; did you mean 'layers'?"
 
 
-def test_nothing_for_code_scanning_closes_what_was_there(run, project):
-    expect(run("lock"), 0)
+def test_nothing_for_code_scanning_closes_what_was_there(run, lock, project):
+    lock()
     expect(run("build", "--sarif", "problems.sarif"), 0)
     assert list(sarif(project / "problems.sarif")) == []
 
 
-def test_a_sarif_file_that_cannot_be_written(run, project):
-    expect(run("lock"), 0)
+def test_a_sarif_file_that_cannot_be_written(run, lock, project):
+    lock()
     expect(run("check", "--sarif", "/proc/nowhere/problems.sarif"), 13, "error: /proc/nowhere")
 
 
-def test_outputs_that_cannot_be_written_hide_no_error(run, project, tmp_path):
+def test_outputs_that_cannot_be_written_hide_no_error(run, lock, project, tmp_path):
     variables = {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(tmp_path / "nowhere" / "outputs")}
-    expect(run("lock"), 0)
+    lock()
     (project / "web.in").write_text("app\nspeedup\n")
     said = expect(run("check", "--sarif", "problems.sarif", **variables), 6, "nowhere/outputs: No such file")
     assert said.count("this lock is out of sync with web.in") >= 8  # four lines, four annotations
@@ -451,9 +471,9 @@ def test_what_cannot_be_closed_is_an_error_and_no_traceback(run, project, monkey
     expect(run("deploy", "--aws", "local", AWS_REGION="eu-west-1"), 13, "local-aws.json")
 
 
-def test_check_needs_only_the_base_installation(run, project, tmp_path):
+def test_check_needs_only_the_base_installation(run, lock, project, tmp_path):
     """Without the extras, in a workflow and with --json."""
-    expect(run("lock"), 0)
+    lock()
     for name in ("boto3", "docker", "elftools", "rich", "unearth", "httpx2", "jinja2"):
         (tmp_path / "none" / name).mkdir(parents=True)
         (tmp_path / "none" / name / "__init__.py").write_text(f"raise ModuleNotFoundError(name={name!r})\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from compiling import SECRETS
-from package_index import make_sdist, make_wheel
+from package_index import make_sdist, make_wheel, sha256
 from sources import make_source
 
 UV = ("--engine", "uv")  # faster than pip-compile, with the same result
@@ -197,6 +197,21 @@ class TestInABuild:
         helped.archive.unlink()
         nowhere = {"DOCKER_HOST": "unix:///nowhere.sock", "PIP_INDEX_URL": "http://127.0.0.1:1/"}
         assert "compiling" not in helped.run("build", "--locked", **nowhere)
+
+    def test_two_packages_that_ask_for_what_has_to_be_compiled(self, helped, builder):
+        """Each waits for a build of its own; no more than two run at once."""
+        shelf = helped.index.folder
+        make_source(shelf, "nested", "1.0", metadata="2.2")
+        pinned = ""
+        for name in ("tiny", "other"):
+            source = make_source(shelf, name, "1.0", metadata="2.2", asks=("nested",))
+            pinned += f"{name}==1.0 --hash=sha256:{sha256(source)}\n"
+        (helped.folder / "own.txt").write_text(pinned)
+        helped.declare("tiny", "other", builder_image=builder.tags[0], lock="own.txt")
+        said = helped.run("build", "--locked")
+        assert said.count("compiled nested-1.0") == 1
+        assert "compiled tiny-1.0" in said
+        assert "compiled other-1.0" in said
 
 
 @pytest.mark.engine

@@ -1,4 +1,5 @@
 import hashlib
+import os
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -108,6 +109,17 @@ def test_a_cached_file_that_was_tampered_with_is_fetched_again(shelf, tmp_path):
     (again,) = fetch(lock, ARM_313, index=shelf, cache=tmp_path / "cache")
     assert sha256(again.path) == wheel.sha256
     assert shelf.downloads.total() == 2
+
+
+def test_what_others_put_into_the_cache_is_a_miss(shelf, tmp_path):
+    """A name that is no wheel's, and a pipe in the place of a file."""
+    wheel = make_wheel(shelf.folder, "one", "1.0")
+    folder = tmp_path / "cache" / "wheels" / sha256(wheel)
+    folder.mkdir(parents=True)
+    (folder / "one-1.0.tar.gz").write_bytes(b"")
+    os.mkfifo(folder / wheel.name)
+    (fetched,) = fetch(lock_of(pin("one", wheel)), ARM_313, index=shelf, cache=tmp_path / "cache")
+    assert fetched.path.read_bytes() == wheel.read_bytes()
 
 
 def test_what_another_platform_left_in_the_cache_changes_no_choice(shelf, tmp_path):

@@ -219,15 +219,13 @@ class TestRealPackages:
         name = "public.ecr.aws/sam/build-python3.11:latest-arm64"
         if not engine.images.list(name):
             pytest.skip(f"the engine has no {name}")
-        project.declare(
-            self.MARKUPSAFE,
-            from_source=["markupsafe"],
-            build_requirements=self.BUILT_WITH,
-            bytecode=False,
-            runtimes=["python3.11"],
-            architectures=["arm64"],
-        )
+        make_source(project.folder / "packages", "tiny", "1.0", metadata="2.2")
+        (project.folder / "requirements.txt").write_text("tiny\n--find-links ./packages\n--no-index\n")
+        platform = {"runtimes": ["python3.11"], "architectures": ["arm64"]}
+        project.declare("requirements.txt", bytecode=False, **platform)
         project.run("lock")
         project.run("build", "--locked")
-        (wheel,) = project.cache.glob("wheels/*/markupsafe-*.whl")
-        assert wheel.name.lower() == "markupsafe-3.0.2-cp311-cp311-linux_aarch64.whl"
+        (wheel,) = project.cache.glob("wheels/*/tiny-*.whl")
+        assert wheel.name == "tiny-1.0-cp311-cp311-linux_aarch64.whl"
+        content = unzipped(project.archive.with_name("web-python3.11-arm64.zip"))
+        assert content["python/tiny.cpython-311-aarch64-linux-gnu.so"][18:20] == b"\xb7\0"  # its machine

@@ -77,6 +77,12 @@ def test_an_archive_that_is_missing(artifacts, capsys, written):
     assert written() == []
 
 
+def test_what_was_built_here_is_released(aws, project, capsys):
+    assert main(["build"]) == 0
+    assert main(["deploy", "--artifacts", ".lambda-layers/build"]) == 0
+    assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:1"]
+
+
 def test_an_archive_in_the_artifact_of_another_job(artifacts, capsys, written):
     """A package that is compiled in the job of web leaves an archive of tools, its own or a second one."""
     own, other = artifacts / "tools-python3.13-x86_64", artifacts / "web-python3.13-x86_64" / "deep"

@@ -16,6 +16,15 @@ def two_regions(aws, project):
     aws.declare_function("api", region="us-east-1")
 
 
+def test_a_warning_names_its_regions(aws, project, capsys):
+    text = MANIFEST.replace("[eu-west-1]", "[eu-west-1, us-east-1]") + "  'none-*': {layers: [web]}\n"
+    (project / "lambda-layers.yml").write_text(text.replace("  api: {layers: [web, tools]}\n", ""))
+    assert main(["plan"]) == 0
+    said = capsys.readouterr().err
+    assert "eu-west-1, us-east-1: no function matches 'none-*'" in said
+    assert "us-east-1: no function matches 'report-*'" in said
+
+
 def test_a_region_that_fails_stops_no_other(aws, two_regions, faults, capsys, written):
     refused = fault.error(403, "AccessDeniedException", "no")
     faults.script("PublishLayerVersion", *[refused] * 3, about="/layers/tools/")

@@ -51,6 +51,13 @@ def test_what_others_did_meanwhile(status, client, pin, aws):
     assert "  missing      api: has the function 'api' does not exist" in status(code=2).out
 
 
+def test_json_is_json_in_a_workflow_too(status, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    found = status("--json", code=2)
+    assert json.loads(found.out)["drift"]
+    assert "::warning ::" in found.err
+
+
 def test_as_json(status):
     main(["deploy"])
     assert json.loads(status("--json").out)["drift"] is False
