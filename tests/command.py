@@ -5,11 +5,9 @@ imports, a closed pipe) is tested with one.
 """
 
 import contextlib
-import gc
 import io
 import os
 import subprocess
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -33,16 +31,7 @@ def run(
             code = main(list(map(str, arguments)))
         except SystemExit as ended:  # of --help and --version
             code = ended.code
-    if environment.get("DOCKER_HOST") == NO_ENGINE:
-        forget_sockets()
     return subprocess.CompletedProcess(arguments, code, stdout.getvalue(), stderr.getvalue())
-
-
-def forget_sockets() -> None:
-    """Let go of the socket that the Docker SDK leaves open when no engine answers, without a warning."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 @contextlib.contextmanager

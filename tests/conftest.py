@@ -1,5 +1,6 @@
 """What every test needs of the outside world."""
 
+import gc
 import os
 import signal
 
@@ -28,6 +29,10 @@ def pytest_collection_modifyitems(config, items):
         started = [item for item in items if _starts_something(item)]
         config.hook.pytest_deselected(items=started)
         items[:] = [item for item in items if item not in started]
+
+
+def pytest_collection_finish():
+    gc.freeze()  # thousands of modules and tests, which no collection need look at again
 
 
 def _starts_something(item):

@@ -39,15 +39,20 @@ class RecordedIndex(IndexServer):
     def __init__(self, packages: dict[str, Any]) -> None:
         super().__init__(RECORDED.parent)
         self._packages = packages
+        self._listings: dict[str, bytes] = {}
 
     def _respond(self, path: str, _: BaseHTTPRequestHandler) -> tuple[int, str, bytes]:
         kind, _, name = path.strip("/").partition("/")
         if kind == "simple" and name in self._packages:
-            listing = {"meta": {"api-version": "1.1"}, "name": name, "files": list(self._files(name))}
-            return 200, _JSON, json.dumps(listing).encode()
+            return 200, _JSON, self._listings.get(name) or self._listed(name)
         if kind == "files" and name.endswith(".metadata"):
             return 200, "application/octet-stream", self._described(name.removesuffix(".metadata"))
         return 404, "text/plain", b"not recorded"
+
+    def _listed(self, name: str) -> bytes:
+        listing = {"meta": {"api-version": "1.1"}, "name": name, "files": list(self._files(name))}
+        self._listings[name] = text = json.dumps(listing).encode()
+        return text
 
     def _files(self, name: str):
         for filename, digest, requires_python in self._packages[name]["files"]:

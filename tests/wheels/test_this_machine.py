@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from command import NO_ENGINE, forget_sockets
+from command import NO_ENGINE
 
 from entrypoint.errors import CompileError
 from entrypoint.manifest.runtimes import AL2, RUNTIMES, Architecture, Platform
@@ -96,7 +96,6 @@ def test_only_the_operator_can_allow_it(tmp_path, amazon_linux):
     nowhere = {"DOCKER_HOST": NO_ENGINE, "HOME": str(tmp_path)}
     with pytest.raises(CompileError, match="no Docker engine is available"):
         builders_of(amazon_linux, [], **nowhere).open(build_environment())
-    forget_sockets()
     allowed = {**nowhere, ON_THIS_MACHINE: "true"}
     assert builders_of(amazon_linux, [], **allowed).open(build_environment()).name == "this machine"
 
