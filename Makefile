@@ -12,7 +12,7 @@ demo: $(READY)
 	@$(BIN)/lambda-layers demo
 
 test: $(READY)
-	@$(BIN)/pytest -n 2 --dist worksteal --durations 10
+	@$(BIN)/pytest -n 3 --dist worksteal --durations 10
 
 # While editing: the tests that start no server, process or container.
 test-fast: $(READY)

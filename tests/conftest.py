@@ -1,5 +1,6 @@
 """What every test needs of the outside world."""
 
+import functools
 import gc
 import os
 import signal
@@ -9,6 +10,9 @@ import hypothesis
 import pytest
 from docker.errors import DockerException
 from pythons import link_all
+
+from entrypoint.errors import FetchError
+from entrypoint.index.package_index import PackageIndex
 
 # A suite that nohup or some CI runners start ignores SIGINT, and every process that it starts would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -33,6 +37,25 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_collection_finish():
     gc.freeze()  # thousands of modules and tests, which no collection need look at again
+
+
+def pytest_runtest_setup(item):
+    if (
+        item.get_closest_marker("network")
+        and (reason := _unreachable())
+        and not os.environ.get("REQUIRE_ENGINE")
+    ):
+        pytest.skip(f"there is no package index: {reason}")
+
+
+@functools.cache
+def _unreachable():
+    """Why the package index of this machine cannot be read; None if it can."""
+    with PackageIndex(environment=dict(os.environ), pause=lambda _: None) as index:
+        try:
+            return None if index.files("pip") else "it has no pip"
+        except FetchError as error:
+            return str(error)
 
 
 def _starts_something(item):
