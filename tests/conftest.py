@@ -67,6 +67,8 @@ def machine(tmp_path_factory):
     """A folder for the key of the cache, in place of the one in this user's home, and fast other Pythons."""
     pythons = link_all(tmp_path_factory.mktemp("pythons"))
     with pytest.MonkeyPatch.context() as context:
+        for name in ("NO_PROXY", "no_proxy"):  # a proxy is for the package index, not for servers of tests
+            context.setenv(name, ",".join(filter(None, ["127.0.0.1,localhost", os.environ.get(name)])))
         context.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         context.setenv("PATH", os.pathsep.join([str(pythons), os.environ["PATH"]]))
         yield

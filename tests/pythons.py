@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -13,11 +14,14 @@ VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 def python(version: str) -> str | None:
     """Return the path of a CPython of a minor version; None if there is none on this machine."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    installed = sorted(map(str, pyenv.glob(f"versions/{version}.*/bin/python{version}")))
+    installed = []
+    with suppress(OSError):  # the folder of another user
+        installed = sorted(map(str, pyenv.glob(f"versions/{version}.*/bin/python{version}")))
     for path in filter(None, [*installed, shutil.which(f"python{version}")]):  # pyenv's shims are slow
-        result = subprocess.run([path, "-V"], capture_output=True, text=True, check=False)
-        if result.stdout.startswith(f"Python {version}."):
-            return path
+        with suppress(OSError):  # one that only another user may run
+            result = subprocess.run([path, "-V"], capture_output=True, text=True, check=False)
+            if result.stdout.startswith(f"Python {version}."):
+                return path
     return None
 
 
