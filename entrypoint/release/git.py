@@ -1,5 +1,6 @@
 """git: the files of a revision, without touching the checkout."""
 
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -43,7 +44,7 @@ class Repository:
             self._run(["-C", top, "archive", "--format=tar", tree], message, hint, output=file)
             file.seek(0)
             with tarfile.open(fileobj=file) as tar:
-                tar.extractall(into, filter=_inside)  # noqa: S202 - the filter keeps it inside
+                _unpack(tar, into.resolve())
 
     def _run(
         self, arguments: Sequence[str], message: str, hint: str, output: IO[bytes] | None = None
@@ -65,8 +66,19 @@ class Repository:
         raise UsageError.of(f"{message}: {said}" if said else message, hint)
 
 
-def _inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
-    try:
-        return tarfile.data_filter(member, folder)
-    except tarfile.FilterError:
-        return None
+def _unpack(tar: tarfile.TarFile, into: Path) -> None:
+    """Write the files, folders and inner links; `TarFile.extractall` has its filters only since 3.11.4."""
+    for member in tar:
+        path = into / member.name
+        if not path.parent.resolve().is_relative_to(into):
+            continue
+        if member.isdir():
+            path.mkdir(parents=True, exist_ok=True)
+        elif member.issym():
+            if (path.parent / member.linkname).resolve().is_relative_to(into):
+                path.symlink_to(member.linkname)
+        elif data := tar.extractfile(member):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with data, path.open("xb") as file:
+                shutil.copyfileobj(data, file)
+            path.chmod(0o755 if member.mode & 0o100 else 0o644)
