@@ -39,8 +39,11 @@ def given(pairs: Iterable[str], environment: Mapping[str, str]) -> dict[str, str
         elif not equals and name not in environment:
             hint = f"set it, or write --set {name}=VALUE"
             problems.append(Diagnostic(f"--set {name}: the environment has no {name}", hint))
+        elif "${" in (value := value if equals else environment[name]):
+            hint = "write the text itself: pip would replace it once more, from the environment"
+            problems.append(Diagnostic(f"--set {name}: its value contains ${{", hint))
         else:
-            variables[name] = value if equals else environment[name]
+            variables[name] = value
     if problems:
         raise UsageError(*problems)
     return variables

@@ -12,7 +12,7 @@ import shared
 
 COMMAND = Path(sys.executable).with_name("lambda-layers")
 BUILDER = "lambda-layers-tests:builder"
-"""AWS' build image, or a stand-in for it, whose Python is below /root; here everybody can run it."""
+"""AWS's build image, or a local replacement whose Python is below /root; here all users can run it."""
 SECRETS = {
     "AWS_SECRET_ACCESS_KEY": "aws-s3cret",
     "AWS_SESSION_TOKEN": "aws-t0ken",

@@ -84,12 +84,19 @@ def parse_pip_settings(text: str, environment: Mapping[str, str]) -> PipSettings
 
 
 def filled(options: IndexOptions, variables: Mapping[str, str]) -> IndexOptions:
-    """Replace `${NAME}` in the URLs and folders of requirements files; what pip replaces has this form too.
+    """Replace `${NAME}` in the options of requirements files; what pip replaces has this form too.
 
     Raises:
         FetchError: with every variable that is not among `variables`.
     """
-    named = (options.index_url or "", *options.extra_index_urls, *options.find_links)
+    named = (
+        options.index_url or "",
+        *options.extra_index_urls,
+        *options.find_links,
+        *options.trusted_hosts,
+        *options.no_binary,
+        *options.only_binary,
+    )
     names = {name: text for text in reversed(named) for name in _VARIABLE.findall(text)}
     if unknown := [name for name in names if name not in variables]:
         texts = {name: without_credentials(names[name]) for name in sorted(unknown)}
@@ -107,6 +114,9 @@ def filled(options: IndexOptions, variables: Mapping[str, str]) -> IndexOptions:
         index_url=options.index_url and fill(options.index_url),
         extra_index_urls=tuple(map(fill, options.extra_index_urls)),
         find_links=tuple(map(fill, options.find_links)),
+        trusted_hosts=tuple(map(fill, options.trusted_hosts)),
+        no_binary=tuple(map(fill, options.no_binary)),
+        only_binary=tuple(map(fill, options.only_binary)),
     )
 
 

@@ -10,28 +10,36 @@ from pathlib import Path
 from entrypoint.errors import VerifyError
 from entrypoint.manifest.targets import Target
 
+# git would obey the configuration of a repository that an artifact or a pull request brings.
+_GIT = (
+    *("git", "-c", "safe.directory=*", "-c", "safe.bareRepository=explicit"),
+    *("-c", "core.fsmonitor=false", "ls-files", "-z", "--"),
+)
 
-def refuse_committed(folder: Path) -> None:
+
+def refuse_committed(folder: Path, checkout: Path) -> None:
     """Refuse a folder with files that git tracks: they come from the repository, not from a job.
+
+    git runs in the checkout, because the folder has what other jobs put there.
 
     Raises:
         VerifyError: with the first such file.
     """
-    command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--", "."]
+    command = [*_GIT, str(folder.resolve())]
     try:
-        listed = subprocess.run(command, cwd=folder, capture_output=True, check=False).stdout  # noqa: S603
-    except OSError:  # no git, or no such folder
+        listed = subprocess.run(command, cwd=checkout, capture_output=True, check=False).stdout  # noqa: S603
+    except OSError:  # no git
         return
-    if names := listed.split(b"\0")[0].decode("utf-8", "replace"):
-        message = f"{folder / names} is a file of the repository, not of a build job"
+    if name := listed.split(b"\0")[0].decode("utf-8", "replace"):
+        message = f"{name} is a file of the repository, not of a build job"
         raise VerifyError.of(message, "download artifacts into a new folder outside the checkout")
 
 
 def described_in(folder: Path, target: Target, *, own: bool = False) -> Path:
     """Return the description of a target's archive: the only one in the folder, in its own job's artifact.
 
-    Artifacts are folders that end with the name of their target, such as `lambda-layers-<target>`. A folder
-    with the files of one target may have them directly, and so may our `own` folder, which `build` wrote.
+    Artifacts are folders with the name of their target, or `lambda-layers-<target>`. A folder with the files
+    of one target may have them directly, and so may our `own` folder, which `build` wrote.
 
     Raises:
         VerifyError: there is none, there are several, or it is in the artifact of another job.
@@ -46,7 +54,7 @@ def described_in(folder: Path, target: Target, *, own: bool = False) -> Path:
     (path,) = found
     artifact = path.relative_to(folder).parts[0]
     is_alone = path.parent == folder and (own or len(list(folder.rglob("*.zip"))) == 1)
-    if not is_alone and artifact != str(target) and not artifact.endswith(f"-{target}"):
+    if not is_alone and artifact not in {str(target), f"lambda-layers-{target}"}:
         apart = f"download each artifact into a folder of its own, such as {folder}/lambda-layers-{target}"
         raise VerifyError.of(f"{path} is not in an artifact of {target}", apart)
     if path.is_symlink() or path.with_suffix(".zip").is_symlink():

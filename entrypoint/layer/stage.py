@@ -91,7 +91,7 @@ class Archives:
             return read_described(described_in(folder, target, own=own), target, digest)
 
         own = folder.resolve() == (self.project.folder / OUTPUT_FOLDER / "build").resolve()
-        refuse_committed(folder)
+        refuse_committed(folder, self.project.folder)
         built = dict(zip(locks, for_each(tuple(locks), read), strict=True))
         _refuse_differences(self.project.layers, built)
         return built

@@ -10,6 +10,9 @@ from typing import IO
 
 from entrypoint.errors import UsageError
 
+# A checkout may contain what looks like a bare repository, with a configuration that git would obey.
+_GIT = ("git", "-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false")
+
 
 class Repository:
     """The git repository that a folder is in.
@@ -51,7 +54,7 @@ class Repository:
     ) -> bytes:
         try:
             answer = subprocess.run(  # noqa: S603 - no shell in between
-                ["git", *arguments],  # noqa: S607 - the user's own git
+                [*_GIT, *arguments],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output or subprocess.PIPE,

@@ -246,6 +246,8 @@ def test_variables_come_from_set_alone(run, project):
     expect(run("lock", "--set", "STAGE=prod"), 0)
     expect(run("lock", "--set", "STAGE", STAGE="prod"), 0)
     expect(run("lock", "--set", "STAGE"), 4, "--set STAGE: the environment has no STAGE; set it, or write")
+    message = "--set STAGE: its value contains ${; write the text itself"
+    expect(run("lock", "--set", "STAGE", STAGE="x${MY_SECRET}", MY_SECRET="s3cret"), 4, message)
 
 
 @pytest.mark.parametrize(

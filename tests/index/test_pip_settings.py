@@ -67,9 +67,13 @@ def test_requirements_files_extend_the_configuration():
     assert (both.find_links, both.trusted_hosts, both.pre) == (("x", "y"), ("h",), True)
     replaced = combined(configured, IndexOptions(index_url="https://d"), {})
     assert (replaced.index_url, replaced.extra_index_urls) == ("https://d", ())
+    options = {"find_links": ("${ONE}",), "trusted_hosts": ("${HOST}",), "no_binary": ("${NAME}",)}
+    unknown = IndexOptions(index_url="https://${ONE}@d/${TWO}", **options)
     with pytest.raises(FetchError) as caught:
-        combined(configured, IndexOptions(index_url="https://${ONE}@d/${TWO}", find_links=("${ONE}",)), {})
+        combined(configured, unknown, {})
     assert [problem.message for problem in caught.value.problems] == [
+        "variable HOST of ${HOST} is not set",
+        "variable NAME of ${NAME} is not set",
         "variable ONE of https://****@d/${TWO} is not set",
         "variable TWO of https://****@d/${TWO} is not set",
     ]

@@ -1,7 +1,7 @@
 """The engine's image to compile in, a small index, and a project.
 
-The images are those of AWS, or stand-ins for them; each worker adds a label to one, so that its containers
-can be told from those of anybody else.
+The images are those of AWS, or local replacements; each worker adds a label to one, so that its containers
+can be told from others.
 """
 
 import uuid

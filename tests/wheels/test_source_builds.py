@@ -215,7 +215,7 @@ class TestRealPackages:
 
     @pytest.mark.emulated
     def test_for_another_architecture_and_an_older_system(self, project, engine):
-        """The stand-in's C library is newer than the runtime's; AWS' own image is not."""
+        """The image is built for arm64, and the engine emulates it."""
         name = "public.ecr.aws/sam/build-python3.11:latest-arm64"
         if not engine.images.list(name):
             pytest.skip(f"the engine has no {name}")

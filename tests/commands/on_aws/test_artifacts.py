@@ -115,6 +115,30 @@ def test_a_folder_that_a_pull_request_committed(artifacts, project, capsys, writ
     assert written() == []
 
 
+def test_no_repository_in_an_artifact_is_obeyed(artifacts, project, tmp_path, written):
+    """Its configuration names a program for git to run, and the release job has AWS credentials."""
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/obeyed\n")
+    program.chmod(0o755)
+    for repository in (artifacts, project):
+        subprocess.run(["git", "init", "-q"], cwd=repository, check=True)
+        settings = ["config", "core.fsmonitor", str(program)]
+        subprocess.run(["git", *settings], cwd=repository, check=True)
+    subprocess.run(["git", "ls-files"], cwd=artifacts, check=True)
+    assert (tmp_path / "obeyed").exists()  # git itself does
+    (tmp_path / "obeyed").unlink()
+    assert main(["deploy", "--artifacts", str(artifacts)]) == 0
+    assert not (tmp_path / "obeyed").exists()
+
+
+def test_an_artifact_of_a_target_whose_name_ends_the_same(artifacts, capsys, written):
+    own = artifacts / "tools-python3.13-x86_64"
+    own.rename(artifacts / "lambda-layers-other-tools-python3.13-x86_64")
+    assert main(["deploy", "--artifacts", str(artifacts)]) == 9
+    assert "is not in an artifact of tools-python3.13-x86_64" in capsys.readouterr().err
+    assert written() == []
+
+
 def test_outputs_survive_a_masked_account(aws, outputs, project, capsys):
     """GitHub drops a job's output with a secret in it, and the account's number may be one."""
     for command in (["plan"], ["deploy"], ["plan"], ["rollback"]):
