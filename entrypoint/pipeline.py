@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.aws.accounts import Accounts, Results
-from entrypoint.errors import Diagnostic, LayersError, VerifyError
+from entrypoint.errors import CompileError, Diagnostic, LayersError, VerifyError
 from entrypoint.files import write_text
+from entrypoint.layer.artifacts import Artifact
 from entrypoint.layer.assemble import Archive
 from entrypoint.layer.dependency_hash import layer_hashes
 from entrypoint.layer.describe import BuiltArchive
@@ -35,6 +36,7 @@ from entrypoint.release.sizes import refuse_overweight
 from entrypoint.release.stage import Hashes, Release
 from entrypoint.release.status import RegionStatus
 from entrypoint.report.console import Console
+from entrypoint.wheels.fetch import Sdist, Wheel
 from entrypoint.wheels.stage import Wheels
 
 Plans = Results[RegionPlan]
@@ -62,7 +64,7 @@ class Pipeline:
 
     def build(self, targets: Sequence[Target]) -> dict[Target, BuiltArchive]:
         """Build and verify the archives of these targets."""
-        return self._build(self.locks.of(targets), files_of(targets))
+        return self._build(self.locks.of(targets), files_of(targets), {})
 
     def plan(self) -> Plans:
         """Compare the manifest with AWS; changes nothing."""
@@ -97,12 +99,13 @@ class Pipeline:
             return ()
 
     def deploy(
-        self, *, artifacts: Path | None, explained: bool, reviewed: Callable[[Plans], None]
+        self, *, artifacts: Path | None, trusted: bool, explained: bool, reviewed: Callable[[Plans], None]
     ) -> Deployment:
         """Make AWS match the manifest: build what changed, publish it, update the functions.
 
-        With `artifacts`, archives that other jobs built are read from that folder. With `explained`, the
-        result has the package changes. `reviewed` is called with the plan before anything is done.
+        With `artifacts`, archives are compared with those that other jobs left in that folder; if these jobs
+        are `trusted`, the wheels that they compiled are used. With `explained`, the result has the package
+        changes. `reviewed` is called with the plan before anything is done.
 
         Raises:
             LayersError: nothing was changed in AWS; what failed later is in the result.
@@ -117,7 +120,8 @@ class Pipeline:
             for change in plan.to_publish
             for target in change.layer.targets
         }
-        archives = self.archives.read(changed, files, artifacts) if artifacts else self._build(changed, files)
+        jobs = self.archives.artifacts(changed, files, artifacts) if artifacts else {}
+        archives = self._build(changed, files, jobs, trusted=trusted)
         self._refuse_too_large(archives)
         refuse_overweight(plans.values, archives)
         return self._carry_out(plans, archives, differences)
@@ -152,14 +156,33 @@ class Pipeline:
     def _hashes(self, locks: Mapping[Target, Lock], files: Files) -> Hashes:
         return layer_hashes(self.project.layers, locks, files)
 
-    def _build(self, locks: Mapping[Target, Lock], files: Files) -> dict[Target, BuiltArchive]:
+    def _build(
+        self,
+        locks: Mapping[Target, Lock],
+        files: Files,
+        artifacts: Mapping[Target, Artifact],
+        *,
+        trusted: bool = False,
+    ) -> dict[Target, BuiltArchive]:
+        def compiled(target: Target, sdist: Sdist) -> Wheel | None:
+            return artifacts[target].compiled(sdist) if trusted else None
+
         def finished(target: Target, archive: Archive, built: BuiltArchive) -> None:
             from entrypoint.report.sbom import sbom  # noqa: PLC0415 - most runs have nothing to build
 
             write_text(archive.path.with_suffix(".cdx.json"), sbom(archive, target))
             self.console.built(target, built)
 
-        return self.archives.build(locks, self.wheels.of(locks), files, finished=finished)
+        try:
+            wheels = self.wheels.of(locks, compiled)
+        except CompileError as error:
+            if trusted or not artifacts:
+                raise
+            more = "or use the wheels that its build job compiled: --trust build-jobs"
+            raise CompileError(
+                *(each._replace(hint=f"{each.hint}; {more}") for each in error.problems)
+            ) from None
+        return self.archives.build(locks, wheels, files, artifacts=artifacts, finished=finished)
 
     def _carry_out(
         self,

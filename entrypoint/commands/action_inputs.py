@@ -15,6 +15,7 @@ DEFAULTS = {
     "set": "",
     "target": "",
     "artifacts": "",
+    "trust": "",
     "locked": "false",
     "cache": "",
     "sarif": "",

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from entrypoint.commands import options
-from entrypoint.commands.command import Command, Result, failed, valued
-from entrypoint.errors import RolloutError
+from entrypoint.commands.command import Command, Option, Result, failed, valued
+from entrypoint.errors import RolloutError, UsageError
 
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
@@ -16,9 +16,12 @@ def run(context: "Context") -> Result:
     from entrypoint.report.results import deployment_as_json, deployment_outputs  # noqa: PLC0415 - slow to import
     from entrypoint.report.summary import deployment_summary  # noqa: PLC0415
 
-    artifacts = context.arguments.artifacts
+    artifacts, trusted = context.arguments.artifacts, context.arguments.trust is not None
+    if trusted and not artifacts:
+        raise UsageError.of("--trust has no effect without --artifacts", "add --artifacts FOLDER")
     deployment = context.pipeline.deploy(
         artifacts=Path(artifacts) if artifacts else None,
+        trusted=trusted,
         explained=context.has_summary,
         reviewed=lambda plans: context.console.plans(plans.values),
     )
@@ -36,7 +39,12 @@ COMMAND = Command(
         valued(
             "--artifacts",
             "FOLDER",
-            "publish the archives that 'build' left in this folder, or in one for each target in it",
+            "compare archives with those that 'build' left in this folder, or in one for each target in it",
+        ),
+        Option(
+            "--trust",
+            "build-jobs: use wheels that the jobs of --artifacts compiled; default: compile them again",
+            {"choices": ["build-jobs"]},
         ),
         *options.ON_AWS,
         options.CACHE,

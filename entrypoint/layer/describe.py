@@ -1,14 +1,15 @@
 """The JSON description beside a verified archive, for people, scanners, and later jobs.
 
-One job may build an archive and another publish it. The later job reads the description, and uses the
-archive only if its digest and its dependency hash match.
+One job may build an archive and another publish it. The later job compares the archive that it builds with
+the one of the description (`artifacts.py`).
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from entrypoint.errors import Diagnostic, Severity, VerifyError
 from entrypoint.files import write_text
@@ -27,6 +28,10 @@ class BuiltPackage:
     origin: str
     compressed_size: int
     size: int
+    #: The wheel's SHA-256 in hex; None for a path.
+    sha256: str | None = None
+    #: What a compiled wheel was built from and with, in JSON's types.
+    built_from: Mapping[str, Any] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +100,7 @@ def read_described(path: Path, target: Target, dependency_hash: str) -> BuiltArc
         made_for = (description["target"], description["dependencyHash"])
         with built.path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise VerifyError(
             Diagnostic(f"{path} is not a valid description of an archive: {error}", hint)
         ) from None
@@ -121,6 +126,8 @@ def _built(path: Path, description: dict[str, object]) -> BuiltArchive:
                 origin=str(each.get("wheel") or each["path"]),
                 compressed_size=int(each["bytes"]),
                 size=int(each["unzippedBytes"]),
+                sha256=str(each["sha256"]) if "sha256" in each else None,
+                built_from=dict(each["builtFrom"]) if "builtFrom" in each else None,
             )
             for each in packages
         ),

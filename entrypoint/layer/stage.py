@@ -1,15 +1,15 @@
 """Wheels -> verified archives: inspect, lay out, assemble, verify, describe, for all targets."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.errors import Diagnostic, Severity, VerifyError
-from entrypoint.layer.artifacts import described_in, refuse_committed
+from entrypoint.layer.artifacts import Artifact, difference, leave_compiled, read_artifact, refuse_committed
 from entrypoint.layer.assemble import Archive, assemble
 from entrypoint.layer.bytecode import Bytecode
 from entrypoint.layer.dependency_hash import dependency_hash
-from entrypoint.layer.describe import BuiltArchive, describe, read_described
+from entrypoint.layer.describe import BuiltArchive, describe
 from entrypoint.layer.exclude import Exclusion
 from entrypoint.layer.inspect import Contents, inspect
 from entrypoint.layer.interpreters import Interpreter, Interpreters
@@ -41,7 +41,7 @@ def files_of(targets: Sequence[Target]) -> Files:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archives:
-    """Builds the archives of a project, or reads those that other jobs built."""
+    """Builds the archives of a project, and compares them with those that other jobs built."""
 
     project: Project
     cache: Path
@@ -56,11 +56,13 @@ class Archives:
         wheels: Mapping[Target, tuple[Wheel, ...]],
         files: Files,
         *,
+        artifacts: Mapping[Target, Artifact],
         finished: Callable[[Target, Archive, BuiltArchive], None],
     ) -> dict[Target, BuiltArchive]:
         """Build the archive of each target, verify all, and write a description beside each.
 
-        `finished` is called with each archive that passed.
+        Archives are compared with their `artifacts`, if other jobs built them too. `finished` is called
+        with each archive that passed.
 
         Raises:
             LayersError: of the first step that fails, with the problems of all targets; archives that
@@ -70,31 +72,44 @@ class Archives:
         archives = self._assemble(
             {target: [contents[wheel.sha256] for wheel in wheels[target]] for target in locks}, files
         )
-        warnings = self._verify(archives)
+        self._compare(archives, artifacts)
+        warnings = self._verify(archives, imported=artifacts)
         built = {}
         for target, archive in archives.items():
+            leave_compiled(archive)
             digest = dependency_hash(target, locks[target], files[target])
             built[target] = describe(archive, target, digest, warnings[target])
             finished(target, archive, built[target])
         _refuse_differences(self.project.layers, built)
         return built
 
-    def read(self, locks: Mapping[Target, Lock], files: Files, folder: Path) -> dict[Target, BuiltArchive]:
-        """Return the archives that earlier jobs built and verified, from the folder that holds them.
+    def artifacts(self, locks: Mapping[Target, Lock], files: Files, folder: Path) -> dict[Target, Artifact]:
+        """Return what build jobs left of these targets, from the folder that holds it.
 
         Raises:
             VerifyError: with every archive that is missing, damaged, another job's, or of other inputs.
         """
 
-        def read(target: Target) -> BuiltArchive:
+        def read(target: Target) -> Artifact:
             digest = dependency_hash(target, locks[target], files[target])
-            return read_described(described_in(folder, target, own=own), target, digest)
+            return read_artifact(folder, target, digest, own=own)
 
         own = folder.resolve() == (self.project.folder / OUTPUT_FOLDER / "build").resolve()
         refuse_committed(folder, self.project.folder)
-        built = dict(zip(locks, for_each(tuple(locks), read), strict=True))
-        _refuse_differences(self.project.layers, built)
-        return built
+        return dict(zip(locks, for_each(tuple(locks), read), strict=True))
+
+    def _compare(self, archives: Mapping[Target, Archive], artifacts: Mapping[Target, Artifact]) -> None:
+        """Refuse archives with other files than those that other jobs built, after deleting them."""
+        problems = []
+        for target, artifact in artifacts.items():
+            differs, problem = difference(archives[target], artifact)
+            if problem:
+                archives[target].path.unlink(missing_ok=True)
+                problems.append(problem)
+            elif differs:
+                self.progress.say(f"{target} is published as it was built here, not by its build job")
+        if problems:
+            raise VerifyError(*problems)
 
     def _inspect(self, wheels: Mapping[Target, tuple[Wheel, ...]]) -> dict[str, Contents]:
         """Inspect each wheel once, however many targets share it."""
@@ -172,10 +187,16 @@ class Archives:
                 self.progress.say(f"no bytecode for {layer.name}: several versions of Python share it")
         return frozenset(target for layer in layers for target in layer.targets)
 
-    def _verify(self, archives: Mapping[Target, Archive]) -> dict[Target, tuple[Diagnostic, ...]]:
-        """Return the warnings for each target; raise the errors, after deleting their archives."""
+    def _verify(
+        self, archives: Mapping[Target, Archive], *, imported: Collection[Target]
+    ) -> dict[Target, tuple[Diagnostic, ...]]:
+        """Return the warnings for each target; raise the errors, after deleting their archives.
+
+        The build jobs of the targets in `imported` imported their modules.
+        """
         findings = {target: verify(archive, target) for target, archive in archives.items()}
-        for target, found in self._check_imports(archives, findings).items():
+        to_import = {target: archive for target, archive in archives.items() if target not in imported}
+        for target, found in self._check_imports(to_import, findings).items():
             findings[target] += found
         warnings = {
             target: tuple(each for each in found if each.severity is Severity.WARNING)

@@ -47,17 +47,26 @@ def checked(result: BuildResult, sdist: Sdist, platform: Platform) -> Path:
     built = result.files.get(filename) if isinstance(filename, str) else None
     if built is None:
         raise CompileError.of(f"the build of {sdist} produced no wheel", _PIN_ANOTHER)
-    try:
-        name, version, *_ = parse_wheel_filename(built.name)
-    except InvalidWheelFilename as error:
-        raise CompileError.of(f"the build of {sdist} produced {built.name}: {error}", _PIN_ANOTHER) from None
-    if (name, version) != (canonicalize_name(sdist.name), Version(sdist.version)):
-        message = f"the build of {sdist} produced {built.name}, another package"
-        raise CompileError.of(message, _PIN_ANOTHER)
-    if fit(built.name, platform) is None:
-        message = f"the build of {sdist} produced {built.name}, not compatible with {platform}"
-        raise CompileError.of(message, "set builder_image to an image of the runtime")
+    check_name(built.name, sdist, platform)
     return built
+
+
+def check_name(filename: str, sdist: Sdist, platform: Platform) -> None:
+    """Check that a file is a wheel of this package and platform, by its name.
+
+    Raises:
+        CompileError: if it is not.
+    """
+    try:
+        name, version, *_ = parse_wheel_filename(filename)
+    except InvalidWheelFilename as error:
+        raise CompileError.of(f"the build of {sdist} produced {filename}: {error}", _PIN_ANOTHER) from None
+    if (name, version) != (canonicalize_name(sdist.name), Version(sdist.version)):
+        message = f"the build of {sdist} produced {filename}, another package"
+        raise CompileError.of(message, _PIN_ANOTHER)
+    if fit(filename, platform) is None:
+        message = f"the build of {sdist} produced {filename}, not compatible with {platform}"
+        raise CompileError.of(message, "set builder_image to an image of the runtime")
 
 
 def missing(asked: Any, wheels: tuple[Wheel, ...], sdist: Sdist, platform: Platform) -> tuple[str, ...]:  # noqa: ANN401 - untrusted JSON

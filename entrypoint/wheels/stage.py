@@ -33,8 +33,14 @@ class Wheels:
     cache: Path
     progress: Progress
 
-    def of(self, locks: Mapping[Target, Lock]) -> dict[Target, tuple[Wheel, ...]]:
+    def of(
+        self,
+        locks: Mapping[Target, Lock],
+        compiled: Callable[[Target, Sdist], Wheel | None] = lambda *_: None,
+    ) -> dict[Target, tuple[Wheel, ...]]:
         """Return the wheels of each target, including those that had to be built from source.
+
+        `compiled` returns the wheel that a trusted job built from an sdist.
 
         Raises:
             FetchError: with every file that is missing or not what the lock allows.
@@ -44,11 +50,13 @@ class Wheels:
         sdists = [
             (target, file) for target, files in fetched.items() for file in files if isinstance(file, Sdist)
         ]
+
+        def built(item: tuple[Target, Sdist]) -> Wheel:
+            target, sdist = item
+            return compiled(target, sdist) or self._build(sdist, self._plan_of(target, locks[target]))
+
         with self.progress.group("building from source") if sdists else nullcontext():
-            built = for_each(
-                sdists, lambda item: self._build(item[1], self._plan_of(item[0], locks[item[0]]))
-            )
-        wheels = dict(zip(sdists, built, strict=True))
+            wheels = dict(zip(sdists, for_each(sdists, built), strict=True))
         return {
             target: tuple(file if isinstance(file, Wheel) else wheels[target, file] for file in files)
             for target, files in fetched.items()

@@ -1,15 +1,28 @@
 """Plan in one job, build in others, release in a last one: the flow of the reusable workflow, by hand."""
 
+import base64
 import hashlib
+import io
 import json
+import os
 import shutil
 import subprocess
+import urllib.request
+import zipfile
+from pathlib import Path
 
 import pytest
+import yaml
+from compiling import BUILDER, open_builder
 from deploying import layers_of
+from package_index import sha256
+from sources import make_source
 
 from entrypoint.cli import main
 from entrypoint.local_aws.calls import ACCOUNT
+
+ROOT = Path(__file__).parents[3]
+WEB, TOOLS = "web-python3.13-x86_64", "tools-python3.13-x86_64"
 
 
 @pytest.fixture
@@ -49,9 +62,8 @@ def test_what_other_jobs_built_is_released(aws, artifacts, project, outputs, mon
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
     capsys.readouterr()
     assert main(["deploy", "--artifacts", str(artifacts)]) == 0
-    assert "built" not in capsys.readouterr().err
+    assert "as it was built here" not in capsys.readouterr().err  # the jobs built the same bytes
     assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:1"]
-    assert not (project / ".lambda-layers" / "build").exists()
     assert main(["plan"]) == 0
     assert json.loads(outputs()["matrix"]) == {"include": []}
 
@@ -68,6 +80,179 @@ def test_archives_of_something_else_are_refused(artifacts, pin, capsys, written)
     assert "tools-python3.13-x86_64.zip was built from other packages, files or options" in told
     assert "build it from this commit: lambda-layers build --target tools-python3.13-x86_64" in told
     assert written() == []
+
+
+def rewrite(folder, target, change):
+    """Replace an archive, as a hostile job would: its description fits. `change` gets path -> content."""
+    path, described = folder / f"{target}.zip", folder / f"{target}.json"
+    with zipfile.ZipFile(path) as archive:
+        files = {info: archive.read(info) for info in archive.infolist()}
+    contents = {info.filename: content for info, content in files.items()}
+    change(contents)
+    known = {info.filename: info for info in files}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(contents):
+            archive.writestr(known.get(name, name), contents[name])
+    description = json.loads(described.read_text())
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    description["zip"] |= {"sha256": digest, "bytes": path.stat().st_size}
+    described.write_text(json.dumps(description))
+
+
+def published(client, layer):
+    """The files of a layer's latest version, as AWS has them."""
+    (version, *_) = client.list_layer_versions(LayerName=layer)["LayerVersions"]
+    location = client.get_layer_version(LayerName=layer, VersionNumber=version["Version"])["Content"]
+    with urllib.request.urlopen(location["Location"]) as response:
+        archive = zipfile.ZipFile(io.BytesIO(response.read()))
+    return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda files: files.update({"python/evil.py": b"import os"}),
+        lambda files: files.update({"python/six.py": b"import os"}),
+        lambda files: files.pop("python/six.py"),
+        lambda files: files.update({"extensions/evil": b"#!/bin/sh"}),
+    ],
+)
+def test_files_that_no_lock_allows(artifacts, change, capsys, written):
+    """The dependency hash is that of the commit, the digest fits, and the files are the job's own."""
+    rewrite(artifacts / WEB, WEB, change)
+    assert main(["deploy", "--artifacts", str(artifacts)]) == 9
+    said = capsys.readouterr().err
+    assert (
+        "the archive of web-python3.13-x86_64 from its build job has other files than the lock gives: "
+        in said
+    )
+    assert "evil" in said or "python/six.py" in said
+    assert written() == []
+
+
+def test_the_same_in_the_folder_of_build(project, capsys, written):
+    assert main(["build"]) == 0
+    rewrite(project / ".lambda-layers" / "build", TOOLS, lambda files: files.update({"python/evil.py": b""}))
+    assert main(["deploy", "--artifacts", ".lambda-layers/build"]) == 9
+    assert "has other files than the lock gives: python/evil.py" in capsys.readouterr().err
+    assert written() == []
+
+
+def test_bytecode_of_a_job_is_not_published(artifacts, client, capsys):
+    def change(files):
+        (name,) = (name for name in files if name.endswith(".pyc"))
+        files[name] = files[name][:16] + b"evil"
+
+    rewrite(artifacts / TOOLS, TOOLS, change)
+    assert main(["deploy", "--artifacts", str(artifacts)]) == 0
+    assert "tools-python3.13-x86_64 is published as it was built here, not by its build job" in (
+        capsys.readouterr().err
+    )
+    (bytecode,) = (data for name, data in published(client, "tools").items() if name.endswith(".pyc"))
+    assert b"evil" not in bytecode
+
+
+@pytest.fixture
+def compiling(project, tmp_path, engine, tmp_path_factory):
+    """The layer tools has a package that is compiled."""
+    open_builder(engine, tmp_path_factory)
+    sdist = make_source(tmp_path / "wheels", "tiny", "1.0")
+    with (project / "tools.txt").open("a") as lock:
+        lock.write(f"tiny==1.0 --hash=sha256:{sha256(sdist)}\n")
+    manifest = (project / "lambda-layers.yml").read_text()
+    tools = f"tools: {{from_source: [tiny], builder_image: {BUILDER}, "
+    (project / "lambda-layers.yml").write_text(manifest.replace("tools: {", tools, 1))
+
+
+@pytest.fixture
+def replaced(compiling, artifacts):
+    """The job of tools leaves another wheel, another archive, and a description of both."""
+    artifact = artifacts / "tools-python3.13-x86_64"
+    (wheel,) = artifact.glob("*.wheels/tiny-1.0-*.whl")
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("job.py", b"")
+    described = artifact / "tools-python3.13-x86_64.json"
+    text = described.read_text()
+    (before,) = {each["sha256"] for each in json.loads(text)["packages"] if "builtFrom" in each}
+    described.write_text(text.replace(before, sha256(wheel)))
+    rewrite(artifact, TOOLS, lambda files: files.update({"python/job.py": b""}))
+    return artifacts
+
+
+def test_compiled_packages_are_compiled_again(replaced, client, capsys, monkeypatch, tmp_path, written):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
+    assert main(["deploy", "--artifacts", str(replaced)]) == 9
+    said = capsys.readouterr().err
+    assert "compiling tiny 1.0 for tools-python3.13-x86_64" in said
+    assert "has other files than the lock gives: python/job.py" in said
+    assert written() == []
+    rewrite(replaced / TOOLS, TOOLS, lambda files: files.pop("python/job.py"))
+    assert main(["deploy", "--artifacts", str(replaced)]) == 0
+    assert any(name.startswith("python/tiny.cpython") for name in published(client, "tools"))
+
+
+def test_compiled_packages_of_trusted_jobs(replaced, client, capsys, monkeypatch, tmp_path, written):
+    """No engine is needed then; what is not compiled still comes from the lock."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    assert main(["deploy", "--artifacts", str(replaced)]) == 14
+    hint = "or use the wheels that its build job compiled: --trust build-jobs"
+    assert hint in capsys.readouterr().err
+    assert main(["deploy", "--artifacts", str(replaced), "--trust", "build-jobs"]) == 0
+    files = published(client, "tools")
+    assert files["python/job.py"] == b""
+    assert b"job.py" not in files["python/attrs.py"]
+
+
+def test_wheels_that_do_not_match_their_description(replaced, capsys, written):
+    trusting = ["deploy", "--artifacts", str(replaced), "--trust", "build-jobs"]
+    (wheel,) = replaced.glob("*/*.wheels/tiny-1.0-*.whl")
+    wheel.write_bytes(wheel.read_bytes() + b"more")
+    assert main(trusting) == 9
+    assert f"{wheel} is missing, or does not match the description" in capsys.readouterr().err
+    wheel.unlink()
+    assert main(trusting) == 9
+    described = replaced / "tools-python3.13-x86_64" / "tools-python3.13-x86_64.json"
+    for name, problem in {
+        f"six{wheel.name.removeprefix('tiny')}": "another package",
+        "tiny-1.0-cp313-cp313-linux_x86_64.any/../../x.whl": "tiny-1.0",
+        "../../tiny-1.0-py3-none-any.whl": "tiny-1.0",
+    }.items():
+        described.write_text(described.read_text().replace(wheel.name, name))
+        assert main(trusting) != 0
+        assert problem in capsys.readouterr().err
+        described.write_text(described.read_text().replace(name, wheel.name))
+    assert written() == []
+
+
+def test_the_reusable_workflow_signs_what_was_published(artifacts, project, outputs, client, tmp_path):
+    rewrite(artifacts / TOOLS, TOOLS, lambda files: files.update({"python/__pycache__/six.pyc": b"evil"}))
+    assert main(["deploy", "--artifacts", str(artifacts)]) == 0
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "layers.yml").read_text())
+    (step,) = (step for step in workflow["jobs"]["release"]["steps"] if step.get("id") == "published")
+    variables = {
+        "ARCHIVES": outputs()["archives"],
+        "RUNNER_TEMP": str(tmp_path),
+        "GITHUB_OUTPUT": str(tmp_path / "any"),
+        "PATH": os.environ["PATH"],
+    }
+    subprocess.run(["bash", "-e", "-c", step["run"]], cwd=project, env=variables, check=True)
+    assert (tmp_path / "any").read_text() == "any=true\n"
+    signed = dict(line.split()[::-1] for line in (tmp_path / "published").read_text().splitlines())
+    assert len(signed) == 6
+    (version,) = client.list_layer_versions(LayerName="tools")["LayerVersions"]
+    content = client.get_layer_version(LayerName="tools", VersionNumber=version["Version"])["Content"]
+    digest = base64.b64decode(content["CodeSha256"]).hex()
+    assert signed[f".lambda-layers/build/{TOOLS}.zip"] == digest
+    subprocess.run(
+        ["bash", "-e", "-c", step["run"]], cwd=project, env=variables | {"ARCHIVES": "{}"}, check=True
+    )
+    assert (tmp_path / "published").read_text() == ""
+
+
+def test_trust_without_artifacts(capsys):
+    assert main(["deploy", "--trust", "build-jobs"]) == 4
+    assert "--trust has no effect without --artifacts; add --artifacts FOLDER" in capsys.readouterr().err
 
 
 def test_an_archive_that_is_missing(artifacts, capsys, written):
