@@ -76,6 +76,14 @@ def test_every_problem_of_every_manifest(repository, monkeypatch, capsys):
     assert (code, len(lines)) == (1, 2)
 
 
+def test_a_package_that_nobody_asked_for(repository, monkeypatch, capsys):
+    with (repository / LOCK).open("a") as lock:
+        lock.write(f"tiny==1.0 \\\n    --hash=sha256:{'0' * 64}\n    # via web.in\n")
+    code, (line,) = check(repository, monkeypatch, capsys)
+    assert code == 1
+    assert line.startswith(f"{LOCK}: this lock was changed by hand or by a merge")
+
+
 def test_a_repository_without_a_manifest(tmp_path, monkeypatch, capsys):
     (tmp_path / "README.md").touch()
     hint = "create it with: lambda-layers init, or name another file with --manifest"

@@ -1,4 +1,7 @@
-"""The header of a generated lock: its platform and the hash of its inputs. Light, for the check hook."""
+"""The header of a generated lock: its platform, and the hashes of its inputs and of itself.
+
+Light, for the check hook.
+"""
 
 import hashlib
 import re
@@ -12,6 +15,7 @@ LOCK_HINT = "run: lambda-layers lock"
 
 MADE_FOR = re.compile(r"^# Made by `lambda-layers lock` for (\S+)\.", re.MULTILINE)
 INPUTS = re.compile(r"^# inputs: (sha256:[0-9a-f]{64})$", re.MULTILINE)
+DIGEST = re.compile(r"^# digest: (sha256:[0-9a-f]{64})\n", re.MULTILINE)
 FROM_SOURCE = re.compile(r"^# from source: (.+)$", re.MULTILINE)
 _BUILT_VERSION = r"[A-Za-z0-9][A-Za-z0-9.!+_-]*"
 BUILD_SECTION = re.compile(
@@ -34,6 +38,19 @@ def inputs_hash(inputs: RequirementLines, platform: Platform) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
+def lock_digest(text: str) -> str:
+    """Hash the text of a lock, without the line that has this hash.
+
+    It shows that a lock was changed by hand or by a merge, so that it has a package that nothing asks for.
+    """
+    return f"sha256:{hashlib.sha256(DIGEST.sub('', text).encode()).hexdigest()}"
+
+
+def has_own_digest(text: str) -> bool:
+    """Return whether a lock has the hash of its text, once."""
+    return DIGEST.findall(text) == [lock_digest(text)]
+
+
 def is_in_sync(
     path: Path,
     platform: Platform,
@@ -51,9 +68,17 @@ def is_in_sync(
     except (OSError, UnicodeDecodeError):
         return False
     made_for, recorded = MADE_FOR.search(text), INPUTS.search(text)
-    if not made_for or not recorded or made_for[1] != str(platform) or not _WELL_FORMED.fullmatch(text):
+    if not made_for or not recorded or made_for[1] != str(platform) or not _is_as_written(text):
         return False
+    inputs = read_lines(requirements, root=root, from_source=from_source)
+    return not inputs.problems and inputs_hash(inputs, platform) == recorded[1]
+
+
+def _is_as_written(text: str) -> bool:
+    """Return whether a lock has the form and the digest that `lambda-layers lock` gives it."""
     names = _PIN.findall(text)
+    if not _WELL_FORMED.fullmatch(text) or not has_own_digest(text):
+        return False
     if names != sorted(set(names)):  # two pins of one package may conflict
         return False
     compiled = {name for found in FROM_SOURCE.findall(text) for name in found.split(", ")}
@@ -63,7 +88,4 @@ def is_in_sync(
         if not entry:
             return False
         compiled |= {entry["name"]} if entry["source"] else set()
-    if not compiled <= described:
-        return False
-    inputs = read_lines(requirements, root=root, from_source=from_source)
-    return not inputs.problems and inputs_hash(inputs, platform) == recorded[1]
+    return compiled <= described

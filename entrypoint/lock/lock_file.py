@@ -20,7 +20,15 @@ from entrypoint.index.options import IndexOptions
 from entrypoint.index.pin import Pin
 from entrypoint.index.tags import marker_environment
 from entrypoint.lock.build_requirements import BuildSections, missing_sections, read_sections, section_lines
-from entrypoint.lock.header import FROM_SOURCE, INPUTS, LOCK_HINT, MADE_FOR, inputs_hash
+from entrypoint.lock.header import (
+    FROM_SOURCE,
+    INPUTS,
+    LOCK_HINT,
+    MADE_FOR,
+    has_own_digest,
+    inputs_hash,
+    lock_digest,
+)
 from entrypoint.lock.pylock import read_pylock
 from entrypoint.lock.requirement_lines import display_path
 from entrypoint.lock.requirements import LocatedRequirement, read_requirements, read_requirements_file
@@ -81,6 +89,9 @@ def read_lock(
     lock = replace(lock, pins=pins, inputs=inputs[1] if inputs else None, builds=builds)
     if requirements is None:
         return lock
+    if not has_own_digest(text):
+        message = "this lock was changed by hand or by a merge, or made by an older version of lambda-layers"
+        raise LockError.of(message, LOCK_HINT, location)
     raise_all(
         Diagnostic(f"this lock does not pin the build requirements of {pin}", LOCK_HINT, pin.location)
         for pin in missing_sections(pins, builds)
@@ -125,7 +136,9 @@ def lock_text(lock: Lock, *, made_from: Iterable[str]) -> str:
             lines.append(f"    # via {pin.via[0]}")
         elif pin.via:
             lines += ["    # via", *(f"    #   {name}" for name in sorted(pin.via))]
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    header = f"# inputs: {lock.inputs}\n"
+    return text.replace(header, f"{header}# digest: {lock_digest(text)}\n", 1)
 
 
 def write_lock(path: Path, lock: Lock, *, made_from: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ import pytest
 from package_index import make_sdist, make_wheel, pip_environment, sha256
 
 from entrypoint.errors import Location, LockError
-from entrypoint.lock.header import inputs_hash
+from entrypoint.lock.header import DIGEST, inputs_hash, is_in_sync
 from entrypoint.lock.lock_file import (
     Lock,
     Pin,
@@ -113,6 +113,7 @@ class TestAGeneratedLock:
             "# Made by `lambda-layers lock` for python3.13-arm64. Change the inputs, not this file:\n"
             "#   requirements.in\n"
             f"# inputs: {DIGESTS[5]}\n"
+            "# digest: sha256:a420219ee66e3eaa97b0eda749f14aeff67e0d16e2ba30d4dd8783a5bb4712eb\n"
             "idna==3 \\\n"
             f"    --hash={DIGESTS[2]}\n"
             "    # via requests\n"
@@ -131,7 +132,7 @@ class TestAGeneratedLock:
         assert [(each.name, each.version, each.hashes, each.via) for each in lock.pins] == [
             (each.name, each.version, each.hashes, each.via) for each in pins
         ]
-        assert str(lock.pins[1].location) == "requirements-python3.13-arm64.txt:7"
+        assert str(lock.pins[1].location) == "requirements-python3.13-arm64.txt:8"
         assert lock.inputs == hash_of(tmp_path, "requests\n")
 
     def test_gets_the_index_options_of_its_inputs(self, tmp_path):
@@ -151,6 +152,27 @@ class TestAGeneratedLock:
                 "run: lambda-layers lock"
             )
         ]
+
+    @pytest.mark.parametrize("stranger", [f"tiny==1.0 \\\n    --hash={DIGESTS[3]}\n", "# note\n", "\n"])
+    def test_was_changed_by_hand(self, tmp_path, stranger):
+        """A pull request adds a package that nobody asked for, with its hash."""
+        path, requirements = self.written(tmp_path, pin("six", "1", "a"))
+        assert is_in_sync(path, ARM_313, requirements=requirements, root=tmp_path)
+        text = path.read_text("utf-8")
+        path.write_text(text + stranger, "utf-8")
+        changed = "this lock was changed by hand or by a merge, or made by an older version of lambda-layers"
+        message = f"requirements-python3.13-arm64.txt: {changed}; run: lambda-layers lock"
+        assert problems_of(read_lock, path, ARM_313, requirements=requirements, root=tmp_path) == [message]
+        assert not is_in_sync(path, ARM_313, requirements=requirements, root=tmp_path)
+        digest = DIGEST.search(text)[0]
+        for header in ("", digest + digest, f"# digest: {DIGESTS[4]}\n{digest}"):
+            path.write_text(text.replace(digest, header), "utf-8")
+            assert problems_of(read_lock, path, ARM_313, requirements=requirements, root=tmp_path) == [
+                message
+            ]
+            assert not is_in_sync(path, ARM_313, requirements=requirements, root=tmp_path)
+        path.write_bytes(text.replace("\n", "\r\n").encode())  # as git on Windows checks it out
+        assert is_in_sync(path, ARM_313, requirements=requirements, root=tmp_path)
 
     def test_is_missing(self, tmp_path):
         assert problems_of(read_lock, tmp_path / "no.txt", ARM_313, root=tmp_path) == [

@@ -82,11 +82,11 @@ def test_lines_of_the_manifest(project):
     (project / "lambda-layers.yml").write_text(MANIFEST.replace("web.in", "[app, other]"))
     inline = tuple((name, Location("lambda-layers.yml", 3)) for name in ("app", "other"))
     lines = read_lines(Requirements(lines=inline, location=Location("lambda-layers.yml")))
-    lock = project / f"{TARGET}.txt"
-    header = (
-        f"# Made by `lambda-layers lock` for python3.13-x86_64.\n# inputs: {inputs_hash(lines, PYTHON313)}\n"
-    )
-    lock.write_text(f"{header}app==1.0 \\\n    --hash=sha256:{'0' * 64}\n    # via lambda-layers.yml\n")
+    hashes = frozenset({f"sha256:{'0' * 64}"})
+    via = ("lambda-layers.yml",)
+    pin = Pin(name="app", version="1.0", hashes=hashes, location=Location("lambda-layers.yml"), via=via)
+    lock = Lock(platform=PYTHON313, pins=(pin,), inputs=inputs_hash(lines, PYTHON313))
+    write_lock(project / f"{TARGET}.txt", lock, made_from=["lambda-layers.yml"])
     assert why(project, TARGET, "app") == ["lambda-layers.yml:3:24: app", "  app 1.0"]
 
 
