@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from entrypoint.aws.connection import Connection
-from entrypoint.aws.functions import layers_of, vpc_of
-from entrypoint.aws.model import Alias, AliasState
+from entrypoint.aws.functions import function_of
+from entrypoint.aws.model import VERSION_MARK, Alias, AliasState, Function
 from entrypoint.errors import RolloutError
 
 _LONGEST_PREPARATION = 1560.0
@@ -19,17 +19,25 @@ class Aliases:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def publish_version(self, name: str, *, code_sha256: str) -> str:
-        """Publish $LATEST, wait until the version can be invoked, and return its number.
+    def publish_version(self, function: Function) -> str:
+        """Publish $LATEST as it was read, wait until the version can be invoked, and return its number.
 
         Where nothing changed since the last version, AWS returns that one.
 
         Raises:
             UpdateInProgressError: the function is being updated.
-            RolloutError: the code is no longer the given one, or the version cannot be made ready.
+            StaleRevisionError: the function changed since it was read.
+            RolloutError: the version cannot be made ready.
         """
-        call, clock = self._connection.call, self._connection.clock
-        version = str(call("publish_version", FunctionName=name, CodeSha256=code_sha256)["Version"])
+        call, clock, name = self._connection.call, self._connection.clock, function.name
+        published = call(
+            "publish_version",
+            FunctionName=name,
+            CodeSha256=function.code_sha256,
+            RevisionId=function.revision_id,
+            Description=marked(function.description),
+        )
+        version = str(published["Version"])
         deadline = clock() + _LONGEST_PREPARATION
         while clock() < deadline:
             answer = call("get_function", FunctionName=name, Qualifier=version)["Configuration"]
@@ -45,22 +53,15 @@ class Aliases:
 
     def get(self, function: str, name: str) -> Alias:
         """Return the routing of an alias."""
-        answer = self._connection.call("get_alias", FunctionName=function, Name=name)
-        weights = answer.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
-        return Alias(
-            name=name,
-            version=answer["FunctionVersion"],
-            weights=dict(weights),
-            revision_id=answer["RevisionId"],
-        )
+        return _alias(self._connection.call("get_alias", FunctionName=function, Name=name))
 
-    def move(self, function: str, alias: Alias, version: str, weights: Mapping[str, float]) -> None:
+    def move(self, function: str, alias: Alias, version: str, weights: Mapping[str, float]) -> Alias:
         """Point an alias to a version, and give these shares of its traffic to other versions.
 
         Raises:
             StaleRevisionError: the alias changed since it was read.
         """
-        self._connection.call(
+        answer = self._connection.call(
             "update_alias",
             FunctionName=function,
             Name=alias.name,
@@ -68,17 +69,32 @@ class Aliases:
             RoutingConfig={"AdditionalVersionWeights": dict(weights)},
             RevisionId=alias.revision_id,
         )
+        return _alias(answer)
 
     def state(self, function: str, name: str) -> AliasState | None:
-        """Return an alias with the configuration of its version; None where it does not exist."""
-        answer = self._connection.call.if_present("get_function", FunctionName=function, Qualifier=name)
+        """Return an alias with the configuration of its versions; None where it does not exist."""
+        answer = self._connection.call.if_present("get_alias", FunctionName=function, Name=name)
         if not answer:
             return None
-        configuration: dict[str, Any] = answer["Configuration"]
-        return AliasState(
-            name=name,
-            version=configuration["Version"],
-            layers=layers_of(configuration),
-            code_sha256=configuration.get("CodeSha256", ""),
-            vpc=vpc_of(configuration),
-        )
+        alias = _alias(answer)
+        main, *others = (self._version(function, each) for each in (alias.version, *alias.weights))
+        return AliasState(alias=alias, main=main, canary=others[0] if others else None)
+
+    def _version(self, function: str, version: str) -> Function:
+        answer = self._connection.call("get_function", FunctionName=function, Qualifier=version)
+        return function_of(answer["Configuration"])
+
+
+def marked(description: str) -> str:
+    """Return the description of a version that this tool publishes, at most 256 characters."""
+    return f"{description.removesuffix(VERSION_MARK)[:200]}{VERSION_MARK}"
+
+
+def _alias(answer: Mapping[str, Any]) -> Alias:
+    weights = answer.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
+    return Alias(
+        name=answer["Name"],
+        version=answer["FunctionVersion"],
+        weights=dict(weights),
+        revision_id=answer["RevisionId"],
+    )

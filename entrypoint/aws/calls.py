@@ -43,7 +43,9 @@ _UPDATES = {
     "PublishVersion",
     "UpdateAlias",
     "PutFunctionConcurrency",
+    "DeleteFunctionConcurrency",
     "PutProvisionedConcurrencyConfig",
+    "DeleteProvisionedConcurrencyConfig",
 }
 """Updates of one function: where one fails, other functions may still be updated."""
 _THROTTLES = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
@@ -99,13 +101,13 @@ class LambdaCalls:
         while failures < _ATTEMPTS and self._clock() < deadline:
             ticket = pace.wait()
             try:
-                answer = _of_lambda(getattr(self._client, operation), parameters)
+                answer = of_lambda(getattr(self._client, operation), parameters)
             except (ClientError, BotoCoreError, ResponseParserError) as error:
                 last = error
             else:
                 pace.succeeded()
                 return answer
-            if _is_throttle(last):
+            if is_throttle(last):
                 pace.throttled(ticket, _retry_after(last))
             elif not _is_failure(last):
                 explained = refusal(last, parameters) if isinstance(last, ClientError) else unreachable(last)
@@ -149,7 +151,7 @@ def answered(
     return found
 
 
-def _of_lambda(call: Callable[..., Any], parameters: Mapping[str, object]) -> dict[str, Any]:
+def of_lambda(call: Callable[..., Any], parameters: Mapping[str, object]) -> dict[str, Any]:
     """Call Lambda, whose answers have a request id and whose errors have a code in words."""
     try:
         answer = answered(call, parameters)
@@ -165,7 +167,8 @@ def _of_lambda(call: Callable[..., Any], parameters: Mapping[str, object]) -> di
     return answer
 
 
-def _is_throttle(error: Exception) -> bool:
+def is_throttle(error: Exception) -> bool:
+    """Return whether AWS refused a call because there were too many."""
     return isinstance(error, ClientError) and (
         error.response["Error"].get("Code") in _THROTTLES or _status(error) == HTTPStatus.TOO_MANY_REQUESTS
     )

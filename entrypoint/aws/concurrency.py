@@ -14,17 +14,14 @@ class ConcurrencySettings:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def reserved(self, function: str) -> int | None:
-        """Return a function's reserved concurrent executions; None where nothing is reserved."""
-        answer = self._connection.call("get_function", FunctionName=function)
-        reserved: int | None = answer.get("Concurrency", {}).get("ReservedConcurrentExecutions")
-        return reserved
-
-    def reserve(self, function: str, concurrency: int) -> None:
-        """Reserve concurrent executions for a function."""
-        self._connection.call(
-            "put_function_concurrency", FunctionName=function, ReservedConcurrentExecutions=concurrency
-        )
+    def reserve(self, function: str, concurrency: int | None) -> None:
+        """Reserve concurrent executions for a function; with None, remove the reservation."""
+        if concurrency is None:
+            self._connection.call("delete_function_concurrency", FunctionName=function)
+        else:
+            self._connection.call(
+                "put_function_concurrency", FunctionName=function, ReservedConcurrentExecutions=concurrency
+            )
 
     def provisioned(self, function: str, alias: str) -> int:
         """Return the requested provisioned concurrency of an alias; 0 where there is none."""
@@ -33,13 +30,16 @@ class ConcurrencySettings:
         return int(answer["RequestedProvisionedConcurrentExecutions"]) if answer else 0
 
     def provision(self, function: str, alias: str, concurrency: int) -> None:
-        """Set the provisioned concurrency of an alias and wait until it is ready.
+        """Set the provisioned concurrency of an alias and wait until it is ready; 0 removes it.
 
         Raises:
             RolloutError: AWS cannot provide it.
         """
         call, clock = self._connection.call, self._connection.clock
         which = {"FunctionName": function, "Qualifier": alias}
+        if not concurrency:
+            call("delete_provisioned_concurrency_config", **which)
+            return
         call("put_provisioned_concurrency_config", **which, ProvisionedConcurrentExecutions=concurrency)
         deadline = clock() + _LONGEST_PREPARATION
         while clock() < deadline:

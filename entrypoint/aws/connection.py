@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from entrypoint.aws.access import Access
-from entrypoint.aws.calls import LambdaCalls, answered, refusal, unreachable
+from entrypoint.aws.calls import LambdaCalls, answered, is_throttle, of_lambda, refusal, unreachable
 from entrypoint.limits import CONTROL_PLANE_CALLS_PER_SECOND, LOCAL_CALLS_PER_SECOND
 from entrypoint.manifest.model import Destination
 
@@ -24,6 +24,9 @@ _LAMBDA = Config(
 _OTHERS = Config(retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=10)
 """For services whose quotas are far away; botocore's default retry mode has changed, so it is explicit."""
 _PAGE = 50
+_THROTTLED_INVOCATION = 60.0
+"""Seconds for which a throttled invocation is repeated."""
+_INVOKED_AGAIN = 5.0
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -66,6 +69,32 @@ class Connection:
     def close(self) -> None:
         """Close the connections that are kept open between calls."""
         self._lambda.close()
+
+    def invoke(self, timeout: float, **parameters: object) -> tuple[bytes, bool]:
+        """Invoke a function once, and wait for its response for `timeout` seconds.
+
+        The second value is whether it failed. A throttled invocation is repeated, for at most a minute.
+
+        Raises:
+            RolloutError: AWS refuses.
+            AwsError: there is no answer.
+        """
+        settings = Config(read_timeout=timeout, retries={"mode": "standard", "total_max_attempts": 1})
+        deadline = self.clock() + _THROTTLED_INVOCATION
+        session: Any = self._session
+        with closing(session.client("lambda", **self._options(_LAMBDA.merge(settings)))) as client:
+            while True:
+                try:
+                    answer = of_lambda(client.invoke, parameters)
+                    return answer["Payload"].read(), "FunctionError" in answer
+                except (BotoCoreError, ClientError, ResponseParserError) as error:
+                    if not is_throttle(error) or self.clock() >= deadline:
+                        raise (
+                            refusal(error, parameters)
+                            if isinstance(error, ClientError)
+                            else unreachable(error)
+                        ) from None
+                    self.sleep(_INVOKED_AGAIN)
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 creates its clients at run time
         """Return a client for a service other than Lambda; the caller closes it."""

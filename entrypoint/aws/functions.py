@@ -1,10 +1,12 @@
 """Functions: their configuration, tags and invocation."""
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from entrypoint.aws.connection import Connection
-from entrypoint.aws.model import Function
+from entrypoint.aws.model import Function, StillUpdatingError
 from entrypoint.aws.reasons import hint_for
 from entrypoint.errors import RolloutError
 from entrypoint.manifest.arn import Arn, is_arn
@@ -13,6 +15,17 @@ from entrypoint.manifest.model import Vpc
 _LONGEST_UPDATE = 900.0
 """Seconds; an update that attaches a VPC takes minutes."""
 _POLL = 1.0
+_COLD_START = 60
+"""Seconds to wait for a response beyond the timeout of a function."""
+SETTINGS = (
+    *("Runtime", "Role", "Handler", "Timeout", "MemorySize", "Environment", "DeadLetterConfig", "KMSKeyArn"),
+    *("FileSystemConfigs", "ImageConfigResponse", "DurableConfig", "RuntimeConfig", "CapacityProviderConfig"),
+)
+"""Settings that publishing a version releases, beside code, layers and VPC."""
+SETTINGS_WITH_DEFAULTS = (
+    *("Architectures", "PackageType", "TracingConfig", "EphemeralStorage", "LoggingConfig", "SnapStart"),
+)
+"""The same, but missing in versions that were published before AWS had them."""
 _STREAMS = {"kinesis", "dynamodb", "rds"}
 """The services of event sources with an iterator; DocumentDB's clusters have rds in their ARNs."""
 
@@ -27,11 +40,19 @@ class Functions:
         """Yield every function of the account and region."""
         for page in self._connection.pages("list_functions"):
             for item in page["Functions"]:
-                yield _function(item)
+                yield function_of(item)
 
     def get(self, name: str) -> Function:
         """Return a function, once no update of it is in progress."""
-        return _function(self._settled(name))
+        return function_of(self._settled(name))
+
+    def described(self, name: str) -> tuple[Function, int | None] | None:
+        """Return a function and its reserved concurrent executions; None if it does not exist."""
+        answer = self._connection.call.if_present("get_function", FunctionName=name)
+        if answer is None:
+            return None
+        reserved = answer.get("Concurrency", {}).get("ReservedConcurrentExecutions")
+        return function_of(answer["Configuration"]), reserved
 
     def layers_in_use(self) -> frozenset[str]:
         """Return the ARNs of the layer versions that any function or published version uses."""
@@ -58,8 +79,8 @@ class Functions:
             for item in page["ResourceTagMappingList"]
         }
 
-    def update(self, function: Function, layers: tuple[str, ...], vpc: Vpc | None = None) -> None:
-        """Set a function's layers, and its VPC where one is given; wait until the update has succeeded.
+    def update(self, function: Function, layers: tuple[str, ...], vpc: Vpc | None = None) -> Function:
+        """Set a function's layers, and its VPC where one is given; return it once the update has succeeded.
 
         Raises:
             UpdateInProgressError, StaleRevisionError: the function has to be read again first.
@@ -78,15 +99,23 @@ class Functions:
             code = configuration.get("LastUpdateStatusReasonCode", "no code")
             message = f"the update of {function.name} failed: {reason} ({code})"
             raise RolloutError.of(message, f"it keeps its previous configuration; {hint_for(code)}")
+        return function_of(configuration)
 
-    def invoke(self, function: str, payload: bytes) -> bytes:
-        """Return the response of a function, given as NAME or NAME:ALIAS; RolloutError where it fails."""
-        name, _, alias = function.partition(":")
-        which = {"FunctionName": name} | ({"Qualifier": alias} if alias else {})
-        answer = self._connection.call("invoke", **which, Payload=payload)
-        content: bytes = answer["Payload"].read()
-        if "FunctionError" in answer:
-            message = f"the invocation of {function} failed: {content.decode('utf-8', 'replace')[:300]}"
+    def invoke(self, name: str, qualifier: str | None, payload: bytes) -> bytes:
+        """Invoke a function once, for at most its own timeout, and return its response.
+
+        Only throttled invocations are repeated, for at most a minute: others may have done something.
+
+        Raises:
+            RolloutError: it fails, or AWS refuses to invoke it.
+            AwsError: there is no answer.
+        """
+        which = {"FunctionName": name} | ({"Qualifier": qualifier} if qualifier else {})
+        timeout = self._connection.call("get_function", **which)["Configuration"].get("Timeout", 0)
+        content, is_error = self._connection.invoke(timeout + _COLD_START, Payload=payload, **which)
+        if is_error:
+            about = f"{name}:{qualifier}" if qualifier else name
+            message = f"the invocation of {about} failed: {content.decode('utf-8', 'replace')[:300]}"
             raise RolloutError.of(message, "fix the function and run again")
         return content
 
@@ -102,10 +131,11 @@ class Functions:
                 return configuration
             self._connection.sleep(_POLL)
         message = f"the update of {name} was still in progress after {_LONGEST_UPDATE:.0f} s"
-        raise RolloutError.of(message, "check the function in AWS, then run again")
+        raise StillUpdatingError.of(message, "check the function in AWS, then run again")
 
 
-def _function(item: Mapping[str, Any]) -> Function:
+def function_of(item: Mapping[str, Any]) -> Function:
+    """Return the value of a function configuration: of $LATEST, or of a published version."""
     return Function(
         name=item["FunctionName"],
         arn=item["FunctionArn"],
@@ -121,7 +151,27 @@ def _function(item: Mapping[str, Any]) -> Function:
         layer_sizes=tuple(layer.get("CodeSize", 0) for layer in item.get("Layers", [])),
         role=item.get("Role", ""),
         timeout=item.get("Timeout", 0),
+        description=item.get("Description", ""),
+        settings={name: _digest(value) for name, value in _settings(item) if value is not None},
+        failure=_failure(item),
     )
+
+
+def _settings(item: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    for name in (*SETTINGS, *SETTINGS_WITH_DEFAULTS):
+        value = item.get(name)
+        yield name, value.get("ApplyOn") if name == "SnapStart" and value else value
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _failure(item: Mapping[str, Any]) -> str | None:
+    if item.get("LastUpdateStatus") != "Failed":
+        return None
+    reason = item.get("LastUpdateStatusReason", "AWS gives no reason")
+    return f"{reason} ({item.get('LastUpdateStatusReasonCode', 'no code')})"
 
 
 def layers_of(item: Mapping[str, Any]) -> tuple[str, ...]:

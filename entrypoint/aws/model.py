@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from entrypoint.errors import RolloutError
 from entrypoint.manifest.checks import HASH_MARK
 from entrypoint.manifest.model import Vpc
 
@@ -35,6 +36,10 @@ class LayerVersion:
         return match[1] if match else None
 
 
+VERSION_MARK = " [lambda-layers]"
+"""How the description of a function version ends that this tool published."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
     """A function, as ListFunctions returns it; `layers` are layer version ARNs, in order."""
@@ -59,28 +64,16 @@ class Function:
     role: str = ""
     #: Seconds.
     timeout: int = 0
+    description: str = ""
+    #: A digest of each other setting that a published version has too, by AWS's name.
+    settings: Mapping[str, str] = field(default_factory=dict, compare=False)
+    #: Why its last update failed, if it did; ListFunctions does not return that.
+    failure: str | None = None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AliasState:
-    """An alias of a function, with the configuration of the version it points to."""
-
-    name: str
-    version: str
-    layers: tuple[str, ...]
-    code_sha256: str
-    vpc: Vpc | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Details:
-    """What ListFunctions does not return about a function, as far as the manifest configures it."""
-
-    #: Reserved concurrent executions; None where nothing is reserved.
-    reserved: int | None = None
-    aliases: Mapping[str, AliasState]
-    #: Provisioned concurrent executions by alias.
-    provisioned: Mapping[str, int]
+    @property
+    def is_ours(self) -> bool:
+        """Whether this is a published version that this tool published."""
+        return self.description.endswith(VERSION_MARK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +82,37 @@ class Alias:
 
     name: str
     version: str
-    weights: Mapping[str, float]
-    revision_id: str
+    weights: Mapping[str, float] = field(default_factory=dict, hash=False)
+    revision_id: str = ""
+
+    @property
+    def routing(self) -> tuple[str, Mapping[str, float]]:
+        """Where its traffic goes."""
+        return self.version, self.weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasState:
+    """An alias of a function, with the configuration of the version it points to."""
+
+    alias: Alias
+    #: The configuration of its version.
+    main: Function
+    #: The configuration of the version that has a share of the traffic, if there is one.
+    canary: Function | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What ListFunctions does not return about a function, as far as the manifest configures it."""
+
+    #: The function as GetFunction returns it; None if it was deleted since it was listed.
+    function: Function | None = None
+    #: Reserved concurrent executions; None where nothing is reserved.
+    reserved: int | None = None
+    aliases: Mapping[str, AliasState]
+    #: Provisioned concurrent executions by alias.
+    provisioned: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +206,10 @@ class Endpoint:
     vpc: str
     service: str
     kind: str
+
+
+class StillUpdatingError(RolloutError):
+    """AWS has accepted an update of a function, and not finished it within the longest wait."""
 
 
 class UnclearAnswerError(Exception):

@@ -53,8 +53,17 @@ def put_function_concurrency(cloud: Cloud, caller: Scope, given: Json) -> Json:
             "Specified ReservedConcurrentExecutions for function decreases account's "
             f"UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MINIMUM}]."
         )
+    if max((each.requested for each in function.provisioned.values()), default=0) > requested:
+        raise invalid_parameter(
+            "ReservedConcurrentExecutions should not be lower than the provisioned concurrency"
+        )
     function.reserved = requested
     return {"ReservedConcurrentExecutions": requested}
+
+
+def delete_function_concurrency(cloud: Cloud, caller: Scope, given: Json) -> None:
+    """Remove the reservation."""
+    rules.find_unqualified(cloud, caller, given).reserved = None
 
 
 def get_function_concurrency(cloud: Cloud, caller: Scope, given: Json) -> Json:
@@ -67,6 +76,8 @@ def put_provisioned_concurrency_config(cloud: Cloud, caller: Scope, given: Json)
     """Request provisioned concurrency for a version or alias; it is READY after `update_seconds`."""
     function, qualifier = _version_or_alias(cloud, caller, given)
     requested: int = given["ProvisionedConcurrentExecutions"]
+    if qualifier in function.aliases and function.aliases[qualifier].weights:
+        raise invalid_parameter("Alias with weights can not be used with Provisioned Concurrency")
     if function.reserved is not None and requested > function.reserved:
         raise invalid_parameter(
             "Requested Provisioned Concurrency should not be greater than the "
@@ -91,6 +102,12 @@ def get_provisioned_concurrency_config(cloud: Cloud, caller: Scope, given: Json)
         )
     ready = cloud.clock() >= config.ready_from
     return {**_progress(config, ready=ready), "LastModified": config.last_modified}
+
+
+def delete_provisioned_concurrency_config(cloud: Cloud, caller: Scope, given: Json) -> None:
+    """Remove the provisioned concurrency of a version or alias."""
+    function, qualifier = _version_or_alias(cloud, caller, given)
+    function.provisioned.pop(qualifier, None)
 
 
 def _progress(config: ProvisionedConcurrency, *, ready: bool) -> Json:

@@ -130,11 +130,6 @@ class FunctionEntry(NamedTuple):
         """Whether the entry may select several functions, or none."""
         return bool(self.tag or self.using) or any(character in self.pattern for character in "*?[")
 
-    @property
-    def needs_details(self) -> bool:
-        """Whether the entry needs facts about its functions that ListFunctions does not return."""
-        return bool(self.aliases or self.alarm_actions) or self.concurrency != NO_CONCURRENCY
-
 
 class Invocation(NamedTuple):
     """A test invocation of a function."""

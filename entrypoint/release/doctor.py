@@ -151,7 +151,8 @@ class _Doctor:
 
     def _reserved(self, functions: Sequence[Function]) -> dict[str, int | None]:
         def read(function: Function) -> int | None:
-            return self._read(lambda: self._aws.concurrency.reserved(function.name))
+            found = self._read(lambda: self._aws.functions.described(function.name))
+            return found[1] if found else None
 
         found = for_each(functions, read, at_once=_FUNCTIONS_AT_ONCE)
         return {function.name: reserved for function, reserved in zip(functions, found, strict=True)}

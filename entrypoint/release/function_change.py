@@ -4,11 +4,12 @@ UpdateFunctionConfiguration replaces the whole list of layers, so entries are sw
 the manifest does not name keep their position, since later layers overlay earlier ones.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from entrypoint.aws.functions import SETTINGS, SETTINGS_WITH_DEFAULTS
 from entrypoint.aws.model import Details, Function
 from entrypoint.errors import Diagnostic
 from entrypoint.limits import LAYERS_PER_FUNCTION
@@ -16,7 +17,7 @@ from entrypoint.manifest.arn import Arn, is_arn, without_version
 from entrypoint.manifest.model import NO_CONCURRENCY, Concurrency, FunctionEntry, Vpc
 from entrypoint.manifest.runtimes import RUNTIMES
 from entrypoint.manifest.targets import AwsLayer
-from entrypoint.release.selection import arns_of
+from entrypoint.release.selection import Selection, arns_of
 
 
 class Aspect(StrEnum):
@@ -53,39 +54,48 @@ class FunctionChange:
     def layers_after(self, current: tuple[str, ...], versions: Mapping[str, str]) -> tuple[str, ...]:
         """Return the list to set, given the current list; `versions` maps layer names to ARNs.
 
-        A layer whose version is not known yet is represented by its name followed by `:new`.
+        A layer whose version is not known yet is represented by its name followed by `:new`. Wanted layers
+        that the function has share their places in the manifest's order. Others are inserted before the
+        next one in that order, or appended.
         """
-        result: list[str | None] = list(current)
-        for wanted in self.wanted:
-            reference = wanted.reference
-            arn = (
-                reference
-                if isinstance(reference, str)
-                else versions.get(reference.name, f"{reference.name}:new")
-            )
-            positions = [
-                i for i, layer in enumerate(result) if layer and without_version(layer) in wanted.replaces
-            ]
-            for position in positions:
-                result[position] = None
-            if positions:
-                result[positions[0]] = arn
-            else:
-                result.append(arn)
-        return tuple(arn for arn in result if arn and without_version(arn) not in self.unwanted)
+        names = [without_version(layer) for layer in current]
+        first = [
+            min((names.index(name) for name in wanted.replaces if name in names), default=None)
+            for wanted in self.wanted
+        ]
+        places = iter(sorted(place for place in first if place is not None))
+        replaced = {name for wanted in self.wanted for name in wanted.replaces}
+        by_place = {
+            next(places): _arn(wanted, versions)
+            for wanted, place in zip(self.wanted, first, strict=True)
+            if place is not None
+        }
+        result = [
+            by_place.get(place, layer)
+            for place, layer in enumerate(current)
+            if place in by_place or names[place] not in replaced
+        ]
+        for number, (wanted, place) in enumerate(zip(self.wanted, first, strict=True)):
+            if place is None:
+                later = {_arn(each, versions) for each in self.wanted[number + 1 :]}
+                before = (index for index, layer in enumerate(result) if layer in later)
+                result.insert(next(before, len(result)), _arn(wanted, versions))
+        return tuple(arn for arn in result if without_version(arn) not in self.unwanted)
 
     def aspects(self, versions: Mapping[str, str]) -> tuple[Aspect, ...]:
         """Return what of the function differs from the manifest."""
         function, details = self.function, self.details
         found = []
         after = self.layers_after(function.layers, versions)
-        if after != function.layers:
+        if after != function.layers or function.failure:
             found.append(Aspect.LAYERS)
         if self.vpc not in {None, function.vpc}:
             found.append(Aspect.VPC)
         if details and self.concurrency.reserved not in {None, details.reserved}:
             found.append(Aspect.RESERVED)
-        if details and any(self.is_behind(alias, after) for alias in self.aliases):
+        if details and any(
+            self.is_behind(alias, after) or self.is_unfinished(alias, after) for alias in self.aliases
+        ):
             found.append(Aspect.ALIASES)
         if details and self.concurrency.provisioned and not self._is_provisioned(details):
             found.append(Aspect.PROVISIONED)
@@ -94,10 +104,66 @@ class FunctionChange:
     def is_behind(self, alias: str, layers: tuple[str, ...]) -> bool:
         """Return whether an alias has to move: its version has other layers, or another VPC."""
         current = self.details.aliases.get(alias) if self.details else None
-        return current is None or current.layers != layers or self.vpc not in {None, current.vpc}
+        return current is None or current.main.layers != layers or self.vpc not in {None, current.main.vpc}
+
+    def is_unfinished(self, alias: str, layers: tuple[str, ...]) -> bool:
+        """Return whether an alias has the weights of a canary that an earlier run did not finish."""
+        canary = self.details.aliases[alias].canary if self.details else None
+        return canary is not None and (canary.is_ours or canary.layers == layers)
+
+    def obstacle(self, versions: Mapping[str, str]) -> Diagnostic | None:
+        """Return why the function must not be touched: an alias would get what nobody reviewed."""
+        layers = self.layers_after(self.function.layers, versions)
+        for name in self.aliases if self.details else ():
+            alias = self.details.aliases.get(name) if self.details else None
+            if alias is None or not self.is_behind(name, layers):
+                continue
+            if alias.canary and not self.is_unfinished(name, layers):
+                message = f"another tool shifts the traffic of the alias {name} of {self.function.name}"
+                return Diagnostic(message, "the function is not changed; run again when the shift has ended")
+            if changed := self._unreleased(alias.main, versions):
+                subject = f"of {self.function.name} has no published version"
+                message = f"{', '.join(changed)} {subject}, and the alias {name} would get that too"
+                return Diagnostic(message, "the function is not changed; publish that, or revert it")
+        return None
+
+    def _unreleased(self, released: Function, versions: Mapping[str, str]) -> list[str]:
+        """Return what of $LATEST differs from a published version, beside what this run changes."""
+        ours, theirs = self.function, released
+        changed = [] if ours.code_sha256 == theirs.code_sha256 else ["new code"]
+        after = self.layers_after(theirs.layers, versions)
+        if after != self.layers_after(ours.layers, versions):
+            changed.append("a change of its other layers")
+        if self.vpc is None and ours.vpc != theirs.vpc:
+            changed.append("a new VPC")
+        return changed + [f"a new {name}" for name in different_settings(ours, theirs)]
 
     def _is_provisioned(self, details: Details) -> bool:
         return all(details.provisioned.get(alias) == self.concurrency.provisioned for alias in self.aliases)
+
+
+def _arn(wanted: Wanted, versions: Mapping[str, str]) -> str:
+    reference = wanted.reference
+    return reference if isinstance(reference, str) else versions.get(reference.name, f"{reference.name}:new")
+
+
+def different_settings(one: Function, other: Function) -> list[str]:
+    """Return the names of the settings in which two configurations of a function differ."""
+    names = [name for name in SETTINGS if one.settings.get(name) != other.settings.get(name)]
+    both = [name for name in SETTINGS_WITH_DEFAULTS if name in one.settings and name in other.settings]
+    return names + [name for name in both if one.settings[name] != other.settings[name]]
+
+
+def function_plans(
+    selection: Selection, layers: Sequence[AwsLayer], details: Mapping[str, Details]
+) -> list["FunctionPlan"]:
+    """Return the selected functions, each as AWS described it last."""
+    plans = []
+    for entry, listed in selection.functions:
+        found = details.get(listed.name)
+        function = (found and found.function) or listed
+        plans.append(FunctionPlan(entry, function, tuple(layers), found))
+    return plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,18 +212,15 @@ class FunctionPlan:
                 message = f"{function.name} has no alias {alias!r}"
                 yield Diagnostic(message, "create it first, or remove it from the manifest", location)
 
-    def warnings(self) -> Iterator[Diagnostic]:
-        """Yield what the user should know: unlisted layers, and code that an alias does not have yet."""
+    def warnings(self, versions: Mapping[str, str]) -> Iterator[Diagnostic]:
+        """Yield what the user should know: unlisted layers, and why a function will not be touched."""
         for arn in () if self.entry.exclusive else self.unlisted():
             name = Arn.parse(arn).name
             message = f"{self.function.name} has {name}, which the manifest does not list for it"
             hint = "list it, or set 'exclusive: true' to remove it"
             yield Diagnostic(message, hint, self.entry.location)
-        for alias in self.details.aliases.values() if self.details else ():
-            if alias.code_sha256 != self.function.code_sha256:
-                message = f"the code of {self.function.name} differs from that of its alias {alias.name}"
-                hint = "the alias is not moved until that code is published"
-                yield Diagnostic(message, hint, self.entry.location)
+        if obstacle := self.change().obstacle(versions):
+            yield obstacle._replace(location=self.entry.location)
 
     def _wanted(self) -> Iterator[Wanted]:
         for reference in self.entry.layers:

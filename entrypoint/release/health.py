@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from entrypoint.errors import RolloutError
-from entrypoint.manifest.model import Invocation, Rollout
+from entrypoint.errors import LayersError, RolloutError
+from entrypoint.manifest.model import Rollout
 
 if TYPE_CHECKING:
     from entrypoint.aws.client import Aws
@@ -35,14 +35,24 @@ class HealthCheck:
                 message = f"the alarm {name!r} was in state ALARM before anything was updated"
                 raise RolloutError.of(message, "fix the cause and run again")
 
-    def trouble(self) -> str | None:
-        """Invoke, and watch the alarms for the soak time; return why the check failed, None if it passed."""
-        invoke = self.rollout.invoke
-        if invoke and (wrong := self._answer(invoke)):
-            return wrong
+    def trouble(self, versions: Mapping[str, str]) -> str | None:
+        """Invoke, and watch the alarms for the soak time; return why the check failed, None if it passed.
+
+        `versions` are the versions that this run published, by function: they are invoked, not their alias,
+        most of whose traffic goes to the old version during a canary. A check that cannot be read has failed.
+        """
+        try:
+            return self._wrong_answer(versions) or self._ringing()
+        except LayersError as error:
+            return f"the check failed: {error.problems[0].message}"
+
+    def _ringing(self) -> str | None:
         until = self.clock() + self.rollout.soak
         while self.rollout.alarms:
-            ringing = [name for name, state in self._alarms().items() if state == "ALARM"]
+            states = self._alarms()
+            if missing := [name for name in self.rollout.alarms if name not in states]:
+                return f"the alarm {', '.join(map(repr, missing))} was deleted"
+            ringing = [name for name, state in states.items() if state == "ALARM"]
             if ringing:
                 return f"the alarm {', '.join(map(repr, ringing))} went off"
             if self.clock() >= until:
@@ -53,10 +63,16 @@ class HealthCheck:
     def _alarms(self) -> Mapping[str, str]:
         return self.aws.alarms.states(self.rollout.alarms) if self.rollout.alarms else {}
 
-    def _answer(self, invoke: Invocation) -> str | None:
+    def _wrong_answer(self, versions: Mapping[str, str]) -> str | None:
+        invoke = self.rollout.invoke
+        if invoke is None:
+            return None
         payload = invoke.payload.read_bytes() if invoke.payload else b"{}"
+        name, _, qualifier = invoke.function.partition(":")
+        if qualifier and name in versions:
+            qualifier = versions[name]
         try:
-            answer = self.aws.functions.invoke(invoke.function, payload)
+            answer = self.aws.functions.invoke(name, qualifier or None, payload)
         except RolloutError as error:
             return str(error.problems[0])
         if invoke.expect is None:

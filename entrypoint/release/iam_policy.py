@@ -103,9 +103,12 @@ def _of_functions(manifest: Manifest, resources: _Resources) -> Iterator[dict[st
     aliased = [entry for entry in every if entry.aliases]
     yield from _on("MoveAliases", ("GetAlias", "PublishVersion", "UpdateAlias"), aliased, resources)
     reserved = [entry for entry in every if entry.concurrency.reserved is not None]
-    yield from _on("ReserveConcurrency", ("PutFunctionConcurrency",), reserved, resources)
+    yield from _on(
+        "ReserveConcurrency", ("DeleteFunctionConcurrency", "PutFunctionConcurrency"), reserved, resources
+    )
     provisioned = [entry for entry in every if entry.concurrency.provisioned]
-    actions = ("GetProvisionedConcurrencyConfig", "PutProvisionedConcurrencyConfig")
+    about = "ProvisionedConcurrencyConfig"
+    actions = tuple(f"{verb}{about}" for verb in ("Delete", "Get", "Put"))
     yield from _on("ProvisionConcurrency", actions, provisioned, resources)
     if any(entry.vpc for entry in every):
         # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html: what the caller needs
@@ -124,8 +127,9 @@ def _of_rollout(manifest: Manifest, resources: _Resources) -> Iterator[dict[str,
     if rollout.alarms or watched:
         yield _allow("LookAtAlarms", ["cloudwatch:DescribeAlarms"], _EVERY)
     if rollout.invoke:
-        name = f"function:{rollout.invoke.function}"
-        yield _allow("InvokeForHealth", ["lambda:InvokeFunction"], resources("lambda", name))
+        name, _, alias = rollout.invoke.function.partition(":")
+        invoked = resources("lambda", f"function:{name}:*" if alias else f"function:{name}")
+        yield _allow("InvokeForHealth", ["lambda:GetFunction", "lambda:InvokeFunction"], invoked)
 
 
 def _of_export(

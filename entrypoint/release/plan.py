@@ -1,7 +1,7 @@
 """Manifest + state -> what to do in one account and region. Pure: nothing here calls AWS."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from entrypoint.aws.model import Alarm, Details, LayerVersion
 from entrypoint.errors import Diagnostic, PlanError
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import AwsLayer
-from entrypoint.release.function_change import FunctionChange, FunctionPlan
+from entrypoint.release.function_change import FunctionChange, function_plans
 from entrypoint.release.prune import Retention
 from entrypoint.release.selection import Selection
 from entrypoint.release.state import RegionState
@@ -94,22 +94,18 @@ def make_plan(
     Raises:
         PlanError: with every reason why it cannot be done.
     """
-    function_plans = [
-        FunctionPlan(entry, function, layers, details.get(function.name))
-        for entry, function in selection.functions
-    ]
-    problems = [
-        *selection.problems,
-        *(problem for each in function_plans for problem in each.problems(today)),
-    ]
+    plans = function_plans(selection, layers, details)
+    problems = [*selection.problems, *(problem for each in plans for problem in each.problems(today))]
     if problems:
         raise PlanError(*problems)
-    return RegionPlan(
+    plan = RegionPlan(
         destination=state.destination,
         layers=tuple(plan_layer(layer, hashes[layer.name], state) for layer in layers),
-        functions=tuple(function_plan.change() for function_plan in function_plans),
-        warnings=(*selection.warnings, *(warning for each in function_plans for warning in each.warnings())),
+        functions=tuple(each.change() for each in plans),
+        warnings=selection.warnings,
     )
+    about_functions = (warning for each in plans for warning in each.warnings(plan.versions))
+    return replace(plan, warnings=(*plan.warnings, *about_functions))
 
 
 def plan_layer(layer: AwsLayer, dependency_hash: str, state: RegionState) -> LayerChange:

@@ -9,8 +9,8 @@ from entrypoint.layer.describe import BuiltArchive
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import Target
 from entrypoint.release.difference import Difference
+from entrypoint.release.outcome import Outcome, Status
 from entrypoint.release.plan import LayerAction, LayerChange
-from entrypoint.release.update import Outcome, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from entrypoint.manifest.model import AT_ONCE, Rollout
 from entrypoint.parallel import wait_for
 from entrypoint.release.function_change import FunctionChange
 from entrypoint.release.health import HealthCheck
-from entrypoint.release.update import Outcome, Status, Updating
+from entrypoint.release.outcome import Outcome, Status
+from entrypoint.release.update import FunctionUpdate
 
 if TYPE_CHECKING:
     from entrypoint.aws.client import Aws
@@ -31,13 +32,13 @@ class RolledOut:
     trouble: str | None = None
 
 
-def waves(changes: Sequence[FunctionChange], rollout: Rollout) -> Iterator[tuple[FunctionChange, ...]]:
+def waves(updates: Sequence[_Item], rollout: Rollout) -> Iterator[Sequence[_Item]]:
     """Yield the functions of each wave, in order; the last wave has all that are left."""
     begun = 0
-    reaches = [portion.of(len(changes)) for portion in rollout.waves]
-    for reach in [*reaches, len(changes)]:
+    reaches = [portion.of(len(updates)) for portion in rollout.waves]
+    for reach in [*reaches, len(updates)]:
         if reach > begun:
-            yield tuple(changes[begun:reach])
+            yield updates[begun:reach]
             begun = reach
 
 
@@ -62,10 +63,10 @@ def roll_out(
     check = HealthCheck(aws=aws, rollout=rollout, sleep=sleep, clock=clock)
     if changes:
         check.begin()
-    updating = Updating(aws=aws, versions=versions, sleep=sleep, canary=rollout.canary)
     pool = ThreadPoolExecutor(rollout.max_parallel)
+    updates = [FunctionUpdate(change, aws=aws, versions=versions, sleep=sleep) for change in changes]
     try:
-        return _Rollout(rollout, updating, check, pool, done, say, clock).run(changes)
+        return _Rollout(rollout, check, pool, done, say, clock).run(updates)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # on Ctrl-C; AWS completes the updates it accepted
 
@@ -75,7 +76,6 @@ class _Rollout:
     """One rollout and its progress."""
 
     settings: Rollout
-    updating: Updating
     check: HealthCheck
     pool: ThreadPoolExecutor
     done: Callable[[Outcome], None]
@@ -86,9 +86,9 @@ class _Rollout:
     #: The time after which no update begins.
     until: float = math.inf
 
-    def run(self, changes: tuple[FunctionChange, ...]) -> RolledOut:
+    def run(self, updates: Sequence[FunctionUpdate]) -> RolledOut:
         self.until = self.clock() + self.settings.timeout if self.settings.timeout else math.inf
-        every = tuple(waves(changes, self.settings))
+        every = tuple(waves(updates, self.settings))
         trouble: str | None = None
         for number, wave in enumerate(every, start=1):
             if self.clock() > self.until:
@@ -98,56 +98,61 @@ class _Rollout:
                 self.say(f"wave {number} of {len(every)}: {len(wave)} functions")
             if trouble := self._wave(wave):
                 trouble = f"wave {number} of {len(every)} was rolled back: {trouble}"
-                self._roll_back(trouble)
+                self._roll_back(trouble, updates)
                 break
             if self._having(wave, Status.NOT_BEGUN):
                 trouble = f"the timeout expired in wave {number} of {len(every)}"
                 break
-        outcomes = (self.outcomes.get(change.function.name) or _not_begun(change) for change in changes)
+        outcomes = (self.outcomes.get(update.name) or _not_begun(update.change) for update in updates)
         return RolledOut(functions=tuple(outcomes), trouble=trouble)
 
-    def _wave(self, wave: tuple[FunctionChange, ...]) -> str | None:
+    def _wave(self, wave: Sequence[FunctionUpdate]) -> str | None:
         """Update the functions of a wave; return why it failed, if it did."""
         self._each(wave, self._update)
-        trouble = self._failures(wave) or self.check.trouble()
+        trouble = self._failures(wave) or self.check.trouble(self._published())
         if trouble or self.settings.canary is None:
             return trouble
-        stopped = [*self._having(wave, Status.FAILED), *self._having(wave, Status.NOT_BEGUN)]
-        begun = [change for change in wave if change not in stopped]
-        finish = self.updating.finish
-        self._each(begun, lambda change: finish(change, self.outcomes[change.function.name]))
-        return self._failures(wave) or self.check.trouble()
+        self._each(self._having(wave, Status.UPDATED), FunctionUpdate.finish)
+        return self._failures(wave) or self.check.trouble(self._published())
 
-    def _failures(self, wave: tuple[FunctionChange, ...]) -> str | None:
+    def _failures(self, wave: Sequence[FunctionUpdate]) -> str | None:
         threshold = self.settings.failure_threshold
         failed = self._having(wave, Status.FAILED)
         if threshold is None or len(failed) <= threshold.of(len(wave)):
             return None
         return f"{len(failed)} of its {len(wave)} functions could not be updated"
 
-    def _having(self, wave: tuple[FunctionChange, ...], status: Status) -> list[FunctionChange]:
-        return [change for change in wave if self.outcomes[change.function.name].status is status]
+    def _having(self, wave: Sequence[FunctionUpdate], status: Status) -> list[FunctionUpdate]:
+        return [update for update in wave if self.outcomes[update.name].status is status]
 
-    def _update(self, change: FunctionChange) -> Outcome:
-        return _not_begun(change) if self.clock() > self.until else self.updating.update(change)
+    def _published(self) -> dict[str, str]:
+        """Return the version that this run published of each function, by the function's name."""
+        return {name: outcome.version for name, outcome in self.outcomes.items() if outcome.version}
 
-    def _roll_back(self, reason: str) -> None:
+    def _update(self, update: FunctionUpdate) -> Outcome:
+        if self.clock() > self.until:
+            return _not_begun(update.change)
+        return update.begin(self.settings.canary)
+
+    def _roll_back(self, reason: str, updates: Sequence[FunctionUpdate]) -> None:
         """Roll back the functions of this run, the last ones first."""
         self.say(reason)
-        updated = [outcome for outcome in self.outcomes.values() if outcome.before]
-        self._each(updated[::-1], self.updating.roll_back)
+        self._each([update for update in updates[::-1] if update.is_touched], FunctionUpdate.roll_back)
 
-    def _each(self, items: Sequence[_Item], work: Callable[[_Item], Outcome]) -> None:
-        def reported(item: _Item) -> Outcome:
-            outcome = work(item)
+    def _each(self, updates: Sequence[FunctionUpdate], work: Callable[[FunctionUpdate], Outcome]) -> None:
+        def reported(update: FunctionUpdate) -> None:
+            outcome = work(update)
+            self.outcomes[update.name] = outcome
             self.done(outcome)
-            return outcome
 
-        futures = [self.pool.submit(reported, item) for item in items]
+        futures = [self.pool.submit(reported, update) for update in updates]
         wait_for(futures)
-        self.outcomes |= {outcome.function: outcome for outcome in (future.result() for future in futures)}
+        for future in futures:
+            future.result()
 
 
 def _not_begun(change: FunctionChange) -> Outcome:
     function = change.function
-    return Outcome(function=function.name, layers=function.layers, status=Status.NOT_BEGUN)
+    return Outcome(
+        function=function.name, before=function.layers, layers=function.layers, status=Status.NOT_BEGUN
+    )

@@ -21,6 +21,7 @@ from entrypoint.release import export
 from entrypoint.release.alarms import alarms_to_put
 from entrypoint.release.doctor import examine
 from entrypoint.release.findings import Diagnosis, error, warning
+from entrypoint.release.outcome import Outcome
 from entrypoint.release.owners import warn_of_owners
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan, make_plan
 from entrypoint.release.prune import Retention, prune
@@ -31,7 +32,6 @@ from entrypoint.release.rollout import roll_out
 from entrypoint.release.selection import select
 from entrypoint.release.state import Observed, observe, read_state
 from entrypoint.release.status import RegionStatus, status_of
-from entrypoint.release.update import Outcome
 
 if TYPE_CHECKING:
     from entrypoint.aws.client import Aws

@@ -51,7 +51,7 @@ class Observed(NamedTuple):
     """What plans and the status are made from."""
 
     state: RegionState
-    #: The functions that the manifest selects, and the details of those that it configures further.
+    #: The functions that the manifest selects, and their details.
     selection: Selection
     details: Mapping[str, Details]
 
@@ -101,22 +101,23 @@ def read_state(
 
 
 def read_details(aws: "Aws", selected: Sequence[tuple[FunctionEntry, Function]]) -> dict[str, Details]:
-    """Return, by name, the details of the functions whose entries configure them."""
-    configured = [(entry, function) for entry, function in selected if entry.needs_details]
+    """Return the details of functions by name."""
 
     def read(item: tuple[FunctionEntry, Function]) -> Details:
-        entry, function = item
-        states = (aws.aliases.state(function.name, name) for name in entry.aliases)
-        aliases = {state.name: state for state in states if state}
+        entry, listed = item
+        function, reserved = aws.functions.described(listed.name) or (None, None)
+        states = (aws.aliases.state(listed.name, name) for name in entry.aliases)
+        aliases = {state.alias.name: state for state in states if state}
         provisioned = aliases if entry.concurrency.provisioned is not None else ()
         return Details(
-            reserved=aws.concurrency.reserved(function.name),
+            function=function,
+            reserved=reserved,
             aliases=aliases,
-            provisioned={name: aws.concurrency.provisioned(function.name, name) for name in provisioned},
+            provisioned={name: aws.concurrency.provisioned(listed.name, name) for name in provisioned},
         )
 
-    found = for_each(configured, read, at_once=_DETAILS_AT_ONCE)
-    return {function.name: details for (_, function), details in zip(configured, found, strict=True)}
+    found = for_each(tuple(selected), read, at_once=_DETAILS_AT_ONCE)
+    return {listed.name: details for (_, listed), details in zip(selected, found, strict=True)}
 
 
 def read_layer(aws: "Aws", name: str, dependency_hash: str, *, every_version: bool = False) -> LayerState:

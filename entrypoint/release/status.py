@@ -15,7 +15,7 @@ from entrypoint.errors import Diagnostic, Severity
 from entrypoint.manifest.arn import Arn, short_name, without_version
 from entrypoint.manifest.model import Destination, FunctionEntry, Vpc
 from entrypoint.manifest.targets import AwsLayer
-from entrypoint.release.function_change import Aspect, FunctionChange, FunctionPlan, Wanted
+from entrypoint.release.function_change import Aspect, FunctionChange, FunctionPlan, Wanted, function_plans
 from entrypoint.release.plan import LayerChange, plan_layer
 from entrypoint.release.selection import Selection
 from entrypoint.release.state import RegionState
@@ -40,6 +40,8 @@ class DriftKind(StrEnum):
     """A function's VPC, concurrency or aliases, or an alarm, differ from the manifest."""
     MISSING = "missing"
     """No function with an entry's name can be given layers."""
+    FAILED = "failed"
+    """AWS could not carry out the last update of a function."""
     UNFIT = "unfit"
     """A function cannot be given the layers that its entry lists."""
 
@@ -95,10 +97,7 @@ def status_of(
 ) -> RegionStatus:
     """Compare; `state` has every version of the layers, `alarms` are those that are missing or different."""
     changes = tuple(plan_layer(layer, hashes[layer.name], state) for layer in layers)
-    function_plans = [
-        FunctionPlan(entry, function, tuple(layers), details.get(function.name))
-        for entry, function in selection.functions
-    ]
+    plans = function_plans(selection, layers, details)
     versions = {name: layer.versions for name, layer in state.layers.items()}
     current = {change.layer.name: change.version.arn for change in changes if change.version}
     deleted = _Deleted(versions)
@@ -106,16 +105,12 @@ def status_of(
         destination=state.destination,
         layers=changes,
         versions=versions,
-        functions=tuple(function_plan.change() for function_plan in function_plans),
+        functions=tuple(each.change() for each in plans),
         drift=(
             *(drift for change in changes for drift in _of_layer(change)),
             *(_missing(entry.pattern, problem) for entry, problem in _named(selection)),
-            *(
-                drift
-                for function_plan in function_plans
-                for drift in _of_function(function_plan, current, deleted, today)
-            ),
-            *_of_others(state.functions, {each.function.name for each in function_plans}, deleted),
+            *(drift for each in plans for drift in _of_function(each, current, deleted, today)),
+            *_of_others(state.functions, {each.function.name for each in plans}, deleted),
             *(_setting(alarm.name, "missing or different", "the recommended alarm") for alarm in alarms),
         ),
     )
@@ -165,6 +160,9 @@ def _of_function(
     change, name = function_plan.change(), function_plan.function.name
     for problem in function_plan.problems(today):
         yield Drift(kind=DriftKind.UNFIT, subject=name, has=problem.message, wanted=problem.hint)
+    if reason := function_plan.function.failure:
+        has = f"its last update failed: {reason}"
+        yield Drift(kind=DriftKind.FAILED, subject=name, has=has, wanted="a successful update")
     deleted = gone.among(function_plan.function)
     for wanted in change.wanted:
         if drift := _off_version(function_plan.function, wanted, current, deleted):
@@ -174,6 +172,10 @@ def _of_function(
         if without_version(arn) in unlisted:
             has = _shown(arn, deleted)
             yield Drift(kind=DriftKind.UNLISTED, subject=name, has=has, wanted="not listed in its entry")
+    after = change.layers_after(change.function.layers, current)
+    if after != change.function.layers and set(after) == set(change.function.layers):
+        has, wanted_order = (", ".join(map(short_name, layers)) for layers in (change.function.layers, after))
+        yield _setting(name, f"the order of layers: {has}", wanted_order)
     yield from (_aspect(change, aspect) for aspect in change.aspects(current) if aspect != Aspect.LAYERS)
 
 
@@ -218,9 +220,20 @@ def _aspect(change: FunctionChange, aspect: Aspect) -> Drift:
             details and ", ".join(f"{name}: {number}" for name, number in details.provisioned.items()),
             concurrency.provisioned,
         ),
-        Aspect.ALIASES: ("a version with other layers", ", ".join(change.aliases)),
+        Aspect.ALIASES: _routing(change),
     }[aspect]
     return _setting(change.function.name, f"{aspect}: {'none' if has in {None, ''} else has}", str(wanted))
+
+
+def _routing(change: FunctionChange) -> tuple[str, str]:
+    """Return the weights of unfinished canaries, if there are any, and what is wanted."""
+    found = change.details.aliases.values() if change.details else ()
+    weights = [
+        f"{state.alias.name} has {share:.0%} of its traffic on version {version}, of an unfinished canary"
+        for state in found
+        for version, share in state.alias.weights.items()
+    ]
+    return "; ".join(weights) or "a version with other layers", ", ".join(change.aliases)
 
 
 def _setting(subject: str, has: str, wanted: str) -> Drift:

@@ -1,24 +1,27 @@
-"""Updates one function: its layers, VPC, concurrency and aliases; and rolls all of that back.
+"""Updates one function: its layers, VPC, concurrency and aliases; and restores all of that.
 
-If another tool updates the function at the same time, the update waits, reads the function again, and works
-out the change from its new state.
+What the function had is what was read first, by the plan. What is about to be changed is recorded before the
+call, because the call may succeed although its answer is lost. If another tool changes the function at
+the same time, the update waits, reads the function again, and goes on only if what the plan compared is
+still the same.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from entrypoint.aws.model import (
     Alias,
     Function,
     StaleRevisionError,
+    StillUpdatingError,
     UpdateInProgressError,
 )
-from entrypoint.errors import LayersError, RolloutError
+from entrypoint.errors import Diagnostic, LayersError, RolloutError
+from entrypoint.manifest.arn import short_name, without_version
 from entrypoint.manifest.model import Vpc
-from entrypoint.release.function_change import Aspect, FunctionChange
+from entrypoint.release.function_change import Aspect, FunctionChange, different_settings
+from entrypoint.release.outcome import Outcome, Status
 
 if TYPE_CHECKING:
     from entrypoint.aws.client import Aws
@@ -26,200 +29,332 @@ if TYPE_CHECKING:
 _ATTEMPTS = 10
 _PERCENT = 100
 _NO_VPC = Vpc((), ())
-_Result = TypeVar("_Result")
+_CONFIGURATION = frozenset({Aspect.LAYERS, Aspect.VPC})
+_CONCURRENCY = frozenset({Aspect.RESERVED, Aspect.PROVISIONED})
 
 
-class Status(StrEnum):
-    """How a function's update ended."""
+class FunctionUpdate:
+    """The update of one function in this run, step by step, and the way back."""
 
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
-    """It matched the manifest already: another tool updated it in the meantime."""
-    FAILED = "failed"
-    ROLLED_BACK = "rolled back"
-    """It is what it was before the run, as its wave failed."""
-    NOT_BEGUN = "not begun"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Before:
-    """A function before its update; `aliases` are those that were moved."""
-
-    layers: tuple[str, ...]
-    #: Empty if it was attached to none; None if it was not changed.
-    vpc: Vpc | None = None
-    aliases: tuple[Alias, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How a function's update ended: its layers now, or why it could not be updated."""
-
-    function: str
-    layers: tuple[str, ...]
-    status: Status
-    error: LayersError | None = None
-    before: Before | None = None
-    #: The version that was published for its aliases.
-    version: str | None = None
+    def __init__(
+        self,
+        change: FunctionChange,
+        *,
+        aws: "Aws",
+        versions: Mapping[str, str],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self.change = change
+        self.name = change.function.name
+        self._aws = aws
+        self._versions = versions
+        self._sleep = sleep
+        #: What this run has changed, or may have changed.
+        self._touched: set[Aspect] = set()
+        #: $LATEST as it was read last, and the layers that this run gave it.
+        self._latest = change.function
+        self._set = change.function.layers
+        #: The aliases that this run has moved, or may have moved, as they were read last.
+        self._aliases: dict[str, Alias] = {}
+        #: The versions that they are to have in the end.
+        self._targets: dict[str, str] = {}
+        self._version: str | None = None
 
     @property
-    def changed(self) -> bool:
-        """Return whether the function differs from before the run."""
-        return self.status is Status.UPDATED
+    def is_touched(self) -> bool:
+        """Whether the function may differ from before the run."""
+        return bool(self._touched)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Updating:
-    """Updates functions of one account and region; `canary` is a percentage, or None to shift at once."""
-
-    aws: "Aws"
-    versions: Mapping[str, str]
-    sleep: Callable[[float], None]
-    canary: int | None = None
-
-    def update(self, change: FunctionChange) -> Outcome:
-        """Update a function; its aliases get the canary's share of traffic first."""
-        layers, version = change.function.layers, None
-        before = Before(layers=layers)
+    def begin(self, canary: int | None) -> Outcome:
+        """Update the function; with `canary`, its aliases get only that percentage of the traffic."""
         try:
-            function, status = self._configure(change)
-            layers = change.layers_after(function.layers, self.versions)
-            moves = change.vpc not in {None, function.vpc}
-            before = Before(layers=function.layers, vpc=(function.vpc or _NO_VPC) if moves else None)
-            behind = [alias for alias in change.aliases if change.is_behind(alias, layers)]
-            if behind:
-                self._refuse_other_code(change)
-                version = self._publish(function)
-                for name in behind:
-                    moved = self._shift(function.name, name, version, self.canary)
-                    before = replace(before, aliases=(*before.aliases, moved))
-                status = Status.UPDATED
-            if self.canary is None:
-                status = self._provision(change) or status
-        except LayersError as refusal:
-            return Outcome(
-                function=change.function.name,
-                layers=layers,
-                status=Status.FAILED,
-                error=refusal,
-                before=before,
-                version=version,
-            )
-        return Outcome(function=function.name, layers=layers, status=status, before=before, version=version)
+            if obstacle := self.change.obstacle(self._versions):
+                raise RolloutError(obstacle)
+            self._configure()
+            if not self._lowers_concurrency:
+                self._reserve()
+            self._release(canary)
+            if canary is None:
+                self._provide()
+        except LayersError as error:
+            return self._failed(error)
+        return self._outcome(Status.UPDATED)
 
-    def finish(self, change: FunctionChange, outcome: Outcome) -> Outcome:
-        """Shift all traffic of the aliases to the version that was a canary."""
+    def finish(self) -> Outcome:
+        """Give the new version all traffic of the aliases, after a canary."""
         try:
-            for alias in outcome.before.aliases if outcome.before and outcome.version else ():
-                self._shift(outcome.function, alias.name, outcome.version or "", None)
-            self._provision(change)
-        except LayersError as refusal:
-            return replace(outcome, status=Status.FAILED, error=refusal)
-        return outcome
+            for name in self._targets:
+                self._shift(name, None)
+            self._provide()
+        except LayersError as error:
+            return self._failed(error)
+        return self._outcome(Status.UPDATED)
 
-    def roll_back(self, outcome: Outcome) -> Outcome:
-        """Restore a function; what another tool changed in the meantime is left unchanged."""
-        before = outcome.before
-        if before is None or (outcome.layers == before.layers and not before.vpc and not before.aliases):
-            return outcome
-        try:
-            for alias in before.aliases:
-                self._return(outcome.function, alias, outcome.version)
-            self._reset(outcome, before)
-        except LayersError as refusal:
-            return replace(outcome, status=Status.FAILED, error=refusal)
-        return replace(outcome, status=Status.ROLLED_BACK, layers=before.layers)
+    def roll_back(self) -> Outcome:
+        """Restore what this run changed; what another tool changed in the meantime is left unchanged."""
+        problems: list[Diagnostic] = []
+        steps = [
+            (frozenset({Aspect.ALIASES}), self._return_aliases),
+            (_CONCURRENCY, self._restore_concurrency),
+            (_CONFIGURATION, self._restore_configuration),
+        ]
+        for aspects, restore in steps:
+            if self._touched & aspects:
+                try:
+                    restore()
+                except LayersError as error:
+                    problems.extend(error.problems)
+                else:
+                    self._touched -= aspects
+        if problems:
+            return self._outcome(Status.FAILED, RolloutError(*problems))
+        return self._outcome(Status.ROLLED_BACK)
 
-    def _configure(self, change: FunctionChange) -> tuple[Function, Status]:
-        """Set layers, VPC and reserved concurrency; return the function as it was just before."""
-        function, status = self._update(change)
-        reserved = change.concurrency.reserved
-        if reserved is not None and Aspect.RESERVED in change.aspects(self.versions):
-            self._patiently(function.name, lambda: self.aws.concurrency.reserve(function.name, reserved))
-            status = Status.UPDATED
-        return function, status
+    def _failed(self, error: LayersError) -> Outcome:
+        """Restore the function at once, so that nothing stays half done, and return why it failed."""
+        problems = error.problems
+        if self._touched and not isinstance(error, StillUpdatingError):
+            restored = self.roll_back().error
+            problems += restored.problems if restored else ()
+        return self._outcome(Status.FAILED, RolloutError(*problems))
 
-    def _update(self, change: FunctionChange) -> tuple[Function, Status]:
-        function, before = change.function, change.function
+    def _outcome(self, status: Status, error: LayersError | None = None) -> Outcome:
+        return Outcome(
+            function=self.name,
+            before=self._layers_before,
+            layers=self._latest.layers,
+            status=status,
+            error=error,
+            version=self._version,
+        )
+
+    # The way forward.
+
+    def _configure(self) -> None:
+        """Set layers and VPC."""
+        change = self.change
         for attempt in range(_ATTEMPTS):
-            layers = change.layers_after(function.layers, self.versions)
+            function = self._latest
+            layers = change.layers_after(function.layers, self._versions)
             vpc = change.vpc if change.vpc not in {None, function.vpc} else None
-            if layers == function.layers and vpc is None:
-                return before, Status.UNCHANGED if before is function else Status.UPDATED
+            if layers == function.layers and vpc is None and not function.failure:
+                return
+            self._set = layers
+            self._touched |= {Aspect.LAYERS} | ({Aspect.VPC} if vpc else set())
             try:
-                self.aws.functions.update(function, layers, vpc)
+                self._latest = self._aws.functions.update(function, layers, vpc)
             except (UpdateInProgressError, StaleRevisionError):
                 # By another tool, or by this run in a call whose answer was lost. And GetFunction may lag
                 # behind the state that the update met.
-                self.sleep(attempt)
-                before, function = function, self.aws.functions.get(function.name)
+                self._sleep(attempt)
+                self._latest = self._read_again()
+                continue
+            if self._latest.layers != layers:
+                message = f"the layers of {self.name} were changed by another tool during the update"
+                raise RolloutError.of(message, "run again when that has ended")
+            return
+        raise _busy(self.name)
+
+    def _read_again(self) -> Function:
+        """Read the function, and refuse to go on if another tool changed what the plan compared."""
+        first, current = self.change.function, self._aws.functions.get(self.name)
+        for wanted in self.change.wanted:
+            has, had = (
+                [arn for arn in function.layers if without_version(arn) in wanted.replaces]
+                for function in (current, first)
+            )
+            after = [arn for arn in self._set if without_version(arn) in wanted.replaces]
+            if has and has not in (had, after):
+                message = f"{self.name} was given {', '.join(map(short_name, has))} by another run"
+                raise RolloutError.of(
+                    message, "the function is left as that run wants it; check which is newer"
+                )
+        if self.change.aliases and (new := self._news(first, current)):
+            message = f"{', '.join(new)} of {self.name} came from another tool since the plan"
+            raise RolloutError.of(message, "no alias gets that without a plan; run again")
+        return current
+
+    def _news(self, before: Function, now: Function) -> list[str]:
+        """Return what differs between two configurations, beside layers and what this run sets."""
+        changed = [] if before.code_sha256 == now.code_sha256 else ["new code"]
+        if self.change.vpc is None and before.vpc != now.vpc:
+            changed.append("a new VPC")
+        return changed + [f"a new {name}" for name in different_settings(before, now)]
+
+    @property
+    def _lowers_concurrency(self) -> bool:
+        """Whether provisioned concurrency must be set before the reservation, which may not be lower."""
+        details, reserved = self.change.details, self.change.concurrency.reserved
+        has = max(details.provisioned.values(), default=0) if details else 0
+        return reserved is not None and reserved < has
+
+    def _reserve(self) -> None:
+        reserved, details = self.change.concurrency.reserved, self.change.details
+        if details and reserved not in {None, details.reserved}:
+            self._touched.add(Aspect.RESERVED)
+            self._patiently(lambda: self._aws.concurrency.reserve(self.name, reserved))
+
+    def _release(self, canary: int | None) -> None:
+        """Publish a version for the aliases that are behind, and end what an earlier run left unfinished."""
+        layers, change = self._latest.layers, self.change
+        behind = [name for name in change.aliases if change.is_behind(name, layers)]
+        if behind:
+            if self._layers_before != change.function.layers:  # as an earlier run set them
+                self._touched.add(Aspect.LAYERS)
+            self._version = self._publish()
+        for name in change.aliases:
+            if name in behind:
+                self._targets[name] = self._version or ""
+                self._shift(name, canary)
+            elif change.is_unfinished(name, layers):
+                self._targets[name] = self._first(name).version
+                self._shift(name, None)
+
+    def _publish(self) -> str:
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self._aws.aliases.publish_version(self._latest)
+            except (UpdateInProgressError, StaleRevisionError):
+                self._sleep(attempt)
+                current = self._aws.functions.get(self.name)  # once no update is in progress
+            new = self._news(self._latest, current)
+            if new or current.layers != self._latest.layers:
+                message = f"{', '.join(new or ['other layers'])} of {self.name} came from another tool"
+                raise RolloutError.of(message, "its aliases were not moved; run again")
+            self._latest = current
+        raise _busy(self.name)
+
+    def _shift(self, name: str, canary: int | None) -> None:
+        """Give the new version of an alias all its traffic, or the canary's share."""
+        first, version = self._first(name), self._targets[name]
+        wanted: tuple[str, Mapping[str, float]] = (version, {})
+        if canary is not None and version != first.version:
+            wanted = (first.version, {version: canary / _PERCENT})
+        self._touched.add(Aspect.ALIASES)
+        known = self._aliases.get(name, first)
+        for attempt in range(_ATTEMPTS):
+            if known.routing in (wanted, (version, {})):  # or another run has finished already
+                return
+            try:
+                self._aliases[name] = self._aws.aliases.move(self.name, known, *wanted)
+            except (UpdateInProgressError, StaleRevisionError):
+                self._sleep(attempt)
+                current = self._aws.aliases.get(self.name, name)
+                if current.routing not in (wanted, known.routing, (version, {})):
+                    raise _moved_outside(self.name, name) from None
+                known = self._aliases[name] = current
             else:
-                return function, Status.UPDATED
-        raise _busy(function.name)
+                return
+        raise _busy(f"{self.name}:{name}")
 
-    def _reset(self, outcome: Outcome, before: Before) -> None:
-        def reset() -> None:
-            function = self.aws.functions.get(outcome.function)
-            if function.layers not in {outcome.layers, before.layers}:
-                message = f"the layers of {function.name} were changed outside lambda-layers during this run"
+    def _provide(self) -> None:
+        """Set provisioned concurrency, and the reservation that had to wait for that."""
+        wanted, details = self.change.concurrency.provisioned, self.change.details
+        for alias in self.change.aliases if wanted is not None and details else ():
+            if details and details.provisioned.get(alias, 0) != wanted:
+                self._touched.add(Aspect.PROVISIONED)
+                self._provision(alias, wanted or 0)
+        if self._lowers_concurrency:
+            self._reserve()
+
+    def _provision(self, alias: str, concurrency: int) -> None:
+        self._patiently(lambda: self._aws.concurrency.provision(self.name, alias, concurrency))
+
+    # The way back.
+
+    @cached_property
+    def _layers_before(self) -> tuple[str, ...]:
+        """The layers before the run, or before an earlier run that did not finish.
+
+        If such a run gave $LATEST the wanted layers, and its aliases are behind, theirs are from before.
+        """
+        change, first = self.change, self.change.function.layers
+        wanted = change.layers_after(first, self._versions)
+        behind = [name for name in change.aliases if change.details and change.is_behind(name, wanted)]
+        states = [change.details.aliases[name] for name in behind] if change.details else []
+        return states[0].main.layers if states and first == wanted else first
+
+    def _first(self, name: str) -> Alias:
+        """Return an alias as the plan read it."""
+        details = self.change.details
+        if details is None or name not in details.aliases:
+            raise RolloutError.of(f"{self.name} has no alias {name!r}", "create it first")
+        return details.aliases[name].alias
+
+    def _return_aliases(self) -> None:
+        for name, version in self._targets.items():
+            self._return(self._first(name), version)
+
+    def _return(self, first: Alias, version: str) -> None:
+        """Give an alias' own version all traffic again, unless it was moved outside lambda-layers."""
+        for attempt in range(_ATTEMPTS):
+            alias = self._aws.aliases.get(self.name, first.name)
+            if alias.routing in ((first.version, {}), first.routing):
+                return
+            if version not in {alias.version, *alias.weights}:
+                raise _moved_outside(self.name, first.name)
+            try:
+                self._aws.aliases.move(self.name, alias, first.version, {})
+            except (UpdateInProgressError, StaleRevisionError):
+                self._sleep(attempt)
+            else:
+                return
+        raise _busy(f"{self.name}:{first.name}")
+
+    def _restore_concurrency(self) -> None:
+        """Restore provisioned concurrency before a reservation that is lowered, and after one that is not."""
+        details = self.change.details
+        if details is None:
+            return
+        now = self.change.concurrency.reserved
+        is_lowered = details.reserved is not None and now is not None and details.reserved < now
+
+        def reserve() -> None:
+            if Aspect.RESERVED in self._touched:
+                self._patiently(lambda: self._aws.concurrency.reserve(self.name, details.reserved))
+
+        if not is_lowered:
+            reserve()
+        if Aspect.PROVISIONED in self._touched:
+            for alias, concurrency in details.provisioned.items():
+                self._provision(alias, concurrency)
+        if is_lowered:
+            reserve()
+
+    def _restore_configuration(self) -> None:
+        layers, vpc = self._layers_before, self.change.function.vpc
+        for attempt in range(_ATTEMPTS):
+            current = self._aws.functions.get(self.name)
+            if current.layers not in {self._set, layers}:
+                message = f"the layers of {self.name} were changed outside lambda-layers during this run"
                 raise RolloutError.of(message, "they are left unchanged")
-            if function.layers != before.layers or before.vpc:
-                self.aws.functions.update(function, before.layers, before.vpc)
+            has_vpc = Aspect.VPC not in self._touched or current.vpc == vpc
+            self._latest = current
+            if current.layers == layers and has_vpc:
+                return
+            try:
+                self._latest = self._aws.functions.update(
+                    current, layers, None if has_vpc else (vpc or _NO_VPC)
+                )
+            except (UpdateInProgressError, StaleRevisionError):
+                self._sleep(attempt)
+            else:
+                return
+        raise _busy(self.name)
 
-        self._patiently(outcome.function, reset)
-
-    def _refuse_other_code(self, change: FunctionChange) -> None:
-        """Refuse to release code in $LATEST that is not published yet."""
-        name, details = change.function.name, change.details
-        for alias in details.aliases.values() if details else ():
-            if alias.code_sha256 != change.function.code_sha256:
-                message = f"the alias {alias.name} of {name} was not moved: $LATEST has unpublished code"
-                raise RolloutError.of(message, "publish that code, or revert it, and run again")
-
-    def _publish(self, function: Function) -> str:
-        name, code = function.name, function.code_sha256
-        return self._patiently(name, lambda: self.aws.aliases.publish_version(name, code_sha256=code))
-
-    def _shift(self, function: str, name: str, version: str, canary: int | None) -> Alias:
-        """Move an alias, or a share of its traffic; return its previous routing."""
-
-        def shift() -> Alias:
-            alias = self.aws.aliases.get(function, name)
-            if canary is None:
-                self.aws.aliases.move(function, alias, version, {})
-            elif alias.version != version:
-                self.aws.aliases.move(function, alias, alias.version, {version: canary / _PERCENT})
-            return alias
-
-        return self._patiently(f"{function}:{name}", shift)
-
-    def _return(self, function: str, before: Alias, version: str | None) -> None:
-        def restore() -> None:
-            alias = self.aws.aliases.get(function, before.name)
-            if version in {alias.version, *alias.weights}:  # else it was moved outside lambda-layers
-                self.aws.aliases.move(function, alias, before.version, before.weights)
-
-        self._patiently(f"{function}:{before.name}", restore)
-
-    def _provision(self, change: FunctionChange) -> Status | None:
-        wanted, details = change.concurrency.provisioned, change.details
-        if not wanted or details is None:
-            return None
-        missing = [alias for alias in change.aliases if details.provisioned.get(alias) != wanted]
-        for alias in missing:
-            ready = partial(self.aws.concurrency.provision, change.function.name, alias, wanted)
-            self._patiently(f"{change.function.name}:{alias}", ready)
-        return Status.UPDATED if missing else None
-
-    def _patiently(self, name: str, attempt: Callable[[], _Result]) -> _Result:
+    def _patiently(self, attempt: Callable[[], None]) -> None:
         """Retry while another update of the function is in progress."""
         for number in range(_ATTEMPTS):
             try:
                 return attempt()
             except (UpdateInProgressError, StaleRevisionError):
-                self.sleep(number)
-        raise _busy(name)
+                self._sleep(number)
+        raise _busy(self.name)
+
+
+def _moved_outside(function: str, alias: str) -> RolloutError:
+    message = f"the alias {alias} of {function} was moved outside lambda-layers during this run"
+    return RolloutError.of(message, "it is left unchanged")
 
 
 def _busy(name: str) -> RolloutError:

@@ -24,10 +24,10 @@ from entrypoint.manifest.targets import Target
 from entrypoint.printable import printable
 from entrypoint.release.difference import Difference
 from entrypoint.release.findings import Diagnosis
+from entrypoint.release.outcome import Outcome, Status
 from entrypoint.release.plan import LayerChange, RegionPlan, warnings_of
 from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.status import RegionStatus
-from entrypoint.release.update import Outcome, Status
 from entrypoint.report.lines import difference_lines, function_lines, layer_line
 from entrypoint.report.progress import Bars, Count, Downloads
 

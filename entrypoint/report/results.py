@@ -19,10 +19,10 @@ from entrypoint.manifest.targets import Target
 from entrypoint.release.difference import Difference, Package
 from entrypoint.release.findings import Diagnosis
 from entrypoint.release.function_change import FunctionChange
+from entrypoint.release.outcome import Outcome
 from entrypoint.release.plan import LayerChange, RegionPlan
 from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.status import RegionStatus
-from entrypoint.release.update import Outcome
 from entrypoint.report.diagnostics import diagnostic_as_json, named
 
 _RUNNERS = {Architecture.X86_64: "ubuntu-latest", Architecture.ARM64: "ubuntu-24.04-arm"}
@@ -145,7 +145,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     return {
         "name": outcome.function,
         "status": outcome.status,
-        "before": list(outcome.before.layers) if outcome.before else None,
+        "before": list(outcome.before),
         "after": list(outcome.layers),
     }
 

@@ -21,10 +21,10 @@ from entrypoint.manifest.targets import Target
 from entrypoint.printable import printable
 from entrypoint.release.difference import Difference
 from entrypoint.release.function_change import Aspect, FunctionChange
+from entrypoint.release.outcome import Outcome, Status
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan, warnings_of
 from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.status import RegionStatus
-from entrypoint.release.update import Outcome, Status
 
 MARKER = "<!-- lambda-layers -->"
 """The mark by which a later run finds the comment that it replaces."""
@@ -39,7 +39,6 @@ _NOT_PLAIN = re.compile(r"[^\w.@/ +-]")
 _OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-isoe", "eusc-")
 _MARKS = {
     Status.UPDATED: "✅",
-    Status.UNCHANGED: "",
     Status.FAILED: "❌",
     Status.ROLLED_BACK: "↩️",
     Status.NOT_BEGUN: "⏸️",

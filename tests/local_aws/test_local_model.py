@@ -69,11 +69,13 @@ def versions(awslambda):
     awslambda.update_alias(FunctionName="api", Name="live", FunctionVersion="1")
     awslambda.put_provisioned_concurrency_config(**first, ProvisionedConcurrentExecutions=1)
     awslambda.get_provisioned_concurrency_config(**first)
+    awslambda.delete_provisioned_concurrency_config(**first)
 
 
 def the_rest(awslambda):
     awslambda.list_event_source_mappings()
     awslambda.get_function_concurrency(FunctionName="api")
+    awslambda.delete_function_concurrency(FunctionName="api")
     awslambda.get_account_settings()
     awslambda.delete_layer_version(LayerName="web", VersionNumber=1)
     awslambda.delete_function(FunctionName="api")
@@ -89,6 +91,8 @@ FUNCTION = {"FunctionName": "nobody"}
 MISSING = {
     "create_alias": {**FUNCTION, "Name": "live", "FunctionVersion": "1"},
     "delete_function": FUNCTION,
+    "delete_function_concurrency": FUNCTION,
+    "delete_provisioned_concurrency_config": {**FUNCTION, "Qualifier": "1"},
     "get_alias": {**FUNCTION, "Name": "live"},
     "get_function": FUNCTION,
     "get_function_concurrency": FUNCTION,

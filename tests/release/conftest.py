@@ -98,11 +98,15 @@ def two_versions(aws) -> None:
 
 @pytest.fixture
 def roll(edge, clock):
-    """Plan a manifest by what stands, and roll version 2 out; say what was said."""
+    """Plan a manifest by what stands, and roll a version out, the newest one by default; say what was said.
 
-    def roll_it(text, *, said=None):
+    `meanwhile` is called between the plan and the roll-out.
+    """
+
+    def roll_it(text, *, said=None, number=None, meanwhile=lambda: None):
         manifest, layers = read(text)
-        (newest, *_) = edge.layers.versions("web")
+        versions = {each.version: each for each in edge.layers.versions("web")}
+        newest = versions[number or max(versions)]
         destination = Destination(REGION)
         tags = edge.functions.tags()
         state = RegionState(
@@ -113,6 +117,7 @@ def roll(edge, clock):
         )
         selection = select(manifest, layers, state.functions, tags, destination)
         plan = plan_of(text, state, read_details(edge, selection.functions))
+        meanwhile()
         rolled = roll_out(
             edge,
             plan.to_update,

@@ -64,11 +64,27 @@ def test_no_layer_comes_out_twice_and_all_that_are_wanted_are_there(case, standi
         assert (reference if isinstance(reference, str) else versions[reference.name]) in result
 
 
+def position(layers, wanted) -> int | None:
+    """The place of a wanted layer, in any build."""
+    places = [i for i, each in enumerate(layers) if without_version(each) in wanted.replaces]
+    return places[0] if places else None
+
+
+@given(changes(), lists_of_layers())
+def test_wanted_layers_come_in_the_order_of_the_manifest(case, standing):
+    """Later layers overlay earlier ones."""
+    change, versions = case
+    result = change.layers_after(standing, versions)
+    places = [position(result, wanted) for wanted in change.wanted]
+    assert places == sorted(places)
+
+
 @given(changes(), lists_of_layers())
 def test_a_swap_keeps_its_place(case, standing):
     change, versions = case
     result = change.layers_after(standing, versions)
-    for wanted in change.wanted:
-        places = [i for i, each in enumerate(standing) if without_version(each) in wanted.replaces]
-        if places and not change.unwanted and places[0] == 0:
-            assert without_version(result[0]) in wanted.replaces
+    before = [position(standing, wanted) for wanted in change.wanted]
+    if None not in before and before == sorted(before):
+        for wanted, place in zip(change.wanted, before, strict=True):
+            around = untouched(standing[:place], change)
+            assert untouched(result[: position(result, wanted)], change) == around

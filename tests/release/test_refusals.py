@@ -9,9 +9,9 @@ from entrypoint.aws.model import Details
 from entrypoint.aws.reasons import HINTS
 from entrypoint.errors import PlanError
 from entrypoint.layer.describe import BuiltArchive
+from entrypoint.release.outcome import Status
 from entrypoint.release.sizes import refuse_overweight
 from entrypoint.release.state import LayerState
-from entrypoint.release.update import Status
 
 UPDATE = "UpdateFunctionConfiguration"
 pytestmark = pytest.mark.usefixtures("two_versions")

@@ -43,15 +43,26 @@ def test_what_is_missing_is_appended_in_the_order_of_the_manifest():
 def test_a_foreign_layer_version_of_the_manifest_replaces_another_version_of_it():
     text = WEB + f'functions: {{api: {{layers: ["{POWERTOOLS}", web]}}}}'
     has = (arn("web", 7), arn("Powertools", 3, account=OTHER_ACCOUNT))
-    assert after(planned(text, function("api", *has)), "api") == (arn("web", 7), POWERTOOLS)
+    assert after(planned(text, function("api", *has)), "api") == (POWERTOOLS, arn("web", 7))
 
 
 def test_a_function_that_agrees_is_not_touched():
-    plan = planned(
-        TWO + "functions: {api: {layers: [tools, web]}}", function("api", arn("web", 7), arn("tools", 7))
-    )
+    has = (arn("tools", 7), arn("web", 7))
+    plan = planned(TWO + "functions: {api: {layers: [tools, web]}}", function("api", *has))
     assert plan.to_update == ()
     assert plan.is_empty
+
+
+def test_the_order_of_layers_is_that_of_the_manifest():
+    """Later layers overlay earlier ones. What the manifest does not list keeps its place."""
+    has = (arn("web", 7), POWERTOOLS, arn("tools", 7))
+    plan = planned(TWO + "functions: {api: {layers: [tools, web]}}", function("api", *has))
+    assert [change.function.name for change in plan.to_update] == ["api"]
+    assert after(plan, "api") == (arn("tools", 7), POWERTOOLS, arn("web", 7))
+    plan = planned(
+        TWO + "functions: {api: {layers: [tools, web]}}", function("api", arn("web", 7), POWERTOOLS)
+    )
+    assert after(plan, "api") == (arn("tools", 7), arn("web", 7), POWERTOOLS)
 
 
 def test_a_runtime_whose_functions_aws_no_longer_updates():
@@ -94,7 +105,7 @@ def test_exclusive_takes_off_the_manifests_other_layers_and_no_foreign_ones():
 def test_exclusive_keeps_a_version_of_the_manifests_own_layer_that_is_listed_by_its_arn():
     text = TWO + f'functions: {{api: {{layers: [web, "{arn("tools", 2)}"], exclusive: true}}}}'
     plan = planned(text, function("api", arn("tools", 5)))
-    assert after(plan, "api") == (arn("tools", 2), arn("web", 7))
+    assert after(plan, "api") == (arn("web", 7), arn("tools", 2))
     assert plan.warnings == ()
 
 
@@ -135,7 +146,7 @@ def test_the_build_for_a_runtime_that_the_manifest_names_no_longer_is_replaced()
 def test_an_earlier_name_that_is_another_layers_name_now_is_left_to_that_one():
     name = "web-python312-x86_64"
     text = "layers:\n" + layer("web") + layer(name) + f"functions: {{api: {{layers: [web, {name}]}}}}"
-    assert after(planned(text, function("api", arn(name, 5))), "api") == (arn(name, 7), arn("web", 7))
+    assert after(planned(text, function("api", arn(name, 5))), "api") == (arn("web", 7), arn(name, 7))
 
 
 def test_a_layer_with_a_name_of_its_own_has_no_claim_on_the_default_names():

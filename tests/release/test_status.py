@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planning import HASH, REGION, arn, function, layer, plan_of, read, version
 
-from entrypoint.aws.model import Alarm, AliasState, Details, LayerVersion
+from entrypoint.aws.model import Alarm, Alias, AliasState, Details, LayerVersion
 from entrypoint.errors import PlanError
 from entrypoint.manifest.model import Destination, Vpc
 from entrypoint.release.selection import select
@@ -132,7 +132,7 @@ def test_a_layer_of_the_manifest_that_is_not_listed():
 def test_settings_and_alarms():
     where = "vpc: {subnets: [subnet-1], security_groups: [sg-1]}, aliases: [live], concurrency: {reserved: 5}"
     text = WEB + f"functions: {{api: {{layers: [web], {where}}}}}"
-    behind = AliasState(name="live", version="3", layers=(arn("web", 6),), code_sha256="code")
+    behind = AliasState(alias=Alias(name="live", version="3"), main=function("api", arn("web", 6)))
     details = {"api": Details(reserved=0, aliases={"live": behind}, provisioned={})}
     api = function("api", arn("web", 7), vpc=Vpc(("subnet-2",), ("sg-1",)))
     alarm = Alarm(
@@ -173,7 +173,7 @@ def test_what_a_plan_would_change_is_drift(api, other, web, tools, exclusive):
         tools=versions("tools", tools),
     )
     found = status(text, state).drift
-    kinds = {DriftKind.NOT_DEPLOYED, DriftKind.OFF_VERSION, DriftKind.DELETED}
+    kinds = {DriftKind.NOT_DEPLOYED, DriftKind.OFF_VERSION, DriftKind.DELETED, DriftKind.SETTINGS}
     try:
         plan = plan_of(text, state)
     except PlanError:

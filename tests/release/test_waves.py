@@ -11,10 +11,10 @@ from rolling import LAYERS, NEW, OLD, rolling
 
 from entrypoint.errors import RolloutError
 from entrypoint.manifest.model import Destination
+from entrypoint.release.outcome import Status
 from entrypoint.release.owners import warn_of_owners
 from entrypoint.release.rollout import waves
 from entrypoint.release.state import LayerState, RegionState
-from entrypoint.release.update import Status
 
 UPDATE = "UpdateFunctionConfiguration"
 pytestmark = pytest.mark.usefixtures("two_versions")
@@ -277,7 +277,8 @@ class TestAliases:
         aws.declare_function("other", layers=[OLD])
         text = LAYERS + "functions: {api: {layers: [web], aliases: [live]}, other: {layers: [web]}}"
         outcomes, _ = roll(text)
-        assert "publish that code, or revert it" in str(outcomes["api"].error)
+        assert layers_of("api") == [OLD]  # $LATEST is not touched either
+        assert "publish that, or revert it" in str(outcomes["api"].error)
         assert other.get_alias(FunctionName="api", Name="live")["FunctionVersion"] == "1"
         assert layers_of("other") == [NEW]
 

@@ -8,8 +8,8 @@ from deploying import MANIFEST
 
 from entrypoint.cli import main
 from entrypoint.manifest.model import Destination
+from entrypoint.release.outcome import Outcome, Status
 from entrypoint.release.result import Deployment, RegionResult
-from entrypoint.release.update import Outcome, Status
 from entrypoint.report.summary import deployment_summary
 
 CONSOLE = "https://eu-west-1.console.aws.amazon.com/lambda/home?region=eu-west-1#/"
@@ -121,6 +121,7 @@ def test_ten_thousand_functions_stay_far_under_what_github_shows():
     outcomes = tuple(
         Outcome(
             function=f"function-with-a-long-name-{number:05}",
+            before=(),
             layers=("arn:aws:lambda:eu-west-1:123456789012:layer:web:1",) * 5,
             status=Status.FAILED,
             error=None,
@@ -139,7 +140,7 @@ def test_what_is_the_same_in_many_regions_has_one_row():
     regions = [
         RegionResult(
             destination=Destination(region),
-            functions=(Outcome(function=function, layers=(), status=Status.UPDATED),),
+            functions=(Outcome(function=function, before=(), layers=(), status=Status.UPDATED),),
         )
         for region in ("eu-west-1", "us-east-1", "cn-north-1")
     ]
