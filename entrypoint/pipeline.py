@@ -23,12 +23,14 @@ from entrypoint.layer.stage import Archives, Files, files_of
 from entrypoint.limits import DIRECT_UPLOAD_BYTES
 from entrypoint.lock.lock_file import Lock
 from entrypoint.lock.stage import Locks
+from entrypoint.manifest.model import AT_ONCE, Rollout
 from entrypoint.manifest.project import Project
 from entrypoint.manifest.targets import AwsLayer, Target
 from entrypoint.release.comparison import Comparison
 from entrypoint.release.difference import Difference
 from entrypoint.release.findings import Diagnosis
 from entrypoint.release.gather import Gathering
+from entrypoint.release.history import History
 from entrypoint.release.overview import Overview
 from entrypoint.release.plan import RegionPlan
 from entrypoint.release.result import Deployment, RegionResult
@@ -126,17 +128,33 @@ class Pipeline:
         refuse_overweight(plans.values, archives)
         return self._carry_out(plans, archives, differences)
 
-    def rollback(
-        self, layers: Sequence[AwsLayer], version: int | None, *, reviewed: Callable[[Plans], None]
-    ) -> Deployment:
-        """Give functions an earlier version of these layers: the previous one, or the given one."""
-        plans = self._release.plan_rollback(layers, version)
-        reviewed(plans)
-        return self._carry_out(plans, {})
+    def plan_version(self, layer: AwsLayer, number: int) -> Plans:
+        """Compare functions with a version of a layer; changes nothing."""
+        return self._release.plan_version(layer, number)
 
-    def prune(self, keep: int | None) -> Results[RegionResult]:
-        """Delete the layer versions that nothing needs."""
-        return self._release.prune(self._hashes(*self._inputs()), keep)
+    def plan_revision(self, history: History, revision: str | None, layers: Sequence[AwsLayer]) -> Plans:
+        """Compare AWS with what a git revision asks for; changes nothing.
+
+        The default is the revision before the newest one that functions use. Only these layers count, if
+        any are given.
+        """
+        only = frozenset(layer.name for layer in layers)
+        if revision is not None:
+            found = history.revision(revision)
+        else:
+            found, skipped = self._release.previous(history, only)
+            for commit in skipped:
+                self.console.say(f"skipped {commit}: AWS does not have all of its layer versions")
+        self.console.say(f"rolling back to {found.commit}")
+        return self._release.plan_revision(found, only)
+
+    def roll_back(self, plans: Plans, *, now: bool) -> Deployment:
+        """Give functions the earlier layer versions; with `now`, all at once and without checks."""
+        return self._carry_out(plans, {}, rollout=AT_ONCE if now else None, going_back=True)
+
+    def prune(self, keep: int | None, *, dry_run: bool) -> Results[RegionResult]:
+        """Delete the layer versions that nothing needs, or only find them."""
+        return self._release.prune(self._hashes(*self._inputs()), keep, dry_run=dry_run)
 
     @property
     def comparison(self) -> Comparison:
@@ -189,9 +207,14 @@ class Pipeline:
         plans: Plans,
         archives: Mapping[Target, BuiltArchive],
         differences: tuple[Difference, ...] = (),
+        *,
+        rollout: Rollout | None = None,
+        going_back: bool = False,
     ) -> Deployment:
         with self.console.releasing(plans.values):
-            done = self._release.carry_out(plans.values, archives, self.console.changed)
+            done = self._release.carry_out(
+                plans.values, archives, self.console.changed, rollout=rollout, going_back=going_back
+            )
         return Deployment(
             regions=done.values,
             failures=(*plans.failures, *done.failures),

@@ -54,6 +54,12 @@ class Functions:
         reserved = answer.get("Concurrency", {}).get("ReservedConcurrentExecutions")
         return function_of(answer["Configuration"]), reserved
 
+    def versions(self, name: str) -> tuple[Function, ...]:
+        """Return the published versions of a function, newest first."""
+        pages = self._connection.pages("list_versions_by_function", FunctionName=name)
+        found = [function_of(item) for page in pages for item in page["Versions"]]
+        return tuple(version for version in reversed(found) if version.version.isdecimal())
+
     def layers_in_use(self) -> frozenset[str]:
         """Return the ARNs of the layer versions that any function or published version uses."""
         pages = self._connection.pages("list_functions", FunctionVersion="ALL")
@@ -151,6 +157,7 @@ def function_of(item: Mapping[str, Any]) -> Function:
         layer_sizes=tuple(layer.get("CodeSize", 0) for layer in item.get("Layers", [])),
         role=item.get("Role", ""),
         timeout=item.get("Timeout", 0),
+        version=item.get("Version", "$LATEST"),
         description=item.get("Description", ""),
         settings={name: _digest(value) for name, value in _settings(item) if value is not None},
         failure=_failure(item),

@@ -64,6 +64,7 @@ class Function:
     role: str = ""
     #: Seconds.
     timeout: int = 0
+    version: str = "$LATEST"
     description: str = ""
     #: A digest of each other setting that a published version has too, by AWS's name.
     settings: Mapping[str, str] = field(default_factory=dict, compare=False)

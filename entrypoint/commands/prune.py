@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from entrypoint.commands import options
-from entrypoint.commands.command import Command, Result, failed, valued
-from entrypoint.errors import AwsError
+from entrypoint.commands.command import Command, Result, failed, switch, valued
+from entrypoint.errors import AwsError, UsageError
 
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
@@ -14,9 +14,12 @@ def run(context: "Context") -> Result:
     """Delete old layer versions."""
     from entrypoint.report.results import pruned_as_json  # noqa: PLC0415 - slow to import
 
-    pruned = context.pipeline.prune(context.arguments.keep)
+    keep, dry_run = context.arguments.keep, context.arguments.dry_run
+    if keep is not None and keep < 0:
+        raise UsageError.of(f"--keep is {keep}", "write how many versions to keep, such as 5")
+    pruned = context.pipeline.prune(keep, dry_run=dry_run)
     return Result(
-        show=lambda console: console.pruned(pruned),
+        show=lambda console: console.pruned(pruned, dry_run=dry_run),
         data=pruned_as_json(pruned),
         error=failed(AwsError, pruned.diagnostics),
     )
@@ -25,6 +28,7 @@ def run(context: "Context") -> Result:
 COMMAND = Command(
     (
         valued("--keep", "N", "how many versions of each layer to keep", type=int),
+        switch("--dry-run", "show what would be deleted, and delete nothing"),
         *options.ON_AWS,
         options.JSON,
     ),

@@ -107,6 +107,14 @@ def list_functions(cloud: Cloud, caller: Scope, given: Json) -> Json:
     return {"Functions": shown, **rest}
 
 
+def list_versions_by_function(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """List `$LATEST` and the published versions of a function, oldest first."""
+    function = rules.find_unqualified(cloud, caller, given)
+    versions = [(LATEST, function.latest), *function.versions.items()]
+    shown, rest = page([listed(caller, function, each, name) for name, each in versions], given)
+    return {"Versions": shown, **rest}
+
+
 def update_function_configuration(cloud: Cloud, caller: Scope, given: Json) -> Json:
     """Update `$LATEST`; a given list of layers replaces the whole list."""
     function = rules.find_unqualified(cloud, caller, given)

@@ -34,6 +34,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "ListEventSourceMappings": account.list_event_source_mappings,
     "ListFunctions": functions.list_functions,
     "ListLayerVersions": layers.list_layer_versions,
+    "ListVersionsByFunction": functions.list_versions_by_function,
     "PublishLayerVersion": layers.publish_layer_version,
     "PublishVersion": versions.publish_version,
     "PutFunctionConcurrency": account.put_function_concurrency,

@@ -5,7 +5,7 @@ the manifest does not name keep their position, since later layers overlay earli
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
@@ -50,6 +50,8 @@ class FunctionChange:
     vpc: Vpc | None = None
     concurrency: Concurrency = NO_CONCURRENCY
     details: Details | None = None
+    #: Published versions that aliases can go back to, by alias.
+    returns: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def layers_after(self, current: tuple[str, ...], versions: Mapping[str, str]) -> tuple[str, ...]:
         """Return the list to set, given the current list; `versions` maps layer names to ARNs.

@@ -6,12 +6,26 @@ import tarfile
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from entrypoint.errors import UsageError
 
 # A checkout may contain what looks like a bare repository, with a configuration that git would obey.
 _GIT = ("git", "-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false")
+
+
+_LOG_HINT = "see: git log; a workflow's checkout has one commit, unless it has `fetch-depth: 0`"
+
+
+class Commit(NamedTuple):
+    """A commit: its date is YYYY-MM-DD, its subject the first line of its message."""
+
+    sha: str
+    date: str
+    subject: str
+
+    def __str__(self) -> str:
+        return f"{self.sha[:12]} ({self.date}, {self.subject[:60]})"
 
 
 class Repository:
@@ -27,6 +41,32 @@ class Repository:
         shown = self._run(["rev-parse", "--show-prefix"], f"{folder} is not in a git repository", hint)
         #: The folder's path from the top of the repository.
         self.below_top = Path(shown.decode().removesuffix("\n"))
+
+    def commit(self, revision: str) -> Commit:
+        """Return the commit of a revision, by any name that git knows.
+
+        Raises:
+            UsageError: there is no such revision.
+        """
+        message = f"the revision {revision!r} does not exist here"
+        if revision.startswith("-"):  # git would take it for an option
+            raise UsageError.of(message, _LOG_HINT)
+        sha = self._run(["rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"], message, _LOG_HINT)
+        (found,) = self._commits(["--no-walk", sha.decode().strip()])
+        return found
+
+    def log(self, paths: Sequence[Path], most: int) -> tuple[Commit, ...]:
+        """Return HEAD and the commits before it that changed files, newest first, along first parents."""
+        chosen = [str(path) for path in paths]
+        head = self._commits(["--no-walk", "HEAD"])
+        limits = [f"--max-count={most}", "--first-parent"]
+        return tuple(dict.fromkeys([*head, *self._commits([*limits, "HEAD", "--", *chosen])]))
+
+    def _commits(self, arguments: Sequence[str]) -> tuple[Commit, ...]:
+        format_ = "--format=%H%x00%cs%x00%s"
+        text = self._run(["log", format_, *arguments], "the history cannot be read", _LOG_HINT)
+        lines = text.decode("utf-8", "replace").splitlines()
+        return tuple(Commit(*line.split("\0")) for line in lines if line.count("\0") == 2)  # noqa: PLR2004
 
     def unpack(self, revision: str, into: Path) -> None:
         """Write the files of a revision, as they were committed, into a folder.

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from entrypoint.errors import LayersError, RolloutError
@@ -24,9 +24,18 @@ class HealthCheck:
     sleep: Callable[[float], None]
     clock: Callable[[], float]
 
-    def begin(self) -> None:
-        """Refuse to begin where the check could tell nothing: an alarm is missing, or rings already."""
+    def begun(self, *, going_back: bool) -> "HealthCheck":
+        """Return the check with the alarms that can show something.
+
+        Going back is for when alarms are in state ALARM already, so these are not looked at then.
+
+        Raises:
+            RolloutError: going forward, an alarm is missing, or in state ALARM already.
+        """
         states = self._alarms()
+        if going_back:
+            quiet = tuple(name for name in self.rollout.alarms if states.get(name, "ALARM") != "ALARM")
+            return replace(self, rollout=self.rollout._replace(alarms=quiet))
         for name in self.rollout.alarms:
             if name not in states:
                 message = f"the alarm {name!r} does not exist"
@@ -34,6 +43,7 @@ class HealthCheck:
             if states[name] == "ALARM":
                 message = f"the alarm {name!r} was in state ALARM before anything was updated"
                 raise RolloutError.of(message, "fix the cause and run again")
+        return self
 
     def trouble(self, versions: Mapping[str, str]) -> str | None:
         """Invoke, and watch the alarms for the soak time; return why the check failed, None if it passed.

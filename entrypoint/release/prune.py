@@ -30,9 +30,10 @@ def prune(
     aws: "Aws",
     retention: Sequence[Retention],
     *,
+    dry_run: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(tz=UTC),
 ) -> tuple[str, ...]:
-    """Delete what nothing needs; return it as NAME:VERSION."""
+    """Delete what nothing needs, unless it is a `dry_run`; return it as NAME:VERSION."""
     if not retention:
         return ()
     versions = {each.layer: tuple(aws.layers.versions(each.layer)) for each in retention}
@@ -41,7 +42,8 @@ def prune(
     for layer, keep, dependency_hash in retention:
         others = [each for each in versions[layer][keep:] if each.dependency_hash != dependency_hash]
         for version in superfluous(others, in_use, now()):
-            aws.layers.delete(layer, version.version)
+            if not dry_run:
+                aws.layers.delete(layer, version.version)
             deleted.append(f"{layer}:{version.version}")
     return tuple(deleted)
 

@@ -49,6 +49,7 @@ def roll_out(
     done: Callable[[Outcome], None],
     *,
     rollout: Rollout = AT_ONCE,
+    going_back: bool = False,
     say: Callable[[str], None] = lambda _: None,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
@@ -62,7 +63,7 @@ def roll_out(
     """
     check = HealthCheck(aws=aws, rollout=rollout, sleep=sleep, clock=clock)
     if changes:
-        check.begin()
+        check = check.begun(going_back=going_back)
     pool = ThreadPoolExecutor(rollout.max_parallel)
     updates = [FunctionUpdate(change, aws=aws, versions=versions, sleep=sleep) for change in changes]
     try:

@@ -4,7 +4,7 @@ Each account and region has its own pace and its own result. A failure in one st
 that is repeated does only what is left.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from entrypoint.aws.accounts import Accounts, Results, located
 from entrypoint.errors import Diagnostic, LayersError, PlanError, RolloutError
 from entrypoint.files import write_text
 from entrypoint.layer.describe import BuiltArchive, recorded_code_sha256
-from entrypoint.manifest.model import Destination
+from entrypoint.manifest.model import Destination, Rollout
 from entrypoint.manifest.project import OUTPUT_FOLDER, Project
 from entrypoint.manifest.targets import AwsLayer, Target
 from entrypoint.parallel import for_each
@@ -21,16 +21,19 @@ from entrypoint.release import export
 from entrypoint.release.alarms import alarms_to_put
 from entrypoint.release.doctor import examine
 from entrypoint.release.findings import Diagnosis, error, warning
+from entrypoint.release.function_change import FunctionChange
+from entrypoint.release.git import Commit
+from entrypoint.release.history import History, Revision, previous
 from entrypoint.release.outcome import Outcome
 from entrypoint.release.owners import warn_of_owners
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan, make_plan
 from entrypoint.release.prune import Retention, prune
 from entrypoint.release.publish import publish
 from entrypoint.release.result import RegionResult
-from entrypoint.release.rollback import plan_rollback
+from entrypoint.release.rollback import layers_used, plan_revision, plan_version, with_published_versions
 from entrypoint.release.rollout import roll_out
 from entrypoint.release.selection import select
-from entrypoint.release.state import Observed, observe, read_state
+from entrypoint.release.state import Observed, observe, read_details, read_state
 from entrypoint.release.status import RegionStatus, status_of
 
 if TYPE_CHECKING:
@@ -72,21 +75,74 @@ class Release:
 
         return _planned(self.accounts.in_each(plan))
 
-    def plan_rollback(self, layers: Sequence[AwsLayer], version: int | None) -> Results[RegionPlan]:
-        """Find the earlier versions of these layers; changes nothing.
+    def plan_version(self, layer: AwsLayer, number: int) -> Results[RegionPlan]:
+        """Compare functions with a version of a layer; changes nothing.
 
         Raises:
-            PlanError: a layer has no such version.
+            PlanError: the layer has no such version.
             LayersError: no account or region could be read.
         """
 
         def plan(aws: "Aws") -> RegionPlan:
-            found = for_each(layers, lambda layer: tuple(aws.layers.versions(layer.name)))
-            versions = {layer.name: each for layer, each in zip(layers, found, strict=True)}
+            versions = tuple(aws.layers.versions(layer.name))
             state, selection, details = self._observe(aws, {})
-            return plan_rollback(layers, versions, state, selection, details, version=version)
+            return plan_version(layer, versions, number, state=state, selection=selection, details=details)
 
-        return _planned(self.accounts.in_each(plan))
+        return _planned(self.accounts.in_each(lambda aws: _with_published_versions(aws, plan(aws))))
+
+    def previous(self, history: History, only: Collection[str]) -> tuple[Revision, tuple[Commit, ...]]:
+        """Return the revision before the newest one that functions use, and the commits that were skipped.
+
+        Only the layers with the names in `only` count, if there are any.
+
+        Raises:
+            UsageError: there is none.
+            LayersError: no account or region could be read.
+        """
+        names = [layer.name for layer in self.project.layers if not only or layer.name in only]
+
+        def read(aws: "Aws") -> tuple[dict[str, set[str | None]], dict[str, set[str]]]:
+            state, selection, _ = self._observe(aws, dict.fromkeys(names, ""), every_version=True)
+            versions = {each.arn: each for layer in state.layers.values() for each in layer.versions}
+            used: dict[str, set[str | None]] = {}
+            for name, arn in layers_used([function for _, function in selection.functions], names):
+                used.setdefault(name, set()).add(versions[arn].dependency_hash if arn in versions else None)
+            hashes = {
+                name: {each.dependency_hash for each in found.versions if each.dependency_hash}
+                for name, found in state.layers.items()
+            }
+            return used, hashes
+
+        found = self.accounts.in_each(read).required().values
+        used: dict[str, set[str | None]] = {}
+        for here, _ in found:
+            for name, digests in here.items():
+                used.setdefault(name, set()).update(digests)
+        return previous(history.revisions(), used, [hashes for _, hashes in found])
+
+    def plan_revision(self, revision: Revision, only: Collection[str]) -> Results[RegionPlan]:
+        """Compare AWS with what a revision asks for; changes nothing.
+
+        Raises:
+            PlanError: AWS does not have a layer version that a function needs.
+            LayersError: no account or region could be read.
+        """
+        old, current = revision.project, self.project
+
+        def plan(aws: "Aws") -> RegionPlan:
+            entries = (*old.manifest.functions, *current.manifest.functions)
+            state = read_state(aws, revision.hashes, entries)
+            selections = tuple(
+                select(each.manifest, each.layers, state.functions, state.tags, aws.destination)
+                for each in (old, current)
+            )
+            details = read_details(aws, [item for each in selections for item in each.functions])
+            before, now = selections
+            return plan_revision(
+                revision, only, state, (before, now), details, newer=current.layers, today=_today()
+            )
+
+        return _planned(self.accounts.in_each(lambda aws: _with_published_versions(aws, plan(aws))))
 
     def status(self, hashes: Hashes) -> Results[RegionStatus]:
         """Find where AWS differs from the manifest; changes nothing."""
@@ -122,8 +178,13 @@ class Release:
         plans: Sequence[RegionPlan],
         archives: Mapping[Target, BuiltArchive],
         report: Callable[[Destination, LayerChange | Outcome], None],
+        *,
+        rollout: Rollout | None = None,
+        going_back: bool = False,
     ) -> Results[RegionResult]:
         """Do what the plans say; what could not be done is in the results.
+
+        `rollout` replaces the settings of the manifest. `going_back` ignores alarms that are in state ALARM.
 
         `report` is called with each layer version that was published, and with each function when its
         update has ended, and again when it was rolled back.
@@ -132,16 +193,19 @@ class Release:
 
         def release(aws: "Aws") -> RegionResult:
             plan = by_destination[aws.destination]
-            return _Releasing(self, aws, plan, archives, report).run()
+            settings = rollout or self.project.manifest.rollout
+            return _Releasing(self, aws, plan, archives, report, settings, going_back).run()
 
         return self.accounts.in_each(release, by_destination)
 
-    def prune(self, hashes: Hashes, keep: int | None) -> Results[RegionResult]:
-        """Delete the layer versions that nothing needs; `keep` overrides the manifest."""
+    def prune(self, hashes: Hashes, keep: int | None, *, dry_run: bool) -> Results[RegionResult]:
+        """Delete the layer versions that nothing needs, or only find them; `keep` overrides the manifest."""
         retention = self._retention(hashes, keep)
-        return self.accounts.in_each(
-            lambda aws: RegionResult(destination=aws.destination, deleted=prune(aws, retention))
-        )
+
+        def act(aws: "Aws") -> RegionResult:
+            return RegionResult(destination=aws.destination, deleted=prune(aws, retention, dry_run=dry_run))
+
+        return self.accounts.in_each(act)
 
     def _observe(self, aws: "Aws", hashes: Hashes, *, every_version: bool = False) -> Observed:
         return observe(aws, self.project.manifest, self.project.layers, hashes, every_version=every_version)
@@ -171,7 +235,7 @@ class Release:
         return tuple(
             Retention(layer.name, number, hashes[layer.name])
             for layer in self.project.layers
-            if (number := keep or layer.targets[0].layer.keep)
+            if (number := layer.targets[0].layer.keep if keep is None else keep) is not None
         )
 
 
@@ -184,6 +248,8 @@ class _Releasing:
     plan: RegionPlan
     archives: Mapping[Target, BuiltArchive]
     report: Callable[[Destination, LayerChange | Outcome], None]
+    rollout: Rollout
+    going_back: bool
 
     def run(self) -> RegionResult:
         plan, aws = self.plan, self.aws
@@ -197,7 +263,8 @@ class _Releasing:
                 released.to_update,
                 released.versions,
                 lambda outcome: self.report(plan.destination, outcome),
-                rollout=self.release.project.manifest.rollout,
+                rollout=self.rollout,
+                going_back=self.going_back,
                 say=self._say,
             )
             result = replace(result, functions=rolled.functions)
@@ -247,6 +314,17 @@ def _planned(results: Results[RegionPlan]) -> Results[RegionPlan]:
     if refused:
         raise PlanError(*located((each.destination, each.error.problems) for each in refused))
     return results.required()
+
+
+def _with_published_versions(aws: "Aws", plan: RegionPlan) -> RegionPlan:
+    """Let aliases go back to versions that exist."""
+
+    def with_versions(change: FunctionChange) -> FunctionChange:
+        if not change.aliases or not change.aspects(plan.versions):
+            return change
+        return with_published_versions(change, plan.versions, aws.functions.versions(change.function.name))
+
+    return replace(plan, functions=for_each(plan.functions, with_versions))
 
 
 def _tags(aws: "Aws", plan: RegionPlan) -> Mapping[str, Mapping[str, str]]:

@@ -61,6 +61,13 @@ class FunctionUpdate:
         self._version: str | None = None
 
     @property
+    def _only_returns(self) -> bool:
+        """Whether aliases can go back without $LATEST, which has what nobody released."""
+        change = self.change
+        layers = change.layers_after(change.function.layers, self._versions)
+        return all(name in change.returns for name in change.aliases if change.is_behind(name, layers))
+
+    @property
     def is_touched(self) -> bool:
         """Whether the function may differ from before the run."""
         return bool(self._touched)
@@ -68,9 +75,11 @@ class FunctionUpdate:
     def begin(self, canary: int | None) -> Outcome:
         """Update the function; with `canary`, its aliases get only that percentage of the traffic."""
         try:
-            if obstacle := self.change.obstacle(self._versions):
+            obstacle = self.change.obstacle(self._versions)
+            if obstacle and not self._only_returns:
                 raise RolloutError(obstacle)
-            self._configure()
+            if not obstacle:
+                self._configure()
             if not self._lowers_concurrency:
                 self._reserve()
             self._release(canary)
@@ -196,15 +205,17 @@ class FunctionUpdate:
 
     def _release(self, canary: int | None) -> None:
         """Publish a version for the aliases that are behind, and end what an earlier run left unfinished."""
-        layers, change = self._latest.layers, self.change
+        change = self.change
+        layers = change.layers_after(self._latest.layers, self._versions)
         behind = [name for name in change.aliases if change.is_behind(name, layers)]
         if behind:
             if self._layers_before != change.function.layers:  # as an earlier run set them
                 self._touched.add(Aspect.LAYERS)
-            self._version = self._publish()
+            if any(name not in change.returns for name in behind):
+                self._version = self._publish()
         for name in change.aliases:
             if name in behind:
-                self._targets[name] = self._version or ""
+                self._targets[name] = change.returns.get(name) or self._version or ""
                 self._shift(name, canary)
             elif change.is_unfinished(name, layers):
                 self._targets[name] = self._first(name).version

@@ -161,16 +161,16 @@ class Console:
                 if names := [outcome.function for outcome in region.having(status)]:
                     self._out.say(f"[yellow]{status}[/yellow] in {region.destination}: {', '.join(names)}")
 
-    def pruned(self, pruned: Results[RegionResult]) -> None:
-        """Show the deleted layer versions."""
+    def pruned(self, pruned: Results[RegionResult], *, dry_run: bool) -> None:
+        """Show the deleted layer versions, or those to delete."""
         for region in pruned.values:
-            self._deleted(region)
+            self._deleted(region, "to delete" if dry_run else "deleted")
         if not pruned.failures and not any(region.deleted for region in pruned.values):
             self._out.say("nothing to delete")
 
-    def _deleted(self, region: RegionResult) -> None:
+    def _deleted(self, region: RegionResult, verb: str = "deleted") -> None:
         if region.deleted:
-            self._out.say(f"deleted in {region.destination}: {', '.join(region.deleted)}")
+            self._out.say(f"{verb} in {region.destination}: {', '.join(region.deleted)}")
 
     def _plan(self, plan: RegionPlan) -> None:
         self._out.say(f"[bold]{plan.destination}[/bold]")

@@ -15,6 +15,8 @@ import yaml
 from layers import shared_object, unzipped
 from package_index import IndexServer, make_sdist, make_wheel, pip_environment
 
+from entrypoint.lock.header import DIGEST, lock_digest
+
 DATA = Path(__file__).parents[1] / "data"
 COMMAND = Path(sys.executable).with_name("lambda-layers")
 MANIFEST = """\
@@ -199,7 +201,8 @@ def test_a_wrong_hash_in_the_lock(run, lock, project):
         f"    --hash=sha256:{'0' * 64}" if "--hash" in line else line
         for line in lock.read_text().splitlines()
     ]
-    lock.write_text("\n".join(lines) + "\n")
+    text = "\n".join(lines) + "\n"
+    lock.write_text(text.replace(DIGEST.search(text)[1], lock_digest(text)))  # as an attacker would
     said = expect(run("build"), 7, "web-python3.13-arm64.txt:")
     assert said.count("error: ") == 3
     assert not list(project.glob(".lambda-layers/build/*"))

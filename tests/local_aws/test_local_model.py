@@ -66,6 +66,7 @@ def versions(awslambda):
     weights = {"AdditionalVersionWeights": {"2": 0.5}}
     awslambda.create_alias(FunctionName="api", Name="live", FunctionVersion="1", RoutingConfig=weights)
     awslambda.get_alias(FunctionName="api", Name="live")
+    awslambda.list_versions_by_function(FunctionName="api")
     awslambda.update_alias(FunctionName="api", Name="live", FunctionVersion="1")
     awslambda.put_provisioned_concurrency_config(**first, ProvisionedConcurrentExecutions=1)
     awslambda.get_provisioned_concurrency_config(**first)
@@ -100,6 +101,7 @@ MISSING = {
     "get_layer_version": {"LayerName": "nobody", "VersionNumber": 1},
     "get_layer_version_policy": {"LayerName": "nobody", "VersionNumber": 1},
     "get_provisioned_concurrency_config": {**FUNCTION, "Qualifier": "1"},
+    "list_versions_by_function": FUNCTION,
     "publish_version": FUNCTION,
     "put_function_concurrency": {**FUNCTION, "ReservedConcurrentExecutions": 1},
     "put_provisioned_concurrency_config": {

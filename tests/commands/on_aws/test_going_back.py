@@ -1,9 +1,9 @@
-"""`rollback` and `prune`: the way back, and what is no longer needed for it."""
+"""`prune`: what is no longer needed to go back."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from deploying import MANIFEST, UPDATE, layers_of
+from deploying import MANIFEST
 
 from entrypoint.aws.model import LayerVersion
 from entrypoint.cli import main
@@ -23,49 +23,6 @@ def numbers(aws, name):
     return sorted(region.layers[name].versions)
 
 
-def test_functions_go_back_to_the_version_before(aws, three_versions, capsys, written):
-    assert layers_of(aws, "api") == ["web-python313-x86_64:3", "tools:1"]
-    written()
-    assert main(["rollback", "--layer", "web"]) == 0
-    assert written() == [UPDATE, UPDATE]
-    assert layers_of(aws, "api") == ["web-python313-x86_64:2", "tools:1"]
-    assert layers_of(aws, "report-daily") == ["web-python312-x86_64:2"]
-    assert main(["rollback", "--layer", "web-python313-x86_64", "--to", "1"]) == 0
-    assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:1"]
-    assert layers_of(aws, "report-daily") == ["web-python312-x86_64:2"]
-    assert main(["deploy"]) == 0  # which goes forward again: nothing in the manifest changed
-    assert layers_of(aws, "api") == ["web-python313-x86_64:3", "tools:1"]
-
-
-def test_there_is_nothing_before_the_first_version(aws, three_versions, capsys, written):
-    written()
-    assert main(["rollback"]) == 11
-    assert "eu-west-1: tools has no version before 1; its versions are 1" in capsys.readouterr().err
-    assert main(["rollback", "--layer", "web", "--to", "9"]) == 11
-    assert "web-python312-x86_64 has no version 9; its versions are 3, 2, 1" in capsys.readouterr().err
-    assert main(["rollback", "--layer", "wbe"]) == 4
-    assert "no layer wbe; choose from" in capsys.readouterr().err
-    assert written() == []
-
-
-def test_a_rollback_of_one_layer_where_another_keeps_few_versions(project, client, capsys):
-    """It used to end in a KeyError of the layer that was not rolled back, and prunes nothing."""
-    entries = [f"  {name}: {{content: {name}, runtimes: [python3.13], keep: 1}}" for name in ("a", "b")]
-    text = "\n".join(["version: 1", "regions: [eu-west-1]", "layers:", *entries, "functions:"])
-    (project / "lambda-layers.yml").write_text(text + "\n  api: {layers: [a, b]}\n")
-    for number in ("1", "2", "3"):
-        for name in ("a", "b"):
-            (project / name / "python").mkdir(parents=True, exist_ok=True)
-            (project / name / "python" / f"{name}.py").write_text(f"number = {number}\n")
-        assert main(["deploy"]) == 0
-    published = [client.list_layer_versions(LayerName=name)["LayerVersions"] for name in ("a", "b")]
-    assert main(["rollback", "--layer", "a"]) == 0
-    layers = client.get_function_configuration(FunctionName="api")["Layers"]
-    assert [layer["Arn"].split(":layer:")[1] for layer in layers] == ["a:2", "b:3"]
-    assert [client.list_layer_versions(LayerName=name)["LayerVersions"] for name in ("a", "b")] == published
-    assert "Traceback" not in capsys.readouterr().err
-
-
 class TestPrune:
     @pytest.fixture(autouse=True)
     def _old(self, aws, three_versions):  # noqa: ARG002 - they have to be there
@@ -76,8 +33,16 @@ class TestPrune:
                 for version in layer.versions.values():
                     object.__setattr__(version, "created", "2020-01-01T00:00:00.000+0000")
 
+    def test_a_dry_run_deletes_nothing(self, capsys, written):
+        written()
+        assert main(["prune", "--keep", "0", "--dry-run"]) == 0
+        expected = "to delete in eu-west-1: web-python312-x86_64:2, web-python312-x86_64:1"
+        assert expected in capsys.readouterr().out
+        assert written() == []
+        assert main(["prune", "--keep", "-1"]) == 4
+
     def test_what_nobody_needs_is_deleted(self, aws, capsys):
-        assert main(["prune", "--keep", "1"]) == 0
+        assert main(["prune", "--keep", "0"]) == 0  # what is in use stays
         assert numbers(aws, "web-python313-x86_64") == [3]
         assert numbers(aws, "tools") == [1]
         told = capsys.readouterr().out
@@ -86,7 +51,8 @@ class TestPrune:
         assert capsys.readouterr().out == "nothing to delete\n"
 
     def test_what_a_function_or_a_published_version_has_stays(self, aws, client):
-        assert main(["rollback", "--layer", "web", "--to", "1"]) == 0
+        for name in ("web-python312-x86_64", "web-python313-x86_64"):
+            assert main(["rollback", "--layer", name, "--to", "1"]) == 0
         client.publish_version(FunctionName="api")
         assert main(["deploy"]) == 0
         assert main(["prune", "--keep", "1"]) == 0
