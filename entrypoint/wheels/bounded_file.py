@@ -1,0 +1,60 @@
+"""A file that returns only limited parts of itself, for zipfile and tarfile.
+
+Both read tables and headers whole, in the size that the archive itself states: a small archive can state
+gigabytes.
+"""
+
+import io
+import os
+from gzip import GzipFile
+from typing import IO
+
+AT_ONCE = 16 << 20
+"""More than any table or header of an archive needs: a zip's directory of 100,000 files."""
+
+
+class BoundedFile(io.RawIOBase):
+    """Reads from a file, and refuses what is over a limit.
+
+    Args:
+        file: the file; it is not closed.
+        total: how far it may be read.
+
+    Raises:
+        ValueError: by `read` and `seek`.
+    """
+
+    def __init__(self, file: IO[bytes] | GzipFile, *, total: int | None = None) -> None:
+        super().__init__()
+        self._file = file
+        self._total = total
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Set the position."""
+        if whence == os.SEEK_SET:
+            self._check(offset)
+        return self._file.seek(offset, whence)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read up to `size` bytes."""
+        if size > AT_ONCE:
+            raise ValueError(f"a header or table of {size:,} bytes is too large")
+        content = self._file.read(AT_ONCE if size < 0 else size)
+        self._check(self._file.tell())
+        return content
+
+    def _check(self, position: int) -> None:
+        if self._total is not None and position > self._total:
+            raise ValueError(f"it unpacks to more than {self._total:,} bytes")
