@@ -134,15 +134,19 @@ def open_client(
     """Return a client with the network settings of pip's configuration; the caller closes it.
 
     Raises:
-        FetchError: if the configured certificates cannot be loaded.
+        FetchError: if the configured certificates cannot be loaded, or a URL is not valid.
     """
-    client = PyPIClient(
-        trusted_hosts=options.trusted_hosts,
-        verify=_tls(settings),
-        proxy=settings.proxy,
-        timeout=settings.timeout,
-        follow_redirects=False,
-    )
+    try:
+        client = PyPIClient(
+            trusted_hosts=options.trusted_hosts,
+            verify=_tls(settings),
+            proxy=settings.proxy,
+            timeout=settings.timeout,
+            follow_redirects=False,
+        )
+    except (httpx2.InvalidURL, ValueError):  # which may show a part of a password
+        hint = "correct pip's `proxy` or the variables HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
+        raise FetchError.of("the URL of the proxy is not valid", hint) from None
     urls = (options.index_url or "", *options.extra_index_urls, *options.find_links)
     client.auth = MultiDomainBasicAuth(prompting=False, index_urls=[url for url in urls if "://" in url])
     return PatientClient(client, retries=settings.retries, pause=pause, limits=limits or ResponseLimits())
@@ -260,7 +264,8 @@ def _failure(error: Exception, url: str) -> FetchError:
         case httpx2.ConnectError():
             message, hint = f"cannot connect to {host}: {reason}", "check the network and the index URL"
         case httpx2.InvalidURL() | httpx2.UnsupportedProtocol():
-            message, hint = f"{shown} is not a valid URL: {reason}", "correct the index URL"
+            # The reason may be a part of a password: "Invalid port: 'pass'".
+            message, hint = f"{shown} is not a valid URL", "correct the index URL"
         case _:
             message, hint = f"the connection for {shown} was lost: {reason}", "retry"
     return FetchError(Diagnostic(message, hint))
