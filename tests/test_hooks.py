@@ -76,6 +76,14 @@ def test_every_problem_of_every_manifest(repository, monkeypatch, capsys):
     assert (code, len(lines)) == (1, 2)
 
 
+def test_no_program_of_the_configuration_of_git_runs(repository, monkeypatch, capsys):
+    git(repository, "config", "core.fsmonitor", "touch ran; false")
+    assert check(repository, monkeypatch, capsys) == (0, [])
+    assert not (repository / "ran").exists()
+    subprocess.run(["git", "ls-files"], cwd=repository, check=False, capture_output=True)
+    assert (repository / "ran").exists()  # git itself runs it
+
+
 def test_a_repository_without_a_manifest(tmp_path, monkeypatch, capsys):
     (tmp_path / "README.md").touch()
     hint = "create it with: lambda-layers init, or name another file with --manifest"
