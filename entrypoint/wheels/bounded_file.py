@@ -24,7 +24,7 @@ class BoundedFile(io.RawIOBase):
         ValueError: by `read` and `seek`.
     """
 
-    def __init__(self, file: IO[bytes] | GzipFile, *, total: int | None = None) -> None:
+    def __init__(self, file: IO[bytes] | GzipFile | io.RawIOBase, *, total: int | None = None) -> None:
         super().__init__()
         self._file = file
         self._total = total
@@ -51,7 +51,7 @@ class BoundedFile(io.RawIOBase):
         """Read up to `size` bytes."""
         if size > AT_ONCE:
             raise ValueError(f"a header or table of {size:,} bytes is too large")
-        content = self._file.read(AT_ONCE if size < 0 else size)
+        content = self._file.read(AT_ONCE if size < 0 else size) or b""
         self._check(self._file.tell())
         return content
 
