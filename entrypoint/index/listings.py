@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -13,6 +14,8 @@ from entrypoint.index.candidates import IndexFile
 from entrypoint.index.options import without_credentials
 
 JSON = "application/vnd.pypi.simple.v1+json"
+_MOST_FILES = 100_000
+"""Of a package, or of a page for --find-links; PyPI has about 10,000 of the package with the most."""
 _REMOTE = ("https://", "http://")
 
 
@@ -25,12 +28,16 @@ def read_listing(page: IndexPage) -> tuple[IndexFile, ...]:
     try:
         if page.content_type.startswith(JSON):
             base = page.link.url_without_fragment
-            files = tuple(_listed_file(file, base) for file in json.loads(page.content)["files"])
+            listed = json.loads(page.content)["files"]
+            files = tuple(_listed_file(file, base) for file in islice(listed, _MOST_FILES + 1))
         else:
-            files = tuple(map(index_file, parse_html_page(page)))
+            files = tuple(map(index_file, islice(parse_html_page(page), _MOST_FILES + 1)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"{without_credentials(page.link.url)} is not a valid package listing: {error}"
         raise FetchError(Diagnostic(message, "check that the URL is a package index")) from error
+    if len(files) > _MOST_FILES:
+        message = f"{without_credentials(page.link.url)} lists more than {_MOST_FILES:,} files"
+        raise FetchError(Diagnostic(message, "report this to the operator of the index"))
     _refuse_local_files(files, page)
     return files
 

@@ -37,7 +37,7 @@ from entrypoint.index.downloads import PatientClient, ServerRefusedError, open_c
 from entrypoint.index.listings import JSON, index_file, read_listing
 from entrypoint.index.options import IndexOptions, without_credentials
 from entrypoint.index.pip_settings import combined, read_pip_settings
-from entrypoint.index.responses import ResponseLimits
+from entrypoint.index.responses import ResponseLimits, Transfer, watched
 from entrypoint.limits import METADATA_BYTES
 
 _ACCEPTED = f"{JSON}, application/vnd.pypi.simple.v1+html; q=0.2, text/html; q=0.01"
@@ -193,9 +193,17 @@ class PackageIndex:
         if response.status_code not in _NOT_FOUND:
             content_type = response.headers.get("Content-Type", "text/html").lower()
             page = IndexPage(Link(str(response.url)), response.content, response.encoding, content_type)
-            with self._parsing:
-                files = read_listing(page)
-            yield from files
+            yield from self._parsed(page)
+
+    def _parsed(self, page: IndexPage) -> tuple[IndexFile, ...]:
+        def read(transfer: Transfer) -> tuple[IndexFile, ...]:
+            transfer.received = len(page.content)
+            return read_listing(page)
+
+        seconds = self._client.limits.seconds
+        late = "cannot be parsed in time"
+        with self._parsing:
+            return watched(read, allowed=lambda _: seconds, url=page.link.url, late=late)
 
     @property
     def _options(self) -> IndexOptions:

@@ -1,8 +1,8 @@
 """Limits for the responses of servers: size, time, and where redirects may lead.
 
 A server can send a small compressed response that unpacks to gigabytes, or one byte every few seconds, also
-within headers, where an HTTP library waits for more. So a request runs in a thread of its own, which is
-abandoned when its time is over.
+within headers, where an HTTP library waits for more, or a page that takes a parser hours. So all this runs in
+threads, which are abandoned when their time is over.
 """
 
 import threading
@@ -39,7 +39,7 @@ class ResponseLimits:
 
 @dataclass(slots=True)
 class Transfer:
-    """A request that runs in a thread: counts what arrives, and ends when it is abandoned."""
+    """What runs in a thread: counts what arrives, and ends when it is abandoned."""
 
     received: int = 0
     _abandoned: threading.Event = field(default_factory=threading.Event)
@@ -86,7 +86,13 @@ class Transfer:
         return bytes(content)
 
 
-def watched(work: Callable[[Transfer], _Result], *, allowed: Callable[[int], float], url: str) -> _Result:
+def watched(
+    work: Callable[[Transfer], _Result],
+    *,
+    allowed: Callable[[int], float],
+    url: str,
+    late: str = "is too slow",
+) -> _Result:
     """Run `work` in a thread, no longer than allowed for the bytes that it received so far.
 
     Raises:
@@ -103,7 +109,7 @@ def watched(work: Callable[[Transfer], _Result], *, allowed: Callable[[int], flo
         transfer.abandon()
     seconds = time.monotonic() - started
     shown = without_credentials(url)
-    message = f"{shown} is too slow: {transfer.received:,} bytes in {seconds:.0f} seconds"
+    message = f"{shown} {late}: {transfer.received:,} bytes in {seconds:.0f} seconds"
     raise FetchError.of(message, _RETRY)
 
 

@@ -229,6 +229,27 @@ def test_a_server_cannot_list_files_of_this_machine(opened, tmp_path, kind, text
         opened(server).files("thing")
 
 
+@pytest.mark.parametrize(("kind", "text"), LISTINGS.values(), ids=LISTINGS)
+def test_a_listing_of_very_many_files_is_refused(opened, kind, text):
+    many = {"files": [{"filename": "thing-1.0.tar.gz", "url": "/x"}] * 100_001}
+    body = json.dumps(many) if kind == JSON else "<a href=x></a>" * 100_001
+    with (
+        RawServer(lambda: [response(kind=kind), b"\r\n", body.encode()]) as server,
+        pytest.raises(FetchError, match="lists more than 100,000 files"),
+    ):
+        opened(server).files("thing")
+
+
+def test_a_page_that_takes_the_parser_hours_is_given_up(opened):
+    body = b"<" * 300_000
+    limits = ResponseLimits(seconds=1)
+    with (
+        RawServer(lambda: [response(kind="text/html"), b"\r\n", body]) as server,
+        pytest.raises(FetchError, match=r"cannot be parsed in time: 300,000 bytes in \d seconds"),
+    ):
+        opened(server, limits=limits).files("thing")
+
+
 def test_a_listing_that_is_nested_deeply_is_refused(opened):
     with (
         RawServer(lambda: [response(), b"\r\n", b"[" * 100_000]) as server,

@@ -95,6 +95,13 @@ def test_a_withdrawn_record_is_skipped(audit, osv):
     assert audit()[0] == 0
 
 
+def test_pages_without_an_end(audit, osv):
+    osv.answer = {"results": [{"next_page_token": "1"}] * 2}
+    code, said = audit()
+    assert code == 7
+    assert "it has pages without an end" in said
+
+
 def test_several_pages_and_each_record_read_once(audit, osv):
     osv.records = {
         f"GHSA-{number}": record(f"GHSA-{number}", "idna", "3.11", severity="LOW") for number in range(5)

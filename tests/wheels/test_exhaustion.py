@@ -8,7 +8,7 @@ import zipfile
 from contextlib import contextmanager
 
 import pytest
-from layers import inspected, raw_wheel
+from layers import inspected, laid_out, raw_wheel
 from package_index import make_sdist
 
 from entrypoint.errors import ArchiveError, CompileError
@@ -58,6 +58,16 @@ def test_metadata_in_methods_that_unpack_all_at_once_is_refused(tmp_path, method
         archive.writestr(f"{INFO}/METADATA", bytes(150 * MEGABYTE))
     with little_memory(), pytest.raises(CompileError, match="compression method"):
         wheel_metadata(wheel)
+
+
+def test_much_in_methods_that_have_to_be_compressed_again_is_refused(tmp_path):
+    wheel = tmp_path / "pkg-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_BZIP2) as archive:
+        for number in range(3):
+            archive.writestr(f"pkg/{number}.bin", bytes(90 * MEGABYTE))
+        archive.writestr(f"{INFO}/RECORD", b"")
+    with pytest.raises(ArchiveError, match="files that have to be compressed again have 283,115,520 bytes"):
+        laid_out(wheel, tmp_path / "cache")
 
 
 def test_more_files_than_any_package_has_are_refused(tmp_path):
