@@ -7,10 +7,13 @@ gigabytes.
 import io
 import os
 from gzip import GzipFile
+from itertools import islice
 from typing import IO
 
 AT_ONCE = 16 << 20
 """More than any table or header of an archive needs: a zip's directory of 100,000 files."""
+
+_PART = 1 << 16
 
 
 class BoundedFile(io.RawIOBase):
@@ -51,9 +54,14 @@ class BoundedFile(io.RawIOBase):
         """Read up to `size` bytes."""
         if size > AT_ONCE:
             raise ValueError(f"a header or table of {size:,} bytes is too large")
-        content = self._file.read(AT_ONCE if size < 0 else size) or b""
+        content = self._rest() if size < 0 else self._file.read(size) or b""
         self._check(self._file.tell())
         return content
+
+    def _rest(self) -> bytes:
+        """Read the rest in parts, because a buffer is as large as what it is asked for."""
+        parts = iter(lambda: self._file.read(_PART), b"")
+        return b"".join(part for part in islice(parts, AT_ONCE // _PART) if part)
 
     def _check(self, position: int) -> None:
         if self._total is not None and position > self._total:
