@@ -33,5 +33,9 @@ RUN python3 -m pip install --no-cache-dir --root-user-action=ignore --require-ha
   && python3 -I /tmp/keep_services.py && rm /tmp/image.txt /tmp/keep_services.py
 COPY --from=build /dist /tmp/dist
 RUN python3 -m pip install --no-cache-dir --root-user-action=ignore --no-deps /tmp/dist/*.whl && rm -r /tmp/dist
+# It runs as root: GitHub's runner mounts the workspace, the files for outputs and the Docker socket of a container
+# action with the runner's user and group, which this image cannot know, and its documentation says not to use USER.
+# Elsewhere, run it as any user: docker run --user (README, "Locally, with Docker").
+# https://docs.github.com/en/actions/reference/workflows-and-actions/dockerfile-support#user
 # The console script, never `python -m`: that would run an `entrypoint` package of the user's checkout.
 ENTRYPOINT ["lambda-layers"]

@@ -26,7 +26,7 @@ check: $(READY)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
-	$(BIN)/zizmor --offline --quiet .github action.yml
+	$(BIN)/zizmor --offline --quiet --persona pedantic .
 	$(BIN)/pre-commit validate-manifest .pre-commit-hooks.yaml
 
 # Fails on broken links and anchors, and on pages outside the navigation.
@@ -35,7 +35,7 @@ docs: .venv/docs/ready
 
 .venv/docs/ready: requirements/docs.txt | $(READY)
 	$(PYTHON) -m venv .venv/docs
-	.venv/docs/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/docs.txt
+	.venv/docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
 	@touch $@
 
 # Writes docs/reference from the code; a test compares them.
@@ -66,14 +66,15 @@ bench: $(READY) .venv/bench/bin/sam
 $(READY): pyproject.toml requirements/dev.txt
 	@echo 'setting up .venv, once'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/dev.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Needs Python 3.13, the image's version, for image.txt, build.txt and docs.txt.
+# Needs Python 3.13, the image's version, for image.txt, build.txt and docs.txt. dev.txt is for all platforms of CI.
 COMPILE := -m piptools compile --quiet --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 requirements: $(READY)
-	CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/python $(COMPILE) --upgrade --no-annotate --extra dev -o requirements/dev.txt pyproject.toml
-	sed -i '/^lambda-layer-pipeline @/d' requirements/dev.txt # the extras name their own project
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-annotate --python-version 3.11 --extra dev \
+	  --custom-compile-command 'make requirements' -o requirements/dev.txt pyproject.toml
 	for name in image build docs; do \
 	  CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/python $(COMPILE) --upgrade --generate-hashes -o requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done

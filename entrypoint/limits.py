@@ -1,4 +1,7 @@
-"""AWS Lambda's limits around layers: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html."""
+"""AWS Lambda's limits around layers, and limits for files from outside.
+
+Lambda's: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html.
+"""
 
 LAYERS_PER_FUNCTION = 5
 UNZIPPED_BYTES = 262_144_000
@@ -11,3 +14,14 @@ CONTROL_PLANE_CALLS_PER_SECOND = 15
 """For every API but GetFunction together, per account and region; cannot be raised."""
 LOCAL_CALLS_PER_SECOND = 1000
 """For an endpoint on this machine, such as LocalStack: it has no quota to keep to."""
+
+# Files from outside are refused above these sizes, before they are read or unpacked.
+METADATA_BYTES = 4 << 20
+"""METADATA, PKG-INFO and pyproject.toml of a package."""
+RECORD_BYTES = 32 << 20
+"""RECORD of a wheel, for over 200,000 files."""
+WHEEL_MEMBERS = 100_000
+WHEEL_BYTES = 4 * UNZIPPED_BYTES
+"""A wheel, unpacked; layers may exclude a part of it."""
+SDIST_BYTES = 1 << 30
+"""A source archive, unpacked, as far as it is read here."""

@@ -63,8 +63,10 @@ def arguments(argv: Sequence[str] | None, description: str) -> Arguments:
 
 
 def _tracked() -> list[str]:
-    import subprocess  # noqa: PLC0415 - slow to import, and not needed if manifests are given
+    from entrypoint.git import git  # noqa: PLC0415 - slow to import, and not needed if manifests are given
 
-    command = ["git", "ls-files", "-z", "--", DEFAULT_PATH, f"**/{DEFAULT_PATH}"]
-    listed = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - constant arguments
+    try:
+        listed = git(["ls-files", "-z", "--", DEFAULT_PATH, f"**/{DEFAULT_PATH}"])
+    except FileNotFoundError:
+        return []
     return [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]

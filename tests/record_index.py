@@ -153,7 +153,7 @@ def interpreter(name: str, folder: Path) -> Path:
     executable = python(version)
     assert executable, f"there is no Python {version} on this machine"
     locked = (ROOT / "requirements" / "dev.txt").read_text()
-    pinned = re.findall(r"^pip(?:-tools)?==.*$", locked, re.MULTILINE)
+    pinned = re.findall(r"^pip(?:-tools)?==[^ ]+", locked, re.MULTILINE)
     subprocess.run([executable, "-m", "venv", folder], check=True)
     native = folder / "bin" / "python"
     subprocess.run([native, "-I", "-m", "pip", "install", "--quiet", *pinned], check=True)

@@ -84,6 +84,14 @@ def test_a_package_that_nobody_asked_for(repository, monkeypatch, capsys):
     assert line.startswith(f"{LOCK}: this lock was changed by hand or by a merge")
 
 
+def test_no_program_of_the_configuration_of_git_runs(repository, monkeypatch, capsys):
+    git(repository, "config", "core.fsmonitor", "touch ran; false")
+    assert check(repository, monkeypatch, capsys) == (0, [])
+    assert not (repository / "ran").exists()
+    subprocess.run(["git", "ls-files"], cwd=repository, check=False, capture_output=True)
+    assert (repository / "ran").exists()  # git itself runs it
+
+
 def test_a_repository_without_a_manifest(tmp_path, monkeypatch, capsys):
     (tmp_path / "README.md").touch()
     hint = "create it with: lambda-layers init, or name another file with --manifest"

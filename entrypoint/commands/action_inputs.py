@@ -14,6 +14,7 @@ DEFAULTS = {
     "manifest": "lambda-layers.yml",
     "set": "",
     "target": "",
+    "layer": "",
     "artifacts": "",
     "trust": "",
     "locked": "false",
@@ -22,7 +23,7 @@ DEFAULTS = {
 }
 """The inputs of action.yml and their defaults; each but the first has the name of its option."""
 _SWITCHES = ("locked",)
-_LISTS = ("set", "target")
+_LISTS = ("set", "target", "layer")
 _PREFIX = "INPUT_"
 _OF_EVERY_CONTAINER = ("args", "entrypoint")
 """GitHub accepts these for any container action, and makes the container's command line of them."""

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from entrypoint.aws.accounts import Accounts
+from entrypoint.errors import UsageError
+from entrypoint.git import tracked
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.package_index import PackageIndex
 from entrypoint.layer.interpreters import Interpreters
@@ -55,6 +57,7 @@ def open_pipeline(
     """
     environment = environment if cache else _with_cache_home(environment, project)
     wheel_cache = Path(cache) if cache else _cache_home(environment) / "lambda-layers"
+    _refuse_committed(wheel_cache, project)
 
     @remember
     def index(options: IndexOptions) -> PackageIndex:
@@ -121,6 +124,18 @@ def open_default_account() -> Iterator["Aws"]:
 def _engine(name: str, environment: Mapping[str, str], variables: Mapping[str, str]) -> Engine:
     engine = UvCompile if name == "uv" else PipCompile
     return engine(environment=environment, variables=variables)
+
+
+def _refuse_committed(cache: Path, project: Project) -> None:
+    """Refuse a cache that a pull request brought: its entries are checked, but nobody means to commit one.
+
+    Raises:
+        UsageError: git tracks a file of the cache.
+    """
+    folder = cache.resolve()
+    is_inside = folder.is_relative_to(project.root.resolve())
+    if is_inside and folder.is_dir() and (name := tracked(folder, project.folder)):
+        raise UsageError.of(f"git tracks {name}, a file of the cache", "remove it from the repository")
 
 
 @contextmanager

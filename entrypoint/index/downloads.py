@@ -1,24 +1,29 @@
 """HTTP for package indexes: retries temporary failures, and reports other failures as one problem."""
 
 import hashlib
-import os
 import ssl
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import httpx2
 from unearth.auth import MultiDomainBasicAuth
+from unearth.collector import is_secure_origin
 from unearth.fetchers.sync import PyPIClient
+from unearth.link import Link
 
 from entrypoint.errors import Diagnostic, FetchError
 from entrypoint.index.options import IndexOptions, without_credentials
 from entrypoint.index.pip_settings import PipSettings
+from entrypoint.index.responses import ResponseLimits, Transfer, redirected, watched
 
-_CHUNK = 1 << 16
+if TYPE_CHECKING:
+    from unearth.fetchers import Fetcher
+
+_OF_THE_TRANSFER = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 527})
 _MISSING = frozenset({404, 410})  # valid responses: the index does not have the file
 _LONGEST_PAUSE = 20.0
@@ -44,30 +49,43 @@ class _TransientError(Exception):
 
 
 class PatientClient:
-    """An HTTP client that retries; it has the interface that unearth calls a Fetcher."""
+    """An HTTP client that retries, within limits; it has the interface that unearth calls a Fetcher."""
 
-    def __init__(self, client: PyPIClient, *, retries: int, pause: Callable[[float], None]) -> None:
+    def __init__(
+        self, client: PyPIClient, *, retries: int, pause: Callable[[float], None], limits: ResponseLimits
+    ) -> None:
         self._client = client
         self._retries = retries
         self._pause = pause
+        self.limits = limits
 
     def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> httpx2.Response:
         """Return a whole response; its status is a success, 404 or 410."""
-        return self.patiently(url, lambda: _checked(self._client.get(url, headers=headers)))
+        return self._whole("GET", url, headers={"Accept-Encoding": "gzip", **(headers or {})})
 
     def post(self, url: str, *, json: object) -> httpx2.Response:
         """Post JSON; the request may be sent more than once."""
-        return self.patiently(url, lambda: _checked(self._client.post(url, json=json)))
+        return self._whole("POST", url, headers={"Accept-Encoding": "gzip"}, json=json)
 
     def head(self, url: str, *, headers: Mapping[str, str] | None = None) -> httpx2.Response:
         """Return the headers of a response."""
-        return self.patiently(url, lambda: _checked(self._client.head(url, headers=headers)))
+        return self._whole("HEAD", url, headers={"Accept-Encoding": "identity", **(headers or {})})
 
-    @contextmanager
-    def get_stream(self, url: str, *, headers: Mapping[str, str] | None = None) -> Iterator[httpx2.Response]:
-        """Return a response whose body is not read yet."""
-        with self._client.get_stream(url, headers=headers) as response:
-            yield _checked(response)
+    def open(
+        self, method: str, url: str, *, headers: Mapping[str, str], json: object = None
+    ) -> httpx2.Response:
+        """Return a response whose body is not read yet, after redirects; the caller closes it."""
+        request = self._client.build_request(method, url, headers=headers, json=json)
+        response = self._client.send(request, stream=True)
+        for _ in range(self._client.max_redirects):
+            with _closed_on_error(response):
+                following = redirected(response, self._is_trusted)
+                if following is None:
+                    return _checked(response)
+            response.close()
+            response = self._client.send(following, stream=True, auth=None)
+        response.close()
+        raise httpx2.TooManyRedirects("too many redirects", request=request)
 
     def iter_secure_origins(self) -> Iterable[tuple[str, str, str]]:
         """Return the (scheme, host, port) of servers that are trusted without encryption."""
@@ -76,6 +94,23 @@ class PatientClient:
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+
+    def _whole(
+        self, method: str, url: str, *, headers: Mapping[str, str], json: object = None
+    ) -> httpx2.Response:
+        def read(transfer: Transfer) -> httpx2.Response:
+            with closing(self.open(method, url, headers=headers, json=json)) as response:
+                content = transfer.content(response, self.limits.content_bytes) if method != "HEAD" else b""
+            kept = [pair for pair in response.headers.multi_items() if pair[0] not in _OF_THE_TRANSFER]
+            return httpx2.Response(
+                response.status_code, headers=kept, content=content, request=response.request
+            )
+
+        seconds = self.limits.seconds
+        return self.patiently(url, lambda: watched(read, allowed=lambda _: seconds, url=url))
+
+    def _is_trusted(self, url: str) -> bool:
+        return is_secure_origin(cast("Fetcher", self), Link(url))
 
     def patiently(self, url: str, attempt: Callable[[], _Result]) -> _Result:
         """Retry an attempt while its failure is temporary; raise the last one as a FetchError."""
@@ -90,23 +125,31 @@ class PatientClient:
 
 
 def open_client(
-    settings: PipSettings, options: IndexOptions, *, pause: Callable[[float], None]
+    settings: PipSettings,
+    options: IndexOptions,
+    *,
+    pause: Callable[[float], None],
+    limits: ResponseLimits | None = None,
 ) -> PatientClient:
     """Return a client with the network settings of pip's configuration; the caller closes it.
 
     Raises:
-        FetchError: if the configured certificates cannot be loaded.
+        FetchError: if the configured certificates cannot be loaded, or a URL is not valid.
     """
-    client = PyPIClient(
-        trusted_hosts=options.trusted_hosts,
-        verify=_tls(settings),
-        proxy=settings.proxy,
-        timeout=settings.timeout,
-        follow_redirects=True,
-    )
+    try:
+        client = PyPIClient(
+            trusted_hosts=options.trusted_hosts,
+            verify=_tls(settings),
+            proxy=settings.proxy,
+            timeout=settings.timeout,
+            follow_redirects=False,
+        )
+    except (httpx2.InvalidURL, ValueError):  # which may show a part of a password
+        hint = "correct pip's `proxy` or the variables HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
+        raise FetchError.of("the URL of the proxy is not valid", hint) from None
     urls = (options.index_url or "", *options.extra_index_urls, *options.find_links)
     client.auth = MultiDomainBasicAuth(prompting=False, index_urls=[url for url in urls if "://" in url])
-    return PatientClient(client, retries=settings.retries, pause=pause)
+    return PatientClient(client, retries=settings.retries, pause=pause, limits=limits or ResponseLimits())
 
 
 def _tls(settings: PipSettings) -> ssl.SSLContext | bool:
@@ -127,35 +170,59 @@ def _tls(settings: PipSettings) -> ssl.SSLContext | bool:
 
 
 def save(
-    client: PatientClient, url: str, destination: Path, *, received: Callable[[int], None]
+    client: PatientClient,
+    url: str,
+    destination: Path,
+    *,
+    received: Callable[[int], None],
+    size: int | None = None,
 ) -> tuple[str, int]:
-    """Download a URL to a file atomically; return its SHA-256 as hex, and its size in bytes."""
-    return client.patiently(url, lambda: _save_once(client, url, destination, received))
+    """Download a URL to a file atomically; return its SHA-256 as hex, and its size in bytes.
 
+    A file with more bytes than `size` is refused.
+    """
+    limits = client.limits
 
-def _save_once(
-    client: PatientClient, url: str, destination: Path, received: Callable[[int], None]
-) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
-    descriptor, temporary = tempfile.mkstemp(dir=destination.parent, prefix=".incoming-")
-    try:
+    def write(transfer: Transfer, path: Path) -> tuple[str, int]:
         # Request the bytes as they are stored; some servers would unpack or repack a .tar.gz.
-        with (
-            os.fdopen(descriptor, "wb") as file,
-            client.get_stream(url, headers={"Accept-Encoding": "identity"}) as response,
-        ):
-            if response.status_code in _MISSING:
-                raise _refusal(response.status_code, url)
-            for chunk in response.iter_raw(_CHUNK):
-                file.write(chunk)
-                digest.update(chunk)
-                size += len(chunk)
-                received(len(chunk))
-        Path(temporary).chmod(0o644)  # files of mkstemp are readable by their owner only
-        Path(temporary).replace(destination)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    return digest.hexdigest(), size
+        response = client.open("GET", url, headers={"Accept-Encoding": "identity"})
+        if response.status_code in _MISSING:
+            response.close()
+            raise _refusal(response.status_code, url)
+        most = limits.file_bytes if size is None else size
+        return _write(response, path, transfer.raw(response, most, received))
+
+    def once() -> tuple[str, int]:
+        with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".incoming-") as folder:
+            file = Path(folder) / "file"
+            written = watched(
+                lambda transfer: write(transfer, file),
+                allowed=lambda count: limits.seconds + count / limits.file_bytes_per_second,
+                url=url,
+            )
+            file.chmod(0o644)
+            file.replace(destination)
+            return written
+
+    return client.patiently(url, once)
+
+
+def _write(response: httpx2.Response, path: Path, parts: Iterator[bytes]) -> tuple[str, int]:
+    digest = hashlib.sha256()
+    with closing(response), path.open("xb") as file:
+        for part in parts:
+            file.write(part)
+            digest.update(part)
+        return digest.hexdigest(), file.tell()
+
+
+@contextmanager
+def _closed_on_error(response: httpx2.Response) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        response.close()
+        raise
 
 
 def _checked(response: httpx2.Response) -> httpx2.Response:
@@ -197,7 +264,8 @@ def _failure(error: Exception, url: str) -> FetchError:
         case httpx2.ConnectError():
             message, hint = f"cannot connect to {host}: {reason}", "check the network and the index URL"
         case httpx2.InvalidURL() | httpx2.UnsupportedProtocol():
-            message, hint = f"{shown} is not a valid URL: {reason}", "correct the index URL"
+            # The reason may be a part of a password: "Invalid port: 'pass'".
+            message, hint = f"{shown} is not a valid URL", "correct the index URL"
         case _:
             message, hint = f"the connection for {shown} was lost: {reason}", "retry"
     return FetchError(Diagnostic(message, hint))

@@ -37,7 +37,12 @@ _WITH_VALUE = frozenset(
 _SWITCHES = frozenset({"--no-index", "--pre", "--prefer-binary", "--require-hashes", "--no-require-hashes"})
 # They only affect pip install, or are always on in our locks.
 _WITHOUT_EFFECT = frozenset({"--require-hashes", "--no-require-hashes", "--use-feature"})
-_CREDENTIALS = re.compile(r"(?<=//)[^/\s?#]*@")
+_WORD = re.compile(r"\S+")
+# A password with a slash makes a URL invalid, but is hidden too: after a colon, what ends in `@`. Without a
+# colon, it is a token only if a host and a slash follow: `git+https://host/project@v1` has none.
+_CREDENTIALS = re.compile(r"(?<=//)(?:[^/?#]*@|[^/?#@:]*:.*@|[^?#@]{,255}@(?=[^/?#@]+/))")
+_QUERY = re.compile(r"\?[^#'\"`<>)\]}]+")
+_LONGEST_HOST = 255
 
 
 class IndexOptions(NamedTuple):
@@ -140,8 +145,23 @@ def index_options(options: Iterable[PipOption]) -> IndexOptions:
 
 
 def without_credentials(text: str) -> str:
-    """Hide `user:password@` in every URL of a text."""
-    return _CREDENTIALS.sub("****@", text)
+    """Hide `user:password@` and the query of every URL in a text, which may have a token or a signature.
+
+    Whatever prints a URL, or a text that may have one, calls this first.
+    """
+    return _WORD.sub(_without_credentials, text)
+
+
+def _without_credentials(word: re.Match[str]) -> str:
+    before, slashes, url = word[0].partition("//")
+    if not slashes:
+        return before
+    # Behind the last `@` nothing is searched, so that the time is linear.
+    end = 2 + url.rfind("@") + 1 + _LONGEST_HOST
+    shown = slashes + url
+    if "@" in url:
+        shown = _CREDENTIALS.sub("****@", shown[:end]) + shown[end:]
+    return before + (_QUERY.sub("?****", shown) if before.endswith(":") else shown)
 
 
 def _names(values: tuple[str, ...]) -> frozenset[str]:
@@ -176,7 +196,7 @@ def _problem_with(option: str, value: str, location: Location) -> Diagnostic | N
         )
     if option not in _WITH_VALUE | _SWITCHES:
         hint = "remove it, or set it in pip's configuration"
-        return Diagnostic(f"unsupported option `{option}`", hint, location)
+        return Diagnostic(f"unsupported option `{without_credentials(option)}`", hint, location)
     if (option in _WITH_VALUE) != bool(value):
         if option in _WITH_VALUE:
             return Diagnostic(f"option `{option}` requires a value", "add the value", location)

@@ -5,7 +5,6 @@ keyring). This module uses the indexes of pip's configuration, retries failures,
 problem, and keeps credentials out of messages.
 """
 
-import json
 import logging
 import threading
 import time
@@ -14,8 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
-from urllib.parse import urljoin
+from typing import Self, cast
 
 from packaging.utils import (
     InvalidSdistFilename,
@@ -28,7 +26,6 @@ from unearth.collector import (
     IndexPage,
     collect_links_from_location,
     is_secure_origin,
-    parse_html_page,
 )
 from unearth.fetchers import Fetcher
 from unearth.link import Link
@@ -37,11 +34,13 @@ from unearth.utils import is_archive_file
 from entrypoint.errors import Diagnostic, FetchError
 from entrypoint.index.candidates import IndexFile
 from entrypoint.index.downloads import PatientClient, ServerRefusedError, open_client, save
+from entrypoint.index.listings import JSON, index_file, read_listing
 from entrypoint.index.options import IndexOptions, without_credentials
 from entrypoint.index.pip_settings import combined, read_pip_settings
+from entrypoint.index.responses import ResponseLimits, Transfer, watched
+from entrypoint.limits import METADATA_BYTES
 
-_JSON = "application/vnd.pypi.simple.v1+json"
-_ACCEPTED = f"{_JSON}, application/vnd.pypi.simple.v1+html; q=0.2, text/html; q=0.01"
+_ACCEPTED = f"{JSON}, application/vnd.pypi.simple.v1+html; q=0.2, text/html; q=0.01"
 _FORBIDDEN = 403
 _NOT_FOUND = frozenset({404, 410})
 
@@ -57,6 +56,7 @@ class PackageIndex:
         environment: the variables for pip.
         variables: the values for `${NAME}` in URLs.
         pause: waits the given number of seconds between attempts.
+        limits: for responses of servers.
     """
 
     def __init__(
@@ -66,11 +66,13 @@ class PackageIndex:
         environment: Mapping[str, str],
         variables: Mapping[str, str] | None = None,
         pause: Callable[[float], None] | None = None,
+        limits: ResponseLimits | None = None,
     ) -> None:
         self._extra_options = options or IndexOptions()
         self._environment = environment
         self._variables = variables or {}
         self._pause = pause or time.sleep
+        self._limits = limits
         self._listings: dict[str, tuple[IndexFile, ...]] = {}
         self._find_links: dict[str, dict[str, list[IndexFile]]] = {}
         self._locks: dict[str, threading.Lock] = {}
@@ -109,7 +111,8 @@ class PackageIndex:
         Raises:
             FetchError: if it cannot be downloaded, or its hash or size differs from the listed one.
         """
-        sha256, size = save(self._client, file.url, destination, received=received or (lambda _: None))
+        count = received or (lambda _: None)
+        sha256, size = save(self._client, file.url, destination, received=count, size=file.size)
         if file.sha256 in {None, sha256} and file.size in {None, size}:
             return sha256
         destination.unlink()
@@ -128,6 +131,9 @@ class PackageIndex:
         if response.status_code in _NOT_FOUND:
             message = f"the index lists metadata for {file.filename} but does not have it"
             raise FetchError(Diagnostic(message, "report this to the operator of the index"))
+        if len(response.content) > METADATA_BYTES:
+            message = f"the metadata of {file.filename} has more than {METADATA_BYTES:,} bytes"
+            raise FetchError(Diagnostic(message, "pin another version, or report this to its maintainers"))
         return bytes(response.content)
 
     def mask(self, text: str) -> str:
@@ -175,21 +181,29 @@ class PackageIndex:
     def _read(self, location: Link, *, expand: bool = False) -> Iterator[IndexFile]:
         """Read a page of links, or a folder of files with `expand`; empty if it does not exist."""
         if location.is_file:
-            yield from map(_index_file, collect_links_from_location(self._fetcher, location, expand=expand))
+            yield from map(index_file, collect_links_from_location(self._fetcher, location, expand=expand))
             return
         if not is_secure_origin(self._fetcher, location):
-            message = f"{location.redacted} is not encrypted and its host is not trusted"
+            message = f"{without_credentials(location.url)} is not encrypted and its host is not trusted"
             raise FetchError(Diagnostic(message, "use https, or set trusted-host in pip's configuration"))
         if is_archive_file(location.filename):
-            yield _index_file(location)
+            yield index_file(location)
             return
         response = self._client.get(location.normalized, headers={"Accept": _ACCEPTED})
         if response.status_code not in _NOT_FOUND:
             content_type = response.headers.get("Content-Type", "text/html").lower()
             page = IndexPage(Link(str(response.url)), response.content, response.encoding, content_type)
-            with self._parsing:
-                files = tuple(_files_of(page))
-            yield from files
+            yield from self._parsed(page)
+
+    def _parsed(self, page: IndexPage) -> tuple[IndexFile, ...]:
+        def read(transfer: Transfer) -> tuple[IndexFile, ...]:
+            transfer.received = len(page.content)
+            return read_listing(page)
+
+        seconds = self._client.limits.seconds
+        late = "cannot be parsed in time"
+        with self._parsing:
+            return watched(read, allowed=lambda _: seconds, url=page.link.url, late=late)
 
     @property
     def _options(self) -> IndexOptions:
@@ -209,7 +223,7 @@ class PackageIndex:
             if self._connected is None:
                 settings = read_pip_settings(self._environment)
                 options = combined(settings.options, self._extra_options, self._variables)
-                client = open_client(settings, options, pause=self._pause)
+                client = open_client(settings, options, pause=self._pause, limits=self._limits)
                 self._connected = _Connection(options=options, client=client)
             return self._connected
 
@@ -220,49 +234,6 @@ class _Connection:
 
     options: IndexOptions
     client: PatientClient
-
-
-def _files_of(page: IndexPage) -> Iterator[IndexFile]:
-    try:
-        if page.content_type.startswith(_JSON):
-            base = page.link.url_without_fragment
-            yield from (_listed_file(file, base) for file in json.loads(page.content)["files"])
-        else:
-            yield from map(_index_file, parse_html_page(page))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"{page.link.redacted} is not a valid package listing: {error}"
-        raise FetchError(Diagnostic(message, "check that the URL is a package index")) from error
-
-
-def _listed_file(listed: Mapping[str, Any], base: str) -> IndexFile:
-    """Read a file of a JSON listing (PEP 691).
-
-    Without unearth's links, which took 2.1 of 2.7 s for the 42,000 files of numpy, pandas, boto3 and 18 more.
-    """
-    filename, url = listed["filename"], listed["url"].partition("#")[0]
-    if "/" in filename or "\\" in filename:
-        raise ValueError(f"{filename!r} is not a filename")
-    return IndexFile(
-        filename=filename,
-        url=url if url.startswith(("https://", "http://")) else urljoin(base, url),
-        sha256=listed.get("hashes", {}).get("sha256"),
-        requires_python=listed.get("requires-python"),
-        yanked=bool(listed.get("yanked")),
-        size=listed.get("size"),
-        has_metadata=bool(listed.get("core-metadata", listed.get("data-dist-info-metadata"))),
-    )
-
-
-def _index_file(link: Link) -> IndexFile:
-    fragment = link.hash if link.hash_name == "sha256" else None
-    return IndexFile(
-        filename=link.filename,
-        url=link.url_without_fragment,
-        sha256=(link.hashes or {}).get("sha256", fragment),
-        requires_python=link.requires_python,
-        yanked=link.is_yanked,
-        has_metadata=link.dist_info_link is not None,
-    )
 
 
 def _is_of(filename: str, name: str) -> bool:

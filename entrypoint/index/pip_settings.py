@@ -12,6 +12,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from entrypoint.errors import Diagnostic, FetchError
 from entrypoint.index.options import IndexOptions, without_credentials
@@ -55,7 +56,8 @@ def _pip_settings(variables: frozenset[tuple[str, str]]) -> PipSettings:
     )
     if answer.returncode:
         reason = next(reversed(answer.stderr.strip().splitlines()), "pip printed no reason")
-        raise FetchError(Diagnostic(f"pip cannot read its configuration: {reason}", "run: pip config debug"))
+        message = f"pip cannot read its configuration: {without_credentials(reason)}"
+        raise FetchError(Diagnostic(message, "run: pip config debug"))
     return parse_pip_settings(answer.stdout, environment)
 
 
@@ -87,7 +89,7 @@ def filled(options: IndexOptions, variables: Mapping[str, str]) -> IndexOptions:
     """Replace `${NAME}` in the options of requirements files; what pip replaces has this form too.
 
     Raises:
-        FetchError: with every variable that is not among `variables`.
+        FetchError: with every variable that is not among `variables`, or every URL that is not valid.
     """
     named = (
         options.index_url or "",
@@ -110,7 +112,7 @@ def filled(options: IndexOptions, variables: Mapping[str, str]) -> IndexOptions:
     def fill(text: str) -> str:
         return _VARIABLE.sub(lambda found: variables[found[1]], text)
 
-    return options._replace(
+    result = options._replace(
         index_url=options.index_url and fill(options.index_url),
         extra_index_urls=tuple(map(fill, options.extra_index_urls)),
         find_links=tuple(map(fill, options.find_links)),
@@ -118,6 +120,33 @@ def filled(options: IndexOptions, variables: Mapping[str, str]) -> IndexOptions:
         no_binary=tuple(map(fill, options.no_binary)),
         only_binary=tuple(map(fill, options.only_binary)),
     )
+    _check_urls(result)
+    return result
+
+
+def _check_urls(options: IndexOptions) -> None:
+    """Refuse URLs that are not valid; what parses them later would show a part of a password.
+
+    Raises:
+        FetchError: with every such URL.
+    """
+    urls = (options.index_url or "", *options.extra_index_urls, *options.find_links)
+    hint = "in user names and passwords, write / as %2F, : as %3A and @ as %40"
+    problems = [
+        Diagnostic(f"{without_credentials(url)} is not a valid URL", hint)
+        for url in urls
+        if "://" in url and not _is_valid(url)
+    ]
+    if problems:
+        raise FetchError(*problems)
+
+
+def _is_valid(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "file" or (parts.port != 0 and bool(parts.hostname))
+    except ValueError:
+        return False
 
 
 def combined(configured: IndexOptions, required: IndexOptions, variables: Mapping[str, str]) -> IndexOptions:
@@ -127,8 +156,9 @@ def combined(configured: IndexOptions, required: IndexOptions, variables: Mappin
     is replaced.
 
     Raises:
-        FetchError: a variable of the files is not among `variables`.
+        FetchError: a variable of the files is not among `variables`, or a URL is not valid.
     """
+    _check_urls(configured)
     required = filled(required, variables)
     extra = (
         required.extra_index_urls

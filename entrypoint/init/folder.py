@@ -73,7 +73,7 @@ def _layer_name(path: Path) -> str:
 def _project(folder: Path) -> dict[str, object]:
     try:
         project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8")).get("project", {})
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return project if isinstance(project, dict) else {}
 

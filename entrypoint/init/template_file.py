@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from entrypoint.errors import Location, ManifestError
+from entrypoint.manifest.yaml_limits import check_size
 
 Json = Mapping[str, Any]
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
@@ -37,6 +38,7 @@ def read_template(path: Path) -> Json:
     """
     hint = "fix it, or move it while init runs"
     try:
+        check_size(path.stat().st_size, path.name)
         found = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark

@@ -12,13 +12,13 @@ the artifact of its own job.
 
 import hashlib
 import shutil
-import subprocess
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.errors import Diagnostic, VerifyError
 from entrypoint.files import atomic_write
+from entrypoint.git import tracked
 from entrypoint.layer.assemble import Archive
 from entrypoint.layer.describe import BuiltArchive, read_described
 from entrypoint.manifest.targets import Target
@@ -29,12 +29,6 @@ from entrypoint.wheels.wheel import read_members
 
 _SHOWN = 5
 """Names in a message."""
-
-# git would obey the configuration of a repository that an artifact or a pull request brings.
-_GIT = (
-    *("git", "-c", "safe.directory=*", "-c", "safe.bareRepository=explicit"),
-    *("-c", "core.fsmonitor=false", "ls-files", "-z", "--"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,12 +160,7 @@ def refuse_committed(folder: Path, checkout: Path) -> None:
     Raises:
         VerifyError: with the first such file.
     """
-    command = [*_GIT, str(folder.resolve())]
-    try:
-        listed = subprocess.run(command, cwd=checkout, capture_output=True, check=False).stdout  # noqa: S603
-    except OSError:  # no git
-        return
-    if name := listed.split(b"\0")[0].decode("utf-8", "replace"):
+    if name := tracked(folder, checkout):
         message = f"{name} is a file of the repository, not of a build job"
         raise VerifyError.of(message, "download artifacts into a new folder outside the checkout")
 

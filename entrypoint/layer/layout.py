@@ -19,6 +19,7 @@ from pathlib import Path
 from entrypoint.errors import ArchiveError
 from entrypoint.layer.elf import ElfFacts
 from entrypoint.layer.inspect import Contents
+from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.manifest.runtimes import ROOT, Runtime
 from entrypoint.wheels.wheel import RAW_METHODS, Member, read_content
 
@@ -151,6 +152,10 @@ def _rewritten(contents: Contents, moved: Mapping[str, str], runtime: Runtime) -
         for member in contents.members
         if member.method not in RAW_METHODS or (member.path in moved and "/scripts/" in member.path)
     ]
+    size = sum(member.size for member in odd)
+    if size > UNZIPPED_BYTES:  # they are held in memory
+        message = f"{contents.wheel.filename}: files that have to be compressed again have {size:,} bytes"
+        raise ArchiveError.of(f"{message}; Lambda allows {UNZIPPED_BYTES:,} for a layer", _USE_ANOTHER)
     for member, file in read_content(contents.wheel.path, odd):
         content = file.read()
         if content.startswith(_SHEBANG) and member.path in moved:

@@ -7,7 +7,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from entrypoint.lock.requirement_lines import RequirementLines, read_lines
+from entrypoint.lock.requirement_lines import LARGEST, RequirementLines, read_lines
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import Platform
 
@@ -64,6 +64,8 @@ def is_in_sync(
     If this is False, read the lock in full to find out what is wrong, if anything.
     """
     try:
+        if path.stat().st_size > LARGEST:
+            return False
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return False

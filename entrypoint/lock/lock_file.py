@@ -30,7 +30,7 @@ from entrypoint.lock.header import (
     lock_digest,
 )
 from entrypoint.lock.pylock import read_pylock
-from entrypoint.lock.requirement_lines import display_path
+from entrypoint.lock.requirement_lines import LARGEST, display_path
 from entrypoint.lock.requirements import LocatedRequirement, read_requirements, read_requirements_file
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import Platform
@@ -175,6 +175,9 @@ def _read(
 ) -> Lock:
     if path.suffix == ".toml":
         location = Location(display_path(path, root))
+        if (size := path.stat().st_size) > LARGEST:
+            message = f"this lock has {size:,} bytes; at most {LARGEST:,} are allowed"
+            raise LockError.of(message, "split the layer", location)
         pinned = read_pylock(path.read_text(encoding="utf-8-sig"), platform, location)
         compiled = (replace(pin, from_source=pin.name in from_source) for pin in pinned)
         return Lock(platform=platform, pins=tuple(compiled))

@@ -17,6 +17,7 @@ from entrypoint.index.pip_settings import read_pip_settings
 from entrypoint.lock.advisories import Advisory, read_advisories
 from entrypoint.parallel import for_each
 
+_MOST_ROUNDS = 100
 _BATCH = 1_000
 """The API's maximum of packages in one query."""
 _HINT = "check the network, or set a mirror under 'audit: {url: ...}'"
@@ -51,7 +52,7 @@ class Osv:
             }
         except FetchError as error:
             raise FetchError(*(Diagnostic(each.message, _HINT) for each in error.problems)) from None
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             message = f"{without_credentials(self._url)} is not a valid OSV API: {error!r}"
             raise FetchError.of(message, _HINT) from None
 
@@ -60,7 +61,11 @@ class Osv:
     ) -> dict[tuple[str, str], list[str]]:
         found: dict[tuple[str, str], list[str]] = {package: [] for package in packages}
         pending = [(package, "") for package in packages]
+        rounds = 0
         while pending:
+            rounds += 1
+            if rounds > _MOST_ROUNDS:
+                raise ValueError("it has pages without an end")
             batch, pending = pending[:_BATCH], pending[_BATCH:]
             response = client.post(
                 f"{self._url}/v1/querybatch", json={"queries": [_query(*each) for each in batch]}

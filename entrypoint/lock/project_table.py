@@ -21,9 +21,10 @@ def project_lines(text: str, extras: Sequence[str], groups: Sequence[str]) -> li
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"invalid TOML: {error}") from error
-    lines = text.split("\n")
+    except RecursionError:
+        raise ValueError("values are nested too deeply") from None
     return [
-        (item, next((number for number, line in enumerate(lines, start=1) if item in line), 1))
+        (item, text.count("\n", 0, max(text.find(item), 0)) + 1)
         for item in project_requirements(table, extras, groups)
     ]
 

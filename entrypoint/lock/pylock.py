@@ -32,6 +32,8 @@ def read_pylock(text: str, platform: Platform, location: Location) -> tuple[Pin,
         chosen = list(lock.select(environment=environment, tags=supported_tags(platform)))  # type: ignore[arg-type]
     except tomllib.TOMLDecodeError as error:
         raise LockError.of(f"invalid TOML: {error}", _REGENERATE, location) from None
+    except RecursionError:
+        raise LockError.of("values are nested too deeply", _REGENERATE, location) from None
     except PylockValidationError as error:
         raise LockError.of(f"invalid pylock.toml: {error}", _REGENERATE, location) from None
     except PylockSelectError as error:

@@ -23,6 +23,8 @@ from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.paths import OUTSIDE_HINT, is_inside
 
 _SUFFIXES = (".txt", ".in", ".toml", ".lock", ".pip")
+LARGEST = 4 << 20
+_DEEPEST = 50
 _COMMENT = re.compile(r"(^|\s)#.*$")
 URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)|(?:^(?:file|git|hg|svn|bzr)[+:])")
 """A URL, or a version control address."""
@@ -104,6 +106,10 @@ class _Reader:
             message = f"{display_path(path, self.root)} includes itself"
             self._problem(message, "remove this line", included_at)
             return
+        if len(self.including) > _DEEPEST:
+            message = f"{display_path(path, self.root)} is included by more than {_DEEPEST} files in a row"
+            self._problem(message, "include it in the first file", included_at)
+            return
         if (identity, constraint) in self.seen:
             return
         self.seen.add((identity, constraint))
@@ -128,6 +134,11 @@ class _Reader:
     def _lines_of(self, path: Path, included_at: Location) -> Iterable[tuple[str, int]]:
         name = display_path(path, self.root)
         try:
+            size = path.stat().st_size
+            if size > LARGEST:
+                message = f"{name} has {size:,} bytes; at most {LARGEST:,} are allowed"
+                self._problem(message, "split the file", included_at)
+                return ()
             text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError:
             self._problem(f"{name} is not UTF-8", "save the file as UTF-8", included_at)

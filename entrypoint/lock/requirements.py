@@ -122,11 +122,11 @@ def _hashes(options: str, location: Location, problems: list[Diagnostic]) -> Ite
     for option in words:
         value = next(words, "").lower()
         if option != "--hash":
-            message = f"unsupported option `{option}` after a requirement"
+            message = f"unsupported option `{without_credentials(option)}` after a requirement"
             problems.append(Diagnostic(message, "remove the option", location))
             return
         if not _SHA256.fullmatch(value):
-            message = f"`--hash={value}` is not a SHA-256 hash"
+            message = f"`--hash={without_credentials(value)}` is not a SHA-256 hash"
             problems.append(Diagnostic(message, "use --hash=sha256:<64 hexadecimal digits>", location))
             return
         yield value

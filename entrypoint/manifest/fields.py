@@ -202,13 +202,15 @@ class ListOf(NamedTuple):
             return None
         if not node.value:
             reader.problem(node, "the list is empty", "add an item or remove the key")
-        values = []
+        values: list[Any] = []
+        texts: set[str] = set()  # a long list would be searched for each of its items
         for child in node.value:
             value = self.item.read(child, reader)
-            if value is not None and value in values:
+            if value in (texts if isinstance(value, str) else values):
                 reader.problem(child, f"{value!r} is listed twice", "remove one of them")
             elif value is not None:
                 values.append(value)
+                texts.update([value] if isinstance(value, str) else [])
         return tuple(values)
 
     def schema(self) -> dict[str, Any]:

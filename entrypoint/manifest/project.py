@@ -15,6 +15,7 @@ from entrypoint.manifest.model import Layer, Manifest, Requirements
 from entrypoint.manifest.paths import OUTSIDE_HINT, is_inside, roots_of
 from entrypoint.manifest.runtimes import Platform
 from entrypoint.manifest.targets import AwsLayer, Target, expand
+from entrypoint.manifest.yaml_limits import check_size
 
 OUTPUT_FOLDER = ".lambda-layers"
 """The folder beside the manifest for built archives and the embedded AWS; git ignores it."""
@@ -89,6 +90,7 @@ def load_project(
     if path.is_symlink() and not is_inside(path, roots):
         raise ManifestError.of("is a link that leads out of the repository", OUTSIDE_HINT, Location(shown))
     try:
+        check_size(path.stat().st_size, shown)
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         hint = "create it with: lambda-layers init, or name another file with --manifest"

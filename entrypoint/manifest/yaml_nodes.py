@@ -1,12 +1,14 @@
 """A YAML file as nodes with locations: replaces variables and collects every problem."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import yaml
 
 from entrypoint.errors import Diagnostic, Location, ManifestError
+from entrypoint.manifest.yaml_limits import check_depth, check_nodes
 from entrypoint.variables import how_to_set
 
 _VARIABLE = re.compile(
@@ -98,8 +100,8 @@ def entries(node: yaml.Node, reader: Reader) -> Iterator[tuple[str, yaml.ScalarN
     if not isinstance(node, yaml.MappingNode):
         reader.problem(node, f"expected a mapping, found {kind(node)}", "write 'key: value' lines")
         return
-    own = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-    doubled = {key for key in own if own.count(key) > 1}
+    own = (key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<")
+    doubled = {key for key, count in Counter(own).items() if count > 1}
     for key, _ in node.value:
         if isinstance(key, yaml.ScalarNode) and key.value in doubled:
             doubled.discard(key.value)
@@ -123,10 +125,12 @@ def compose(text: str, file: str) -> yaml.Node:
     """Return the nodes of the file's only YAML document.
 
     Raises:
-        ManifestError: if it is empty or not valid YAML.
+        ManifestError: if it is empty, not valid YAML, or too large.
     """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        check_depth(text, file, loader)
+        node = yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         location = Location(file, mark.line + 1, mark.column + 1) if mark else Location(file)
@@ -139,4 +143,5 @@ def compose(text: str, file: str) -> yaml.Node:
     if node is None:
         hint = "create a manifest with: lambda-layers init"
         raise ManifestError.of("the file is empty", hint, Location(file, 1, 1))
+    check_nodes(node, file)
     return node

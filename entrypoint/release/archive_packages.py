@@ -16,6 +16,9 @@ from typing import NamedTuple
 from packaging.utils import canonicalize_name
 
 from entrypoint.errors import AwsError
+from entrypoint.limits import RECORD_BYTES
+from entrypoint.wheels.bounded_file import BoundedFile
+from entrypoint.wheels.wheel import RAW_METHODS
 
 _DIST_INFO = re.compile(
     r"(?P<root>python/(?:lib/python3\.\d+/site-packages/)?)(?P<name>[^/]+?)-(?P<version>[^/-]+)\.dist-info/RECORD"
@@ -42,8 +45,8 @@ class ArchivePackages:
     def __init__(self, file: io.RawIOBase, *, name: str) -> None:
         self._name = name
         try:
-            self._archive = zipfile.ZipFile(file)
-        except zipfile.BadZipFile as error:
+            self._archive = zipfile.ZipFile(BoundedFile(file))
+        except (zipfile.BadZipFile, ValueError) as error:
             raise AwsError.of(f"{name} is not a layer archive: {error}", "publish it again") from error
         self._records = {
             canonicalize_name(found["name"]): found
@@ -76,12 +79,27 @@ class ArchivePackages:
         """
         found = self._records[canonicalize_name(name)]
         try:
-            text = self._archive.read(found[0]).decode("utf-8", "replace")
+            text = self._record(found[0]).decode("utf-8", "replace")
             rows = [row for row in csv.reader(text.splitlines()) if row]
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, csv.Error) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, csv.Error) as error:
             message = f"{found[0]} of {self._name} cannot be read: {error}"
             raise AwsError.of(message, "publish the layer again") from None
         return frozenset(posixpath.normpath(found["root"] + row[0]) for row in rows)
+
+    def _record(self, path: str) -> bytes:
+        """Return a RECORD.
+
+        Raises:
+            ValueError: it is too large, or in a method that zipfile unpacks without a limit.
+        """
+        info = self._archive.getinfo(path)
+        if info.compress_type not in RAW_METHODS:
+            raise ValueError(f"compression method {info.compress_type} is not supported")
+        with self._archive.open(info) as file:
+            content = file.read(RECORD_BYTES + 1)
+        if len(content) > RECORD_BYTES:
+            raise ValueError(f"it unpacks to more than {RECORD_BYTES:,} bytes")
+        return content
 
     def size(self, name: str) -> int | None:
         """Return a package's zipped bytes, without added bytecode, which is not in its RECORD."""

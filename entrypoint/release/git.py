@@ -1,17 +1,16 @@
-"""git: the files of a revision, without touching the checkout."""
+"""The files of a git revision, without touching the checkout."""
 
-import shutil
-import subprocess
-import tarfile
 import tempfile
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from entrypoint.errors import UsageError
+from entrypoint.git import git
 
-# A checkout may contain what looks like a bare repository, with a configuration that git would obey.
-_GIT = ("git", "-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false")
+_LINK = "120000"
+_EXECUTABLE = "100755"
+_CHUNK = 1 << 20
 
 
 _LOG_HINT = "see: git log; a workflow's checkout has one commit, unless it has `fetch-depth: 0`"
@@ -71,7 +70,7 @@ class Repository:
     def unpack(self, revision: str, into: Path) -> None:
         """Write the files of a revision, as they were committed, into a folder.
 
-        Links that lead out of it are skipped.
+        Links that lead out of it are skipped. Filters, such as those of Git LFS, are not applied.
 
         Raises:
             UsageError: there is no such revision.
@@ -81,26 +80,27 @@ class Repository:
         if revision.startswith("-"):  # git would take it for an option
             raise UsageError.of(message, hint)
         found = self._run(["rev-parse", "--verify", "--quiet", f"{revision}^{{tree}}"], message, hint)
-        tree = found.decode().strip()
-        top = self._run(["rev-parse", "--show-toplevel"], message, hint).decode().removesuffix("\n")
-        with tempfile.TemporaryFile() as file:
-            self._run(["-C", top, "archive", "--format=tar", tree], message, hint, output=file)
-            file.seek(0)
-            with tarfile.open(fileobj=file) as tar:
-                _unpack(tar, into.resolve())
+        listing = ["ls-tree", "-r", "-z", "--full-tree", found.decode().strip()]
+        entries = tuple(_entries(self._run(listing, message, hint)))
+        with tempfile.TemporaryFile() as names, tempfile.TemporaryFile() as contents:
+            names.write("".join(f"{entry.sha}\n" for entry in entries).encode())
+            names.seek(0)
+            self._run(["cat-file", "--batch"], message, hint, stdin=names, stdout=contents)
+            contents.seek(0)
+            for entry in entries:
+                _write(entry, contents, into.resolve())
 
     def _run(
-        self, arguments: Sequence[str], message: str, hint: str, output: IO[bytes] | None = None
+        self,
+        arguments: Sequence[str],
+        message: str,
+        hint: str,
+        *,
+        stdin: IO[bytes] | None = None,
+        stdout: IO[bytes] | None = None,
     ) -> bytes:
         try:
-            answer = subprocess.run(  # noqa: S603 - no shell in between
-                [*_GIT, *arguments],
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output or subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                check=False,
-            )
+            answer = git(arguments, self._folder, stdin=stdin, stdout=stdout)
         except FileNotFoundError:
             raise UsageError.of("git is not installed", "install it to name a revision") from None
         if answer.returncode == 0:
@@ -109,19 +109,46 @@ class Repository:
         raise UsageError.of(f"{message}: {said}" if said else message, hint)
 
 
-def _unpack(tar: tarfile.TarFile, into: Path) -> None:
-    """Write the files, folders and inner links; `TarFile.extractall` has its filters only since 3.11.4."""
-    for member in tar:
-        path = into / member.name
-        if not path.parent.resolve().is_relative_to(into):
-            continue
-        if member.isdir():
-            path.mkdir(parents=True, exist_ok=True)
-        elif member.issym():
-            if (path.parent / member.linkname).resolve().is_relative_to(into):
-                path.symlink_to(member.linkname)
-        elif data := tar.extractfile(member):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with data, path.open("xb") as file:
-                shutil.copyfileobj(data, file)
-            path.chmod(0o755 if member.mode & 0o100 else 0o644)
+class _Entry(NamedTuple):
+    """A file or link in a tree."""
+
+    mode: str
+    sha: str
+    path: str
+
+
+def _entries(listing: bytes) -> Iterator[_Entry]:
+    for line in listing.split(b"\0")[:-1]:
+        facts, _, path = line.decode("utf-8", "surrogateescape").partition("\t")
+        mode, kind, sha = facts.split(" ")
+        if kind == "blob":  # not the commit of a submodule
+            yield _Entry(mode, sha, path)
+
+
+def _write(entry: _Entry, contents: IO[bytes], into: Path) -> None:
+    """Write the next of the contents, which follow each other as `git cat-file --batch` prints them."""
+    header = contents.readline().split()
+    if len(header) != 3:  # noqa: PLR2004 - its name, `blob` and its size; or its name and `missing`
+        return
+    start, size = contents.tell(), int(header[2])
+    path = into / entry.path
+    if ".." not in PurePosixPath(entry.path).parts and path.parent.resolve().is_relative_to(into):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if entry.mode == _LINK:
+            _link(path, contents.read(size).decode("utf-8", "surrogateescape"), into)
+        else:
+            with path.open("xb") as file:
+                _copy(contents, file, size)
+            path.chmod(0o755 if entry.mode == _EXECUTABLE else 0o644)
+    contents.seek(start + size + 1)
+
+
+def _link(path: Path, target: str, into: Path) -> None:
+    if (path.parent / target).resolve().is_relative_to(into):
+        path.symlink_to(target)
+
+
+def _copy(source: IO[bytes], target: IO[bytes], size: int) -> None:
+    while size > 0 and (part := source.read(min(size, _CHUNK))):
+        target.write(part)
+        size -= len(part)

@@ -5,22 +5,32 @@ wheels is read here too, because it has the same format:
 https://packaging.python.org/specifications/core-metadata/
 """
 
+import gzip
 import tarfile
 import tomllib
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from pathlib import Path
+from typing import IO
 
 from packaging.version import InvalidVersion, Version
 
 from entrypoint.errors import CompileError
+from entrypoint.limits import METADATA_BYTES, SDIST_BYTES, WHEEL_MEMBERS
+from entrypoint.wheels.bounded_file import BoundedFile
+from entrypoint.wheels.wheel import RAW_METHODS
 
 _STATIC_SINCE = Version("2.2")
 #: Fields that determine the requirements of a package; other fields may be dynamic.
 _DECISIVE = frozenset({"requires-dist", "requires-python", "provides-extra"})
-_LARGEST = 16 << 20
+#: What zipfile, tarfile and gzip raise for damaged archives; RuntimeError: an encrypted file.
+_DAMAGES = (
+    *(tarfile.TarError, zipfile.BadZipFile, NotImplementedError, EOFError, OSError),
+    *(ValueError, zlib.error, RuntimeError),
+)
 _PIN_ANOTHER = "pin another version, or report the problem to its maintainers"
 
 
@@ -53,6 +63,8 @@ def build_system(sdist: Path) -> BuildSystem:
             backend=str(table.get("build-backend", _LEGACY.backend)),
             backend_path=tuple(map(str, table.get("backend-path", ()))),
         )
+    except RecursionError:
+        raise CompileError.of(f"pyproject.toml of {sdist.name} is nested too deeply", _PIN_ANOTHER) from None
     except (ValueError, AttributeError, TypeError) as error:  # both decoding errors are ValueErrors
         message = f"cannot read pyproject.toml of {sdist.name}: {error}"
         raise CompileError.of(message, _PIN_ANOTHER) from None
@@ -73,32 +85,56 @@ def static_metadata(sdist: Path) -> bytes | None:
 
 
 def wheel_metadata(wheel: Path) -> bytes:
-    """Read the METADATA of a wheel."""
+    """Read the METADATA of a wheel.
+
+    Raises:
+        CompileError: if the wheel is damaged, or its METADATA is missing or implausibly large.
+    """
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            name = min(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-            return archive.read(name)
-    except (zipfile.BadZipFile, ValueError, OSError, zlib.error) as error:
+        with wheel.open("rb") as file:
+            content = _read_zip(file, lambda path: path.endswith(".dist-info/METADATA"))
+        if content is None:
+            raise ValueError("it has none")
+        if len(content) > METADATA_BYTES:
+            raise ValueError(f"it unpacks to more than {METADATA_BYTES:,} bytes")
+    except _DAMAGES as error:
         raise CompileError.of(f"cannot read METADATA of {wheel.name}: {error}", _PIN_ANOTHER) from None
+    return content
 
 
 def _read(sdist: Path, name: str) -> bytes | None:
     """Return a file of the archive's top folder; None if it is missing or implausibly large."""
+
+    def is_it(path: str) -> bool:
+        folder, _, file = path.removeprefix("./").partition("/")
+        return bool(folder) and file == name
+
     try:
-        if sdist.suffix == ".zip":
-            with zipfile.ZipFile(sdist) as archive:
-                found = [info for info in archive.infolist() if _is_on_top(info.filename, name)]
-                return archive.read(found[0]) if found and found[0].file_size < _LARGEST else None
-        with tarfile.open(sdist) as tar:
-            for member in tar:
-                if _is_on_top(member.name, name) and member.isfile() and member.size < _LARGEST:
-                    file = tar.extractfile(member)
-                    return file.read() if file else None
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
+        with sdist.open("rb") as file:
+            content = _read_zip(file, is_it) if sdist.suffix == ".zip" else _read_tar(file, is_it)
+    except _DAMAGES as error:
         raise CompileError.of(f"{sdist.name} is not a valid archive: {error}", _PIN_ANOTHER) from None
+    return content if content is None or len(content) <= METADATA_BYTES else None
+
+
+def _read_zip(file: IO[bytes], is_it: Callable[[str], bool]) -> bytes | None:
+    with zipfile.ZipFile(BoundedFile(file)) as archive:
+        infos = (info for info in archive.infolist() if is_it(info.filename))
+        found = min(infos, key=lambda info: info.filename, default=None)
+        if found is None:
+            return None
+        if found.compress_type not in RAW_METHODS:  # zipfile unpacks the others without a limit
+            raise ValueError(f"compression method {found.compress_type} is not supported")
+        with archive.open(found) as member:
+            return member.read(METADATA_BYTES + 1)
+
+
+def _read_tar(file: IO[bytes], is_it: Callable[[str], bool]) -> bytes | None:
+    with gzip.open(file) as unpacked, tarfile.open(fileobj=BoundedFile(unpacked, total=SDIST_BYTES)) as tar:
+        for number, member in enumerate(tar):
+            if number > WHEEL_MEMBERS:
+                raise ValueError(f"it has more than {WHEEL_MEMBERS:,} files")
+            if is_it(member.name) and member.isfile():
+                content = tar.extractfile(member)
+                return content.read(METADATA_BYTES + 1) if content else None
     return None
-
-
-def _is_on_top(path: str, name: str) -> bool:
-    folder, _, file = path.removeprefix("./").partition("/")
-    return bool(folder) and file == name

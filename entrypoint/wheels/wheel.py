@@ -18,8 +18,9 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 from entrypoint.errors import ArchiveError, Diagnostic
-from entrypoint.limits import UNZIPPED_BYTES
+from entrypoint.limits import METADATA_BYTES, RECORD_BYTES, UNZIPPED_BYTES, WHEEL_BYTES, WHEEL_MEMBERS
 from entrypoint.printable import has_controls
+from entrypoint.wheels.bounded_file import BoundedFile
 from entrypoint.wheels.chunks import CHUNK, chunks
 
 RAW_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -62,7 +63,8 @@ def read_members(wheel: Path) -> tuple[Member, ...]:
         ArchiveError: with all reasons why the wheel cannot be copied into a layer.
     """
     try:
-        with zipfile.ZipFile(wheel) as archive, wheel.open("rb") as file:
+        with wheel.open("rb") as file, zipfile.ZipFile(BoundedFile(file)) as archive:
+            _check_total(wheel, archive.infolist())
             infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
             problems = [Diagnostic(f"{wheel.name}: {text}", _USE_ANOTHER) for text in _problems(infos)]
             if problems:
@@ -72,6 +74,26 @@ def read_members(wheel: Path) -> tuple[Member, ...]:
         raise ArchiveError.of(f"{wheel.name} is not a valid zip file: {error}", _USE_ANOTHER) from None
     _check_extents(wheel, members)
     return members
+
+
+def _check_total(wheel: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
+    """Refuse a wheel by what its central directory states, before any of its files is read."""
+    size = sum(info.file_size for info in infos)
+    if len(infos) > WHEEL_MEMBERS:
+        message = f"{wheel.name} has {len(infos):,} files; at most {WHEEL_MEMBERS:,} are allowed"
+    elif size > WHEEL_BYTES:
+        message = f"{wheel.name} unpacks to {size:,} bytes; at most {WHEEL_BYTES:,} are allowed"
+    else:
+        return
+    raise ArchiveError.of(message, _USE_ANOTHER)
+
+
+def _most_bytes(path: str) -> int | None:
+    """Return the limit for a file that is read into memory and parsed; None for all others."""
+    folder, _, name = path.rpartition("/")
+    if not folder.endswith(".dist-info"):
+        return None
+    return RECORD_BYTES if name == "RECORD" else METADATA_BYTES if name == "METADATA" else None
 
 
 def _problems(infos: list[zipfile.ZipInfo]) -> Iterator[str]:
@@ -86,6 +108,9 @@ def _problems(infos: list[zipfile.ZipInfo]) -> Iterator[str]:
             yield f"{name} is encrypted"
         if info.file_size > UNZIPPED_BYTES:
             yield f"{name} unpacks to {info.file_size:,} bytes, more than Lambda allows for a layer"
+        most = _most_bytes(name)
+        if most and info.file_size > most:
+            yield f"{name} unpacks to {info.file_size:,} bytes; at most {most:,} are allowed"
         twin = seen.setdefault(name, info)
         if twin is not info and (twin.CRC, twin.file_size) != (info.CRC, info.file_size):
             yield f"{name} occurs twice, with different content"

@@ -492,3 +492,15 @@ def test_a_workflow_gets_warnings_at_their_lines_too(run, project):
     (project / "web.in").write_text("only-arm\n")
     variables = {"GITHUB_ACTIONS": "true", "INPUT_COMMAND": "build"}
     expect(run(**variables), 0, "::warning file=lambda-layers.yml,line=3,col=3::python3.15 is a preview")
+
+
+def test_a_cache_that_a_pull_request_committed(run, project, lock):
+    lock()
+    folder = project / "cache" / "wheels"
+    folder.mkdir(parents=True)
+    (folder / "evil.whl").write_bytes(b"")
+    run("build", "--cache", "cache")
+    for arguments in (["init", "-q"], ["add", "-f", "cache/wheels/evil.whl"]):
+        subprocess.run(["git", *arguments], cwd=project, check=True)
+    said = expect(run("build", "--cache", "cache"), 4)
+    assert "git tracks cache/wheels/evil.whl, a file of the cache; remove it from the repository" in said

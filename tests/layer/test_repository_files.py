@@ -1,4 +1,5 @@
 import os
+import subprocess
 
 import pytest
 from layers import PYTHON313, assembled, laid_out, target, unzipped
@@ -31,6 +32,72 @@ def repository(tmp_path):
     (package / "__pycache__" / "mod.cpython-311.pyc").write_bytes(b"stale")
     (tmp_path / "src" / "single.py").write_text("y = 2\n")
     return tmp_path
+
+
+def git(folder, *arguments):
+    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def ignoring(tmp_path, monkeypatch):
+    """A repository with tracked and untracked files, and settings of this machine that ignore some of both."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "global").write_text("[core]\nexcludesFile = " + str(tmp_path / "patterns") + "\n")
+    (tmp_path / "patterns").write_text("*.env\n*.pem\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "global"))
+    folder = tmp_path / "repository" / "src"
+    folder.mkdir(parents=True)
+    git(folder.parent, "init", "-q")
+    (folder.parent / ".git" / "info" / "exclude").write_text("/src/private/\nnested/\n")
+    for name in ("app.py", "tracked.pem"):
+        (folder / name).write_text("")
+    git(folder, "add", "-f", ".")
+    (folder / "private").mkdir()
+    for name in ("new.py", "secret.env", "private/notes.txt"):
+        (folder / name).write_text("")
+    return folder
+
+
+ALL = ["python/src/app.py", "python/src/new.py", "python/src/tracked.pem"]
+
+
+def test_untracked_files_that_only_this_machine_ignores_are_left_out(ignoring):
+    assert paths(layer(include=(ignoring,))) == ALL
+
+
+def test_the_settings_of_a_machine_do_not_change_the_hash_of_a_commit(ignoring, tmp_path):
+    def hash_here():
+        made = target(include=(ignoring,))
+        return dependency_hash(made, Lock(platform=PYTHON313, pins=()), repository_files(made.layer))
+
+    with_settings = hash_here()
+    (tmp_path / "patterns").write_text("*\n")
+    (ignoring / "new.py").unlink()
+    everything_ignored = hash_here()
+    git(ignoring, "clean", "-fdxq")
+    assert everything_ignored == hash_here() != with_settings
+    (ignoring.parent / ".git").rename(tmp_path / "elsewhere")  # as without git
+    assert hash_here() == everything_ignored
+
+
+def test_a_repository_in_a_folder_has_its_own_settings(ignoring):
+    for name in ("nested", "vendored"):
+        (ignoring / name).mkdir()
+        git(ignoring / name, "init", "-q")
+        (ignoring / name / "a.py").write_text("")
+        (ignoring / name / "b.env").write_text("")
+        git(ignoring / name, "config", "core.fsmonitor", "touch ran")
+    found = paths(layer(include=(ignoring,)))
+    assert "python/src/vendored/a.py" in found
+    assert not any(path.endswith(".env") for path in found)
+    assert not list(ignoring.rglob("ran"))
+
+
+def test_no_program_of_the_configuration_runs(ignoring):
+    git(ignoring, "config", "core.fsmonitor", "touch ran; false")
+    git(ignoring, "config", "core.hooksPath", str(ignoring / "hooks"))
+    assert paths(layer(include=(ignoring,))) == ALL
 
 
 def layer(**options):

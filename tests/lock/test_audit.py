@@ -95,6 +95,21 @@ def test_a_withdrawn_record_is_skipped(audit, osv):
     assert audit()[0] == 0
 
 
+@pytest.mark.parametrize("url", ["https://user:s3c/r3t@osv.invalid", "http://127.0.0.1:9/?token=s3cr3t"])
+def test_credentials_in_the_url_are_not_shown(audit, url):
+    code, said = audit(url=url)
+    assert code == 7
+    assert "s3c" not in said
+    assert "r3t" not in said
+
+
+def test_pages_without_an_end(audit, osv):
+    osv.answer = {"results": [{"next_page_token": "1"}] * 2}
+    code, said = audit()
+    assert code == 7
+    assert "it has pages without an end" in said
+
+
 def test_several_pages_and_each_record_read_once(audit, osv):
     osv.records = {
         f"GHSA-{number}": record(f"GHSA-{number}", "idna", "3.11", severity="LOW") for number in range(5)

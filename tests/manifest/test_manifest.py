@@ -139,7 +139,7 @@ functions:
         ("[]", "lambda-layers.yml:1:1: expected a mapping, found a list"),
         ("version: 1\n? [a]\n: 1", "lambda-layers.yml:2:3: expected a name, found a list"),
         ("version: 1\nversion: 1", "lambda-layers.yml:1:1: duplicate key 'version'; remove all but one"),
-        ("a: &a [*a]", "lambda-layers.yml:1:1: unknown key 'a'"),
+        ("a: &a [*a]", "lambda-layers.yml:1:4: an alias refers to a value that contains it"),
         ("version: 1\x07", "lambda-layers.yml: invalid YAML"),
         ("- a\n---\n- b", "lambda-layers.yml:2:1: invalid YAML"),
         ("<<: 1", "lambda-layers.yml:1:1: expected a mapping or list of mappings for merging"),

@@ -1,6 +1,8 @@
 """Which packages an archive holds: ours, and those that strangers made."""
 
 import io
+import struct
+import tracemalloc
 import zipfile
 
 import pytest
@@ -70,3 +72,25 @@ def test_a_record_that_cannot_be_read_is_told(damage):
     assert damaged != file.getvalue()
     with pytest.raises(AwsError, match=r"RECORD of web:1 cannot be read: .*; publish the layer again"):
         ArchivePackages(io.BytesIO(damaged), name="web:1").listed("six")
+
+
+def test_a_record_that_unpacks_to_much_is_refused_in_little_memory():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("python/six-1.0.dist-info/RECORD", bytes(200 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(AwsError, match="unpacks to more than 33,554,432 bytes"):
+            ArchivePackages(file, name="web:1").listed("six")
+        assert tracemalloc.get_traced_memory()[1] < 120 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_huge_directory_is_refused_before_it_is_read(tmp_path):
+    size = 400 << 20
+    with (tmp_path / "layer.zip").open("w+b") as file:
+        file.seek(size)  # a sparse file
+        file.write(struct.pack("<4s4xHHLLH", b"PK\5\6", 1, 1, size, 0, 0))
+        with pytest.raises(AwsError, match=r"is not a layer archive: a header or table of .* is too large"):
+            ArchivePackages(file, name="web:1")

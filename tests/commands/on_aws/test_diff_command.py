@@ -200,6 +200,21 @@ class TestGit:
         (project / "lambda-layers.yml").write_text(right)
         assert all(line.startswith("error: HEAD:lambda-layers.yml:4:") for line in diff("HEAD", code=5)[:1])
 
+    def test_no_program_of_the_configuration_runs(self, project, commit, git, pin, diff):
+        (project / ".gitattributes").write_text(
+            "*.txt filter=theirs diff=theirs text eol=crlf\n*.in export-ignore\n"
+        )
+        commit("one")
+        pin("tools.txt", "attrs", "4.0")
+        for key in ("filter.theirs.smudge", "filter.theirs.clean", "diff.theirs.textconv", "core.fsmonitor"):
+            git("config", key, "touch ran; cat")
+        git("config", "filter.theirs.process", "touch ran")
+        git("config", "filter.theirs.required", "true")
+        git("config", "core.hooksPath", "hooks")
+        git("config", "tar.umask", "touch ran")
+        assert "  upgraded    attrs  3.0 -> 4.0" in diff("HEAD")
+        assert not (project / "ran").exists()
+
     @pytest.mark.parametrize("revision", ["nowhere", "HEAD:lambda-layers.yml", "--output=stolen"])
     def test_a_revision_that_there_is_not(self, project, commit, diff, revision):
         commit("one")

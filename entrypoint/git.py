@@ -1,0 +1,57 @@
+"""Runs git on repositories that are not trusted: their configuration can name programs, which do not run.
+
+A pull request, an artifact or another user of the machine may have written a repository. No hook, filter,
+file system monitor or transport of its configuration is used. So commands that need one are not called
+anywhere, such as `git archive` or `git status`.
+"""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+_GIT = (
+    *("git", "--no-replace-objects", "--no-optional-locks"),
+    *("-c", "safe.directory=*"),  # in a container, the checkout belongs to another user
+    *("-c", "safe.bareRepository=explicit"),  # a folder of the checkout may look like a repository
+    *("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "-c", "protocol.allow=never"),
+)
+_NEVER_ASK = {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
+# A hook of git has these variables, with relative paths.
+_OF_ANOTHER_FOLDER = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"})
+
+
+def tracked(folder: Path, checkout: Path) -> str | None:
+    """Return the first file in a folder that git tracks in the checkout; None if there is none, or no git."""
+    try:
+        listed = git(["ls-files", "-z", "--", str(folder.resolve())], checkout).stdout
+    except OSError:
+        return None
+    return listed.split(b"\0")[0].decode("utf-8", "replace") or None
+
+
+def git(
+    arguments: Sequence[str],
+    folder: Path | None = None,
+    *,
+    stdin: IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run git in a folder, or in the working folder with the variables that git gives to hooks.
+
+    Raises:
+        FileNotFoundError: git is not installed.
+    """
+    environment = os.environ | _NEVER_ASK
+    if folder is not None:
+        environment = {key: value for key, value in environment.items() if key not in _OF_ANOTHER_FOLDER}
+    return subprocess.run(  # noqa: S603 - no shell in between
+        [*_GIT, *arguments],
+        cwd=folder,
+        env=environment,
+        stdin=stdin or subprocess.DEVNULL,
+        stdout=stdout or subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        check=False,
+    )

@@ -1,0 +1,79 @@
+"""What our own workflows may do: zizmor's strictest checks, roles, expressions in scripts, pinned installations."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from snippets import snippets
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+WORKFLOWS = {path.name: yaml.safe_load(path.read_text()) for path in (ROOT / ".github/workflows").iterdir()}
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def steps(workflow):
+    return [step for job in workflow["jobs"].values() for step in job.get("steps", ())]
+
+
+def test_zizmor_has_no_findings_even_where_it_is_pedantic():
+    command = [BIN / "zizmor", "--offline", "--quiet", "--persona", "pedantic", "."]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_only_the_release_job_has_the_role_that_releases():
+    roles = {
+        name: [
+            step["with"]["role-to-assume"]
+            for step in job["steps"]
+            if "role-to-assume" in step.get("with", {})
+        ]
+        for name, job in WORKFLOWS["layers.yml"]["jobs"].items()
+    }
+    assert roles == {
+        "plan": ["${{ inputs.plan-role }}"],
+        "build": [],
+        "release": ["${{ inputs.role-to-assume }}"],
+    }
+    asked = WORKFLOWS["layers.yml"][True]["workflow_call"]["inputs"]  # YAML 1.1 reads the key `on` as true
+    assert asked["plan-role"] == {
+        "description": "the role that plans; it only needs to read",
+        "type": "string",
+        "required": True,
+    }
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_scripts_have_no_expressions(name):
+    for step in steps(WORKFLOWS[name]):
+        assert "${{" not in step.get("run", "")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_example_gives_values_of_an_event_to_a_script_or_to_args(page):
+    for snippet in snippets(page):
+        if snippet.kind == "workflow":
+            for step in steps(yaml.safe_load(snippet.text)):
+                values = [step.get("run", ""), str(step.get("with", {}).get("args", ""))]
+                assert not re.search(r"\$\{\{[^}]*\b(inputs|event|head_ref)\b", "".join(values)), snippet
+
+
+def test_everything_that_ci_installs_is_pinned_by_hash():
+    files = [ROOT / "Makefile", ROOT / "Dockerfile", *(ROOT / ".github/workflows").iterdir()]
+    commands = [
+        line.strip().removeprefix("RUN ").removeprefix("- run: ")
+        for path in files
+        for line in path.read_text().splitlines()
+        if "pip install" in line and ".venv/bench" not in line  # benchmarks do not run in CI
+    ]
+    assert len(commands) >= 7
+    for command in commands:
+        assert "--require-hashes" in command or "--no-deps" in command, command
+    for name in ("dev", "build", "docs", "image"):
+        text = (ROOT / "requirements" / f"{name}.txt").read_text()
+        pins = re.findall(r"^[\w.-]+==.*\\\n +--hash=sha256:", text, re.MULTILINE)
+        assert len(pins) == len(re.findall(r"^[\w.-]+==", text, re.MULTILINE)) > 0
