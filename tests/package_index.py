@@ -139,6 +139,7 @@ class IndexServer:
         self.yanked: set[str] = set()
         self.lists_hashes = True
         self.lists_nonsense = False
+        self.can_be_cached = False
         self._failures: list[tuple[str, int]] = []
         self._resets: list[str] = []
         self._stalls: set[str] = set()
@@ -200,6 +201,8 @@ class IndexServer:
         handler.send_response(status)
         handler.send_header("Content-Type", content_type)
         handler.send_header("Content-Length", str(len(body)))
+        if self.can_be_cached:
+            handler.send_header("Cache-Control", "max-age=600")
         if status == 401:
             handler.send_header("WWW-Authenticate", 'Basic realm="tests"')
         handler.end_headers()
