@@ -73,7 +73,7 @@ def main() -> None:
 
 def serve() -> None:
     """Fork a process for each message on stdin, a socket; return when the parent has closed or exited."""
-    with suppress(ImportError):  # main reports it
+    with suppress(Exception):  # it occurs again in main, which reports it
         _import()
     gc.freeze()  # the processes share this memory while no collection writes to it
     requests, running = socket.socket(fileno=0), set[int]()
@@ -93,9 +93,13 @@ def serve() -> None:
 
 
 def _import() -> None:
-    """Import what every resolution needs. None of it starts a thread; of the variables, see _choose_cache."""
-    for name in _IMPORTED_WHILE_RESOLVING:
-        importlib.import_module(name)
+    """Import what every resolution needs; none of it starts a thread."""
+    os.environ["XDG_CACHE_HOME"] = os.sep  # pip-tools fails without it or a home; see _choose_cache
+    try:
+        for name in _IMPORTED_WHILE_RESOLVING:
+            importlib.import_module(name)
+    finally:
+        del os.environ["XDG_CACHE_HOME"]
 
 
 def _answer(descriptors: Iterable[int]) -> NoReturn:
