@@ -140,6 +140,7 @@ class IndexServer:
         self.lists_hashes = True
         self.lists_nonsense = False
         self.can_be_cached = False
+        self.listing: bytes | None = None
         self._failures: list[tuple[str, int]] = []
         self._resets: list[str] = []
         self._stalls: set[str] = set()
@@ -241,6 +242,8 @@ class IndexServer:
             return 404, "text/plain", b"no such package"
         if self.lists_nonsense:
             return 200, _JSON, b"[]"
+        if self.listing is not None:
+            return 200, _JSON, self.listing
         if _JSON in accept and not self.html_only:
             listing = {"meta": {"api-version": "1.1"}, "name": name, "files": list(map(self._json, files))}
             return 200, _JSON, json.dumps(listing).encode()
