@@ -1,5 +1,6 @@
 """The process that pip-compile is forked from, seen from outside: its starts, its folder in /proc, its answers."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -44,7 +45,15 @@ def started(tmp_path, monkeypatch):
     python.write_text(f'#!/bin/sh\necho $$ >>"{ids}"\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
-    return lambda: [int(line) for line in ids.read_text().split()]
+
+    def started():
+        return [int(line) for line in ids.read_text().split()]
+
+    yield started
+    for process in started():
+        with contextlib.suppress(OSError):  # it has exited, or there is no /proc
+            if b"--serve" in Path(f"/proc/{process}/cmdline").read_bytes():
+                os.kill(process, signal.SIGTERM)
 
 
 def compiler(home, server, **variables):
