@@ -4,10 +4,13 @@
 
 Everything comes from the real index, with the tools' caches warm, and no earlier lock to start from. pip-compile resolves for the Python that runs this, as it knows
 no other target; the rest resolves for python3.13-x86_64. Networks are noisy: read the ratios.
+
+A second table has the CPU time of one and of four targets of one layer.
 """
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -24,6 +27,11 @@ LOCK = "l-python3.13-x86_64.txt"
 OURS, OURS_UV = "ours: lambda-layers lock", "ours: lambda-layers lock --engine uv"
 PIP_COMPILE, UV = "pip-compile --generate-hashes", "uv pip compile --generate-hashes"
 MARKS = ("<!-- lock figures -->", "<!-- end of lock figures -->")
+TARGET_MARKS = ("<!-- target figures -->", "<!-- end of target figures -->")
+TARGETS = {
+    "one": "runtimes: [python3.13], architectures: [arm64]",
+    "four": "runtimes: [python3.12, python3.13], architectures: [arm64, x86_64]",
+}
 
 
 def main() -> None:
@@ -37,12 +45,40 @@ def main() -> None:
     for name, packages in SETS.items():
         with tempfile.TemporaryDirectory() as folder:
             lines += table(name, measure(Path(folder), packages.split(), arguments.repeat))
+    show(lines, MARKS, arguments.write)
+    with tempfile.TemporaryDirectory() as folder:
+        show(targets_table(Path(folder), arguments.repeat), TARGET_MARKS, arguments.write)
+
+
+def show(lines: list[str], marks: tuple[str, str], file: Path | None) -> None:
     text = "\n".join(lines)
     print(text)
-    if arguments.write:
-        head, _, rest = arguments.write.read_text().partition(MARKS[0])
-        tail = rest.partition(MARKS[1])[2]
-        arguments.write.write_text(f"{head}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{tail}")
+    if file:
+        head, _, rest = file.read_text().partition(marks[0])
+        tail = rest.partition(marks[1])[2]
+        file.write_text(f"{head}{marks[0]}\n\n{text}\n\n{marks[1]}{tail}")
+
+
+def targets_table(folder: Path, repeat: int) -> list[str]:
+    """The CPU time of locking one and four targets of a layer, with warm caches."""
+    lines = ["| engine | one target | four targets | against one |", "| --- | --: | --: | --: |"]
+    for engine in ("pip-compile", "uv"):
+        seconds = {}
+        for name, targets in TARGETS.items():
+            layer = f"{{requirements: [{', '.join(SETS['six packages'].split())}], {targets}}}"
+            (folder / "lambda-layers.yml").write_text(f"version: 1\nlayers:\n  l: {layer}\n")
+            command = [str(BIN / "lambda-layers"), "lock", "--quiet", "--upgrade", "--engine", engine]
+            seconds[name] = min([cpu_seconds(command, folder) for _ in range(1 + repeat)][1:])
+        ratio = seconds["four"] / seconds["one"]
+        lines.append(f"| {engine} | {seconds['one']:.2f} | {seconds['four']:.2f} | {ratio:.1f} x |")
+    return lines
+
+
+def cpu_seconds(command: list[str], folder: Path) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, cwd=folder, env=environment(), check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def measure(folder: Path, packages: list[str], repeat: int) -> dict[str, tuple[float, int]]:

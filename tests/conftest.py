@@ -18,8 +18,20 @@ from entrypoint.index.package_index import PackageIndex
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Tests that need more than the default say how many times as many.
 hypothesis.settings.register_profile("fast", max_examples=10)
-OUTSIDE = {"IndexServer", "LocalAws", "aws", "command", "docker", "engine", "subprocess", "run"}
+OUTSIDE = {
+    "IndexServer",
+    "LocalAws",
+    "OsvServer",
+    "aws",
+    "command",
+    "docker",
+    "engine",
+    "isolated",
+    "run",
+    "subprocess",
+}
 """What a module imports, or a test's fixtures, that starts servers, processes or containers."""
 
 
@@ -27,9 +39,13 @@ def pytest_addoption(parser):
     parser.addoption("--fast", action="store_true", help="run only tests that start nothing")
 
 
-def pytest_collection_modifyitems(config, items):
+def pytest_configure(config):
     if config.getoption("--fast"):
         hypothesis.settings.load_profile("fast")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--fast"):
         started = [item for item in items if _starts_something(item)]
         config.hook.pytest_deselected(items=started)
         items[:] = [item for item in items if item not in started]

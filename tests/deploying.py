@@ -1,5 +1,12 @@
 """A small project that is deployed by the command line, for tests of whole runs."""
 
+import multiprocessing
+import os
+import sys
+from pathlib import Path
+
+from entrypoint.cli import main
+
 COMMAND = "import sys; from entrypoint.cli import main; sys.exit(main())"
 UPDATE = "UpdateFunctionConfiguration"
 MANIFEST = """\
@@ -23,3 +30,33 @@ def layers_of(aws, name, region="eu-west-1"):
         if scope.region == region and function.name == name
     )
     return [layer.arn.partition(":layer:")[2] for layer in function.latest.layers]
+
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(
+    [
+        "boto3",
+        "httpcore2",
+        "deploying",
+        "entrypoint.commands.open",
+        "entrypoint.report.console",
+        "entrypoint.report.sbom",
+    ]
+)
+
+
+def started(*arguments):
+    """Start a command in a process that has already imported what it needs; its output goes nowhere."""
+    process = _FORKS.Process(target=_run, args=(arguments, Path.cwd(), dict(os.environ)))
+    process.start()
+    return process
+
+
+def _run(arguments, folder, environment):
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    with Path(os.devnull).open("w") as nothing:
+        os.dup2(nothing.fileno(), 1)
+        os.dup2(nothing.fileno(), 2)
+    sys.exit(main(arguments))

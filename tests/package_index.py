@@ -139,6 +139,8 @@ class IndexServer:
         self.yanked: set[str] = set()
         self.lists_hashes = True
         self.lists_nonsense = False
+        self.can_be_cached = False
+        self.listing: bytes | None = None
         self._failures: list[tuple[str, int]] = []
         self._resets: list[str] = []
         self._stalls: set[str] = set()
@@ -200,6 +202,8 @@ class IndexServer:
         handler.send_response(status)
         handler.send_header("Content-Type", content_type)
         handler.send_header("Content-Length", str(len(body)))
+        if self.can_be_cached:
+            handler.send_header("Cache-Control", "max-age=600")
         if status == 401:
             handler.send_header("WWW-Authenticate", 'Basic realm="tests"')
         handler.end_headers()
@@ -238,6 +242,8 @@ class IndexServer:
             return 404, "text/plain", b"no such package"
         if self.lists_nonsense:
             return 200, _JSON, b"[]"
+        if self.listing is not None:
+            return 200, _JSON, self.listing
         if _JSON in accept and not self.html_only:
             listing = {"meta": {"api-version": "1.1"}, "name": name, "files": list(map(self._json, files))}
             return 200, _JSON, json.dumps(listing).encode()

@@ -247,6 +247,16 @@ class TestKey:
         (place / "cache.key").symlink_to(tmp_path / "known")
         assert machine_key(outside=folder, environment={"XDG_STATE_HOME": str(tmp_path)}) != b"k" * 32
 
+    @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can give files away")
+    def test_one_of_another_user_is_not_used(self, folder, tmp_path):
+        environment = {"XDG_STATE_HOME": str(tmp_path)}
+        known = machine_key(outside=folder, environment=environment)
+        os.chown(tmp_path / "lambda-layers" / "cache.key", 1234, 1234)
+        assert machine_key(outside=folder, environment=environment) != known
+        assert machine_key(outside=folder, environment=environment) == machine_key(
+            outside=folder, environment={}
+        )
+
     def test_processes_that_start_at_once_share_one(self, tmp_path):
         script = "from entrypoint.cache import *; print(machine_key(outside=Path('c')).hex())"
         environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}

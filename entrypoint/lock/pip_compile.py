@@ -1,13 +1,11 @@
 """pip-tools: requirements -> the pins that pip-compile finds for a platform, as text.
 
-pip-compile runs in a separate process, in isolated mode: nothing in the user's checkout is imported, and
-its environment has no AWS or GitHub credentials, because build backends may run there.
+pip-compile runs in a separate process for each question. Its environment has no AWS or GitHub credentials,
+because build backends may run there.
 """
 
 import json
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +22,7 @@ from entrypoint.index.options import IndexOptions, without_credentials
 from entrypoint.index.pip_settings import filled
 from entrypoint.index.tags import marker_environment, supported_tags
 from entrypoint.lock.pip_compile_for_platform import CHANGED, TargetPlatform
+from entrypoint.lock.pip_compile_process import KILLED, started, variables
 from entrypoint.lock.resolve import Ask, Question, UnresolvableError
 from entrypoint.manifest.runtimes import Platform
 
@@ -114,7 +113,8 @@ class PipCompile:
         with tempfile.TemporaryDirectory(prefix="lambda-layers-lock-") as folder:
             arguments = _write_files(Path(folder), question)
             with (Path(folder) / "stderr.txt").open("w+b") as stderr:
-                code = self._run(_target(platform, arguments), ask, stderr)
+                target = _target(platform, arguments, variables(self._environment))
+                code = self._run(target, ask, stderr)
                 stderr.seek(0)
                 output = stderr.read().decode("utf-8", "replace")
             if code:
@@ -126,20 +126,15 @@ class PipCompile:
 
         If `ask` raises, the pipes are closed, and the process exits by itself.
         """
-        with subprocess.Popen(
-            [sys.executable, "-I", "-m", "entrypoint.lock.pip_compile_for_platform"],
-            env=self._environment,
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,  # unlike a pipe, a file never fills up while questions are answered
-        ) as process:
-            assert process.stdin and process.stdout  # noqa: PT018, S101 - both are pipes
+        with started(self._environment, stderr) as process:
             _send(process.stdin, target)
-            for question in process.stdout:
-                name, version = json.loads(question)
+            for line in process.stdout:
+                message = json.loads(line)
+                if isinstance(message, int):
+                    return message
+                name, version = message
                 _send(process.stdin, {"metadata": ask(name, version).decode("utf-8", "replace")})
-        return process.returncode
+            return process.exit_code()
 
     def _failure(self, code: int, output: str) -> LockError:
         output = self._mask(output)
@@ -147,6 +142,9 @@ class PipCompile:
         if code == CHANGED:
             hint = "install the pip and pip-tools versions that this release requires"
             return LockError(Diagnostic(message, hint))
+        if code == KILLED:
+            hint = "look for the reason in the log of the system; often there was not enough memory"
+            return LockError(Diagnostic("pip-compile was killed", hint))
         hint = "loosen or correct these requirements"
         return UnresolvableError(Diagnostic(message, hint), missing=tuple(_NO_MATCH.findall(output)))
 
@@ -188,9 +186,11 @@ def _option_lines(options: IndexOptions) -> Iterable[str]:
     yield from (switch for switch, is_on in switches.items() if is_on)
 
 
-def _target(platform: Platform, arguments: Sequence[str]) -> TargetPlatform:
+def _target(platform: Platform, arguments: Sequence[str], variables: Mapping[str, str]) -> TargetPlatform:
     environment = marker_environment(platform)
     return TargetPlatform(
+        folder=str(Path.cwd()),
+        variables=dict(variables),
         environment=environment,
         tags=[[tag.interpreter, tag.abi, tag.platform] for tag in supported_tags(platform)],
         python=[int(part) for part in environment["python_full_version"].split(".")],

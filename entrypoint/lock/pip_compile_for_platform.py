@@ -4,6 +4,10 @@ The parent process exchanges lines of JSON with it. First, the parent writes the
 Then each line on stdout is a question, the name and version of an sdist; the parent answers on stdin with
 its METADATA. Messages for people go to stderr.
 
+To import pip and pip-tools takes longer than most resolutions. With --serve, the script imports them once.
+Then it forks a process for each set of stdin, stdout and stderr that the parent sends; the last line on that
+stdout is the exit code.
+
 pip-compile resolves for the interpreter and machine that run it. pip accepts another platform for wheel
 tags, but not for markers and Requires-Python (https://github.com/pypa/pip/issues/6117), and pip-compile
 passes on neither. It must not build an sdist to read its metadata either: this machine is not the
@@ -14,11 +18,17 @@ resolved; a mismatch exits with CHANGED and a message, and never results in a wr
 """
 
 import functools
+import gc
+import importlib
 import inspect
 import json
 import os
+import signal
+import socket
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any, NoReturn, TypedDict
 
@@ -28,9 +38,14 @@ CHANGED = 70
 NO_RESOLUTION = 2
 
 
-class TargetPlatform(TypedDict):
-    """The platform to resolve for, and the arguments for pip-compile."""
+_IMPORTED_WHILE_RESOLVING = ("piptools.scripts.compile", "pip._internal.commands.install")
 
+
+class TargetPlatform(TypedDict):
+    """The platform to resolve for, and the folder, variables and arguments for pip-compile."""
+
+    folder: str
+    variables: dict[str, str]
     environment: dict[str, str]
     #: [interpreter, abi, platform], best first.
     tags: list[list[str]]
@@ -42,7 +57,10 @@ def main() -> None:
     """Resolve, and exit with pip-compile's exit code."""
     parent = _Parent()
     target: TargetPlatform = parent.receive()
+    os.chdir(target["folder"])
+    os.environ.update(target["variables"])
     try:
+        _choose_cache()
         _replace_markers(target["environment"])
         _replace_tags(target["python"], target["tags"])
         _replace_sdist_metadata(parent)
@@ -51,6 +69,58 @@ def main() -> None:
     except (ImportError, AttributeError, TypeError) as error:
         _changed(f"{type(error).__name__}: {error}")
     _compile(target["arguments"])
+
+
+def serve() -> None:
+    """Fork a process for each message on stdin, a socket; return when the parent has closed or exited."""
+    with suppress(Exception):  # it occurs again in main, which reports it
+        _import()
+    gc.freeze()  # the processes share this memory while no collection writes to it
+    requests, running = socket.socket(fileno=0), set[int]()
+    while True:
+        message, descriptors, *_ = socket.recv_fds(requests, 1, 3)
+        running = {process for process in running if not os.waitpid(process, os.WNOHANG)[0]}
+        if not message:
+            break
+        process = os.fork()
+        if not process:
+            _answer(descriptors)
+        running.add(process)
+        for descriptor in descriptors:
+            os.close(descriptor)
+    for process in running:
+        os.kill(process, signal.SIGTERM)
+
+
+def _import() -> None:
+    """Import what every resolution needs; none of it starts a thread."""
+    os.environ["XDG_CACHE_HOME"] = os.sep  # pip-tools fails without it or a home; see _choose_cache
+    try:
+        for name in _IMPORTED_WHILE_RESOLVING:
+            importlib.import_module(name)
+    finally:
+        del os.environ["XDG_CACHE_HOME"]
+
+
+def _answer(descriptors: Iterable[int]) -> NoReturn:
+    """Resolve with these as stdin, stdout and stderr; the last line on stdout is the exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # pip removes its temporary files
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    code = 1
+    with os.fdopen(os.dup(1), "wb") as stdout:
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        except BaseException:  # noqa: BLE001 - as the interpreter does
+            traceback.print_exc()
+        sys.stderr.flush()
+        with suppress(OSError):  # the parent has exited
+            stdout.write(json.dumps(code).encode() + b"\n")
+            stdout.flush()
+    os._exit(0)
 
 
 class _Parent:
@@ -75,6 +145,13 @@ class _Parent:
         return json.loads(self._answers.readline() or sys.exit(NO_RESOLUTION))
 
 
+def _choose_cache() -> None:
+    """Use the cache folder of the target's variables; pip-tools looks for it when it is imported."""
+    from pip._internal.utils.appdirs import user_cache_dir  # noqa: PLC0415 - main reports an ImportError
+
+    os.environ.setdefault("PIP_TOOLS_CACHE_DIR", user_cache_dir("pip-tools"))
+
+
 def _replace_markers(environment: dict[str, str]) -> None:
     """Make pip evaluate every marker in the environment of the target."""
     from pip._vendor.packaging import markers  # noqa: PLC0415 - main reports an ImportError
@@ -91,6 +168,7 @@ def _replace_tags(python: Sequence[int], tags: Sequence[Sequence[str]]) -> None:
     from pip._vendor.packaging.tags import Tag  # noqa: PLC0415
 
     accepted = [Tag(*tag) for tag in tags]
+    accepted_set = set(accepted)  # pip asks for it once a file
 
     class Platform(TargetPython):
         """Returns the given tags in their order; pip would compute its own."""
@@ -99,7 +177,7 @@ def _replace_tags(python: Sequence[int], tags: Sequence[Sequence[str]]) -> None:
             return accepted
 
         def get_unsorted_tags(self) -> set[Tag]:
-            return set(accepted)
+            return accepted_set
 
     build_finder = RequirementCommand._build_package_finder  # noqa: SLF001
     make_resolver = RequirementCommand.make_resolver.__func__  # type: ignore[attr-defined]
@@ -201,4 +279,4 @@ def _changed(reason: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main()
+    serve() if "--serve" in sys.argv else main()

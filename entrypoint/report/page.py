@@ -7,6 +7,7 @@ forbids scripts, the network, and any style but the one in the page.
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +42,22 @@ class Cell(NamedTuple):
 
 def render(overview: Overview) -> str:
     """Return the page."""
+    environment = _environment()
+    css = environment.get_template("page.css").render()
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    return environment.get_template("page.html").render(
+        report=overview,
+        version=__version__,
+        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        kinds=tuple(FileKind),
+        limit=UNZIPPED_BYTES,
+        cells=cells,
+    )
+
+
+@cache
+def _environment() -> Environment:
+    """Return what reads the templates, and keeps them compiled."""
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -55,16 +72,7 @@ def render(overview: Overview) -> str:
         "short": short_name,
         "slug": _slug,
     }
-    css = environment.get_template("page.css").render()
-    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    return environment.get_template("page.html").render(
-        report=overview,
-        version=__version__,
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-        kinds=tuple(FileKind),
-        limit=UNZIPPED_BYTES,
-        cells=cells,
-    )
+    return environment
 
 
 def cells(inventory: Inventory) -> tuple[Cell, ...]:

@@ -14,7 +14,6 @@ from typing import Any, cast
 
 from docker.errors import APIError, ContainerError, DockerException, NotFound
 from docker.models.containers import Container
-from docker.utils.socket import frames_iter
 
 from entrypoint.errors import CompileError
 from entrypoint.wheels.build_environment import BuildResult, Limits
@@ -24,6 +23,8 @@ FOLDER = "lambda-layers/build"
 """The working folder of a command; always the same, so that builds are reproducible."""
 _SECONDS_BETWEEN_CHECKS = 2.0
 _CHUNK = 1 << 20
+_FRAME_HEADER = 8
+"""Bytes: the stream, three zeros, and the length of the frame."""
 _PIN_ANOTHER = "pin a version that has a wheel"
 
 
@@ -145,10 +146,16 @@ class RunningContainer:
 
 
 def _chunks(stream: Any) -> Iterator[bytes]:  # noqa: ANN401 - one of several socket types
-    """Yield the output of a command; the SDK's own iterator leaves the connection open."""
+    """Yield the output of a command, as frames of the engine's API.
+
+    The SDK's own iterator leaves the connection open. It also reads from the socket below the buffer of the
+    HTTP client, and loses what arrived together with the header of the response.
+    """
     try:
-        frames: Iterator[tuple[int, bytes]] = frames_iter(stream, tty=False)  # type: ignore[no-untyped-call]
-        yield from (chunk for _, chunk in frames)
+        getattr(stream, "_sock", stream).settimeout(None)  # a command may print nothing for a long time
+        buffered = stream._response.raw._fp.fp  # noqa: SLF001
+        while len(header := buffered.read(_FRAME_HEADER)) == _FRAME_HEADER:
+            yield buffered.read(int.from_bytes(header[4:], "big"))
     finally:
         _close(stream)
 

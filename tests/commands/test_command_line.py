@@ -399,6 +399,7 @@ def test_an_interrupt_leaves_nothing_half_done(tmp_path, project, index, sent, c
         start_new_session=True,
     )
     while not index.requests:
+        assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(sent)
     _, said = process.communicate(timeout=60)

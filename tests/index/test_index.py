@@ -1,3 +1,4 @@
+import json
 import os
 import threading
 
@@ -277,3 +278,25 @@ class TestTrouble:
         server.list_nonsense()
         with pytest.raises(FetchError, match="is not a valid package listing"):
             opened(server.url).files("thing")
+
+    @pytest.mark.parametrize("filename", ["../thing-2.0-py3-none-any.whl", "..\\thing-2.0-py3-none-any.whl"])
+    def test_a_listed_filename_that_is_a_path(self, opened, server, filename):
+        listing = {"meta": {"api-version": "1.1"}, "name": "thing"}
+        listing["files"] = [{"filename": filename, "url": "thing.whl", "hashes": {}}]
+        server.listing = json.dumps(listing).encode()
+        with pytest.raises(FetchError, match="is not a valid package listing"):
+            opened(server.url).files("thing")
+
+    def test_metadata_that_is_listed_but_missing(self, opened, server):
+        index = opened(server.url)
+        file = only(index.files("thing"))
+        server.fail(".metadata", 404)
+        with pytest.raises(FetchError, match=r"lists metadata for thing-1\.0.* but does not have it"):
+            index.metadata(file)
+
+    def test_an_unencrypted_page_of_links_must_be_trusted(self, opened, server):
+        options = IndexOptions(find_links=("http://links.invalid/page/",))
+        with pytest.raises(
+            FetchError, match=r"links\.invalid/page/ is not encrypted and its host is not trusted"
+        ):
+            opened(server.url, options=options, PIP_RETRIES="0").files("thing")

@@ -206,7 +206,7 @@ def test_more_members_than_the_short_directory_can_count(tmp_path):
 paths = st.from_regex(r"[a-zà-ž0-9_]{1,8}(/[a-zà-ž0-9_]{1,8}){0,3}\.(py|so|txt)", fullmatch=True)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(files=st.dictionaries(paths, st.binary(max_size=3000), max_size=20))
 def test_any_wheel_comes_out_as_it_went_in(tmp_path, files):
     prefixes = {"/".join(name.split("/")[:end]) for name in files for end in range(1, name.count("/") + 1)}

@@ -132,7 +132,7 @@ def test_a_checkout_shadows_no_module(tmp_path, server, monkeypatch):
 def run_script(script, tmp_path):
     return subprocess.run(
         [sys.executable, "-I", "-c", script],
-        input=json.dumps(_target(ARM_313, ["--version"])) + "\n",
+        input=json.dumps(_target(ARM_313, ["--version"], {})) + "\n",
         env=pip_environment(tmp_path),
         capture_output=True,
         text=True,

@@ -308,7 +308,7 @@ REFERENCES = re.compile(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=5 * settings.default.max_examples, deadline=None)
 @given(documents())
 def test_the_schema_agrees_with_the_parser(document):
     schema = jsonschema.Draft202012Validator(MANIFEST.schema())
@@ -323,7 +323,7 @@ def test_the_schema_agrees_with_the_parser(document):
         assert bool(refused) == bool(complaints), (document, refused, complaints)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples, deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_rejected_without_a_crash(text):
     with pytest.raises(LayersError):

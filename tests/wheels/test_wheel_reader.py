@@ -197,10 +197,10 @@ def test_a_truncated_file_is_refused(tmp_path, length):
     assert "pkg-1.0-py3-none-any.whl" in refusal(wheel)
 
 
-def test_a_hundred_thousand_members(tmp_path):
-    members = {f"pkg/m{number}.py": b"" for number in range(100_000)}
+def test_more_members_than_the_short_directory_can_count(tmp_path):
+    members = {f"pkg/m{number}.py": b"" for number in range(70_000)}
     wheel = raw_wheel(tmp_path / "pkg-1.0-py3-none-any.whl", members)
-    assert len(read_members(wheel)) == 100_000
+    assert len(read_members(wheel)) == 70_000
 
 
 def written(folder, data):
@@ -215,7 +215,11 @@ def test_any_way_to_write_a_zip_file_is_read(tmp_path, wheel):
     assert whole(written(tmp_path, wheel.data)) == wheel.files
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=500)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+    max_examples=5 * settings.default.max_examples,
+)
 @given(damaged_wheels())
 def test_no_damage_goes_unnoticed(tmp_path, wheel):
     """Whatever bytes are changed: the reader gives the true content, or its own error, and nothing else."""
@@ -223,7 +227,11 @@ def test_no_damage_goes_unnoticed(tmp_path, wheel):
         assert set(whole(written(tmp_path, wheel.data)).values()) <= set(wheel.files.values())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+    max_examples=3 * settings.default.max_examples,
+)
 @given(st.one_of(wheels(), damaged_wheels()))
 def test_whatever_is_accepted_becomes_a_sound_layer(tmp_path, wheel):
     """All the way from a wheel to a verified archive there is an archive that unpacks, or an ArchiveError."""

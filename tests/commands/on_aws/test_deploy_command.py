@@ -209,3 +209,9 @@ def test_interrupted_it_says_what_is_done_and_the_next_run_does_the_rest(aws, fa
     assert "interrupted: no file is incomplete; run the same command again to finish" in said
     assert main(["deploy"]) == 0
     assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:1"]
+
+
+def test_tags_that_cannot_be_read_stop_nothing(aws, faults):
+    faults.script("GetResources", *[fault.DENIED] * 9)
+    assert main(["deploy"]) == 0
+    assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:1"]

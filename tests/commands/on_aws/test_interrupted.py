@@ -7,7 +7,7 @@ import threading
 
 import faults as fault
 import pytest
-from deploying import COMMAND, layers_of
+from deploying import COMMAND, layers_of, started
 
 from entrypoint.cli import main
 
@@ -53,7 +53,7 @@ class KillAt:
             return self.inner(environ, start_response)
         if self.carried_out:
             list(self.inner(environ, lambda *_: None))
-        self.process.send_signal(signal.SIGKILL)
+        self.process.kill()
         return fault.reset_before(self.inner)(environ, start_response)
 
 
@@ -72,9 +72,7 @@ def stands(aws, client):
 @pytest.mark.parametrize("carried_out", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("number", range(1, CALLS + 1))
 def test_killed_at_any_call(aws, faults, client, number, carried_out):
-    running = subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "deploy"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    running = started("deploy")
     kill = None
 
     def at_the_nth(inner):
@@ -84,7 +82,8 @@ def test_killed_at_any_call(aws, faults, client, number, carried_out):
         return kill
 
     faults.every_call(at_the_nth)
-    assert running.wait(60) == -signal.SIGKILL
+    running.join(60)
+    assert running.exitcode == -signal.SIGKILL
     faults.stop()
     assert main(["deploy"]) == 0
     assert stands(aws, client) == {
