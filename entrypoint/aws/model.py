@@ -12,6 +12,8 @@ from entrypoint.manifest.model import Vpc
 
 # At the end only: the text before it is the manifest's, and a pull request can write anything there.
 _DEPENDENCY_HASH = re.compile(rf"(?:^| ){HASH_MARK}([0-9a-f]{{64}})\Z")
+REVISION_MARK = "git:"
+_REVISION = re.compile(rf"(?:^| ){REVISION_MARK}([0-9a-f]{{12}}) {HASH_MARK}[0-9a-f]{{64}}\Z")
 
 Series = Mapping[datetime, float]
 """One value per hour; hours without data points are absent."""
@@ -33,6 +35,12 @@ class LayerVersion:
     def dependency_hash(self) -> str | None:
         """The hash in the description; None for a version published by another tool."""
         match = _DEPENDENCY_HASH.search(self.description)
+        return match[1] if match else None
+
+    @property
+    def revision(self) -> str | None:
+        """The first 12 digits of the git commit that it was published from, if that is known."""
+        match = _REVISION.search(self.description)
         return match[1] if match else None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from entrypoint.aws.model import LayerVersion, UnclearAnswerError
+from entrypoint.aws.model import REVISION_MARK, LayerVersion, UnclearAnswerError
 from entrypoint.errors import AwsError
 from entrypoint.layer.describe import BuiltArchive
 from entrypoint.manifest.checks import HASH_MARK
@@ -27,9 +27,10 @@ def publish(
     change: LayerChange,
     archive: BuiltArchive,
     *,
+    revision: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> LayerChange:
-    """Publish the archive; return the change with its version.
+    """Publish the archive, built from a git `revision`; return the change with its version.
 
     It is published even if the latest version has the same bytes: AWS has to have the new hash, or each later
     run would build again and find the same.
@@ -39,7 +40,7 @@ def publish(
     """
     for attempt in range(_ATTEMPTS):
         try:
-            return replace(change, version=_settled(aws, change, _publish(aws, change, archive)))
+            return replace(change, version=_settled(aws, change, _publish(aws, change, archive, revision)))
         except UnclearAnswerError:
             sleep(2.0**attempt)  # let AWS recover, and list what was published
             found = read_layer(aws, change.layer.name, change.dependency_hash).current
@@ -55,7 +56,7 @@ def _settled(aws: "Aws", change: LayerChange, published: LayerVersion) -> LayerV
     return found if found and found.version < published.version else published
 
 
-def _publish(aws: "Aws", change: LayerChange, archive: BuiltArchive) -> LayerVersion:
+def _publish(aws: "Aws", change: LayerChange, archive: BuiltArchive, revision: str | None) -> LayerVersion:
     layer = change.layer
     first = layer.targets[0].layer
     about = (
@@ -63,7 +64,7 @@ def _publish(aws: "Aws", change: LayerChange, archive: BuiltArchive) -> LayerVer
     )
     return aws.layers.publish(
         name=layer.name,
-        description=describe(about, change.dependency_hash),
+        description=describe(about, change.dependency_hash, revision),
         archive=archive.path,
         runtimes=layer.runtimes,
         architectures=layer.architectures,
@@ -71,6 +72,7 @@ def _publish(aws: "Aws", change: LayerChange, archive: BuiltArchive) -> LayerVer
     )
 
 
-def describe(about: str, dependency_hash: str) -> str:
+def describe(about: str, dependency_hash: str, revision: str | None = None) -> str:
     """Return a version's description, at most 256 characters, with the hash by which it is found."""
-    return f"{about[:150]} {HASH_MARK}{dependency_hash}"
+    commit = f" {REVISION_MARK}{revision}" if revision else ""
+    return f"{about[:150]}{commit} {HASH_MARK}{dependency_hash}"

@@ -19,6 +19,7 @@ from entrypoint.manifest.targets import AwsLayer, Target
 from entrypoint.parallel import for_each
 from entrypoint.release import export
 from entrypoint.release.alarms import alarms_to_put
+from entrypoint.release.ancestry import head, overtaken
 from entrypoint.release.doctor import examine
 from entrypoint.release.findings import Diagnosis, error, warning
 from entrypoint.release.function_change import FunctionChange
@@ -65,10 +66,11 @@ class Release:
             state, selection, details = observed
             found = make_plan(layers, hashes, state, selection, details, today=_today())
             owned = warn_of_owners(found, state.tags or _tags(aws, found))
+            old = tuple(overtaken(self.project.folder, found.layers))
             other = self._other_bytes(aws, found.layers)
             return replace(
                 found,
-                warnings=tuple(each.as_warning() for each in (*found.warnings, *owned, *other)),
+                warnings=tuple(each.as_warning() for each in (*found.warnings, *owned, *other, *old)),
                 alarms=alarms_to_put(aws, selection.functions, details, aws.destination.region),
                 retention=self._retention(hashes),
             )
@@ -282,7 +284,8 @@ class _Releasing:
     def _publish(self, change: LayerChange) -> LayerChange:
         layer = change.layer.targets[0].layer
         if change.action is LayerAction.PUBLISH:
-            change = publish(self.aws, change, self.archives[change.layer.targets[0]])
+            archive = self.archives[change.layer.targets[0]]
+            change = publish(self.aws, change, archive, revision=head(self.release.project.folder))
             self.report(self.plan.destination, change)
         if layer.share and change.version:
             self.aws.layers.share(change.layer.name, change.version.version, layer.share)
