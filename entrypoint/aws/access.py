@@ -1,5 +1,6 @@
 """Credentials, region, endpoint, and the role to assume in another account."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +15,10 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.exceptions import NoCredentialsError, ProfileNotFound
 from botocore.model import OperationModel
 
+from entrypoint import __version__
 from entrypoint.aws.calls import unreachable
 from entrypoint.errors import AwsError
 
-_SESSION_NAME = "lambda-layers"
 # What botocore reads from where: (key in the profile, variables, default, conversion).
 # Every other SDK reads AWS_REGION; boto3 alone does not.
 _SETTINGS = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
@@ -33,6 +34,8 @@ class Access:
     access_key: str | None = None
     secret_key: str | None = None
     region: str | None = None
+    #: What CloudTrail shows of this run, as NAME/VALUE: its git commit and its workflow run.
+    origin: tuple[str, ...] = ()
     #: Receives a line for each call and its answer.
     trace: Callable[[str], None] | None = None
 
@@ -53,7 +56,7 @@ class Access:
             client_creator=self._sts(own),
             source_credentials=source,
             role_arn=role,
-            extra_args={"RoleSessionName": _SESSION_NAME},
+            extra_args={"RoleSessionName": self._session_name},
         )
         # botocore has no public way to give a session credentials that refresh themselves.
         credentials = DeferredRefreshableCredentials(
@@ -63,12 +66,23 @@ class Access:
         session = boto3.session.Session(botocore_session=assumed, region_name=own.region_name)
         return self._watched(session, account=role.split(":")[4])
 
+    @property
+    def user_agent(self) -> str:
+        """What is added to botocore's user agent, which CloudTrail records with each call."""
+        return " ".join((f"lambda-layers/{__version__}", *self.origin))
+
+    @property
+    def _session_name(self) -> str:
+        """Return a name that IAM accepts: at most 64 letters, digits and some signs."""
+        values = (each.partition("/")[2] for each in self.origin)
+        return re.sub(r"[^\w+=,.@-]", "-", "-".join(("lambda-layers", *values)), flags=re.ASCII)[:64]
+
     def _sts(self, own: boto3.session.Session) -> Callable[..., Any]:
         """Return the factory of the client that assumes the role, at the same endpoint as all others."""
 
         def create(service: str, **options: Any) -> Any:  # noqa: ANN401 - botocore's own
             region = own.region_name or "us-east-1"
-            config = Config(proxies={}) if self.endpoint_url else None
+            config = Config(user_agent_extra=self.user_agent, proxies={} if self.endpoint_url else None)
             return own._session.create_client(  # noqa: SLF001
                 service, region_name=region, endpoint_url=self.endpoint_url, config=config, **options
             )

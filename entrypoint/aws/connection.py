@@ -52,6 +52,7 @@ class Connection:
         self.clock = clock
         self.sleep = sleep
         self._endpoint = access.endpoint_url
+        self._user_agent = access.user_agent
         self._session = access.session(destination.role)
         try:
             self._lambda = self._session.client("lambda", **self._options(_LAMBDA))
@@ -125,6 +126,7 @@ class Connection:
 
     def _options(self, config: Config) -> dict[str, Any]:
         """Return a client's options; an endpoint that is given explicitly is local, behind no proxy."""
+        config = config.merge(Config(user_agent_extra=self._user_agent))
         config = config.merge(Config(proxies={})) if self._endpoint else config
         return {"region_name": self.destination.region, "endpoint_url": self._endpoint, "config": config}
 

@@ -84,7 +84,7 @@ def open_pipeline(
         builders=builders,
         progress=console,
     )
-    access = _access(project, console, stack, local=local, verbose=verbose)
+    access = _access(project, console, stack, environment=environment, local=local, verbose=verbose)
     return Pipeline(
         project=project,
         console=console,
@@ -95,8 +95,22 @@ def open_pipeline(
     )
 
 
+def _origin(project: Project, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what an audit needs to find this run: the commit, and the run of the workflow."""
+    from entrypoint.release.ancestry import head  # noqa: PLC0415 - hooks have no boto3
+
+    commit, run = head(project.folder), environment.get("GITHUB_RUN_ID", "")
+    return (*([f"git/{commit}"] if commit else ()), *([f"run/{run}"] if run.isdecimal() else ()))
+
+
 def _access(
-    project: Project, console: Console, stack: ExitStack, *, local: bool, verbose: bool
+    project: Project,
+    console: Console,
+    stack: ExitStack,
+    *,
+    environment: Mapping[str, str],
+    local: bool,
+    verbose: bool,
 ) -> Callable[[], "Access"]:
     """Return what gives access to AWS, and starts the embedded one at its first use."""
 
@@ -105,7 +119,7 @@ def _access(
         from entrypoint.aws.access import Access  # noqa: PLC0415 - hooks that lock have no boto3
 
         found = stack.enter_context(_local_aws(project)) if local else Access()
-        return replace(found, trace=console.say) if verbose else found
+        return replace(found, origin=_origin(project, environment), trace=console.say if verbose else None)
 
     return access
 

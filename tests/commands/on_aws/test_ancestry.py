@@ -1,7 +1,9 @@
 """Versions of layers say which commit they are from, so that an older commit does not overtake unnoticed."""
 
+import io
 import os
 import subprocess
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -50,3 +52,31 @@ def test_without_git(client, capsys):
     assert main(["deploy"]) == 0
     (version,) = client.list_layer_versions(LayerName="tools")["LayerVersions"]
     assert "git:" not in version["Description"]
+
+
+def test_an_audit_finds_the_run(git, project, faults, monkeypatch):
+    """CloudTrail records the user agent of each call, and the name of the session of a role."""
+    seen, sessions = set(), set()
+
+    def watch(inner):
+        def application(environ, start_response):
+            seen.add(environ["HTTP_USER_AGENT"])
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            environ["wsgi.input"] = io.BytesIO(body)
+            sessions.update(parse_qs(body.decode("latin-1")).get("RoleSessionName", ()))
+            return inner(environ, start_response)
+
+        return application
+
+    manifest = (project / "lambda-layers.yml").read_text()
+    role = "arn:aws:iam::210987654321:role/layers"
+    (project / "lambda-layers.yml").write_text(f"{manifest}accounts: ['{role}']\n")
+    git("add", "-A")
+    git("commit", "-qm", "one")
+    commit = git("rev-parse", "HEAD")[:12]
+    monkeypatch.setenv("GITHUB_RUN_ID", "12345")
+    faults.every_call(watch)
+    main(["status"])
+    ours = {agent for agent in seen if f"lambda-layers/0.1.0 git/{commit} run/12345" in agent}
+    assert ours == seen != set()
+    assert sessions == {f"lambda-layers-{commit}-12345"}
