@@ -9,21 +9,29 @@ from entrypoint.errors import RolloutError, UsageError
 
 if TYPE_CHECKING:
     from entrypoint.commands.context import Context
+    from entrypoint.pipeline import Plans
 
 
 def run(context: "Context") -> Result:
     """Make AWS match the manifest."""
     from entrypoint.report.results import deployment_as_json, deployment_outputs  # noqa: PLC0415 - slow to import
+    from entrypoint.report.reviewed import refuse_other  # noqa: PLC0415
     from entrypoint.report.summary import deployment_summary  # noqa: PLC0415
 
     artifacts, trusted = context.arguments.artifacts, context.arguments.trust is not None
     if trusted and not artifacts:
         raise UsageError.of("--trust has no effect without --artifacts", "add --artifacts FOLDER")
+
+    def reviewed(plans: "Plans") -> None:
+        context.console.plans(plans.values)
+        if context.arguments.plan:
+            refuse_other(Path(context.arguments.plan), plans)
+
     deployment = context.pipeline.deploy(
         artifacts=Path(artifacts) if artifacts else None,
         trusted=trusted,
         explained=context.has_summary,
-        reviewed=lambda plans: context.console.plans(plans.values),
+        reviewed=reviewed,
     )
     return Result(
         show=lambda console: console.deployed(deployment),
@@ -45,6 +53,11 @@ COMMAND = Command(
             "--trust",
             "build-jobs: use wheels that the jobs of --artifacts compiled; default: compile them again",
             {"choices": ["build-jobs"]},
+        ),
+        valued(
+            "--plan",
+            "FILE",
+            "do only what 'plan --out' wrote to this file; stop if anything has changed",
         ),
         *options.ON_AWS,
         options.CACHE,

@@ -1,9 +1,10 @@
 """`lambda-layers plan`: what a deployment would do."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from entrypoint.commands import options
-from entrypoint.commands.command import Command, Result, failed, switch
+from entrypoint.commands.command import Command, Result, failed, switch, valued
 from entrypoint.errors import AwsError
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ def run(context: "Context") -> Result:
     from entrypoint.report.summary import plan_summary  # noqa: PLC0415
 
     plans = context.pipeline.plan()
+    if context.arguments.out:
+        from entrypoint.report.reviewed import write_plan  # noqa: PLC0415 - most runs write none
+
+        write_plan(Path(context.arguments.out), plans)
     explained = context.pipeline.explain(plans) if context.has_summary else ()
     is_empty = all(plan.is_empty for plan in plans.values)
     return Result(
@@ -34,6 +39,7 @@ def run(context: "Context") -> Result:
 COMMAND = Command(
     (
         switch("--detailed-exitcode", "exit with 2 if there is anything to do"),
+        valued("--out", "FILE", "also write the plan to this file, for 'deploy --plan'"),
         *options.ON_AWS,
         options.CACHE,
         options.LOCKED,

@@ -233,7 +233,22 @@ def _function(change: FunctionChange, plan: RegionPlan) -> dict[str, Any]:
         "changes": list(aspects),
         "before": list(before),
         "after": list(after),
+        "settings": _settings(change),
+        "codeSha256": change.function.code_sha256,
     }
+
+
+def _settings(change: FunctionChange) -> dict[str, Any]:
+    """Return what the manifest configures of a function beside its layers."""
+    vpc, concurrency = change.vpc, change.concurrency
+    settings = {
+        "aliases": list(change.aliases) or None,
+        "subnets": list(vpc.subnets) if vpc else None,
+        "securityGroups": list(vpc.security_groups) if vpc else None,
+        "reserved": concurrency.reserved,
+        "provisioned": concurrency.provisioned,
+    }
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def deployment_outputs(deployment: Deployment) -> dict[str, str]:
