@@ -142,9 +142,10 @@ class _Rollout:
 
     def _each(self, updates: Sequence[FunctionUpdate], work: Callable[[FunctionUpdate], Outcome]) -> None:
         def reported(update: FunctionUpdate) -> None:
-            outcome = work(update)
+            known, outcome = self.outcomes.get(update.name), work(update)
             self.outcomes[update.name] = outcome
-            self.done(outcome)
+            if outcome != known:  # as after a canary
+                self.done(outcome)
 
         futures = [self.pool.submit(reported, update) for update in updates]
         wait_for(futures)
