@@ -44,4 +44,5 @@ class Exclusion:
             entries=tuple(entry for entry in part.entries if not self(entry.path)),
             elf={path: facts for path, facts in part.elf.items() if not self(path)},
             damaged={path: reason for path, reason in part.damaged.items() if not self(path)},
+            foreign={path: system for path, system in part.foreign.items() if not self(path)},
         )

@@ -12,10 +12,11 @@ from typing import Any
 from entrypoint.cache import Cache, Made
 from entrypoint.layer import elf
 from entrypoint.layer.elf import ElfFacts
+from entrypoint.layer.foreign import HEAD, system_of
 from entrypoint.wheels.fetch import Wheel
 from entrypoint.wheels.wheel import Member, member_facts, members_of, read_content, read_members
 
-_FORMAT = 5
+_FORMAT = 6
 """Increment when the checks or the facts change, so that existing entries are not reused."""
 _KIND = f"inspected/{_FORMAT}"
 
@@ -34,6 +35,8 @@ class Contents:
     elf: Mapping[str, ElfFacts]
     #: ELF files that cannot be read, with the reason.
     damaged: Mapping[str, str]
+    #: Files for macOS and Windows, with the name of the system.
+    foreign: Mapping[str, str]
 
 
 def inspect(wheel: Wheel, cache: Path) -> Contents:
@@ -48,14 +51,17 @@ def inspect(wheel: Wheel, cache: Path) -> Contents:
 
 def _inspect(wheel: Wheel) -> dict[str, Any]:
     members = read_members(wheel.path)
-    facts: dict[str, Any] = {"elf": {}, "damaged": {}} | _metadata("")
+    facts: dict[str, Any] = {"elf": {}, "damaged": {}, "foreign": {}} | _metadata("")
     facts["members"] = member_facts(members)
     for member, content in read_content(wheel.path, members):
-        if content.read(len(elf.MAGIC)) == elf.MAGIC:
+        head = content.read(HEAD)
+        if head.startswith(elf.MAGIC):
             try:
                 facts["elf"][member.path] = asdict(elf.read(content))
             except ValueError as error:
                 facts["damaged"][member.path] = str(error)
+        elif system := system_of(head):
+            facts["foreign"][member.path] = system
         elif member.path.endswith(".dist-info/METADATA") and member.path.count("/") == 1:
             content.seek(0)
             facts |= _metadata(content.read().decode("utf-8", "replace"))
@@ -85,6 +91,7 @@ def _contents(wheel: Wheel, facts: Mapping[str, Any]) -> Contents:
         license=facts["license"],
         elf={path: _elf_facts(values) for path, values in facts["elf"].items()},
         damaged=facts["damaged"],
+        foreign=facts["foreign"],
     )
 
 

@@ -13,7 +13,7 @@ import io
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from entrypoint.errors import ArchiveError
@@ -55,6 +55,8 @@ class Part:
     #: The facts of its ELF files, and the reasons why others cannot be read, by path in the layer.
     elf: Mapping[str, ElfFacts]
     damaged: Mapping[str, str]
+    #: Its files for macOS and Windows, with the name of the system.
+    foreign: Mapping[str, str] = field(default_factory=dict)
     #: None for files of the repository.
     contents: Contents | None = None
 
@@ -102,6 +104,7 @@ def lay_out(contents: Contents, runtime: Runtime) -> Part:
         ),
         elf={ROOT + moved.get(path, path): facts for path, facts in contents.elf.items()},
         damaged={ROOT + moved.get(path, path): reason for path, reason in contents.damaged.items()},
+        foreign={ROOT + moved.get(path, path): system for path, system in contents.foreign.items()},
         contents=contents,
     )
 

@@ -5,6 +5,7 @@ from io import BytesIO
 
 from entrypoint.layer import elf
 from entrypoint.layer.elf import ElfFacts
+from entrypoint.layer.foreign import HEAD, system_of
 from entrypoint.layer.layout import Part, compressed
 from entrypoint.layer.repository_files import RepositoryFile
 from entrypoint.manifest.model import Layer
@@ -14,6 +15,7 @@ def repository_part(layer: Layer, files: Sequence[RepositoryFile]) -> Part:
     """Return a part with these files."""
     facts: dict[str, ElfFacts] = {}
     damaged: dict[str, str] = {}
+    foreign: dict[str, str] = {}
     entries = []
     for file in files:
         content = file.source.read_bytes()
@@ -23,5 +25,7 @@ def repository_part(layer: Layer, files: Sequence[RepositoryFile]) -> Part:
                 facts[file.path] = elf.read(BytesIO(content))
             except ValueError as error:
                 damaged[file.path] = str(error)
+        elif system := system_of(content[:HEAD]):
+            foreign[file.path] = system
     name = ", ".join(location.name for location in (*layer.include, *filter(None, [layer.content])))
-    return Part(name=name, origin=name, entries=tuple(entries), elf=facts, damaged=damaged)
+    return Part(name=name, origin=name, entries=tuple(entries), elf=facts, damaged=damaged, foreign=foreign)

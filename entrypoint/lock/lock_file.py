@@ -110,14 +110,11 @@ def read_pinned(
     """Read a lock of another tool, for one of its platforms.
 
     Raises:
-        LockError: the lock is invalid, not fully pinned, or not consistently hashed.
+        LockError: the lock is invalid, or not every line is pinned and hashed.
     """
     lock = _read(path, platform, root, from_source)
-    unhashed = [pin for pin in lock.pins if not pin.hashes]
-    if len(unhashed) < len(lock.pins):  # as in pip, one hash makes hashes required for all
-        hint = "export the lock with hashes for all packages, or for none"
-        message = "has no hash, but other packages do"
-        raise_all(Diagnostic(f"{pin} {message}", hint, pin.location) for pin in unhashed)
+    hint = "export the lock with hashes, such as: uv export --format requirements-txt"
+    raise_all(Diagnostic(f"{pin} has no hash", hint, pin.location) for pin in lock.pins if not pin.hashes)
     return lock
 
 

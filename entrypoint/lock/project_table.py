@@ -61,7 +61,10 @@ def _extra(optional: Mapping[str, Any], extra: str) -> list[str]:
 
 def _group(groups: Mapping[str, Any], name: str) -> list[str]:
     from packaging.dependency_groups import DependencyGroupResolver  # noqa: PLC0415 - see above
+    from packaging.utils import canonicalize_name  # noqa: PLC0415
 
+    if canonicalize_name(name) not in map(canonicalize_name, groups):
+        raise ValueError(f"unknown dependency group {name!r} (available: {', '.join(groups) or 'none'})")
     try:
         return [str(requirement) for requirement in DependencyGroupResolver(groups).resolve(name)]
     except (ExceptionGroup, LookupError, TypeError, ValueError) as error:

@@ -1,4 +1,5 @@
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from entrypoint.layer.assemble import assemble
 from entrypoint.layer.elf import ElfFacts
 from entrypoint.layer.verify import RULES, SUMMARIES, labelled, verify
 from entrypoint.layer.verify.imports import RULE, top_level_modules
+from entrypoint.layer.verify.standard_library import STANDARD_LIBRARY
 from entrypoint.manifest.layer_schema import RULE_IDS
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 
@@ -213,6 +215,60 @@ def test_half_of_the_sdk(tmp_path):
     ((rule, message),) = verified(tmp_path, sdk[3])
     assert rule == "runtime-sdk"
     assert message == "the layer replaces the runtime's urllib3, but not boto3, botocore, s3transfer"
+
+
+def test_the_sdk_is_what_is_in_the_archive(tmp_path):
+    """Whatever `exclude` left of its packages, and wherever its modules come from."""
+    wheel = make_wheel(tmp_path, "everything", "1.0", files={"boto3/__init__.py": "", "x.py": ""})
+    assert [rule for rule, _ in verified(tmp_path, wheel)] == ["runtime-sdk"]
+    only_metadata = make_wheel(tmp_path, "boto3", "1.0", files={"readme.py": ""})
+    assert verified(tmp_path, only_metadata) == []
+
+
+MACH_O = bytes.fromhex("cffaedfe0c000001") + bytes(100)
+FAT = bytes.fromhex("cafebabe00000002") + bytes(100)
+JAVA = bytes.fromhex("cafebabe00000034") + bytes(100)
+WINDOWS = b"MZ\x90\0" + bytes(100)
+
+
+@pytest.mark.parametrize(
+    ("files", "rules"),
+    [
+        ({"a.so": MACH_O}, ["foreign-binary"]),
+        ({"a.abi3.so": FAT, "b.so": WINDOWS}, ["foreign-binary"] * 2),
+        ({"a.py": "", "a.cpython-313-darwin.so": MACH_O, "a/b.dylib": MACH_O}, []),
+        ({"a/__init__.py": "", "a/c.cpython-313-darwin.so": MACH_O}, ["foreign-module"]),
+        ({"a/__init__.py": "", "a/c.cp313-win_amd64.pyd": WINDOWS}, ["foreign-module"]),
+        ({"a/__init__.py": "", "a/c.pyd": WINDOWS}, ["foreign-module"]),
+        ({"a/__init__.py": "", "a/c.pyd": WINDOWS, "a/c.py": ""}, []),
+        ({"setuptools/__init__.py": "", "setuptools/cli.exe": WINDOWS, "setuptools/B.class": JAVA}, []),
+        ({"a.py": "", "a.pth": "import a"}, ["path-file"]),
+        ({"a.py": "", "a/deep/b.pth": "import a"}, []),
+    ],
+)
+def test_binaries_of_other_systems(tmp_path, files, rules):
+    assert [rule for rule, *_ in findings(tmp_path, files)] == rules
+
+
+@pytest.mark.parametrize(
+    "path", ["enum.py", "uuid/__init__.py", "typing.so", "re.cpython-313-x86_64-linux-gnu.so"]
+)
+def test_modules_that_hide_the_standard_library(tmp_path, library, path):
+    files = {path: library if path.endswith(".so") else "", "pkg.py": ""}
+    ((rule, severity, message),) = findings(tmp_path, files)
+    assert (rule, severity) == ("hides-stdlib", Severity.ERROR)
+    assert f"hides {re.split('[./]', path)[0]} of the standard library" in message
+
+
+def test_names_that_hide_nothing(tmp_path):
+    """A folder that is no package, a module inside a package, and what newer Pythons no longer have."""
+    files = {"enum/readme.txt": "", "pkg/enum.py": "", "distutils/__init__.py": "", "cgi.py": ""}
+    assert findings(tmp_path, files) == []
+
+
+def test_the_standard_library_is_that_of_every_python():
+    assert sys.stdlib_module_names >= STANDARD_LIBRARY
+    assert {"enum", "typing", "uuid", "dataclasses", "asyncio", "zoneinfo"} <= STANDARD_LIBRARY
 
 
 def test_paths_that_differ_in_case(tmp_path):

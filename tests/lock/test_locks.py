@@ -241,15 +241,13 @@ class TestALockOfAnotherTool:
         assert new.options.index_url == "https://index.example/simple"
         assert new.inputs is None
 
-    def test_hashes_are_for_all_packages_or_none(self, tmp_path):
-        assert len(read_pinned(user_lock(tmp_path, "six==1\nidna==3\n"), ARM_313).pins) == 2
-        path = user_lock(tmp_path, f"six==1 --hash={DIGESTS[0]}\nidna==3\n")
-        assert problems_of(read_pinned, path, ARM_313, root=tmp_path) == [
-            (
-                "lock.txt:2: idna==3 has no hash, but other packages do; "
-                "export the lock with hashes for all packages, or for none"
-            )
-        ]
+    def test_every_package_has_a_hash(self, tmp_path):
+        hint = "export the lock with hashes, such as: uv export --format requirements-txt"
+        for text, missing in (("six==1\nidna==3\n", 2), (f"six==1 --hash={DIGESTS[0]}\nidna==3\n", 1)):
+            path = user_lock(tmp_path, text)
+            problems = problems_of(read_pinned, path, ARM_313, root=tmp_path)
+            assert problems[0] == f"lock.txt:2: idna==3 has no hash; {hint}"
+            assert len(problems) == missing
 
     def test_every_unpinned_line_is_reported(self, tmp_path):
         path = user_lock(tmp_path, "a\nb>=1\nc==1.*\nd==1,!=2\ne===1.0\nf>1; sys_platform == 'win32'\n")

@@ -108,18 +108,23 @@ def test_a_missing_lock(project):
     assert "the layer 'web' has no lock for python3.13-x86_64; run: lambda-layers lock" in line
 
 
+HASH = f"--hash=sha256:{'0' * 64}"
+
+
 class TestALockOfAnotherTool:
     @pytest.fixture(autouse=True)
     def manifest(self, project):
         (project / "lambda-layers.yml").write_text(MANIFEST.replace("web.in", "web.in, lock: lock.txt"))
 
     def test_with_comments(self, project):
-        (project / "lock.txt").write_text("app==1\n    # via my-project\ndeep==2\n    # via app\n")
+        (project / "lock.txt").write_text(
+            f"app==1 {HASH}\n    # via my-project\ndeep==2 {HASH}\n    # via app\n"
+        )
         (project / "web.in").write_text("# nothing here\n")
         assert why(project, TARGET, "deep") == ["my-project", "  app 1", "    deep 2"]
 
     def test_without_comments(self, project):
-        (project / "lock.txt").write_text("app==1\ndeep==2\n")
+        (project / "lock.txt").write_text(f"app==1 {HASH}\ndeep==2 {HASH}\n")
         assert why(project, TARGET, "deep", code=6) == [
             (
                 "error: lock.txt:2: deep==2 has no `# via` comment, so the lock does not say what requires it; "

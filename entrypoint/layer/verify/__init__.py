@@ -7,7 +7,7 @@ docs/rules.md. An error keeps the layer from being published, unless the manifes
 
 from entrypoint.errors import Diagnostic, Severity
 from entrypoint.layer.assemble import Archive
-from entrypoint.layer.verify import binaries, files, packages
+from entrypoint.layer.verify import binaries, files, packages, standard_library
 from entrypoint.layer.verify.imports import IMPORT_SUMMARY
 from entrypoint.layer.verify.imports import RULE as IMPORT
 from entrypoint.layer.verify.rule import Rule
@@ -23,6 +23,12 @@ RULES = (
     ),
     Rule("case-collision", "Two paths differ only in case.", files.case_collision),
     Rule("elf-machine", "Compiled code is built for another architecture.", binaries.elf_machine),
+    Rule("foreign-binary", "A library or program is built for macOS or Windows.", binaries.foreign_binary),
+    Rule(
+        "foreign-module",
+        "An extension module is for another system, and there is none for Linux.",
+        binaries.foreign_module,
+    ),
     Rule("damaged-elf", "An ELF file is damaged.", binaries.damaged_elf),
     Rule(
         "symbol-version",
@@ -44,7 +50,17 @@ RULES = (
         "A package requires another package that is missing or has an incompatible version.",
         packages.missing_dependency,
     ),
+    Rule(
+        "hides-stdlib",
+        "A module of the layer hides a module of Python's standard library.",
+        standard_library.hides_stdlib,
+    ),
     Rule("requires-python", "A package does not support the runtime's Python.", packages.requires_python),
+    Rule(
+        "path-file",
+        "A package relies on a .pth file, which Python does not read in a layer.",
+        packages.path_file,
+    ),
     Rule(
         "runtime-sdk",
         "The layer replaces some of the runtime's boto3 packages but not all of them.",

@@ -13,6 +13,7 @@ from entrypoint.manifest.targets import Target
 
 _SHARED_OBJECT = re.compile(r"\.so(\.[0-9]+)*$")
 _CPYTHON_SUFFIX = re.compile(r"^(?P<module>.+)\.cpython-3(?P<minor>[0-9]+)t?-[^/]*\.so$")
+_FOREIGN_SUFFIX = re.compile(r"(?P<module>.+?)(?:\.[^/]*-darwin\.so|(?:\.[^/]*)?\.pyd)$")
 _VERSION = re.compile(r"(?P<prefix>[A-Z]+)_(?P<version>[0-9]+(?:\.[0-9]+)+)$")
 _ORIGIN = re.compile(r"\$ORIGIN\b|\$\{ORIGIN\}")
 
@@ -32,6 +33,33 @@ def elf_machine(archive: Archive, target: Target) -> Iterator[Diagnostic]:
                     "the program cannot run in Lambda; check that nothing needs it",
                     severity=Severity.WARNING,
                 )
+
+
+def foreign_binary(archive: Archive, target: Target) -> Iterator[Diagnostic]:
+    """Find libraries that Python would load, and the repository's own files, for macOS or Windows."""
+    for part in archive.parts:
+        for path, system in part.foreign.items():
+            would_load = _SHARED_OBJECT.search(path) and not _FOREIGN_SUFFIX.match(path)
+            if part.contents is None or would_load:
+                message = f"{path} of {part.origin} is built for {system}"
+                yield Diagnostic(message, f"use a build for Linux on {target.platform.architecture}")
+
+
+def foreign_module(archive: Archive, _: Target) -> Iterator[Diagnostic]:
+    """Find extension modules whose suffix is that of another system, where Linux has no such module."""
+    paths = {entry.path for entry in archive.entries}
+    for part in archive.parts:
+        for entry in part.entries:
+            match = _FOREIGN_SUFFIX.match(entry.path)
+            if not match or (part.contents is None and entry.path in part.foreign):
+                continue
+            module = match["module"]
+            ends = (".py", ".so", ".abi3.so", "/__init__.py")
+            linux = re.compile(rf"{re.escape(module)}\.cpython-[^/]*-linux-[^/]*\.so")
+            if paths.isdisjoint(module + end for end in ends) and not any(map(linux.fullmatch, paths)):
+                message = f"{entry.path} of {part.origin} is an extension module for another system"
+                hint = f"check that nothing imports {module.rpartition('/')[2]}, or use a wheel for Linux"
+                yield Diagnostic(message, hint, severity=Severity.WARNING)
 
 
 def damaged_elf(archive: Archive, _: Target) -> Iterator[Diagnostic]:

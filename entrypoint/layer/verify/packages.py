@@ -1,5 +1,6 @@
 """Rules about packages: their dependencies, their Python version, and the SDK of the runtime."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -10,10 +11,12 @@ from entrypoint.errors import Diagnostic, Severity
 from entrypoint.index.tags import marker_environment
 from entrypoint.layer.assemble import Archive
 from entrypoint.layer.inspect import Contents
+from entrypoint.manifest.runtimes import ROOT
 from entrypoint.manifest.targets import Target
 
 RUNTIME_SDK = frozenset({"boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3"})
 """Packages that Lambda's Python runtimes include: https://docs.aws.amazon.com/lambda/latest/dg/python-package.html."""
+_PATH_FILE = re.compile(rf"{ROOT}[^/]+\.pth")
 _SDK = ("boto3", "botocore", "s3transfer", "urllib3")
 
 
@@ -62,12 +65,23 @@ def requires_python(archive: Archive, target: Target) -> Iterator[Diagnostic]:
                 yield Diagnostic(message, "lock a version that supports this Python")
 
 
+def path_file(archive: Archive, _: Target) -> Iterator[Diagnostic]:
+    """Find .pth files, which Python reads only in site-packages, not in /opt/python."""
+    for part in archive.parts:
+        names = [entry.path for entry in part.entries if _PATH_FILE.fullmatch(entry.path)]
+        if names:
+            message = f"{part.origin} relies on {', '.join(names)}, which Python does not read in a layer"
+            hint = "test the package in the runtime; what the file sets up has to be done in the function"
+            yield Diagnostic(message, hint, severity=Severity.WARNING)
+
+
 def runtime_sdk(archive: Archive, _: Target) -> Iterator[Diagnostic]:
     """Find layers with some of the SDK's packages, whose versions then mix with the runtime's."""
-    names = {canonicalize_name(part.name) for part in archive.parts}
-    replaced = [name for name in _SDK if name in names]
+    files = (entry.path.removeprefix(ROOT) for entry in archive.entries if entry.path.endswith(".py"))
+    modules = {path.partition("/")[0].removesuffix(".py") for path in files}
+    replaced = [name for name in _SDK if name in modules]
     if replaced and len(replaced) < len(_SDK):
-        rest = ", ".join(name for name in _SDK if name not in names)
+        rest = ", ".join(name for name in _SDK if name not in modules)
         message = f"the layer replaces the runtime's {', '.join(replaced)}, but not {rest}"
         hint = f"add {rest} so that the versions match, or remove {', '.join(replaced)}"
         yield Diagnostic(message, hint, severity=Severity.WARNING)
