@@ -3,7 +3,7 @@
 The .dist-info folders of packages are always kept, because importlib.metadata and entry points need them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,12 +28,23 @@ class Exclusion:
     def __init__(self, patterns: Sequence[str]) -> None:
         lines = [line for pattern in patterns for line in _PRESETS.get(pattern, (pattern,))]
         self._spec = GitIgnoreSpec.from_lines(lines)
+        self._patterns = patterns
         self.is_empty = not patterns
 
     def __call__(self, path: str) -> bool:
         """Whether a path is excluded; patterns for paths below python/ are relative to it."""
         path = path.removeprefix(ROOT)
         return not path.partition("/")[0].endswith(".dist-info") and self._spec.match_file(path)
+
+    def unused(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Return the patterns, without presets, that match none of these paths."""
+        found = [path.removeprefix(ROOT) for path in paths]
+        return tuple(
+            pattern
+            for pattern in self._patterns
+            if pattern not in _PRESETS
+            and not any(GitIgnoreSpec.from_lines([pattern.removeprefix("!")]).match_files(found))
+        )
 
     def applied(self, part: "Part") -> "Part":
         """Return the part without excluded files."""

@@ -19,7 +19,7 @@ from entrypoint.layer.repository_part import repository_part
 from entrypoint.layer.strip import Strip
 from entrypoint.layer.verify import is_error, labelled, verify
 from entrypoint.layer.verify.imports import RULE, check_imports
-from entrypoint.limits import UNZIPPED_BYTES
+from entrypoint.limits import DIRECT_UPLOAD_BYTES, UNZIPPED_BYTES
 from entrypoint.lock.lock_file import Lock
 from entrypoint.manifest.project import OUTPUT_FOLDER, Project
 from entrypoint.manifest.runtimes import Runtime
@@ -130,22 +130,34 @@ class Archives:
         folder, strip = self.project.output_folder() / "build", Strip(self.cache)
 
         def assembled(target: Target) -> Archive:
-            parts = _parts(target, contents[target], files[target])
+            excluded = Exclusion(target.layer.exclude)
+            parts = _laid_out(target, contents[target], files[target])
+            self.progress.warn(_unused(target, parts))
+            parts = [excluded.applied(part) for part in parts]
             if target.layer.strip:
                 parts = [self._stripped(strip, part) for part in parts]
             path = folder / f"{target}.zip"
-            if target not in interpreters:
+            # Compiling takes minutes, in vain if the layer is too large without bytecode.
+            if target not in interpreters or _unzipped_size(parts) > UNZIPPED_BYTES:
                 return assemble(parts, path)
             archive = assemble([bytecode.added(part, interpreters[target]) for part in parts], path)
-            if archive.unzipped_size <= UNZIPPED_BYTES or target.layer.bytecode:
+            if target.layer.bytecode or not (reason := self._too_large(archive)):
                 return archive
-            self.progress.say(f"{target} has no bytecode: with it, the layer would exceed Lambda's limit")
+            self.progress.say(f"{target} has no bytecode: with it, {reason}")
             return assemble(parts, path)
 
         done = "compiled {} to bytecode"
         with self.progress.counting("compiling to bytecode", None, "package", done=done) as count:
             bytecode = Bytecode(self.cache, count)
             return dict(zip(targets, for_each(targets, assembled), strict=True))
+
+    def _too_large(self, archive: Archive) -> str | None:
+        """Return why AWS would refuse an archive, which is perhaps smaller without bytecode."""
+        if archive.unzipped_size > UNZIPPED_BYTES:
+            return "the layer would exceed Lambda's limit"
+        if archive.compressed_size > DIRECT_UPLOAD_BYTES and self.project.manifest.bucket is None:
+            return f"the archive would exceed {DIRECT_UPLOAD_BYTES:,} bytes, and the manifest has no 's3:'"
+        return None
 
     def _stripped(self, strip: Strip, part: Part) -> Part:
         smaller, refused = strip.applied(part)
@@ -226,12 +238,30 @@ class Archives:
         return dict(zip(asking, found, strict=True))
 
 
-def _parts(target: Target, contents: Iterable[Contents], files: tuple[RepositoryFile, ...]) -> list[Part]:
+def _laid_out(target: Target, contents: Iterable[Contents], files: tuple[RepositoryFile, ...]) -> list[Part]:
     """Lay out the wheels, sorted by name, and then the repository's own files."""
-    excluded = Exclusion(target.layer.exclude)
-    parts = [excluded.applied(lay_out(wheel, target.platform.runtime)) for wheel in contents]
+    parts = [lay_out(wheel, target.platform.runtime) for wheel in contents]
     parts.sort(key=lambda part: part.name)
     return [*parts, repository_part(target.layer, files)] if files else parts
+
+
+def _unused(target: Target, parts: Sequence[Part]) -> list[Diagnostic]:
+    """Describe the patterns of `exclude` that match no file."""
+    layer = target.layer
+    if not layer.exclude:
+        return []
+    own = (file.path for file in repository_files(layer._replace(exclude=())))
+    paths = [*(entry.path for part in parts for entry in part.entries), *own]
+    hint = "correct it, or remove it; to leave out a package, use 'exclude_packages'"
+    return [
+        Diagnostic(f"{target}: {pattern!r} in exclude matches no file", hint, layer.location)
+        for pattern in Exclusion(layer.exclude).unused(paths)
+    ]
+
+
+def _unzipped_size(parts: Sequence[Part]) -> int:
+    """Return the size of the archive of these parts, of which later files replace earlier ones."""
+    return sum({entry.path: entry.size for part in parts for entry in part.entries}.values())
 
 
 def _refuse_differences(layers: Iterable[AwsLayer], archives: Mapping[Target, BuiltArchive]) -> None:

@@ -18,28 +18,37 @@ if TYPE_CHECKING:
 def current_lock(project: Project, target: Target, *, in_sync: bool = True) -> "Lock | None":
     """Return a target's lock, generated or of another tool; None if it has none.
 
-    With `in_sync=False`, a generated lock is read without its inputs and their index options.
+    Packages that the layer leaves out are not part of it. With `in_sync=False`, a generated lock is read
+    without its inputs and their index options.
 
     Raises:
         LockError: the lock is out of sync with its inputs, or invalid.
     """
-    from entrypoint.lock.lock_file import Lock, read_lock, read_pinned  # noqa: PLC0415 - see above
+    from entrypoint.lock.lock_file import (  # noqa: PLC0415 - see above
+        Lock,
+        read_lock,
+        read_pinned,
+        without_packages,
+    )
 
-    own = target.layer.own_locks.get(target.platform)
+    layer, root = target.layer, project.root
+    own = layer.own_locks.get(target.platform)
     if own is not None:
-        return read_pinned(own, target.platform, from_source=target.layer.from_source, root=project.root)
-    if not any(target.layer.requirements.inputs):
+        lock = read_pinned(own, target.platform, from_source=layer.from_source, root=root)
+        return without_packages(lock, layer.exclude_packages)
+    if not any(layer.requirements.inputs):
         return Lock(platform=target.platform, pins=())
     path = project.lock_path(target)
     if not path.is_file():
         return None
-    return read_lock(
+    lock = read_lock(
         path,
         target.platform,
-        requirements=target.layer.requirements if in_sync else None,
-        from_source=target.layer.from_source,
-        root=project.root,
+        requirements=layer.requirements if in_sync else None,
+        from_source=layer.from_source,
+        root=root,
     )
+    return without_packages(lock, layer.exclude_packages)
 
 
 def no_lock(target: Target) -> Diagnostic:

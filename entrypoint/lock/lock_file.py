@@ -160,6 +160,20 @@ def read_via(text: str) -> Mapping[str, tuple[str, ...]]:
     return {name: tuple(dict.fromkeys(sources)) for name, sources in via.items()}
 
 
+def without_packages(lock: Lock, names: frozenset[str]) -> Lock:
+    """Return a lock without these packages, and without those that only they require.
+
+    What requires a package is known from `# via` comments. A package without one is left out only by name.
+    """
+    known = {pin.name: {canonicalize_name(source) for source in pin.via} for pin in lock.pins}
+    removed = names & known.keys()
+    while more := {
+        name for name, sources in known.items() if sources and sources <= removed and name not in removed
+    }:
+        removed |= more
+    return replace(lock, pins=tuple(pin for pin in lock.pins if pin.name not in removed)) if removed else lock
+
+
 def raise_all(problems: Iterable[Diagnostic]) -> None:
     """Raise one LockError with all problems, if there are any."""
     collected = tuple(problems)

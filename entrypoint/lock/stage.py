@@ -15,7 +15,7 @@ from entrypoint.lock.build_requirements import BuildSections, KeptBuilds, read_s
 from entrypoint.lock.changes import changes
 from entrypoint.lock.current import current_lock, no_lock
 from entrypoint.lock.header import LOCK_HINT
-from entrypoint.lock.lock_file import Lock, lock_text, read_lock, write_lock
+from entrypoint.lock.lock_file import Lock, lock_text, read_lock, without_packages, write_lock
 from entrypoint.lock.requirement_lines import display_path
 from entrypoint.lock.requirements import read_requirements
 from entrypoint.lock.resolve import Describe, Engine, resolve
@@ -101,7 +101,7 @@ class Locks:
         if self.locked:
             raise LockError(no_lock(target))
         self.progress.say(f"{target} has no lock, resolving it now; to pin it, run: lambda-layers lock")
-        return self._resolve(target)
+        return without_packages(self._resolve(target), target.layer.exclude_packages)
 
     def _one_for_each_file(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """Return the targets with a generated lock, one for each lock file."""

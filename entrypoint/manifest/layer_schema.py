@@ -186,6 +186,11 @@ LAYER = Record(
             shape=ListOf(String("a pattern or a preset")),
             help=f"Files to exclude: presets ({', '.join(PRESETS)}) and patterns as in .gitignore.",
         ),
+        "exclude_packages": Field(
+            shape=ListOf(String("the name of a package", PACKAGE_NAME)),
+            convert=_canonical_names,
+            help="Packages to leave out, with those that only they require, such as boto3 in the runtime.",
+        ),
         "strip": Field(
             shape=Flag(),
             default=False,

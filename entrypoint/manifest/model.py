@@ -55,6 +55,8 @@ class Layer(NamedTuple):
     content: Path | None = None
     #: Presets and patterns to exclude.
     exclude: tuple[str, ...] = ()
+    #: Names of packages to leave out, canonical as in PEP 503.
+    exclude_packages: frozenset[str] = frozenset()
     #: Whether to remove the debug symbols of compiled code.
     strip: bool = False
     #: Whether to add bytecode; None adds it if the runtime's Python is available.

@@ -18,13 +18,17 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 from entrypoint.errors import ArchiveError, Diagnostic
-from entrypoint.limits import METADATA_BYTES, RECORD_BYTES, UNZIPPED_BYTES, WHEEL_BYTES, WHEEL_MEMBERS
+from entrypoint.limits import METADATA_BYTES, RECORD_BYTES, WHEEL_BYTES, WHEEL_MEMBERS
 from entrypoint.printable import has_controls
 from entrypoint.wheels.bounded_file import BoundedFile
 from entrypoint.wheels.chunks import CHUNK, chunks
 
 RAW_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Compression methods that every unzip supports, Lambda's too; others are recompressed."""
+_TOO_LARGE = (
+    "leave it out with 'exclude_packages' if it is not needed, use a build for CPUs only, or use a container "
+    "image in place of layers"
+)
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _LZMA = struct.Struct("<2xHBL")
 """Version, size of the properties, coder parameters in one byte, dictionary size."""
@@ -83,6 +87,7 @@ def _check_total(wheel: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
         message = f"{wheel.name} has {len(infos):,} files; at most {WHEEL_MEMBERS:,} are allowed"
     elif size > WHEEL_BYTES:
         message = f"{wheel.name} unpacks to {size:,} bytes; at most {WHEEL_BYTES:,} are allowed"
+        raise ArchiveError.of(message, _TOO_LARGE)
     else:
         return
     raise ArchiveError.of(message, _USE_ANOTHER)
@@ -106,8 +111,6 @@ def _problems(infos: list[zipfile.ZipInfo]) -> Iterator[str]:
             yield f"{name} is a symbolic link, which wheels must not contain"
         if info.flag_bits & _ENCRYPTED:
             yield f"{name} is encrypted"
-        if info.file_size > UNZIPPED_BYTES:
-            yield f"{name} unpacks to {info.file_size:,} bytes, more than Lambda allows for a layer"
         most = _most_bytes(name)
         if most and info.file_size > most:
             yield f"{name} unpacks to {info.file_size:,} bytes; at most {most:,} are allowed"

@@ -9,6 +9,11 @@ from entrypoint.manifest.targets import Target
 
 _LARGEST = 10
 _MAX_FILES = 20_000
+_FOR_CPUS = {
+    "torch": "use the index https://download.pytorch.org/whl/cpu",
+    "tensorflow": "use tensorflow-cpu, or ai-edge-litert if it only runs models",
+    "CUDA": "Lambda has no GPU: leave out the packages nvidia-*",
+}
 _WORTH_STRIPPING = 100_000
 """Bytes of symbols from which on the hint mentions `strip`."""
 _IMPORTABLE = (".py", ".pyc", ".so")
@@ -44,7 +49,21 @@ def _or_make_smaller(archive: Archive) -> str:
     strip = (
         f", or set 'strip: true', which saves {symbols / 1e6:.1f} MB" if symbols > _WORTH_STRIPPING else ""
     )
-    return f" or remove packages{strip}; the largest are {largest}"
+    image = ""
+    if archive.unzipped_size > UNZIPPED_BYTES and (cpu := _cpu_builds(archive)):
+        image = f"; {cpu}; a container image may have 10 GB"
+    return f" or leave packages out with 'exclude_packages'{strip}; the largest are {largest}{image}"
+
+
+def _cpu_builds(archive: Archive) -> str:
+    """Return how to get smaller builds of packages that are made for GPUs by default."""
+    names = {part.name for part in archive.parts}
+    ways = [
+        f"for {name}, {way}"
+        for name, way in _FOR_CPUS.items()
+        if name in names or (name == "CUDA" and any(each.startswith("nvidia-") for each in names))
+    ]
+    return "; ".join(ways)
 
 
 def file_count(archive: Archive, _: Target) -> Iterator[Diagnostic]:

@@ -43,6 +43,8 @@ def missing_dependency(archive: Archive, target: Target) -> Iterator[Diagnostic]
             name = canonicalize_name(requirement.name)
             needs = f"{contents.wheel.name} {contents.wheel.version} requires {requirement.name}"
             needs += str(requirement.specifier)
+            if name in target.layer.exclude_packages:
+                continue
             if name not in versions and name not in RUNTIME_SDK:
                 hint = f"add {name} to the lock; 'lambda-layers lock' resolves all dependencies"
                 yield Diagnostic(f"{needs}, which is not in the layer", hint)
