@@ -10,12 +10,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
+from entrypoint.layer.exclude import PRESETS
 from entrypoint.layer.repository_files import RepositoryFile
 from entrypoint.lock.build_requirements import as_json
 from entrypoint.lock.lock_file import Lock
 from entrypoint.manifest.model import DEFAULT_BUILDER, Layer
 from entrypoint.manifest.targets import AwsLayer, Target
 
+_PRESETS = 2
+"""Increment when presets leave out other files: layers with presets are then published again."""
 _SCHEMA = 1
 """Increment when archives of the same packages change: every layer is then published again."""
 
@@ -38,6 +41,7 @@ def _options(layer: Layer, lock: Lock) -> dict[str, object]:
     """Return the options that affect the archive, without defaults, so that new options change no hash."""
     options: dict[str, object] = {
         "exclude": layer.exclude or None,
+        "presets": _PRESETS if set(PRESETS) & set(layer.exclude) else None,
         "strip": layer.strip or None,
         "bytecode": layer.bytecode,
         **_compile_options(layer, lock),

@@ -12,7 +12,7 @@ because they are often secrets or files of an editor. Such a setting never leave
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from pathspec import GitIgnoreSpec
 from entrypoint.errors import ArchiveError, Diagnostic
 from entrypoint.git import git
 from entrypoint.layer.exclude import Exclusion
+from entrypoint.layer.module_imports import module_imports, needed
 from entrypoint.manifest.model import Layer
 from entrypoint.manifest.runtimes import ROOT
 
@@ -54,7 +55,18 @@ def repository_files(layer: Layer) -> tuple[RepositoryFile, ...]:
     if problems:
         raise ArchiveError(*problems)
     excluded = Exclusion(layer.exclude)
-    return tuple(sorted((f for f in found if not excluded(f.path)), key=lambda file: file.path))
+    kept = _imported(found, excluded) if excluded.has_presets else frozenset()
+    stays = (file for file in found if file.path in kept or not excluded(file.path))
+    return tuple(sorted(stays, key=lambda file: file.path))
+
+
+def _imported(files: Sequence[RepositoryFile], excluded: Exclusion) -> frozenset[str]:
+    """Return what presets name and the other files import."""
+    imports = {
+        file.path: module_imports(file.source.read_bytes()) for file in files if file.path.endswith(".py")
+    }
+    found = needed((file.path for file in files), excluded, [imports])
+    return frozenset(path for path in found if excluded.presets_of(path))
 
 
 def _included(path: Path, layer: Layer, problems: list[Diagnostic]) -> Iterator[RepositoryFile]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.errors import Diagnostic, Severity, VerifyError
+from entrypoint.figures import count
 from entrypoint.layer.artifacts import Artifact, difference, leave_compiled, read_artifact, refuse_committed
 from entrypoint.layer.assemble import Archive, assemble
 from entrypoint.layer.bytecode import Bytecode
@@ -14,6 +15,8 @@ from entrypoint.layer.exclude import Exclusion
 from entrypoint.layer.inspect import Contents, inspect
 from entrypoint.layer.interpreters import Interpreter, Interpreters
 from entrypoint.layer.layout import Part, lay_out
+from entrypoint.layer.module_imports import needed
+from entrypoint.layer.presets import imports_of
 from entrypoint.layer.repository_files import RepositoryFile, repository_files
 from entrypoint.layer.repository_part import repository_part
 from entrypoint.layer.strip import Strip
@@ -133,7 +136,8 @@ class Archives:
             excluded = Exclusion(target.layer.exclude)
             parts = _laid_out(target, contents[target], files[target])
             self.progress.warn(_unused(target, parts))
-            parts = [excluded.applied(part) for part in parts]
+            kept = self._kept(target, excluded, parts)
+            parts = [excluded.applied(part, kept) for part in parts]
             if target.layer.strip:
                 parts = [self._stripped(strip, part) for part in parts]
             path = folder / f"{target}.zip"
@@ -150,6 +154,24 @@ class Archives:
         with self.progress.counting("compiling to bytecode", None, "package", done=done) as count:
             bytecode = Bytecode(self.cache, count)
             return dict(zip(targets, for_each(targets, assembled), strict=True))
+
+    def _kept(self, target: Target, excluded: Exclusion, parts: Sequence[Part]) -> frozenset[str]:
+        """Return what presets name and the remaining code imports; report what they save."""
+        if not excluded.has_presets:
+            return frozenset()
+        imports = for_each(parts, lambda part: imports_of(part, self.cache))
+        kept = needed((entry.path for part in parts for entry in part.entries), excluded, imports)
+        kept = frozenset(path for path in kept if excluded.presets_of(path))
+        saved: dict[str, int] = {}
+        for entry in (entry for part in parts for entry in part.entries if entry.path not in kept):
+            for preset in excluded.presets_of(entry.path)[:1] if excluded(entry.path) else ():
+                saved[preset] = saved.get(preset, 0) + entry.size
+        sizes = (
+            ", ".join(f"{preset} {size / 1e6:.1f} MB" for preset, size in sorted(saved.items())) or "nothing"
+        )
+        also = f", without {count(len(kept), 'file')} that other modules import" if kept else ""
+        self.progress.say(f"{target} leaves out {sizes}{also}")
+        return kept
 
     def _too_large(self, archive: Archive) -> str | None:
         """Return why AWS would refuse an archive, which is perhaps smaller without bytecode."""

@@ -150,3 +150,55 @@ def test_bytecode_that_makes_the_archive_too_large(run, built, shelf, bucket):
         "has no bytecode: with it, the archive would exceed 52,428,800 bytes, and the manifest has no 's3:'"
     )
     assert (expected in said) == (not bucket)
+
+
+PACKAGE = {
+    "pkg/__init__.py": "from .core import run\n",
+    "pkg/core.py": "from pkg.docs.params import table\nfrom .tests import runner\n",
+    "pkg/lazy.py": "import lazy_loader\nlazy_loader.attach_stub(__name__, __file__)\n",
+    "pkg/lazy.pyi": "",
+    "pkg/other.pyi": "",
+    "pkg/named.py": "import importlib\nimportlib.import_module('pkg.examples.one')\n",
+    "pkg/newer.py": "type X[T: (int, str) = int] = T if if\nfrom pkg.doc import old, new\n",
+    "pkg/docs/__init__.py": "",
+    "pkg/docs/params.py": "from . import deeper\n",
+    "pkg/docs/deeper.py": "",
+    "pkg/docs/unused.py": "import pkg.test.never\n",
+    "pkg/doc/__init__.py": "",
+    "pkg/doc/old.py": "",
+    "pkg/examples/one.py": "",
+    "pkg/examples/two.py": "",
+    "pkg/tests/__init__.py": "",
+    "pkg/tests/runner.py": "",
+    "pkg/tests/test_core.py": "import pkg.tests.helper\n",
+    "pkg/tests/helper.py": "",
+    "pkg/test/never.py": "",
+    "pkg/notes.md": "",
+}
+STAYS = {
+    *("pkg/__init__.py", "pkg/core.py", "pkg/lazy.py", "pkg/lazy.pyi", "pkg/named.py", "pkg/newer.py"),
+    *("pkg/docs/__init__.py", "pkg/docs/params.py", "pkg/docs/deeper.py", "pkg/doc/__init__.py"),
+    *("pkg/doc/old.py", "pkg/examples/one.py", "pkg/tests/__init__.py", "pkg/tests/runner.py"),
+}
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["wheel", "repository"])
+def test_presets_leave_what_the_remaining_code_imports(run, built, shelf, own):
+    layer = {"bytecode": False, "exclude": ["tests", "stubs", "docs"]}
+    if own:
+        for name, text in PACKAGE.items():
+            path = run.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        layer |= {"include": ["pkg"]}
+    else:
+        make_wheel(shelf, "pkg", "1.0", files=PACKAGE)
+        layer |= {"requirements": ["pkg"]}
+    run("lock", **layer)
+    said = run("build")
+    assert {name for name in built() if name.startswith("pkg/")} == STAYS
+    if not own:
+        assert "tests 0.0 MB" in said
+        assert "without 9 files that other modules import" in said
+    run("build", **layer | {"exclude": ["docs", "pkg/docs/"]})  # a pattern of one's own is taken at its word
+    assert not any(name.startswith("pkg/docs/") for name in built())
