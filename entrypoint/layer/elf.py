@@ -1,6 +1,7 @@
 """The requirements of ELF files: the only importer of pyelftools."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -13,6 +14,9 @@ from entrypoint.layer.symbols import size_of_symbols
 from entrypoint.wheels.chunks import chunks
 
 MAGIC = b"\x7fELF"
+_INIT = b"PyInit_"
+"""How the name of that function begins: https://docs.python.org/3/extending/building.html."""
+_LARGEST_NAMES = 64 << 20
 _MACHINES = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}
 # Errors that pyelftools raises for headers with wrong offsets and sizes.
 _DAMAGED = (
@@ -42,6 +46,8 @@ class ElfFacts:
     soname: str | None
     #: Where the loader looks for libraries before the system's folders (DT_RUNPATH, else DT_RPATH).
     search_path: tuple[str, ...]
+    #: Whether it has the function by which Python starts an extension module.
+    is_module: bool = False
     #: The size in bytes of symbols and debug sections.
     symbols: int = field(default=0, compare=False)
 
@@ -61,6 +67,7 @@ def read(file: IO[bytes]) -> ElfFacts:
         needed = _tags(elf, "needed")
         soname = next(iter(_tags(elf, "soname")), None)
         search_path = _tags(elf, "runpath") or _tags(elf, "rpath")
+        is_module = any(_INIT in names for names in _names(elf, file))
     except _DAMAGED as error:
         raise ValueError(str(error) or type(error).__name__) from error
     return ElfFacts(
@@ -69,8 +76,20 @@ def read(file: IO[bytes]) -> ElfFacts:
         needed=needed,
         soname=soname,
         search_path=tuple(path for paths in search_path for path in paths.split(":") if path),
+        is_module=is_module,
         symbols=_symbols(file),
     )
+
+
+def _names(elf: ELFFile, file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the table with the names of the symbols that the loader sees."""
+    for segment in elf.iter_segments("PT_DYNAMIC"):
+        if isinstance(segment, DynamicSegment):
+            sizes = [tag.entry.d_val for tag in segment.iter_tags("DT_STRSZ")]
+            _, offset = segment.get_table_offset("DT_STRTAB")
+            if sizes and offset is not None and sizes[0] <= _LARGEST_NAMES:
+                file.seek(offset)
+                yield file.read(sizes[0])
 
 
 def _symbols(file: IO[bytes]) -> int:

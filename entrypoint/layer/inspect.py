@@ -16,7 +16,7 @@ from entrypoint.layer.foreign import HEAD, system_of
 from entrypoint.wheels.fetch import Wheel
 from entrypoint.wheels.wheel import Member, member_facts, members_of, read_content, read_members
 
-_FORMAT = 6
+_FORMAT = 7
 """Increment when the checks or the facts change, so that existing entries are not reused."""
 _KIND = f"inspected/{_FORMAT}"
 
@@ -102,5 +102,6 @@ def _elf_facts(values: Mapping[str, Any]) -> ElfFacts:
         needed=tuple(values["needed"]),
         soname=values["soname"],
         search_path=tuple(values["search_path"]),
+        is_module=values["is_module"],
         symbols=values["symbols"],
     )

@@ -105,11 +105,11 @@ def test_packages_with_different_files_under_one_path(tmp_path):
     )
 
 
-def linked(folder, library, *, rpath=None):
+def linked(folder, library, *, function="PyInit_a", rpath=None):
     """A shared object that is linked to another one, which is made for it."""
     helper = shared_object(folder, source="int help(void) { return 1; }", flags=(f"-Wl,-soname,{library}",))
     (folder / library).write_bytes(helper)
-    source = "int help(void); int answer(void) { return help(); }"
+    source = f"int help(void); int {function}(void) {{ return help(); }}"
     flags = ["-L.", f"-l:{library}", *([f"-Wl,-rpath,{rpath}"] if rpath else [])]
     return shared_object(folder, source=source, flags=tuple(flags)), helper
 
@@ -125,6 +125,28 @@ def test_a_library_that_is_nowhere(tmp_path):
     assert (rule, severity) == ("needed-library", Severity.ERROR)
     assert "python/a.so of pkg-1.0-py3-none-any.whl is linked to libhelp.so.1" in message
     assert "neither in the layer nor in python3.13" in message
+
+
+def test_a_module_that_needs_it_through_a_library_of_the_package(tmp_path):
+    library, _ = linked(tmp_path, "libhelp.so.1", function="middle")
+    (tmp_path / "libmiddle.so").write_bytes(library)
+    flags = ("-L.", "-l:libmiddle.so", "-Wl,--unresolved-symbols=ignore-all")
+    module = shared_object(
+        tmp_path, source="int middle(void); int PyInit_a(void) { return middle(); }", flags=flags
+    )
+    ((rule, severity, message),) = findings(tmp_path, {"a.so": module, "libmiddle.so": library})
+    assert (rule, severity) == ("needed-library", Severity.ERROR)
+    assert "python/libmiddle.so of pkg-1.0-py3-none-any.whl is linked to libhelp.so.1" in message
+
+
+def test_plugins_that_nothing_is_linked_to(tmp_path):
+    """Such as those of Qt in opencv-python, and for authentication in mysql-connector-python."""
+    plugin, _ = linked(tmp_path, "libhelp.so.1", function="plugin")
+    files = {"pkg.py": ""} | {f"pkg/plugins/p{number}.so": plugin for number in range(5)}
+    ((rule, severity, message),) = findings(tmp_path, files)
+    assert (rule, severity) == ("needed-library", Severity.WARNING)
+    assert "p0.so, python/pkg/plugins/p1.so, python/pkg/plugins/p2.so and 2 more of pkg-1.0" in message
+    assert "are linked to libhelp.so.1, which is neither in the layer nor in python3.13" in message
 
 
 def test_what_is_not_known_of_a_system_is_a_warning(tmp_path):

@@ -1,7 +1,7 @@
 """Rules about compiled code: architecture, required symbols and libraries, Python version."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from posixpath import basename, dirname, normpath
 
 from entrypoint.errors import Diagnostic, Severity
@@ -14,6 +14,8 @@ from entrypoint.manifest.targets import Target
 _SHARED_OBJECT = re.compile(r"\.so(\.[0-9]+)*$")
 _CPYTHON_SUFFIX = re.compile(r"^(?P<module>.+)\.cpython-3(?P<minor>[0-9]+)t?-[^/]*\.so$")
 _FOREIGN_SUFFIX = re.compile(r"(?P<module>.+?)(?:\.[^/]*-darwin\.so|(?:\.[^/]*)?\.pyd)$")
+_SHOWN = 3
+"""Names in a finding."""
 _VERSION = re.compile(r"(?P<prefix>[A-Z]+)_(?P<version>[0-9]+(?:\.[0-9]+)+)$")
 _ORIGIN = re.compile(r"\$ORIGIN\b|\$\{ORIGIN\}")
 
@@ -94,24 +96,67 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 
 def needed_library(archive: Archive, target: Target) -> Iterator[Diagnostic]:
-    """Find compiled code that is linked to a missing library."""
-    runtime = target.platform.runtime
-    provided = libraries_of(runtime)
+    """Find compiled code that is linked to a missing library.
+
+    It is an error where Python can import an extension module that needs the library, itself or through
+    others. Plugins and programs, which nothing links to, may never be used.
+    """
+    provided = libraries_of(target.platform.runtime)
     paths = {entry.path for entry in archive.entries}
     own = {facts.soname or basename(path) for _, path, facts in _elf_files(archive)}
     names = own | {path.rpartition("/")[2] for path in paths}
-    for part, path, facts in _native(archive, target):
-        for library in facts.needed:
-            if library in provided or library in names or _is_found(library, path, facts, paths):
-                continue
-            message = f"{path} of {part.origin} is linked to {library}, "
-            message += f"which is neither in the layer nor in {runtime}"
-            if runtime.system in COMPLETE:
-                hint = "use a wheel that bundles the library, or add it under lib/ with 'content'"
-                yield Diagnostic(message, hint)
-            else:
-                message += "; the list of libraries of this runtime is incomplete"
-                yield Diagnostic(message, "test the layer in the runtime", severity=Severity.WARNING)
+    found = list(_native(archive, target))
+    loaded = _loaded({path: facts for _, path, facts in found})
+    missing: dict[tuple[str, bool, tuple[str, ...]], list[str]] = {}
+    for part, path, facts in found:
+        lacks = tuple(
+            library
+            for library in facts.needed
+            if not (library in provided or library in names or _is_found(library, path, facts, paths))
+        )
+        if lacks:
+            missing.setdefault((part.origin, path in loaded, lacks), []).append(path)
+    for (origin, is_loaded, libraries), files in missing.items():
+        yield _missing(target, origin, files, libraries, is_loaded=is_loaded)
+
+
+def _missing(
+    target: Target, origin: str, files: Sequence[str], libraries: Sequence[str], *, is_loaded: bool
+) -> Diagnostic:
+    runtime = target.platform.runtime
+    verb, neither = ("is", "which is") if len(files) == 1 else ("are", "which is")
+    neither = neither if len(libraries) == 1 else "which are"
+    message = f"{_some(files)} of {origin} {verb} linked to {_some(libraries)}, "
+    message += f"{neither} neither in the layer nor in {runtime}"
+    if runtime.system not in COMPLETE:
+        message += "; the list of libraries of this runtime is incomplete"
+        return Diagnostic(message, "test the layer in the runtime", severity=Severity.WARNING)
+    if is_loaded:
+        hint = "use a wheel that bundles the library, or add it under lib/ with 'content'"
+        return Diagnostic(message, hint)
+    hint = "no extension module needs this; check that the function does not use it, or exclude it"
+    return Diagnostic(message, hint, severity=Severity.WARNING)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _loaded(files: Mapping[str, ElfFacts]) -> set[str]:
+    """Return the extension modules, and the files of the layer that they are linked to, at any depth."""
+    providers: dict[str, list[str]] = {}
+    for path, facts in files.items():
+        for name in {facts.soname or basename(path), basename(path)}:
+            providers.setdefault(name, []).append(path)
+    loaded: set[str] = set()
+    queue = [path for path, facts in files.items() if facts.is_module]
+    while queue:
+        path = queue.pop()
+        if path not in loaded:
+            loaded.add(path)
+            queue += [other for library in files[path].needed for other in providers.get(library, ())]
+    return loaded
 
 
 def _is_found(library: str, path: str, facts: ElfFacts, paths: set[str]) -> bool:
