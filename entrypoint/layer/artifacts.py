@@ -128,7 +128,7 @@ def _file_digests(archive: Path) -> dict[str, str]:
     """Return a digest of each file's compressed bytes, method and mode, by path."""
     digests = {}
     with archive.open("rb") as file:
-        for member in read_members(archive):
+        for member in read_members(archive, links=True):
             digest = hashlib.sha256(f"{member.method} {member.executable} {member.size}\0".encode())
             file.seek(member.offset)
             left = member.compressed_size

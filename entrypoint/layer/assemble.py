@@ -2,7 +2,7 @@
 
 The members of wheels are already compressed, so their compressed bytes are copied. Entries are sorted,
 dated 1980-01-01 (the earliest date of the zip format), and have mode 644 or 755, which Lambda needs to
-read and run them. The archive is written atomically.
+read and run them; symbolic links stay links. The archive is written atomically.
 """
 
 import base64
@@ -29,6 +29,7 @@ _LOCATOR64 = struct.Struct("<4sLQL")
 _VERSION, _UNIX = 20, 3
 _DATE = 0 << 9 | 1 << 5 | 1
 """1980-01-01 in MS-DOS format."""
+_LINK = 0o120777
 _UTF8 = 0x800
 _MANY = 0xFFFF
 """From this number of entries on, the zip64 record has the number."""
@@ -141,7 +142,7 @@ def _chunks(entries: Sequence[ArchiveEntry], sources: Mapping[Path, int]) -> Ite
             entry.size,
             len(name),
         )
-        mode = (0o100755 if entry.executable else 0o100644) << 16
+        mode = (_LINK if entry.is_link else 0o100755 if entry.executable else 0o100644) << 16
         header = _CENTRAL.pack(b"PK\1\2", _UNIX << 8 | _VERSION, *shared, 0, 0, 0, 0, mode, offset)
         directory.append(header + name)
         yield _LOCAL.pack(b"PK\3\4", *shared, 0) + name

@@ -33,7 +33,7 @@ class Bytecode:
         Raises:
             CompileError: if the interpreter fails.
         """
-        modules = tuple(entry for entry in part.entries if entry.path.endswith(".py"))
+        modules = tuple(entry for entry in part.entries if entry.path.endswith(".py") and not entry.is_link)
         if not modules:
             return part
         version = ".".join(map(str, interpreter.version))

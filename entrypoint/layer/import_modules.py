@@ -7,6 +7,7 @@ be imported to the last line of the interpreter's error.
 
 import json
 import os
+import stat
 import subprocess
 import sys
 import zipfile
@@ -32,6 +33,11 @@ def main():
     """Unpack the layer, import the modules, and write the failures."""
     with zipfile.ZipFile("layer.zip") as archive:
         archive.extractall("opt")
+        for info in archive.infolist():
+            if stat.S_ISLNK(info.external_attr >> 16):
+                path = os.path.join("opt", info.filename)
+                os.remove(path)
+                os.symlink(archive.read(info).decode(), path)
     with open("modules.json", encoding="utf-8") as file:
         modules = json.load(file)
     folder = os.path.abspath("opt/python")

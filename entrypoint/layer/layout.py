@@ -41,6 +41,8 @@ class ArchiveEntry:
     source: Path | None = None
     offset: int = 0
     data: bytes = b""
+    #: Whether it is a symbolic link, whose content is what it points to.
+    is_link: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

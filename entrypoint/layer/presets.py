@@ -17,7 +17,7 @@ _KIND = "imports/1"
 def imports_of(part: Part, cache: Path) -> Imports:
     """Return what the modules of a part import; each wheel is read once."""
     if part.contents is None:
-        modules = (entry for entry in part.entries if entry.path.endswith(".py"))
+        modules = (entry for entry in part.entries if entry.path.endswith(".py") and not entry.is_link)
         return {entry.path: module_imports(zlib.decompress(entry.data, -zlib.MAX_WBITS)) for entry in modules}
     contents = part.contents
     entry = Cache(cache).get_or_make(_KIND, contents.wheel.sha256, lambda _: Made(facts=_read(contents)))

@@ -35,9 +35,13 @@ class RepositoryFile:
     source: Path
     path: str
     executable: bool
+    #: What a symbolic link of `content` points to, relative to its folder; it stays a link.
+    link: str | None = None
 
     def digest(self) -> tuple[str, bool, str]:
         """Return what affects the layer: path in the layer, whether it is executable, and SHA-256."""
+        if self.link is not None:
+            return self.path, False, f"link:{self.link}"
         with self.source.open("rb") as file:
             return self.path, self.executable, hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -46,12 +50,12 @@ def repository_files(layer: Layer) -> tuple[RepositoryFile, ...]:
     """Return the layer's files, sorted by path, without excluded ones.
 
     Raises:
-        ArchiveError: if a link is broken, or points outside its folder or to a parent folder.
+        ArchiveError: if a link is broken or in a loop, or points outside its folder or to a parent folder.
     """
     problems: list[Diagnostic] = []
     found = [file for path in layer.include for file in _included(path, layer, problems)]
     if layer.content:
-        found += _files(layer.content, layer.content, "", layer, problems)
+        found += _files(layer.content, layer.content, "", layer, problems, links=True)
     if problems:
         raise ArchiveError(*problems)
     excluded = Exclusion(layer.exclude)
@@ -63,7 +67,9 @@ def repository_files(layer: Layer) -> tuple[RepositoryFile, ...]:
 def _imported(files: Sequence[RepositoryFile], excluded: Exclusion) -> frozenset[str]:
     """Return what presets name and the other files import."""
     imports = {
-        file.path: module_imports(file.source.read_bytes()) for file in files if file.path.endswith(".py")
+        file.path: module_imports(file.source.read_bytes())
+        for file in files
+        if file.path.endswith(".py") and file.link is None
     }
     found = needed((file.path for file in files), excluded, [imports])
     return frozenset(path for path in found if excluded.presets_of(path))
@@ -82,19 +88,24 @@ def _included(path: Path, layer: Layer, problems: list[Diagnostic]) -> Iterator[
 
 
 def _files(
-    folder: Path, top: Path, prefix: str, layer: Layer, problems: list[Diagnostic]
+    folder: Path, top: Path, prefix: str, layer: Layer, problems: list[Diagnostic], *, links: bool = False
 ) -> Iterator[RepositoryFile]:
+    """Yield the files of a folder; with `links`, links are yielded as they are, and not followed."""
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         path = Path(entry.path)
         if entry.is_symlink() and not (path.exists() and path.resolve().is_relative_to(top.resolve())):
-            message = f"{path} is a broken link, or points outside {top.name}"
+            message = f"{path} is a broken link or in a loop of links, or points outside {top.name}"
             problems.append(Diagnostic(message, "replace the link with the file", layer.location))
+        elif entry.is_symlink() and links and not top.resolve().is_relative_to(path.resolve()):
+            target = path.readlink()
+            relative = os.path.relpath(target, folder.resolve()) if target.is_absolute() else str(target)
+            yield RepositoryFile(source=path, path=prefix + entry.name, executable=False, link=relative)
         elif entry.is_dir():
             if entry.is_symlink() and top.resolve().is_relative_to(path.resolve()):
                 message = f"{path} is a link to a folder that contains it"
                 problems.append(Diagnostic(message, "remove the link", layer.location))
             else:
-                yield from _files(path, top, f"{prefix}{entry.name}/", layer, problems)
+                yield from _files(path, top, f"{prefix}{entry.name}/", layer, problems, links=links)
         elif entry.is_file():
             yield _file(path, prefix + entry.name)
 

@@ -60,8 +60,8 @@ def members_of(facts: Iterable[Sequence[Any]]) -> tuple[Member, ...]:
     return tuple(Member(*values) for values in facts)
 
 
-def read_members(wheel: Path) -> tuple[Member, ...]:
-    """Return the wheel's files, without folders, in the order of the archive.
+def read_members(wheel: Path, *, links: bool = False) -> tuple[Member, ...]:
+    """Return the wheel's files, without folders, in the order of the archive; `links` allows symbolic links.
 
     Raises:
         ArchiveError: with all reasons why the wheel cannot be copied into a layer.
@@ -70,7 +70,9 @@ def read_members(wheel: Path) -> tuple[Member, ...]:
         with wheel.open("rb") as file, zipfile.ZipFile(BoundedFile(file)) as archive:
             _check_total(wheel, archive.infolist())
             infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
-            problems = [Diagnostic(f"{wheel.name}: {text}", _USE_ANOTHER) for text in _problems(infos)]
+            problems = [
+                Diagnostic(f"{wheel.name}: {text}", _USE_ANOTHER) for text in _problems(infos, links=links)
+            ]
             if problems:
                 raise ArchiveError(*problems)
             members = tuple(_member(info, file) for info in infos)
@@ -101,13 +103,13 @@ def _most_bytes(path: str) -> int | None:
     return RECORD_BYTES if name == "RECORD" else METADATA_BYTES if name == "METADATA" else None
 
 
-def _problems(infos: list[zipfile.ZipInfo]) -> Iterator[str]:
+def _problems(infos: list[zipfile.ZipInfo], *, links: bool) -> Iterator[str]:
     seen: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         name = info.filename
         if info.orig_filename != name or not is_safe_path(name):
             yield f"the path {info.orig_filename!r} points outside the layer or is not portable"
-        if stat.S_ISLNK(info.external_attr >> 16):
+        if stat.S_ISLNK(info.external_attr >> 16) and not links:
             yield f"{name} is a symbolic link, which wheels must not contain"
         if info.flag_bits & _ENCRYPTED:
             yield f"{name} is encrypted"

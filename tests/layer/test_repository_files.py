@@ -1,5 +1,7 @@
 import os
 import subprocess
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from layers import PYTHON313, assembled, laid_out, target, unzipped
@@ -136,8 +138,39 @@ def test_content_goes_into_opt_as_it_is(tmp_path):
     ]
     archive = assemble([repository_part(layer(content=tools), files)], tmp_path / "layer.zip")
     content = unzipped(archive.path)
-    assert content["bin/link"] == b"tool"
     assert content["bootstrap"] == b"#!/bin/sh\n"
+
+
+def test_links_of_content_stay_links(tmp_path):
+    """As unzip and Lambda unpack them: a library with three names is packed once."""
+    tools = tmp_path / "tools"
+    (tools / "lib").mkdir(parents=True)
+    (tools / "lib" / "libdemo.so.1.2").write_bytes(b"library" * 1000)
+    (tools / "lib" / "libdemo.so.1").symlink_to("libdemo.so.1.2")
+    (tools / "lib" / "libdemo.so").symlink_to(tools / "lib" / "libdemo.so.1")  # not relative
+    (tools / "lib64").symlink_to("lib")
+    files = repository_files(layer(content=tools))
+    archive = assemble([repository_part(layer(content=tools), files)], tmp_path / "layer.zip")
+    subprocess.run(["unzip", "-q", archive.path, "-d", tmp_path / "opt"], check=True)
+    unpacked = tmp_path / "opt"
+    assert (unpacked / "lib64").readlink() == Path("lib")
+    assert (unpacked / "lib" / "libdemo.so").readlink() == Path("libdemo.so.1")
+    assert (unpacked / "lib64" / "libdemo.so").read_bytes() == b"library" * 1000
+    assert archive.unzipped_size < 7100
+    before = [file.digest() for file in files]
+    (tools / "lib" / "libdemo.so.1").unlink()
+    (tools / "lib" / "libdemo.so.1").write_bytes(b"library" * 1000)
+    assert [file.digest() for file in repository_files(layer(content=tools))] != before
+
+
+@pytest.mark.parametrize("names", [("a",), ("a", "b"), ("a", "b", "c")])
+def test_loops_of_links_are_refused(tmp_path, names):
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, goal in {names[-1]: names[0], **dict(pairwise(names))}.items():
+        (tools / name).symlink_to(goal)
+    with pytest.raises(ArchiveError, match="is a broken link or in a loop of links"):
+        repository_files(layer(content=tools))
 
 
 def test_content_for_a_runtime_without_a_python_is_verified(tmp_path):
@@ -154,7 +187,7 @@ def test_links_that_lead_out_are_refused(tmp_path, goal):
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "link").symlink_to(goal)
-    with pytest.raises(ArchiveError, match="is a broken link, or points outside tools"):
+    with pytest.raises(ArchiveError, match="is a broken link or in a loop of links, or points outside tools"):
         repository_files(layer(content=tools))
 
 

@@ -109,13 +109,13 @@ def needed_library(archive: Archive, target: Target) -> Iterator[Diagnostic]:
     loaded = _loaded({path: facts for _, path, facts in found})
     missing: dict[tuple[str, bool, tuple[str, ...]], list[str]] = {}
     for part, path, facts in found:
-        lacks = tuple(
+        absent = tuple(
             library
             for library in facts.needed
             if not (library in provided or library in names or _is_found(library, path, facts, paths))
         )
-        if lacks:
-            missing.setdefault((part.origin, path in loaded, lacks), []).append(path)
+        if absent:
+            missing.setdefault((part.origin, path in loaded, absent), []).append(path)
     for (origin, is_loaded, libraries), files in missing.items():
         yield _missing(target, origin, files, libraries, is_loaded=is_loaded)
 
