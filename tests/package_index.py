@@ -136,7 +136,7 @@ class IndexServer:
         self.requests: list[str] = []
         self.user_agents: Counter[str] = Counter()
         self.corrupted: set[str] = set()
-        self.yanked: set[str] = set()
+        self.yanked: dict[str, str] = {}
         self.lists_hashes = True
         self.lists_nonsense = False
         self.can_be_cached = False
@@ -255,7 +255,7 @@ class IndexServer:
             "url": f"../../files/{path.name}",
             "hashes": {"sha256": sha256(path)} if self.lists_hashes else {},
             "size": path.stat().st_size,
-            "yanked": path.name in self.yanked,
+            "yanked": (self.yanked[path.name] or True) if path.name in self.yanked else False,
         }
         if path.suffix == ".whl":
             file["core-metadata"] = {"sha256": hashlib.sha256(_metadata(path)).hexdigest()}
@@ -264,7 +264,7 @@ class IndexServer:
         return file
 
     def _html(self, path: Path) -> str:
-        attributes = ' data-yanked=""' if path.name in self.yanked else ""
+        attributes = f' data-yanked="{self.yanked[path.name]}"' if path.name in self.yanked else ""
         if path.suffix == ".whl" and (requires_python := _requires_python(path)):
             attributes += f' data-requires-python="{requires_python.replace(">", "&gt;")}"'
         fragment = f"#sha256={sha256(path)}" if self.lists_hashes else ""

@@ -92,7 +92,7 @@ def recorded_packages() -> dict[str, dict[str, object]]:
 
 def _package(index, name, pool) -> dict[str, object]:
     files = [
-        file for file in index.files(name) if not _OTHER_SYSTEMS.search(file.filename) and not file.yanked
+        file for file in index.files(name) if not _OTHER_SYSTEMS.search(file.filename) and file.yanked is None
     ]
     by_version: dict[str, list[object]] = {}
     for file in files:

@@ -32,7 +32,8 @@ class IndexFile:
     url: str
     sha256: str | None
     requires_python: str | None = None
-    yanked: bool = False
+    #: Why it was yanked (PEP 592), empty if no reason is given; None if it was not.
+    yanked: str | None = None
     size: int | None = None
     #: Whether its METADATA can be read without the file (PEP 658).
     has_metadata: bool = False
@@ -52,6 +53,13 @@ def choose(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> IndexFil
         and accepts_python(file.requires_python, platform)
     ]
     return min(wheels, key=lambda file: preference(file.filename, platform), default=None)
+
+
+def yank_reason(pin: Pin, files: Iterable[IndexFile]) -> str | None:
+    """Return why all files of a version were yanked, empty without a reason; None if some were not."""
+    version = Version(pin.version)
+    found = [file.yanked for file in files if version_of(file.filename) == version]
+    return next((reason for reason in found if reason), "") if found and None not in found else None
 
 
 def choose_sdist(pin: Pin, files: Iterable[IndexFile], platform: Platform) -> IndexFile | None:

@@ -66,10 +66,17 @@ def _listed_file(listed: Mapping[str, Any], base: str) -> IndexFile:
         url=url if url.startswith(_REMOTE) else urljoin(base, url),
         sha256=listed.get("hashes", {}).get("sha256"),
         requires_python=listed.get("requires-python"),
-        yanked=bool(listed.get("yanked")),
+        yanked=_reason(listed.get("yanked")),
         size=size,
         has_metadata=bool(listed.get("core-metadata", listed.get("data-dist-info-metadata"))),
     )
+
+
+def _reason(yanked: object) -> str | None:
+    """Return the reason of a listing, which is text, or true without one."""
+    if isinstance(yanked, str):
+        return yanked.strip()
+    return "" if yanked else None
 
 
 def index_file(link: Link) -> IndexFile:
@@ -80,6 +87,6 @@ def index_file(link: Link) -> IndexFile:
         url=link.url_without_fragment,
         sha256=(link.hashes or {}).get("sha256", fragment),
         requires_python=link.requires_python,
-        yanked=link.is_yanked,
+        yanked=_reason(link.yank_reason) if link.is_yanked else None,
         has_metadata=link.dist_info_link is not None,
     )

@@ -18,7 +18,7 @@ from typing import Protocol
 from packaging.requirements import InvalidRequirement, Requirement
 
 from entrypoint.errors import CompileError, Diagnostic, FetchError, Location, LockError
-from entrypoint.index.candidates import IndexFile, choose, choose_sdist, usable, version_of
+from entrypoint.index.candidates import IndexFile, choose, choose_sdist, usable, version_of, yank_reason
 from entrypoint.index.incompatible import no_compatible_file, no_compatible_version
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.package_index import PackageIndex
@@ -107,7 +107,7 @@ def resolve(
         LockError: there is no resolution, or a version has no compatible file.
     """
     parsed = read_requirements(requirements, root=root, from_source=from_source)
-    kept = () if existing is None or upgrade else _kept(existing, platform)
+    kept = () if existing is None or upgrade else _kept(existing, platform, index)
     pins = resolve_set(
         parsed,
         requirements,
@@ -229,12 +229,21 @@ def _prefetched(index: PackageIndex, names: Iterable[str]) -> Iterator[None]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _kept(existing: Path, platform: Platform) -> tuple[str, ...]:
-    """Return the pins of the existing lock; none if it cannot be read."""
+def _kept(existing: Path, platform: Platform, index: PackageIndex) -> tuple[str, ...]:
+    """Return the pins of the existing lock, without yanked ones; none if it cannot be read."""
     try:
-        return tuple(map(str, read_pinned(existing, platform).pins)) if existing.is_file() else ()
+        pins = read_pinned(existing, platform).pins if existing.is_file() else ()
     except LockError:
         return ()
+
+    def stays(pin: Pin) -> bool:
+        try:
+            return yank_reason(pin, index.files(pin.name)) is None
+        except FetchError:  # reported when the listing is used
+            return True
+
+    with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="list") as pool:
+        return tuple(str(pin) for pin, good in zip(pins, pool.map(stays, pins), strict=True) if good)
 
 
 def _pins(

@@ -9,8 +9,10 @@ from packaging.utils import canonicalize_name
 
 from entrypoint.errors import Diagnostic, Location, LockError
 from entrypoint.figures import count
+from entrypoint.index.candidates import yank_reason
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.package_index import PackageIndex
+from entrypoint.index.pin import Pin
 from entrypoint.lock.build_requirements import BuildSections, KeptBuilds, read_sections
 from entrypoint.lock.changes import changes
 from entrypoint.lock.current import current_lock, no_lock
@@ -59,6 +61,12 @@ class Locks:
             for pin in lock.pins:
                 if pin.from_source and pin.name not in target.layer.from_source:
                     self.progress.say(f"{target} builds {pin} from source: it has no compatible wheel")
+            index = self.index(lock.options)
+            self.progress.warn(
+                yanked(pin, reason, target)
+                for pin in lock.pins
+                if (reason := yank_reason(pin, index.files(pin.name))) is not None
+            )
             name = display_path(path, self.project.root)
             self.progress.say(f"locked {target}: {count(len(lock.pins), 'package')} in {name}")
             return lock
@@ -146,3 +154,9 @@ class Locks:
             return read_sections(existing.read_text("utf-8-sig"), Location(str(existing)))
         except (OSError, UnicodeDecodeError, LockError):
             return {}
+
+
+def yanked(pin: Pin, reason: str, target: Target) -> Diagnostic:
+    """Describe a pin whose files were all yanked from the index."""
+    message = f"{target}: {pin} was yanked from the index{f': {reason}' if reason else ''}"
+    return Diagnostic(message, "require another version", pin.location)

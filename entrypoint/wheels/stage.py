@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from entrypoint.errors import Diagnostic, FetchError
-from entrypoint.index.candidates import choose
+from entrypoint.index.candidates import choose, yank_reason
 from entrypoint.index.incompatible import no_compatible_file, why_no_wheel
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.package_index import PackageIndex
 from entrypoint.index.pin import Pin
 from entrypoint.lock.build_requirements import BuildSections, KeptBuilds
 from entrypoint.lock.lock_file import Lock
+from entrypoint.lock.stage import yanked
 from entrypoint.manifest.model import DEFAULT_BUILDER
 from entrypoint.manifest.targets import Target
 from entrypoint.parallel import for_each
@@ -97,6 +98,9 @@ class Wheels:
         """
 
         def check(item: tuple[Target, Lock, Pin]) -> None:
+            target, lock, pin = item
+            if (reason := yank_reason(pin, self.index(lock.options).files(pin.name))) is not None:
+                self.progress.warn([yanked(pin, reason, target)])
             if problem := self._unavailable(*item):
                 raise FetchError(problem)
 

@@ -55,11 +55,11 @@ def only(files):
 def test_both_formats_of_listings_are_equivalent(shelf, opened, html_only):
     wheel = next(shelf.glob("thing*.whl"))
     with IndexServer(shelf, html_only=html_only) as server:
-        server.yanked.add(wheel.name)
+        server.yanked[wheel.name] = "it is broken"
         files = opened(server.url).files("Thing")
     assert names(files) == ["thing-1.0-py3-none-any.whl", "thing-1.0.tar.gz"]
     file = only(files)
-    assert (file.sha256, file.requires_python, file.yanked) == (sha256(wheel), ">=3.9", True)
+    assert (file.sha256, file.requires_python, file.yanked) == (sha256(wheel), ">=3.9", "it is broken")
     assert file.size == (None if html_only else wheel.stat().st_size)
 
 
