@@ -46,6 +46,31 @@ def build_wheel(folder, settings=None, metadata=None):
 """
 
 
+_PURE_BACKEND = """\
+import os, zipfile
+
+def build_wheel(folder, settings=None, metadata=None):
+    stem = "{name}-{version}"
+    files = {{
+        "{name}.py": b"",
+        f"{{stem}}.dist-info/METADATA": b"Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n",
+        f"{{stem}}.dist-info/WHEEL": b"Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+        f"{{stem}}.dist-info/RECORD": b"",
+    }}
+    with zipfile.ZipFile(os.path.join(folder, f"{{stem}}-py3-none-any.whl"), "w") as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
+    return f"{{stem}}-py3-none-any.whl"
+"""
+
+
+def make_pure_source(folder: Path, name: str, version: str) -> Path:
+    """Write an sdist without compiled code."""
+    backend = _PURE_BACKEND.format(name=name, version=version)
+    files = {"pyproject.toml": _PYPROJECT.format(requires=[]), "backend.py": backend}
+    return make_sdist(folder, name, version, files=files)
+
+
 def make_source(
     folder: Path,
     name: str,

@@ -37,6 +37,19 @@ def built_key(sdist: Sdist, environment: BuildEnvironment, requirements: object)
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
 
+def pure_key(sdist: Sdist, environment: BuildEnvironment, requirements: object) -> str:
+    """Return the key of a wheel without compiled code, the same for every runtime and architecture."""
+    decisive = [
+        _FORMAT,
+        sdist.sha256,
+        sorted(environment.system_packages),
+        environment.network,
+        environment.image if environment.chosen else None,
+        requirements,
+    ]
+    return f"pure/{hashlib.sha256(json.dumps(decisive).encode()).hexdigest()}"
+
+
 class BuiltWheels:
     """Wheels built from source, in the cache."""
 
@@ -48,8 +61,16 @@ class BuiltWheels:
         entry = self._cache.get(_KIND, f"{key}/{_short(builder) if builder else _LATEST}")
         return _wheel(sdist, entry) if entry else None
 
-    def keep(self, key: str, sdist: Sdist, built: Path, built_from: Mapping[str, object]) -> Wheel:
-        """Move a wheel into the cache; `built_from["builder"]["id"]` is the identity of its builder."""
+    def find_pure(self, key: str, sdist: Sdist) -> Wheel | None:
+        """Return the wheel without compiled code that any builder built, for any platform."""
+        entry = self._cache.get(_KIND, key)
+        return _wheel(sdist, entry) if entry else None
+
+    def keep(self, key: str, pure: str, sdist: Sdist, built: Path, built_from: Mapping[str, object]) -> Wheel:
+        """Move a wheel into the cache; `built_from["builder"]["id"]` is the identity of its builder.
+
+        A wheel for any platform is also found by its key `pure`.
+        """
         builder = built_from["builder"]
         identity = builder["id"] if isinstance(builder, Mapping) else ""
 
@@ -60,6 +81,8 @@ class BuiltWheels:
 
         entry = self._cache.make(_KIND, f"{key}/{_short(str(identity))}", write)
         self._cache.put(_KIND, f"{key}/{_LATEST}", entry)
+        if built.name.endswith("-py3-none-any.whl"):
+            self._cache.put(_KIND, pure, entry)
         return _wheel(sdist, entry)
 
 

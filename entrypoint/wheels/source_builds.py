@@ -24,7 +24,7 @@ from entrypoint.wheels.build_plan import BuildPlan, BuildRequirements, Chain, ex
 from entrypoint.wheels.build_result import answer_of, checked, missing, tail
 from entrypoint.wheels.build_wheel import ASKS, NOTE, WRONG_PYTHON
 from entrypoint.wheels.builders import Builders
-from entrypoint.wheels.built_wheels import BuiltWheels, built_key
+from entrypoint.wheels.built_wheels import BuiltWheels, built_key, pure_key
 from entrypoint.wheels.fetch import Sdist, Wheel
 from entrypoint.wheels.sdist import build_system
 
@@ -45,6 +45,8 @@ class _Build:
     chain: Chain
     builder: Builder
     wheels: tuple[Wheel, ...]
+    #: The key of its wheel if that has no compiled code.
+    pure: str
 
 
 class _Asked(NamedTuple):
@@ -91,14 +93,16 @@ class Compiler:
             chain = chain or extended((), sdist)
             sections = self._known_sections(sdist, plan, chain)
             decisive = plan.added.get(sdist.name, ()) if sections is None else as_json(sections)
-            key = built_key(sdist, plan.environment, decisive)
+            key, pure = (make(sdist, plan.environment, decisive) for make in (built_key, pure_key))
             if known := self._built.find(key, sdist, self._builders.identity(plan.environment)):
+                return known
+            if known := self._built.find_pure(pure, sdist):
                 return known
             # Outside of the lock, like what a backend asks for: these builds lock their own keys.
             sections = sections if sections is not None else self._pinned_now(sdist, plan, chain)
             builder = self._open(plan.environment, sdist, why)
             wheels = self._wheels(sections, plan, chain)
-            build = _Build(sdist=sdist, plan=plan, chain=chain, builder=builder, wheels=wheels)
+            build = _Build(sdist=sdist, plan=plan, chain=chain, builder=builder, wheels=wheels, pure=pure)
             outcome = self._compiled(build, key, asked=False)
             if isinstance(outcome, _Asked):
                 outcome = self._compiled(self._with_asked(build, outcome.requires), key, asked=True)
@@ -157,7 +161,7 @@ class Compiler:
                 raise CompileError.of(message, hint)
             built = checked(result, sdist, plan.environment.platform)
             self._say(f"compiled {built.name}, {built.stat().st_size / 1e3:,.0f} kB")
-            return self._built.keep(key, sdist, built, _built_from(build))
+            return self._built.keep(key, build.pure, sdist, built, _built_from(build))
 
     def _with_asked(self, build: _Build, asked: Any) -> _Build:  # noqa: ANN401 - untrusted JSON
         sdist, plan = build.sdist, build.plan

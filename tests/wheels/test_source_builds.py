@@ -12,7 +12,7 @@ from compiling import Project, dockerfile, ended, until
 from docker.errors import NotFound
 from layers import unzipped
 from package_index import make_wheel, sha256
-from sources import make_source
+from sources import make_pure_source, make_source
 
 
 @pytest.mark.engine
@@ -49,6 +49,19 @@ class TestInAContainer:
             kept.write_bytes(b"cut off")
         assert "compiling tiny" in project.run("build", "--locked")
         assert project.archive.read_bytes() == first
+
+    def test_without_compiled_code_it_is_built_once_for_all_platforms(self, project, builder):
+        """Where no engine runs containers of the other architecture, too."""
+        make_pure_source(project.index.folder, "plain", "1.0")
+        platforms = {"runtimes": ["python3.13"], "architectures": ["x86_64", "arm64"]}
+        project.declare("plain", builder_image=builder.tags[0])
+        project.run("lock")
+        project.declare("plain", builder_image=builder.tags[0], bytecode=False, **platforms)
+        said = project.run("lock")
+        assert "compiling" not in said
+        project.run("build", "--locked")
+        archive = project.archive.with_name("web-python3.13-arm64.zip")
+        assert "python/plain.py" in unzipped(archive)
 
     def test_what_has_no_wheel_is_compiled_to_learn_what_it_needs_and_only_once(self, project):
         make_source(project.index.folder, "tiny", "1.0", requires=("below>=1",))
