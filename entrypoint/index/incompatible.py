@@ -100,10 +100,17 @@ def no_compatible_version(
 
 def why_no_wheel(name: str, version: str, files: Iterable[IndexFile], platform: Platform) -> str:
     """Explain why a version must be compiled; empty if it has a compatible wheel."""
+    files = tuple(files)
     wheels = [file for file in files if is_wheel_of(file.filename, version)]
     if any(not incompatibilities(file, platform) for file in wheels):
         return ""
-    return _listing(wheels, platform) or f"{name} {version} has no wheels"
+    reason = _listing(wheels, platform) or f"{name} {version} has no wheels"
+    compatible = [file for file in files if file.yanked is None and _is_compatible_wheel(file, platform)]
+    return f"{reason}; compatible wheels have {_newest_versions(compatible)}" if compatible else reason
+
+
+def _is_compatible_wheel(file: IndexFile, platform: Platform) -> bool:
+    return file.filename.endswith(".whl") and not incompatibilities(file, platform)
 
 
 def incompatibilities(file: IndexFile, platform: Platform) -> tuple[str, ...]:

@@ -101,6 +101,8 @@ class Compiler:
             # Outside of the lock, like what a backend asks for: these builds lock their own keys.
             sections = sections if sections is not None else self._pinned_now(sdist, plan, chain)
             builder = self._open(plan.environment, sdist, why)
+            if reason := why():
+                self._say(f"{sdist} is compiled, which can take minutes: {reason}")
             wheels = self._wheels(sections, plan, chain)
             build = _Build(sdist=sdist, plan=plan, chain=chain, builder=builder, wheels=wheels, pure=pure)
             outcome = self._compiled(build, key, asked=False)

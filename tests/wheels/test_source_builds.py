@@ -159,7 +159,7 @@ class TestWithoutAnEngine:
         said = project.run("lock")
         assert "web-python3.13-x86_64 builds tiny==1.0 from source" in said
         assert (
-            "error: web-python3.13-x86_64.txt:6: tiny 1.0 must be compiled for python3.13-x86_64 "
+            "error: web-python3.13-x86_64.txt:7: tiny 1.0 must be compiled for python3.13-x86_64 "
             "(tiny-1.0-cp313-cp313-manylinux_2_39_x86_64.whl (requires glibc 2.39, python3.13 has 2.34)), "
             "but no Docker engine is available: "
         ) in (said := project.run("build", expect=14))
