@@ -347,7 +347,7 @@ class TestWhatBecomesALayer:
             members = [["../../evil.py", *member[1:]] for member in facts["members"]]
             return facts | {"members": members, "requires": ["evil"]}
 
-        forge("inspected/5", facts=outward)
+        forge("inspected/7", facts=outward)
         assert inspected(wheel, folder) == first
 
     def test_a_forged_wheel_is_built_again(self, tmp_path, folder, forge):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from entrypoint.aws.connection import Connection
-from entrypoint.aws.model import Function, StillUpdatingError
+from entrypoint.aws.model import SETTINGS, SETTINGS_WITH_DEFAULTS, Function, StillUpdatingError
 from entrypoint.aws.reasons import hint_for
 from entrypoint.errors import RolloutError
 from entrypoint.manifest.arn import Arn, is_arn
@@ -17,15 +17,6 @@ _LONGEST_UPDATE = 900.0
 _POLL = 1.0
 _COLD_START = 60
 """Seconds to wait for a response beyond the timeout of a function."""
-SETTINGS = (
-    *("Runtime", "Role", "Handler", "Timeout", "MemorySize", "Environment", "DeadLetterConfig", "KMSKeyArn"),
-    *("FileSystemConfigs", "ImageConfigResponse", "DurableConfig", "RuntimeConfig", "CapacityProviderConfig"),
-)
-"""Settings that publishing a version releases, beside code, layers and VPC."""
-SETTINGS_WITH_DEFAULTS = (
-    *("Architectures", "PackageType", "TracingConfig", "EphemeralStorage", "LoggingConfig", "SnapStart"),
-)
-"""The same, but missing in versions that were published before AWS had them."""
 _STREAMS = {"kinesis", "dynamodb", "rds"}
 """The services of event sources with an iterator; DocumentDB's clusters have rds in their ARNs."""
 

@@ -44,6 +44,15 @@ class LayerVersion:
         return match[1] if match else None
 
 
+SETTINGS = (
+    *("Runtime", "Role", "Handler", "Timeout", "MemorySize", "Environment", "DeadLetterConfig", "KMSKeyArn"),
+    *("FileSystemConfigs", "ImageConfigResponse", "DurableConfig", "RuntimeConfig", "CapacityProviderConfig"),
+)
+"""Settings that publishing a version releases, beside code, layers and VPC."""
+SETTINGS_WITH_DEFAULTS = (
+    *("Architectures", "PackageType", "TracingConfig", "EphemeralStorage", "LoggingConfig", "SnapStart"),
+)
+"""The same, but missing in versions that were published before AWS had them."""
 VERSION_MARK = " [lambda-layers]"
 """How the description of a function version ends that this tool published."""
 

@@ -103,7 +103,9 @@ def watched(
     threading.Thread(target=_run, args=(work, transfer, result), daemon=True).start()
     try:
         while (left := allowed(transfer.received) - (time.monotonic() - started)) > 0:
-            if futures.wait([result], left).done:
+            is_done = bool(futures.wait([result], left).done)
+            # A parser may hold the interpreter, so that this thread is woken late.
+            if is_done and time.monotonic() - started <= allowed(transfer.received):
                 return result.result()
     finally:
         transfer.abandon()

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from entrypoint.aws.functions import SETTINGS, SETTINGS_WITH_DEFAULTS
-from entrypoint.aws.model import Details, Function
+from entrypoint.aws.model import SETTINGS, SETTINGS_WITH_DEFAULTS, Details, Function
 from entrypoint.errors import Diagnostic
 from entrypoint.limits import LAYERS_PER_FUNCTION
 from entrypoint.manifest.arn import Arn, is_arn, without_version

@@ -45,7 +45,7 @@ def test_dependencies_extras_and_groups():
     ("options", "message"),
     [
         ({"extras": ["slow"]}, r"unknown extra 'slow' \(available: fast-json\)"),
-        ({"groups": ["dev"]}, "cannot read the dependency group 'dev'"),
+        ({"groups": ["dev"]}, "unknown dependency group 'dev'"),
         ({"groups": ["loop"]}, "cannot read the dependency group 'loop'"),
         (
             {"text": "[project]\ndynamic = ['dependencies']\n"},

@@ -187,7 +187,7 @@ class TestGit:
         (service / "lambda-layers.yml").write_text(text.replace("web.txt", "../../web.txt"))
         (project / "link").symlink_to("/etc/passwd")
         commit("one")
-        (project / "tools.txt").write_text("attrs==9.0\n")
+        (project / "tools.txt").write_text(f"attrs==9.0 --hash=sha256:{'0' * 64}\n")
         manifest = str(service / "lambda-layers.yml")
         assert "  upgraded    attrs  3.0 -> 9.0" in diff("HEAD", "--manifest", manifest)
         monkeypatch.chdir(service)
