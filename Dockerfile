@@ -31,6 +31,8 @@ COPY --from=python3.12 /kept /
 COPY requirements/image.txt image/keep_services.py /tmp/
 RUN python3 -m pip install --no-cache-dir --root-user-action=ignore --require-hashes -r /tmp/image.txt \
   && python3 -I /tmp/keep_services.py && rm /tmp/image.txt /tmp/keep_services.py
+# `diff` and `rollback` read revisions, and `--artifacts` and `--cache` refuse folders that git tracks.
+RUN command -v git || { microdnf install -y --setopt=install_weak_deps=0 git-core && microdnf clean all; }
 COPY --from=build /dist /tmp/dist
 RUN python3 -m pip install --no-cache-dir --root-user-action=ignore --no-deps /tmp/dist/*.whl && rm -r /tmp/dist
 # It runs as root: GitHub's runner mounts the workspace, the files for outputs and the Docker socket of a container

@@ -1,8 +1,9 @@
 """Runs git on repositories that are not trusted: their configuration can name programs, which do not run.
 
 A pull request, an artifact or another user of the machine may have written a repository. No hook, filter,
-file system monitor or transport of its configuration is used. So commands that need one are not called
-anywhere, such as `git archive` or `git status`.
+file system monitor, signature checker or transport of its configuration is used. So commands that need one
+are not called anywhere, such as `git archive` or `git status`. git needs no credentials for the others, so it
+gets no variables that hold some.
 """
 
 import os
@@ -11,13 +12,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from entrypoint.variables import is_credential
+
 _GIT = (
     *("git", "--no-replace-objects", "--no-optional-locks"),
     *("-c", "safe.directory=*"),  # in a container, the checkout belongs to another user
     *("-c", "safe.bareRepository=explicit"),  # a folder of the checkout may look like a repository
-    *("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "-c", "protocol.allow=never"),
+    *("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "-c", "log.showSignature=false"),
 )
-_NEVER_ASK = {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
+_NEVER_ASK = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_LAZY_FETCH": "1",  # older releases of git do not know it
+    "GIT_ALLOW_PROTOCOL": "",  # unlike protocol.allow, it applies to protocols that the configuration allows
+}
 # A hook of git has these variables, with relative paths.
 _OF_ANOTHER_FOLDER = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"})
 
@@ -43,13 +50,12 @@ def git(
     Raises:
         FileNotFoundError: git is not installed.
     """
-    environment = os.environ | _NEVER_ASK
-    if folder is not None:
-        environment = {key: value for key, value in environment.items() if key not in _OF_ANOTHER_FOLDER}
+    left_out = _OF_ANOTHER_FOLDER if folder is not None else frozenset[str]()
+    kept = {key: value for key, value in os.environ.items() if key not in left_out and not is_credential(key)}
     return subprocess.run(  # noqa: S603 - no shell in between
         [*_GIT, *arguments],
         cwd=folder,
-        env=environment,
+        env=kept | _NEVER_ASK,
         stdin=stdin or subprocess.DEVNULL,
         stdout=stdout or subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -6,8 +6,12 @@ carriage return or a backspace makes a command of the rest of a line.
 
 import re
 
-# C0 without tab and line feed, DEL, C1, the line and paragraph separators, and what reverses the direction.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# C0 without tab and line feed, DEL, C1, the line and paragraph separators, what changes the direction,
+# invisible tags, and surrogates, which cannot be written to files.
+_CONTROLS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029"
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f\ud800-\udfff]"
+)
 
 
 def has_controls(text: str) -> bool:

@@ -1,6 +1,7 @@
 """The listings of package indexes: what a server or a folder has of a package."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
@@ -17,6 +18,7 @@ JSON = "application/vnd.pypi.simple.v1+json"
 _MOST_FILES = 100_000
 """Of a package, or of a page for --find-links; PyPI has about 10,000 of the package with the most."""
 _REMOTE = ("https://", "http://")
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 
 
 def read_listing(page: IndexPage) -> tuple[IndexFile, ...]:
@@ -64,8 +66,8 @@ def _listed_file(listed: Mapping[str, Any], base: str) -> IndexFile:
     return IndexFile(
         filename=filename,
         url=url if url.startswith(_REMOTE) else urljoin(base, url),
-        sha256=listed.get("hashes", {}).get("sha256"),
-        requires_python=listed.get("requires-python"),
+        sha256=_digest(listed.get("hashes", {}).get("sha256")),
+        requires_python=_text(listed.get("requires-python")),
         yanked=_reason(listed.get("yanked")),
         size=size,
         has_metadata=bool(listed.get("core-metadata", listed.get("data-dist-info-metadata"))),
@@ -85,8 +87,19 @@ def index_file(link: Link) -> IndexFile:
     return IndexFile(
         filename=link.filename,
         url=link.url_without_fragment,
-        sha256=(link.hashes or {}).get("sha256", fragment),
+        sha256=_digest((link.hashes or {}).get("sha256", fragment)),
         requires_python=link.requires_python,
         yanked=_reason(link.yank_reason) if link.is_yanked else None,
         has_metadata=link.dist_info_link is not None,
     )
+
+
+def _digest(listed: object) -> str | None:
+    """Return a listed SHA-256, which is written to locks; None if it is not one, as if it were not listed."""
+    return listed.lower() if isinstance(listed, str) and _SHA256.fullmatch(listed) else None
+
+
+def _text(listed: object) -> str | None:
+    if listed is not None and not isinstance(listed, str):
+        raise ValueError(f"{listed!r} is not a text")
+    return listed

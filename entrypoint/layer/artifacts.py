@@ -51,8 +51,10 @@ class Artifact:
         for package in self.archive.packages:
             if package.built_from and package.built_from.get("sha256") == sdist.sha256:
                 check_name(package.origin, sdist, self.target.platform)
-                path = _compiled_folder(self.archive.path) / Path(package.origin).name
-                if path.is_symlink() or not path.is_file() or _sha256(path) != package.sha256:
+                folder = _compiled_folder(self.archive.path)
+                path = folder / Path(package.origin).name
+                is_link = folder.is_symlink() or path.is_symlink()
+                if is_link or not path.is_file() or _sha256(path) != package.sha256:
                     message = f"{path} is missing, or does not match the description of its archive"
                     raise VerifyError.of(message, _build_again(self.target))
                 return Wheel(

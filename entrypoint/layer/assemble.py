@@ -9,6 +9,8 @@ import base64
 import hashlib
 import os
 import struct
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from entrypoint.errors import ArchiveError
 from entrypoint.files import atomic_write
 from entrypoint.layer.layout import ArchiveEntry, Part
 from entrypoint.wheels.chunks import CHUNK
-from entrypoint.wheels.wheel import folders, is_safe_path
+from entrypoint.wheels.wheel import Member, folders, is_safe_path, read_content
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
@@ -83,7 +85,7 @@ def assemble(parts: Sequence[Part], path: Path) -> Archive:
     for part in parts:
         for entry in part.entries:
             other = by_path.get(entry.path)
-            if other and (other.crc, other.size) != (entry.crc, entry.size):
+            if other and not _have_same_content(other, entry):
                 conflicts.append(Conflict(path=entry.path, origin=part.origin))
             by_path[entry.path] = entry
     _refuse_unsafe_paths(by_path)
@@ -96,6 +98,33 @@ def assemble(parts: Sequence[Part], path: Path) -> Archive:
         conflicts=tuple(conflicts),
         compressed_size=_write(path, entries),
     )
+
+
+def _have_same_content(one: ArchiveEntry, other: ArchiveEntry) -> bool:
+    """Compare two files of one path; a CRC alone is easily forged."""
+    if (one.crc, one.size) != (other.crc, other.size):
+        return False
+    return one.size == 0 or _content_digest(one) == _content_digest(other)
+
+
+def _content_digest(entry: ArchiveEntry) -> bytes:
+    if entry.source is None:
+        stored = entry.method == zipfile.ZIP_STORED
+        return hashlib.sha256(entry.data if stored else zlib.decompress(entry.data, -zlib.MAX_WBITS)).digest()
+    member = Member(
+        path=entry.path,
+        offset=entry.offset,
+        compressed_size=entry.compressed_size,
+        size=entry.size,
+        crc=entry.crc,
+        method=entry.method,
+        executable=entry.executable,
+    )
+    digest = hashlib.sha256()
+    for _, content in read_content(entry.source, (member,)):
+        while chunk := content.read(CHUNK):
+            digest.update(chunk)
+    return digest.digest()
 
 
 def _refuse_unsafe_paths(paths: Iterable[str]) -> None:

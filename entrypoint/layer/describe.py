@@ -18,6 +18,10 @@ from entrypoint.layer.dependency_hash import combined
 from entrypoint.layer.layout import Part
 from entrypoint.manifest.targets import AwsLayer, Target
 
+_LARGEST = 16 << 20
+#: What reading a description raises that has unexpected values, or is no file.
+_INVALID = (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltPackage:
@@ -78,11 +82,11 @@ def describe(
 def recorded_code_sha256(folder: Path, layer: AwsLayer, dependency_hash: str) -> str | None:
     """Return the CodeSha256 of the archive that was built for a layer's hash; None if none is known."""
     try:
-        texts = [(folder / f"{target}.json").read_text("utf-8") for target in layer.targets]
+        texts = [_text(folder / f"{target}.json") for target in layer.targets]
         descriptions = [json.loads(text) for text in texts]
         hashes = [each["dependencyHash"].removeprefix("sha256:") for each in descriptions]
         (code_sha256,) = {str(each["zip"]["codeSha256"]) for each in descriptions}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except _INVALID:
         return None
     return code_sha256 if combined(hashes) == dependency_hash else None
 
@@ -95,12 +99,13 @@ def read_described(path: Path, target: Target, dependency_hash: str) -> BuiltArc
     """
     hint = f"build it from this commit: lambda-layers build --target {target}"
     try:
-        description = json.loads(path.read_text("utf-8"))
+        description = json.loads(_text(path))
         built = _built(path, description)
         made_for = (description["target"], description["dependencyHash"])
+        _refuse_special(built.path)
         with built.path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except _INVALID as error:
         raise VerifyError(
             Diagnostic(f"{path} is not a valid description of an archive: {error}", hint)
         ) from None
@@ -109,6 +114,19 @@ def read_described(path: Path, target: Target, dependency_hash: str) -> BuiltArc
     if sha256 != built.sha256:
         raise VerifyError.of(f"{built.path} does not match its description in {path.name}", hint)
     return built
+
+
+def _text(path: Path) -> str:
+    _refuse_special(path)
+    if (size := path.stat().st_size) > _LARGEST:
+        raise ValueError(f"it has {size:,} bytes; at most {_LARGEST:,} are allowed")
+    return path.read_text("utf-8")
+
+
+def _refuse_special(path: Path) -> None:
+    """Refuse a pipe, which would block, and a device."""
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is not a regular file")
 
 
 def _built(path: Path, description: dict[str, object]) -> BuiltArchive:

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 from entrypoint.errors import Diagnostic, Location, ManifestError
 from entrypoint.index.options import IndexOptions, without_credentials
+from entrypoint.index.requirement import read_requirement
 from entrypoint.lock.requirement_lines import URL, Line, RequirementLines, display_path, read_lines
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.paths import roots_of
@@ -106,7 +107,7 @@ def _file_and_line(problem: Diagnostic) -> tuple[str, int]:
 def _parse(line: Line, problems: list[Diagnostic]) -> LocatedRequirement | None:
     text, *options = _OPTIONS_OF_A_REQUIREMENT.split(line.text, maxsplit=1)
     try:
-        requirement = Requirement(text)
+        requirement = read_requirement(text)
     except InvalidRequirement as error:
         problems.append(_invalid(text, error, line.location))
         return None

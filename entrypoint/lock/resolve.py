@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 
 from entrypoint.errors import CompileError, Diagnostic, FetchError, Location, LockError
 from entrypoint.index.candidates import IndexFile, choose, choose_sdist, usable, version_of, yank_reason
@@ -23,6 +23,7 @@ from entrypoint.index.incompatible import no_compatible_file, no_compatible_vers
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.package_index import PackageIndex
 from entrypoint.index.pin import Pin
+from entrypoint.index.requirement import read_requirement
 from entrypoint.index.tags import marker_environment
 from entrypoint.lock.header import inputs_hash
 from entrypoint.lock.lock_file import Lock, raise_all, read_pinned, read_via
@@ -338,7 +339,7 @@ def _incompatible(
     lines = {line.name: line for line in parsed.requirements if line.applies(environment)}
     for text in missing:
         try:
-            requirement = Requirement(text)
+            requirement = read_requirement(text)
         except InvalidRequirement:
             continue
         line = LocatedRequirement(requirement=requirement, hashes=frozenset(), location=requirements.location)

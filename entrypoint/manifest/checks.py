@@ -1,5 +1,6 @@
 """Problems that involve more than one value: missing files, unknown layers, conflicting keys."""
 
+import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,6 +15,7 @@ from entrypoint.manifest.yaml_nodes import Table, Text
 
 HASH_MARK = "deps:sha256:"
 """What is before the dependency hash at the end of a layer version's description."""
+_PLACEHOLDER = re.compile(r"\{(?:region|account)\}")
 NOTHING = Table({}, {}, Location(""))
 _EXPORTS = {
     "uv.lock": "uv export --format pylock.toml -o pylock.toml",
@@ -43,7 +45,7 @@ def problems_of(table: Table, folder: Path, roots: Sequence[Path] = ()) -> Itera
 
 
 def _outside(table: Table, folder: Path, roots: Sequence[Path]) -> Iterator[Diagnostic]:
-    for text in _paths(table):
+    for text in (*_paths(table), *_filled_exports(table.get("export", NOTHING), folder)):
         try:
             inside = is_inside(folder / text, roots)
         except (OSError, RuntimeError, ValueError) as error:
@@ -65,6 +67,20 @@ def _paths(table: Table) -> Iterator[Text]:
     invoke = table.get("rollout", NOTHING).get("check", NOTHING).get("invoke", NOTHING)
     yield from filter(None, [invoke.get("payload"), invoke.get("expect")])
     yield from filter(None, [table.get("export", NOTHING).get("file")])
+
+
+def _filled_exports(export: Table, folder: Path) -> Iterator[Text]:
+    """Yield what exists for the template of an exported file: a committed link may lead elsewhere."""
+    file = export.get("file")
+    if not file or not _PLACEHOLDER.search(file):
+        return
+    import glob  # noqa: PLC0415 - slow to import, and only for these templates
+
+    pattern = Path(_PLACEHOLDER.sub("*", glob.escape(file)))
+    for part in (pattern, *pattern.parents):
+        if "*" in str(part):
+            found = glob.iglob(str(part), root_dir=folder, include_hidden=True)  # noqa: PTH207 - may be absolute
+            yield from (Text.at(name, file.location) for name in found)
 
 
 def _missing_files(folder: Path, layer: Table) -> Iterator[Diagnostic]:

@@ -4,7 +4,7 @@ Imported by the check hook at every commit, so it is made of named tuples: defin
 times as long.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -111,7 +111,7 @@ def load_project(
 def _refuse_links(project: Project, roots: Sequence[Path]) -> None:
     """Refuse links out of the repository in the place of locks and of the output folder."""
     paths = {project.lock_path(target): target.layer.requirements.location for target in project.lockable}
-    paths[project.folder / OUTPUT_FOLDER] = Location(project.manifest.path.name)
+    paths |= dict.fromkeys(_output_paths(project.folder), Location(project.manifest.path.name))
     links = [(path, location) for path, location in paths.items() if path.is_symlink()]
     if found := [(path, location) for path, location in links if not is_inside(path, roots)]:
         raise ManifestError(
@@ -120,6 +120,14 @@ def _refuse_links(project: Project, roots: Sequence[Path]) -> None:
                 for path, location in found
             )
         )
+
+
+def _output_paths(folder: Path) -> Iterator[Path]:
+    """Yield the output folder, and what is in it and its folders: files and folders that are written to."""
+    output = folder / OUTPUT_FOLDER
+    yield output
+    yield from output.glob("*")
+    yield from output.glob("*/*")
 
 
 def _refuse_shared_locks(project: Project) -> None:

@@ -11,6 +11,7 @@ from entrypoint.git import git
 _LINK = "120000"
 _EXECUTABLE = "100755"
 _CHUNK = 1 << 20
+_NOT_WRITTEN = frozenset({"..", ".git"})
 
 
 _LOG_HINT = "see: git log; a workflow's checkout has one commit, unless it has `fetch-depth: 0`"
@@ -51,8 +52,10 @@ class Repository:
         if revision.startswith("-"):  # git would take it for an option
             raise UsageError.of(message, _LOG_HINT)
         sha = self._run(["rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"], message, _LOG_HINT)
-        (found,) = self._commits(["--no-walk", sha.decode().strip()])
-        return found
+        found = self._commits(["--no-walk", sha.decode().strip()])
+        if len(found) != 1:  # such as ^HEAD, which excludes commits
+            raise UsageError.of(message, _LOG_HINT)
+        return found[0]
 
     def log(self, paths: Sequence[Path], most: int) -> tuple[Commit, ...]:
         """Return HEAD and the commits before it that changed files, newest first, along first parents."""
@@ -70,10 +73,11 @@ class Repository:
     def unpack(self, revision: str, into: Path) -> None:
         """Write the files of a revision, as they were committed, into a folder.
 
-        Links that lead out of it are skipped. Filters, such as those of Git LFS, are not applied.
+        Links that lead out of it are skipped, and folders named .git, which git would take for a repository.
+        Filters, such as those of Git LFS, are not applied.
 
         Raises:
-            UsageError: there is no such revision.
+            UsageError: there is no such revision, or its files cannot be written.
         """
         message = f"the revision {revision!r} does not exist here"
         hint = "see: git log; a workflow's checkout has one commit, unless it has `fetch-depth: 0`"
@@ -87,8 +91,11 @@ class Repository:
             names.seek(0)
             self._run(["cat-file", "--batch"], message, hint, stdin=names, stdout=contents)
             contents.seek(0)
-            for entry in entries:
-                _write(entry, contents, into.resolve())
+            try:
+                _write_all(entries, contents, into.resolve())
+            except (OSError, ValueError) as error:
+                message = f"the files of {revision!r} cannot be written: {error}"
+                raise UsageError.of(message, "name a revision that git can check out") from None
 
     def _run(
         self,
@@ -125,6 +132,22 @@ def _entries(listing: bytes) -> Iterator[_Entry]:
             yield _Entry(mode, sha, path)
 
 
+def _write_all(entries: Sequence[_Entry], contents: IO[bytes], into: Path) -> None:
+    for entry in entries:
+        _write(entry, contents, into)
+    # Where a link leads depends on links that were written after it.
+    for path in [into / entry.path for entry in entries if entry.mode == _LINK]:
+        if path.is_symlink() and not _leads_into(path, into):
+            path.unlink()
+
+
+def _leads_into(path: Path, folder: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(folder)
+    except RuntimeError:  # a loop of links
+        return False
+
+
 def _write(entry: _Entry, contents: IO[bytes], into: Path) -> None:
     """Write the next of the contents, which follow each other as `git cat-file --batch` prints them."""
     header = contents.readline().split()
@@ -132,7 +155,8 @@ def _write(entry: _Entry, contents: IO[bytes], into: Path) -> None:
         return
     start, size = contents.tell(), int(header[2])
     path = into / entry.path
-    if ".." not in PurePosixPath(entry.path).parts and path.parent.resolve().is_relative_to(into):
+    parts = PurePosixPath(entry.path.lower()).parts
+    if _NOT_WRITTEN.isdisjoint(parts) and _leads_into(path.parent, into):
         path.parent.mkdir(parents=True, exist_ok=True)
         if entry.mode == _LINK:
             _link(path, contents.read(size).decode("utf-8", "surrogateescape"), into)
@@ -144,7 +168,7 @@ def _write(entry: _Entry, contents: IO[bytes], into: Path) -> None:
 
 
 def _link(path: Path, target: str, into: Path) -> None:
-    if (path.parent / target).resolve().is_relative_to(into):
+    if _leads_into(path.parent / target, into):
         path.symlink_to(target)
 
 

@@ -18,6 +18,7 @@ from entrypoint.errors import CompileError, LockError, ManifestError
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.package_index import PackageIndex
 from entrypoint.index.pin import Pin
+from entrypoint.index.requirement import read_requirement
 from entrypoint.lock.build_requirements import BuildSections, KeptBuilds
 from entrypoint.lock.lock_file import Lock
 from entrypoint.lock.requirements import read_requirements
@@ -155,7 +156,7 @@ def parse(texts: tuple[str, ...], sdist: Sdist) -> tuple[Requirement, ...]:
     found = []
     for text in texts:
         try:
-            requirement = Requirement(text)
+            requirement = read_requirement(text)
         except InvalidRequirement:
             raise CompileError.of(
                 f"{sdist} has the invalid build requirement {text!r}", _PIN_ANOTHER

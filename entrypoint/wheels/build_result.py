@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from entrypoint.errors import CompileError
 from entrypoint.index.candidates import fit
+from entrypoint.index.requirement import read_requirement
 from entrypoint.index.tags import marker_environment
 from entrypoint.manifest.runtimes import Platform
 from entrypoint.wheels.build_environment import BuildResult
@@ -79,7 +80,7 @@ def missing(asked: Any, wheels: tuple[Wheel, ...], sdist: Sdist, platform: Platf
     more = []
     for text in asked if isinstance(asked, list) else ():
         try:
-            requirement = Requirement(text if isinstance(text, str) else "")
+            requirement = read_requirement(text if isinstance(text, str) else "")
             applies = requirement.marker is None or requirement.marker.evaluate(
                 dict(marker_environment(platform))
             )

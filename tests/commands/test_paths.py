@@ -74,6 +74,20 @@ def test_files_of_a_rollout_and_an_export(project, check):
     assert "lambda-layers.yml:5:50: ../../../home/credentials is outside the repository" in said
 
 
+@pytest.mark.parametrize(
+    "file", ["out-{region}/x.json", "out-{region}/new/x.json", "{account}-{region}/x.json"]
+)
+def test_a_committed_link_for_the_template_of_an_export(project, check, file):
+    (project / "out-eu-west-1").symlink_to("../../../home")
+    write(project, "requirements: web.in")
+    with (project / "lambda-layers.yml").open("a") as manifest:
+        manifest.write(f"export: {{file: '{file}'}}\n")
+    assert "lambda-layers.yml:4:16: out-eu-west-1" in check(code=5)
+    (project / "out-eu-west-1").unlink()
+    (project / "out-eu-west-1").symlink_to("..")
+    assert "has no lock" in check(code=6)
+
+
 def test_the_rest_of_the_repository_is_inside(project, check):
     (project / "../../shared.in").write_text("six\n")
     (project / "more.in").symlink_to("../../shared.in")
@@ -113,7 +127,7 @@ def test_no_line_of_another_file_is_printed(project, check, name):
     assert "does not have the name of a requirements file" in check(code=6)
 
 
-def test_committed_links_in_the_place_of_our_own_files(project, check):
+def test_committed_links_in_the_place_of_our_own_files(project, check, tmp_path):
     write(project, "requirements: web.in")
     lock = project / "web-python3.13-x86_64.txt"
     lock.symlink_to("../../../home/credentials.txt")
@@ -122,6 +136,16 @@ def test_committed_links_in_the_place_of_our_own_files(project, check):
     (project / ".lambda-layers").symlink_to("../../../home")
     assert ".lambda-layers is a link that leads out of the repository" in check(code=5, of="build")
     (project / ".lambda-layers").unlink()
+    (project / ".lambda-layers" / "build").mkdir(parents=True)
+    for name in ("build/web-python3.13-x86_64.wheels", "local-aws.json", "cache"):
+        link = project / ".lambda-layers" / name
+        link.symlink_to(tmp_path / "home")
+        assert f"{link.name} is a link that leads out of the repository" in check(code=5, of="build")
+        link.unlink()
+    (project / ".lambda-layers" / "build").rmdir()
+    (project / ".lambda-layers" / "build").symlink_to(tmp_path / "home")
+    assert "build is a link that leads out of the repository" in check(code=5, of="build")
+    (project / ".lambda-layers" / "build").unlink()
     (project / "lambda-layers.yml").unlink()
     (project / "lambda-layers.yml").symlink_to("../../../home/credentials")
     assert "lambda-layers.yml: is a link that leads out of the repository" in check(code=5)

@@ -325,3 +325,38 @@ def test_an_encrypted_server_redirects_to_encrypted_ones_only(opened, tls, to_ht
             else:
                 with pytest.raises(FetchError, match=f"redirects to {url}, which is not https"):
                     index.files("thing")
+
+
+def listing(opened, kind, content):
+    with RawServer(lambda: (response(kind=kind), b"\r\n", content.encode())) as server:
+        return opened(server).files("six")
+
+
+@pytest.mark.parametrize(
+    "digest",
+    ["a" * 64 + "\nevil==1.0 \\\n    --hash=sha256:" + "b" * 64, "a" * 63, "../" * 9, "", ["a" * 64], 5],
+)
+def test_what_is_no_digest_is_not_one(opened, digest):
+    """It would be written to the lock."""
+    file = {
+        "filename": "six-1.0-py3-none-any.whl",
+        "url": "six-1.0-py3-none-any.whl",
+        "hashes": {"sha256": digest},
+    }
+    (found,) = listing(opened, JSON, json.dumps({"files": [file]}))
+    assert found.sha256 is None
+    page = f'<a href="six-1.0-py3-none-any.whl#sha256={str(digest).replace(chr(10), "%0A")}">six</a>'
+    (found,) = listing(opened, "text/html", page)
+    assert found.sha256 is None
+
+
+def test_a_digest_may_have_capitals(opened):
+    file = {"filename": "six-1.0-py3-none-any.whl", "url": "six", "hashes": {"sha256": "AB" * 32}}
+    (found,) = listing(opened, JSON, json.dumps({"files": [file]}))
+    assert found.sha256 == "ab" * 32
+
+
+def test_a_required_python_that_is_no_text(opened):
+    file = {"filename": "six-1.0-py3-none-any.whl", "url": "six", "requires-python": [3]}
+    with pytest.raises(FetchError, match="is not a valid package listing"):
+        listing(opened, JSON, json.dumps({"files": [file]}))

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zipfile
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -163,6 +164,17 @@ def test_packages_that_share_a_file(tmp_path):
     archive = assembled(tmp_path, *unlike)
     assert archive.conflicts == (Conflict(path="python/tests/__init__.py", origin=unlike[1].name),)
     assert unzipped(archive.path)["python/tests/__init__.py"] == b"d"
+
+
+def test_a_forged_checksum_hides_no_conflict(tmp_path):
+    files = [b"import os  # the honest module ####\n", b"import os; os.system('evil')  ##EHU\xdb"]
+    assert zlib.crc32(files[0]) == zlib.crc32(files[1])
+    wheels = [
+        make_wheel(tmp_path, name, "1.0", files={"shared.py": file})
+        for name, file in zip("ab", files, strict=True)
+    ]
+    (conflict,) = assembled(tmp_path, *wheels).conflicts
+    assert conflict == Conflict(path="python/shared.py", origin=wheels[1].name)
 
 
 def test_a_file_of_one_package_is_no_folder_of_another(tmp_path):

@@ -22,6 +22,9 @@ ATTACKS = (
     "\x1b]0;title\x07\x1b[2Jgone",
     "\x9b31m red",
     "a\u202egnp.exe",
+    "a\u200fb",
+    "a\U000e0041b",
+    "a\ud800b",
     "a\n  ::set-output name=x::y",
     "##[error]forged",
 )
@@ -56,7 +59,7 @@ def test_only_control_characters_change(text):
     shown = printable(text)
     assert printable(shown) == shown
     assert not has_controls(shown.replace("\n", "").replace("\t", ""))
-    if text.isprintable() and not re.search("[\u202a-\u202e\u2066-\u2069]", text):
+    if text.isprintable() and not re.search("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", text):
         assert shown == text
 
 
@@ -68,7 +71,7 @@ def test_markdown_stays_text(text):
     assert not re.search(r"(?<!\\)(?:\\\\)*[`\[\]]|[<>@]", shown.replace("&#64;", ""))
 
 
-@pytest.mark.parametrize("character", ["\r", "\n", "\x08", "\x1b", "\x9b", "\u202e"])
+@pytest.mark.parametrize("character", ["\r", "\n", "\x08", "\x1b", "\x9b", "\u202e", "\u200f", "\U000e0041"])
 def test_no_member_of_a_wheel_has_a_control_character(tmp_path, character):
     wheel = raw_wheel(tmp_path / "x-1-py3-none-any.whl", {f"x/a{character}::error::b.py": b""})
     with pytest.raises(ArchiveError) as caught:

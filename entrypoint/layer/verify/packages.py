@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from packaging.markers import UndefinedComparison
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from entrypoint.errors import Diagnostic, Severity
+from entrypoint.index.requirement import read_requirement
 from entrypoint.index.tags import marker_environment
 from entrypoint.layer.assemble import Archive
 from entrypoint.layer.inspect import Contents
@@ -24,10 +26,12 @@ def required_by(contents: Contents, environment: Mapping[str, str]) -> Iterator[
     """Yield the requirements of a package in an environment of markers, without extras."""
     for text in contents.requires:
         try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
+            requirement = read_requirement(text)
+            marker = requirement.marker
+            applies = marker is None or marker.evaluate(dict(environment) | {"extra": ""})
+        except (InvalidRequirement, UndefinedComparison):
             continue  # pip cannot read it either, and installs the package anyway
-        if requirement.marker is None or requirement.marker.evaluate(dict(environment) | {"extra": ""}):
+        if applies:
             yield requirement
 
 

@@ -82,6 +82,42 @@ def test_archives_of_something_else_are_refused(artifacts, pin, capsys, written)
     assert written() == []
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"packages": ["six"]},
+        {"packages": [None]},
+        {"packages": [{"name": "six", "bytes": float("inf"), "unzippedBytes": 1}]},
+        {"zip": {"sha256": "", "bytes": float("inf")}},
+        {"findings": [[]]},
+        {"files": " " * (17 << 20)},
+    ],
+)
+def test_descriptions_with_other_values_are_refused(artifacts, values, capsys, written):
+    described = artifacts / TOOLS / f"{TOOLS}.json"
+    described.write_text(json.dumps(json.loads(described.read_text()) | values))
+    assert main(["deploy", "--artifacts", str(artifacts)]) == 9
+    assert f"{TOOLS}.json is not a valid description of an archive" in capsys.readouterr().err
+    assert written() == []
+
+
+@pytest.mark.parametrize("suffix", [".json", ".zip"])
+def test_a_pipe_in_an_artifact_does_not_block(artifacts, suffix, capsys, written):
+    path = artifacts / TOOLS / f"{TOOLS}{suffix}"
+    path.unlink()
+    os.mkfifo(path)
+    assert main(["deploy", "--artifacts", str(artifacts)]) == 9
+    assert f"{TOOLS}{suffix} is not a regular file" in capsys.readouterr().err
+    assert written() == []
+
+
+def test_a_committed_description_does_not_stop_a_plan(project, capsys):
+    assert main(["plan"]) == 0
+    assert main(["build"]) == 0
+    (project / ".lambda-layers" / "build" / f"{TOOLS}.json").write_text("[" * 100_000)
+    assert main(["plan"]) == 0
+
+
 def rewrite(folder, target, change):
     """Replace an archive, as a hostile job would: its description fits. `change` gets path -> content."""
     path, described = folder / f"{target}.zip", folder / f"{target}.json"
@@ -204,9 +240,15 @@ def test_compiled_packages_of_trusted_jobs(replaced, client, capsys, monkeypatch
     assert b"job.py" not in files["python/attrs.py"]
 
 
-def test_wheels_that_do_not_match_their_description(replaced, capsys, written):
+def test_wheels_that_do_not_match_their_description(replaced, capsys, tmp_path, written):
     trusting = ["deploy", "--artifacts", str(replaced), "--trust", "build-jobs"]
     (wheel,) = replaced.glob("*/*.wheels/tiny-1.0-*.whl")
+    folder = wheel.parent.rename(tmp_path / "elsewhere")
+    wheel.parent.symlink_to(folder)
+    assert main(trusting) == 9
+    assert f"{wheel} is missing, or does not match the description" in capsys.readouterr().err
+    wheel.parent.unlink()
+    folder.rename(wheel.parent)
     wheel.write_bytes(wheel.read_bytes() + b"more")
     assert main(trusting) == 9
     assert f"{wheel} is missing, or does not match the description" in capsys.readouterr().err

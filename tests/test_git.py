@@ -1,0 +1,69 @@
+"""git runs no program that a repository's configuration names, and gets no credentials."""
+
+import os
+import subprocess
+
+import pytest
+
+from entrypoint.git import git
+from entrypoint.release.git import Repository
+
+IDENTITY = {
+    f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+}
+_SIGNATURE = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n text\n -----END PGP SIGNATURE-----"
+
+
+def run(folder, *arguments, given=""):
+    command = ["git", *arguments]
+    answer = subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ | IDENTITY,
+        input=given,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    return answer.stdout
+
+
+@pytest.fixture
+def repository(tmp_path):
+    run(tmp_path, "init", "-q")
+    run(tmp_path, "commit", "-q", "--allow-empty", "-m", "one")
+    return tmp_path
+
+
+@pytest.fixture
+def program(repository):
+    """A program that leaves a file if it runs."""
+    path = repository / "program"
+    path.write_text(f"#!/bin/sh\ntouch {repository}/ran\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_no_program_checks_signatures(repository, program):
+    head, _, message = run(repository, "cat-file", "commit", "HEAD").partition("\n\n")
+    signed = f"{head}\n{_SIGNATURE}\n\n{message}"
+    sha = run(repository, "hash-object", "-t", "commit", "-w", "--stdin", given=signed).strip()
+    run(repository, "update-ref", "HEAD", sha)
+    run(repository, "config", "log.showSignature", "true")
+    run(repository, "config", "gpg.program", str(program))
+    assert Repository(repository).commit("HEAD").sha == sha
+    assert not (repository / "ran").exists()
+
+
+def test_the_configuration_allows_no_protocol(repository, program):
+    run(repository, "config", "protocol.ext.allow", "always")
+    answer = git(["ls-remote", f"ext::{program}"], repository)
+    assert b"transport 'ext' not allowed" in answer.stderr
+    assert not (repository / "ran").exists()
+
+
+def test_git_gets_no_credentials(repository, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    answer = git(["-c", "alias.show-variables=!env", "show-variables"], repository)
+    assert b"GIT_ALLOW_PROTOCOL=" in answer.stdout
+    assert b"secret" not in answer.stdout
