@@ -49,6 +49,7 @@ _UPDATES = {
 }
 """Updates of one function: where one fails, other functions may still be updated."""
 _THROTTLES = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
+_DENIALS = {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "403"}
 _STALE_CREDENTIALS = {
     "ExpiredTokenException",
     "InvalidClientTokenId",
@@ -66,6 +67,10 @@ class AbsentError(AwsError):
 
 class ConflictError(AwsError):
     """The resource exists already."""
+
+
+class DeniedError(AwsError):
+    """The resource may not be used, or belongs to another account and does not exist."""
 
 
 class LambdaCalls:
@@ -217,13 +222,17 @@ def refusal(error: ClientError, parameters: dict[str, object], *, service: str =
     subject = parameters.get("FunctionName") or parameters.get("LayerName")
     about = f" for {subject}" if subject else ""
     message = f"AWS refuses {error.operation_name}{about}: {text} ({code})"
-    kinds = dict.fromkeys(_ABSENT, AbsentError) | {"ResourceConflictException": ConflictError}
+    kinds = {
+        **dict.fromkeys(_ABSENT, AbsentError),
+        **dict.fromkeys(_DENIALS, DeniedError),
+        "ResourceConflictException": ConflictError,
+    }
     kind = RolloutError if is_update or error.operation_name == "Invoke" else kinds.get(code, AwsError)
     return kind.of(message, _hint(code, text, f"{_PREFIXES.get(service, service)}:{error.operation_name}"))
 
 
 def _hint(code: str, text: str, action: str) -> str:
-    if code in {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "403"}:
+    if code in _DENIALS:
         # The missing action may differ from the call's, such as GetLayerVersion on each layer.
         denied = _DENIED.search(text)
         missing, resource = denied.groups() if denied else (action, None)

@@ -11,7 +11,7 @@ from typing import Any
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
-from entrypoint.aws.calls import ConflictError
+from entrypoint.aws.calls import AbsentError, ConflictError, DeniedError
 from entrypoint.aws.connection import Connection
 from entrypoint.aws.model import LayerVersion
 from entrypoint.errors import AwsError
@@ -47,6 +47,13 @@ class Layers:
         """Return the digest of a layer version's archive, in base64."""
         answer = self._connection.call("get_layer_version", LayerName=name, VersionNumber=version)
         return str(answer["Content"]["CodeSha256"])
+
+    def described(self, arn: str) -> LayerVersion | None:
+        """Return a layer version of any account; None where it does not exist, or may not be read."""
+        try:
+            return _layer_version(self._connection.call("get_layer_version_by_arn", Arn=arn))
+        except (AbsentError, DeniedError):
+            return None
 
     def publish(
         self,
@@ -138,4 +145,5 @@ def _layer_version(item: Mapping[str, Any]) -> LayerVersion:
         runtimes=frozenset(item.get("CompatibleRuntimes", ())),
         architectures=frozenset(item.get("CompatibleArchitectures", ())),
         created=datetime.fromisoformat(created) if created else None,
+        size=item.get("Content", {}).get("CodeSize", 0),
     )

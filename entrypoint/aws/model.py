@@ -28,6 +28,8 @@ class LayerVersion:
     runtimes: frozenset[str] = frozenset()
     architectures: frozenset[str] = frozenset()
     created: datetime | None = None
+    #: Zipped size in bytes, where one version was read; lists do not have it.
+    size: int = 0
 
     @property
     def dependency_hash(self) -> str | None:

@@ -61,6 +61,12 @@ def get_layer_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
     return _full(cloud, named, readable_version(cloud, caller, named))
 
 
+def get_layer_version_by_arn(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """Return one version by its ARN, also of another account that shares it."""
+    named = LayerVersionName.from_arn(given["Arn"])
+    return _full(cloud, named, readable_version(cloud, caller, named))
+
+
 def list_layer_versions(cloud: Cloud, caller: Scope, given: Json) -> Json:
     """List versions, newest first, without content; an unknown layer has none."""
     owner, name = layer_name(caller, given["LayerName"])

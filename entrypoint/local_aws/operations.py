@@ -29,6 +29,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "GetFunctionConcurrency": account.get_function_concurrency,
     "GetFunctionConfiguration": functions.get_function_configuration,
     "GetLayerVersion": layers.get_layer_version,
+    "GetLayerVersionByArn": layers.get_layer_version_by_arn,
     "GetLayerVersionPolicy": layers.get_layer_version_policy,
     "GetProvisionedConcurrencyConfig": account.get_provisioned_concurrency_config,
     "ListEventSourceMappings": account.list_event_source_mappings,

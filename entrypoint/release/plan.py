@@ -10,6 +10,7 @@ from entrypoint.aws.model import Alarm, Details, LayerVersion
 from entrypoint.errors import Diagnostic, PlanError
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import AwsLayer
+from entrypoint.release.foreign import NOTHING_READ, Readable, foreign_problems
 from entrypoint.release.function_change import FunctionChange, function_plans
 from entrypoint.release.prune import Retention
 from entrypoint.release.selection import Selection
@@ -87,21 +88,29 @@ def make_plan(
     selection: Selection,
     details: Mapping[str, Details],
     *,
+    foreign: Readable = NOTHING_READ,
     today: date,
 ) -> RegionPlan:
     """Compare the manifest with the state of AWS; `details` are of functions, by name.
+
+    `foreign` are the layer versions of others that updates would send.
 
     Raises:
         PlanError: with every reason why it cannot be done.
     """
     plans = function_plans(selection, layers, details)
-    problems = [*selection.problems, *(problem for each in plans for problem in each.problems(today))]
+    changes = tuple(each.change() for each in plans)
+    problems = [
+        *selection.problems,
+        *(problem for each in plans for problem in each.problems(today)),
+        *foreign_problems(changes, state.versions, foreign),
+    ]
     if problems:
         raise PlanError(*problems)
     plan = RegionPlan(
         destination=state.destination,
         layers=tuple(plan_layer(layer, hashes[layer.name], state) for layer in layers),
-        functions=tuple(each.change() for each in plans),
+        functions=changes,
         warnings=selection.warnings,
     )
     about_functions = (warning for each in plans for warning in each.warnings(plan.versions))

@@ -21,7 +21,8 @@ from entrypoint.release import export
 from entrypoint.release.alarms import alarms_to_put
 from entrypoint.release.doctor import examine
 from entrypoint.release.findings import Diagnosis, error, warning
-from entrypoint.release.function_change import FunctionChange
+from entrypoint.release.foreign import Readable, read_foreign, refuse_unreadable
+from entrypoint.release.function_change import FunctionChange, function_plans
 from entrypoint.release.git import Commit
 from entrypoint.release.history import History, Revision, previous
 from entrypoint.release.outcome import Outcome
@@ -63,7 +64,8 @@ class Release:
         def plan(aws: "Aws") -> RegionPlan:
             observed = self._observe(aws, hashes)
             state, selection, details = observed
-            found = make_plan(layers, hashes, state, selection, details, today=_today())
+            foreign = _foreign(aws, observed, layers)
+            found = make_plan(layers, hashes, state, selection, details, foreign=foreign, today=_today())
             owned = warn_of_owners(found, state.tags or _tags(aws, found))
             other = self._other_bytes(aws, found.layers)
             return replace(
@@ -148,10 +150,13 @@ class Release:
         """Find where AWS differs from the manifest; changes nothing."""
 
         def look(aws: "Aws") -> RegionStatus:
-            state, selection, details = self._observe(aws, hashes, every_version=True)
+            state, selection, details = observed = self._observe(aws, hashes, every_version=True)
             alarms = alarms_to_put(aws, selection.functions, details, aws.destination.region)
             layers = self.project.layers
-            found = status_of(layers, hashes, state, selection, details, alarms=alarms, today=_today())
+            foreign = _foreign(aws, observed, layers)
+            found = status_of(
+                layers, hashes, state, selection, details, foreign=foreign, alarms=alarms, today=_today()
+            )
             other = self._other_bytes(aws, found.layers)
             return replace(found, warnings=tuple(each.as_warning() for each in other))
 
@@ -316,8 +321,15 @@ def _planned(results: Results[RegionPlan]) -> Results[RegionPlan]:
     return results.required()
 
 
+def _foreign(aws: "Aws", observed: Observed, layers: Sequence[AwsLayer]) -> Readable:
+    """Read the layer versions of others that updates of functions would send."""
+    plans = function_plans(observed.selection, layers, observed.details)
+    return read_foreign(aws, [each.change() for each in plans], observed.state.versions)
+
+
 def _with_published_versions(aws: "Aws", plan: RegionPlan) -> RegionPlan:
-    """Let aliases go back to versions that exist."""
+    """Let aliases go back to versions that exist, if AWS would accept the layers of all functions."""
+    refuse_unreadable(aws, plan)
 
     def with_versions(change: FunctionChange) -> FunctionChange:
         if not change.aliases or not change.aspects(plan.versions):

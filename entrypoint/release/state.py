@@ -46,6 +46,11 @@ class RegionState:
     #: The tags of functions by ARN, if an entry of the manifest selects by tag.
     tags: Mapping[str, Mapping[str, str]]
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """The ARNs of the layer versions with the wanted hashes, by layer name."""
+        return {name: found.current.arn for name, found in self.layers.items() if found.current}
+
 
 class Observed(NamedTuple):
     """What plans and the status are made from."""

@@ -15,6 +15,7 @@ from entrypoint.errors import Diagnostic, Severity
 from entrypoint.manifest.arn import Arn, short_name, without_version
 from entrypoint.manifest.model import Destination, FunctionEntry, Vpc
 from entrypoint.manifest.targets import AwsLayer
+from entrypoint.release.foreign import NOTHING_READ, Readable, foreign_problems
 from entrypoint.release.function_change import Aspect, FunctionChange, FunctionPlan, Wanted, function_plans
 from entrypoint.release.plan import LayerChange, plan_layer
 from entrypoint.release.selection import Selection
@@ -92,6 +93,7 @@ def status_of(
     selection: Selection,
     details: Mapping[str, Details],
     *,
+    foreign: Readable = NOTHING_READ,
     alarms: Sequence[Alarm],
     today: date,
 ) -> RegionStatus:
@@ -110,6 +112,7 @@ def status_of(
             *(drift for change in changes for drift in _of_layer(change)),
             *(_missing(entry.pattern, problem) for entry, problem in _named(selection)),
             *(drift for each in plans for drift in _of_function(each, current, deleted, today)),
+            *(drift for each in plans for drift in _of_foreign(each.change(), current, foreign)),
             *_of_others(state.functions, {each.function.name for each in plans}, deleted),
             *(_setting(alarm.name, "missing or different", "the recommended alarm") for alarm in alarms),
         ),
@@ -177,6 +180,13 @@ def _of_function(
         has, wanted_order = (", ".join(map(short_name, layers)) for layers in (change.function.layers, after))
         yield _setting(name, f"the order of layers: {has}", wanted_order)
     yield from (_aspect(change, aspect) for aspect in change.aspects(current) if aspect != Aspect.LAYERS)
+
+
+def _of_foreign(change: FunctionChange, current: Mapping[str, str], foreign: Readable) -> Iterator[Drift]:
+    name = change.function.name
+    for problem in foreign_problems([change], current, foreign):
+        has = problem.message.removeprefix(f"{name} has ")
+        yield Drift(kind=DriftKind.UNFIT, subject=name, has=has, wanted=problem.hint)
 
 
 def _off_version(

@@ -28,7 +28,8 @@ def layers(awslambda, make_zip):
         CompatibleRuntimes=["python3.13"],
         CompatibleArchitectures=["x86_64"],
     )
-    awslambda.get_layer_version(**version)
+    read = awslambda.get_layer_version(**version)
+    awslambda.get_layer_version_by_arn(Arn=read["LayerVersionArn"])
     awslambda.list_layer_versions(LayerName="web")
     awslambda.add_layer_version_permission(**version, StatementId="s", Action=READ, Principal="*")
     awslambda.get_layer_version_policy(**version)
@@ -99,6 +100,7 @@ MISSING = {
     "get_function_concurrency": FUNCTION,
     "get_function_configuration": FUNCTION,
     "get_layer_version": {"LayerName": "nobody", "VersionNumber": 1},
+    "get_layer_version_by_arn": {"Arn": "arn:aws:lambda:eu-west-1:123456789012:layer:nobody:1"},
     "get_layer_version_policy": {"LayerName": "nobody", "VersionNumber": 1},
     "get_provisioned_concurrency_config": {**FUNCTION, "Qualifier": "1"},
     "list_versions_by_function": FUNCTION,
