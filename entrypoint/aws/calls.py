@@ -72,6 +72,8 @@ class ConflictError(AwsError):
 class DeniedError(AwsError):
     """The resource may not be used, or belongs to another account and does not exist."""
 
+    is_denial = True
+
 
 class LambdaCalls:
     """Calls Lambda through the client of one account and region. Threads may share it."""

@@ -13,10 +13,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from entrypoint.aws.calls import AbsentError, ConflictError, DeniedError
 from entrypoint.aws.connection import Connection
+from entrypoint.aws.grants import Grant, grants_of, to_revoke
 from entrypoint.aws.model import LayerVersion
 from entrypoint.errors import AwsError
 from entrypoint.index.ranged_file import RangedFile
 from entrypoint.limits import DIRECT_UPLOAD_BYTES
+from entrypoint.manifest.arn import Arn, is_arn
 from entrypoint.manifest.model import Bucket, Share
 
 _THROUGH_S3 = DIRECT_UPLOAD_BYTES - 2**20
@@ -81,33 +83,38 @@ class Layers:
         )
         return _layer_version(answer)
 
-    def share(self, name: str, version: int, share: Share) -> None:
-        """Grant access to a version; existing statements are left unchanged."""
-        existing = self._statements(name, version)
-        for statement, principal, organization in _grants(share):
+    def grants(self, name: str, version: int) -> frozenset[Grant]:
+        """Return who may use a version besides its own account."""
+        answer = self._connection.call.if_present(
+            "get_layer_version_policy", LayerName=name, VersionNumber=version
+        )
+        policy = json.loads(answer["Policy"]) if answer else {"Statement": []}
+        return frozenset(_grant(statement) for statement in policy["Statement"])
+
+    def share(self, name: str, version: int, share: Share | None) -> None:
+        """Grant what is missing, and revoke what this tool granted and is not wanted."""
+        which: dict[str, object] = {"LayerName": name, "VersionNumber": version}
+        found = self.grants(name, version)
+        existing = {grant.statement for grant in found}
+        for statement, principal, organization in grants_of(share):
             if statement in existing:
                 continue
             with suppress(ConflictError):  # another run granted it in the meantime
                 self._connection.call(
                     "add_layer_version_permission",
-                    LayerName=name,
-                    VersionNumber=version,
+                    **which,
                     StatementId=statement,
                     Action="lambda:GetLayerVersion",
                     Principal=principal,
                     **({"OrganizationId": organization} if organization else {}),
                 )
+        for grant in to_revoke(share, found):
+            with suppress(AbsentError):  # another run revoked it in the meantime
+                self._connection.call("remove_layer_version_permission", **which, StatementId=grant.statement)
 
     def delete(self, name: str, version: int) -> None:
         """Delete a version; does nothing where it is deleted already."""
         self._connection.call("delete_layer_version", LayerName=name, VersionNumber=version)
-
-    def _statements(self, name: str, version: int) -> frozenset[str]:
-        answer = self._connection.call.if_present(
-            "get_layer_version_policy", LayerName=name, VersionNumber=version
-        )
-        policy = json.loads(answer["Policy"]) if answer else {"Statement": []}
-        return frozenset(statement["Sid"] for statement in policy["Statement"])
 
     def _content(self, name: str, archive: Path) -> dict[str, object]:
         if self._bucket is None or archive.stat().st_size <= _THROUGH_S3:
@@ -126,14 +133,15 @@ class Layers:
         return {"S3Bucket": bucket, "S3Key": key}
 
 
-def _grants(share: Share) -> Iterator[tuple[str, str, str | None]]:
-    """Yield the statements for a version's policy, as (id, principal, organization)."""
-    for account in share.accounts:
-        yield f"lambda-layers-{account}", account, None
-    if share.organization:
-        yield f"lambda-layers-{share.organization}", "*", share.organization
-    if share.public:
-        yield "lambda-layers-public", "*", None
+def _grant(statement: Mapping[str, Any]) -> Grant:
+    """Return the value of a statement; the principal of an account is its root user."""
+    principal = statement["Principal"]
+    if isinstance(principal, dict):
+        principal = principal["AWS"]
+    if isinstance(principal, str) and is_arn(principal):
+        principal = Arn.parse(principal).account
+    conditions = statement.get("Condition", {}).get("StringEquals", {})
+    return Grant(str(statement["Sid"]), str(principal), conditions.get("aws:PrincipalOrgID"))
 
 
 def _layer_version(item: Mapping[str, Any]) -> LayerVersion:

@@ -109,6 +109,16 @@ def add_layer_version_permission(cloud: Cloud, caller: Scope, given: Json) -> Js
     return {"Statement": json.dumps(statement), "RevisionId": changed.policy_revision}
 
 
+def remove_layer_version_permission(cloud: Cloud, caller: Scope, given: Json) -> None:
+    """Remove a statement; functions that have the version keep it."""
+    layer, version, _ = _own_version(cloud, caller, given, "lambda:RemoveLayerVersionPermission")
+    _check_policy_revision(version, given)
+    kept = tuple(statement for statement in version.policy if statement["Sid"] != given["StatementId"])
+    if len(kept) == len(version.policy):
+        raise not_found(f"Statement {given['StatementId']} is not found in resource policy.")
+    layer.versions[version.number] = replace(version, policy=kept, policy_revision=new_revision())
+
+
 def get_layer_version_policy(cloud: Cloud, caller: Scope, given: Json) -> Json:
     """Return the permissions of one version as a policy document."""
     _, version, _ = _own_version(cloud, caller, given, "lambda:GetLayerVersionPolicy")

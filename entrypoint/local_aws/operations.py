@@ -40,6 +40,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "PublishVersion": versions.publish_version,
     "PutFunctionConcurrency": account.put_function_concurrency,
     "PutProvisionedConcurrencyConfig": account.put_provisioned_concurrency_config,
+    "RemoveLayerVersionPermission": layers.remove_layer_version_permission,
     "UpdateAlias": versions.update_alias,
     "UpdateFunctionCode": functions.update_function_code,
     "UpdateFunctionConfiguration": functions.update_function_configuration,

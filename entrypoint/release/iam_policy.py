@@ -83,9 +83,12 @@ def _of_layers(
     # To set a function's layers, reading each of them must be allowed, the unchanged ones included.
     read = resources("lambda", *versions)
     yield _allow("ReadLayers", ["lambda:GetLayerVersion"], (*read, *map(str, foreign)))
+    # Grants are removed when `share` is, so their permissions do not depend on that key.
+    unshare = ["lambda:GetLayerVersionPolicy", "lambda:RemoveLayerVersionPermission"]
+    yield _allow("UnshareLayers", unshare, resources("lambda", *versions))
     shared = [f"layer:{layer.name}:*" for layer in layers if layer.targets[0].layer.share]
     if shared:
-        actions = ["lambda:AddLayerVersionPermission", "lambda:GetLayerVersionPolicy"]
+        actions = ["lambda:AddLayerVersionPermission"]
         yield _allow("ShareLayers", actions, resources("lambda", *shared))
     pruned = [f"layer:{layer.name}:*" for layer in layers if layer.targets[0].layer.keep]
     if pruned:

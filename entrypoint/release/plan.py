@@ -6,6 +6,7 @@ from datetime import date
 from enum import StrEnum
 
 from entrypoint.aws.accounts import located
+from entrypoint.aws.grants import Grant, grants_of, to_revoke
 from entrypoint.aws.model import Alarm, Details, LayerVersion
 from entrypoint.errors import Diagnostic, PlanError
 from entrypoint.manifest.model import Destination
@@ -38,6 +39,14 @@ class LayerChange:
     latest: LayerVersion | None
     #: The version to use; None until it is published.
     version: LayerVersion | None
+    #: Who is to get access to the version, and who is to lose it.
+    granted: tuple[Grant, ...] = ()
+    revoked: tuple[Grant, ...] = ()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether access to an existing version changes."""
+        return self.action is not LayerAction.PUBLISH and bool(self.granted or self.revoked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +73,11 @@ class RegionPlan:
         return tuple(change for change in self.layers if change.action is LayerAction.PUBLISH)
 
     @property
+    def to_share(self) -> tuple[LayerChange, ...]:
+        """The layers with an existing version to which other accounts get or lose access."""
+        return tuple(change for change in self.layers if change.is_shared)
+
+    @property
     def to_update(self) -> tuple[FunctionChange, ...]:
         """The functions that differ from the manifest."""
         return tuple(change for change in self.functions if change.aspects(self.versions))
@@ -71,7 +85,7 @@ class RegionPlan:
     @property
     def is_empty(self) -> bool:
         """Return whether AWS matches the manifest."""
-        return not (self.to_publish or self.to_update or self.alarms)
+        return not (self.to_publish or self.to_share or self.to_update or self.alarms)
 
 
 def warnings_of(plans: Sequence[RegionPlan]) -> tuple[Diagnostic, ...]:
@@ -124,10 +138,14 @@ def plan_layer(layer: AwsLayer, dependency_hash: str, state: RegionState) -> Lay
         action = LayerAction.PUBLISH
     else:
         action = LayerAction.KEEP if found.current == found.latest else LayerAction.REUSE
+    share, has = layer.targets[0].layer.share, found.grants or frozenset()
+    statements = {grant.statement for grant in has}
     return LayerChange(
         layer=layer,
         dependency_hash=dependency_hash,
         action=action,
         latest=found.latest,
         version=found.current,
+        granted=tuple(grant for grant in grants_of(share) if grant.statement not in statements),
+        revoked=to_revoke(share, has),
     )

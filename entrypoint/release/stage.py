@@ -208,7 +208,8 @@ class Release:
         retention = self._retention(hashes, keep)
 
         def act(aws: "Aws") -> RegionResult:
-            return RegionResult(destination=aws.destination, deleted=prune(aws, retention, dry_run=dry_run))
+            pruned = prune(aws, retention, dry_run=dry_run)
+            return RegionResult(destination=aws.destination, deleted=pruned.deleted, kept=pruned.kept)
 
         return self.accounts.in_each(act)
 
@@ -261,7 +262,9 @@ class _Releasing:
         result = RegionResult(destination=plan.destination)
         try:
             for change in plan.layers:  # recorded one by one: the next may fail
-                result = replace(result, layers=(*result.layers, self._publish(change)))
+                published = self._publish(change)
+                result = replace(result, layers=(*result.layers, published))
+                self._share(published)
             released = replace(plan, layers=result.layers)
             rolled = roll_out(
                 aws,
@@ -279,19 +282,30 @@ class _Releasing:
             result = replace(result, alarms=tuple(alarm.name for alarm in plan.alarms))
             if not result.problems:
                 self._export(result.layers)
-                result = replace(result, deleted=prune(aws, plan.retention))
+                pruned = prune(aws, plan.retention)
+                result = replace(result, deleted=pruned.deleted, kept=pruned.kept)
         except LayersError as failure:
             return replace(result, error=failure)
         return result
 
     def _publish(self, change: LayerChange) -> LayerChange:
-        layer = change.layer.targets[0].layer
         if change.action is LayerAction.PUBLISH:
             change = publish(self.aws, change, self.archives[change.layer.targets[0]])
             self.report(self.plan.destination, change)
-        if layer.share and change.version:
-            self.aws.layers.share(change.layer.name, change.version.version, layer.share)
         return change
+
+    def _share(self, change: LayerChange) -> None:
+        """Grant and revoke access to the version that functions get."""
+        name, version = change.layer.name, change.version
+        if version is None or not (change.granted or change.revoked):
+            return
+        self.aws.layers.share(name, version.version, change.layer.targets[0].layer.share)
+        for verb, grants in (
+            ("shared {} with", change.granted),
+            ("{} is no longer shared with", change.revoked),
+        ):
+            if grants:
+                self._say(f"{verb.format(f'{name}:{version.version}')} {', '.join(map(str, grants))}")
 
     def _export(self, layers: Sequence[LayerChange]) -> None:
         """Write the ARNs where the manifest's `export` says, unless they are there already."""

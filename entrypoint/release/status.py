@@ -38,7 +38,7 @@ class DriftKind(StrEnum):
     UNLISTED = "unlisted"
     """A function uses a layer of the manifest that is not listed for it."""
     SETTINGS = "settings"
-    """A function's VPC, concurrency or aliases, or an alarm, differ from the manifest."""
+    """A function's VPC, concurrency or aliases, a layer's `share`, or an alarm differ from the manifest."""
     MISSING = "missing"
     """No function with an entry's name can be given layers."""
     FAILED = "failed"
@@ -109,7 +109,7 @@ def status_of(
         versions=versions,
         functions=tuple(each.change() for each in plans),
         drift=(
-            *(drift for change in changes for drift in _of_layer(change)),
+            *(drift for change in changes for drift in (*_of_layer(change), *_of_grants(change))),
             *(_missing(entry.pattern, problem) for entry, problem in _named(selection)),
             *(drift for each in plans for drift in _of_function(each, current, deleted, today)),
             *(drift for each in plans for drift in _of_foreign(each.change(), current, foreign)),
@@ -147,6 +147,18 @@ def _of_layer(change: LayerChange) -> Iterator[Drift]:
         ours = f"version {change.version.version}" if change.version else "a version of this pipeline"
         has = f"{latest}, published outside lambda-layers"
         yield Drift(kind=DriftKind.NOT_OURS, subject=change.layer.name, has=has, wanted=ours)
+
+
+def _of_grants(change: LayerChange) -> Iterator[Drift]:
+    if change.version is None:
+        return
+    name, version = change.layer.name, f"version {change.version.version}"
+    if change.granted:
+        names = ", ".join(map(str, change.granted))
+        yield _setting(name, f"{version} without access for {names}", "access for them")
+    if change.revoked:
+        names = ", ".join(map(str, change.revoked))
+        yield _setting(name, f"{version} with access for {names}", "no access for them")
 
 
 def _named(selection: Selection) -> Iterator[tuple[FunctionEntry, Diagnostic]]:

@@ -55,6 +55,7 @@ def plan_summary(results: Results[RegionPlan], differences: Iterable[Difference]
         return _page("Lambda layers: nothing to do", ["AWS matches the manifest.", warnings])
     sections = [
         _layers((plan.destination, change) for plan in plans for change in plan.layers),
+        _shares((plan.destination, change) for plan in plans for change in plan.layers),
         _packages(differences),
         _changes((plan, change) for plan in plans for change in plan.to_update),
         _alarms("to create or update", [alarm.name for plan in plans for alarm in plan.alarms]),
@@ -85,6 +86,7 @@ def deployment_summary(deployment: Deployment, warnings: Sequence[Diagnostic] = 
             ((region.destination, change) for region in deployment.regions for change in region.layers),
             deployment.archives,
         ),
+        _shares((region.destination, change) for region in deployment.regions for change in region.layers),
         _packages(deployment.differences),
         _outcomes((region, outcome) for region in deployment.regions for outcome in region.functions),
         _alarms("created or updated", [name for region in deployment.regions for name in region.alarms]),
@@ -119,6 +121,17 @@ def _layers(
     rows = [[name, version, ", ".join(where), *sizes] for (name, version, *sizes), where in regions.items()]
     table = _table(["layer", "version", "in", "zipped", "unzipped", "of the limit"], rows)
     return "\n\n".join(filter(None, [table, _kept(sorted(kept))]))
+
+
+def _shares(changes: Iterable[tuple[Destination, LayerChange]]) -> str:
+    """Return a row for each layer whose access changes."""
+    rows = [
+        [_code(change.layer.name), sign, ", ".join(map(str, grants)), str(destination)]
+        for destination, change in changes
+        for sign, grants in (("granted", change.granted), ("revoked", change.revoked))
+        if grants
+    ]
+    return _table(["layer", "access", "for", "in"], rows)
 
 
 def _kept(names: Sequence[str]) -> str:

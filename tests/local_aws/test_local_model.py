@@ -33,6 +33,7 @@ def layers(awslambda, make_zip):
     awslambda.list_layer_versions(LayerName="web")
     awslambda.add_layer_version_permission(**version, StatementId="s", Action=READ, Principal="*")
     awslambda.get_layer_version_policy(**version)
+    awslambda.remove_layer_version_permission(**version, StatementId="s")
 
 
 def functions(awslambda, make_zip):
@@ -110,6 +111,11 @@ MISSING = {
         **FUNCTION,
         "Qualifier": "1",
         "ProvisionedConcurrentExecutions": 1,
+    },
+    "remove_layer_version_permission": {
+        "LayerName": "nobody",
+        "VersionNumber": 1,
+        "StatementId": "s",
     },
     "update_alias": {**FUNCTION, "Name": "live"},
     "update_function_code": {**FUNCTION, "ZipFile": b"x"},

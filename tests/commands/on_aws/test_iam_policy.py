@@ -13,6 +13,7 @@ from entrypoint.local_aws.server import LocalAws
 from entrypoint.manifest.model import Destination
 from entrypoint.release.iam_policy import iam_policy, partition_of
 
+SHARE = '    share: {accounts: ["210987654321"]}\n'
 FULL = """\
 version: 1
 regions: [eu-west-1]
@@ -58,7 +59,7 @@ def aws(judge):
 @pytest.fixture(autouse=True)
 def _stands(aws, project, client, judge, capsys):
     (project / "lambda-layers.yml").write_text(FULL)
-    aws.declare_layer_version("web", account="123456789012")  # nobody has it, and it is old
+    aws.declare_layer_version("web", account="123456789012", shared_with=())  # nobody has it, and it is old
     for region in aws.cloud.regions.values():
         object.__setattr__(region.layers["web"].versions[1], "created", "2020-01-01T00:00:00.000+0000")
     version = client.publish_version(FunctionName="api")["Version"]
@@ -113,9 +114,10 @@ ACTIONS = [
 
 RESTORING = ["lambda:DeleteFunctionConcurrency", "lambda:DeleteProvisionedConcurrencyConfig"]
 """What a deployment needs that is rolled back."""
+UNSHARING = "lambda:RemoveLayerVersionPermission"
 
 
-def test_with_just_this_policy_a_deployment_goes_through(aws, judge, capsys):
+def test_with_just_this_policy_a_deployment_goes_through(aws, judge, capsys, project):
     aws.answer_invocations("api", lambda _: 1 / 0)
     assert main(["deploy"]) == 12
     assert "to the role of this run" not in capsys.readouterr().err
@@ -123,8 +125,21 @@ def test_with_just_this_policy_a_deployment_goes_through(aws, judge, capsys):
     assert main(["deploy"]) == 0
     assert layers_of(aws, "mail") == layers_of(aws, "report-daily") == ["web:2"]
     assert main(["plan", "--detailed-exitcode"]) == 0
+    (project / "lambda-layers.yml").write_text(FULL.replace(SHARE, ""))
+    assert main(["deploy"]) == 0
     allowed = {action for statement in judge.policy["Statement"] for action in statement["Action"]}
-    assert {*ACTIONS, *RESTORING} == judge.asked == allowed  # nothing is allowed that is not needed
+    assert (
+        {*ACTIONS, *RESTORING, UNSHARING} == judge.asked == allowed
+    )  # nothing is allowed that is not needed
+
+
+def test_without_the_action_that_revokes_access_the_message_names_it(judge, capsys, project):
+    assert main(["deploy"]) == 0
+    (project / "lambda-layers.yml").write_text(FULL.replace(SHARE, ""))
+    for statement in judge.policy["Statement"]:
+        statement["Action"] = [each for each in statement["Action"] if each != UNSHARING]
+    assert main(["deploy"]) == 12
+    assert f"allow {UNSHARING} to the role of this run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("action", [*ACTIONS, *RESTORING])

@@ -65,12 +65,12 @@ def test_a_rollback_and_a_pruning(answer, pin, client):
     for version in ("1.0", "2.0"):
         pin("tools.txt", "attrs", version)
         answer("deploy")
-    said = answer("rollback", "--layer", "tools")
+    said = answer("rollback", "--layer", "tools", "--to", "1")
     layers = client.get_function_configuration(FunctionName="api")["Layers"]
     (function,) = (each for each in said["regions"][0]["functions"] if each["name"] == "api")
     assert function["after"] == [layer["Arn"] for layer in layers]
     assert function["before"] != function["after"]
-    assert answer("prune", "--keep", "1")["regions"] == [{"region": "eu-west-1", "deleted": []}]
+    assert answer("prune", "--keep", "1")["regions"] == [{"region": "eu-west-1", "deleted": [], "kept": []}]
 
 
 def test_an_error_before_anything_is_read(answer, project):
