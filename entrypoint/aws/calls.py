@@ -21,7 +21,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
-from entrypoint.aws.model import StaleRevisionError, UnclearAnswerError, UpdateInProgressError
+from entrypoint.aws.model import StaleRevisionError, UnclearAnswerError, UpdateInProgressError, WeightsError
 from entrypoint.aws.pacing import JITTER, Pace
 from entrypoint.errors import AwsError, RolloutError
 
@@ -230,6 +230,8 @@ def refusal(error: ClientError, parameters: dict[str, object], *, service: str =
         "ResourceConflictException": ConflictError,
     }
     kind = RolloutError if is_update or error.operation_name == "Invoke" else kinds.get(code, AwsError)
+    if is_update and "alias with weights" in text.lower():
+        return WeightsError.of(message, "run again when the shift of the alias's traffic has ended")
     return kind.of(message, _hint(code, text, f"{_PREFIXES.get(service, service)}:{error.operation_name}"))
 
 

@@ -215,6 +215,10 @@ class StillUpdatingError(RolloutError):
     """AWS has accepted an update of a function, and not finished it within the longest wait."""
 
 
+class WeightsError(RolloutError):
+    """An alias has weights, so that its provisioned concurrency cannot be set."""
+
+
 class UnclearAnswerError(Exception):
     """The call may or may not have taken effect: the connection broke, or AWS answered 5xx."""
 

@@ -34,6 +34,7 @@ from entrypoint.release.result import RegionResult
 from entrypoint.release.rollback import layers_used, plan_revision, plan_version, with_published_versions
 from entrypoint.release.rollout import roll_out
 from entrypoint.release.selection import select
+from entrypoint.release.sizes import warn_of_size
 from entrypoint.release.state import Observed, observe, read_details, read_state
 from entrypoint.release.status import RegionStatus, status_of
 
@@ -68,9 +69,10 @@ class Release:
             found = make_plan(layers, hashes, state, selection, details, foreign=foreign, today=_today())
             owned = warn_of_owners(found, state.tags or _tags(aws, found))
             other = self._other_bytes(aws, found.layers)
+            warnings = (*found.warnings, *owned, *other, *warn_of_size(found, foreign))
             return replace(
                 found,
-                warnings=tuple(each.as_warning() for each in (*found.warnings, *owned, *other)),
+                warnings=tuple(each.as_warning() for each in warnings),
                 alarms=alarms_to_put(aws, selection.functions, details, aws.destination.region),
                 retention=self._retention(hashes),
             )

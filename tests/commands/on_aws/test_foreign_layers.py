@@ -135,3 +135,19 @@ def test_a_rollback_reads_them_too(aws, client, attached, pin, capsys):
     assert main(["rollback", "--layer", "tools", "--to", "1"]) == 11
     assert f"api has {arn}, which does not exist" in capsys.readouterr().err
     assert attached("api") == before
+
+
+def test_code_and_layers_near_the_limit_are_a_warning(aws, listing, capsys, attached):
+    aws.declare_function("large", code_size_unzipped=150_000_000)
+    arn = aws.declare_layer_version("Models", account=OWNER, version=1, size_unzipped=90_000_000)
+    listing(arn, MANIFEST + f'  large: {{layers: [web, "{arn}"]}}\n')
+    assert main(["plan"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "large has at least 50.0 MB of code and 30.0 MB of layers, zipped; AWS allows 262.1 MB" in said
+    assert "unzipped sizes are not known here" in said
+    assert "api has at least" not in said
+    assert main(["deploy"]) == 0
+    assert attached("large")[-1] == arn
+    capsys.readouterr()
+    assert main(["plan"]) == 0
+    assert "at least" not in capsys.readouterr().err
