@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from entrypoint.aws.connection import Connection
-from entrypoint.aws.model import Function, StillUpdatingError
+from entrypoint.aws.model import Function, StaleRevisionError, StillUpdatingError
 from entrypoint.aws.reasons import hint_for
 from entrypoint.errors import RolloutError
 from entrypoint.manifest.arn import Arn, is_arn
@@ -92,6 +92,8 @@ class Functions:
             UpdateInProgressError, StaleRevisionError: the function has to be read again first.
             RolloutError: AWS accepted the update and could not carry it out, or refuses it.
         """
+        if not function.revision_id:  # as lists may leave it out
+            raise StaleRevisionError(function.name)
         self._connection.call(
             "update_function_configuration",
             FunctionName=function.name,
@@ -148,7 +150,7 @@ def function_of(item: Mapping[str, Any]) -> Function:
         runtime=item.get("Runtime", ""),
         architecture=item.get("Architectures", ["x86_64"])[0],
         layers=layers_of(item),
-        revision_id=item["RevisionId"],
+        revision_id=item.get("RevisionId", ""),
         package_type=item.get("PackageType", "Zip"),
         code_sha256=item.get("CodeSha256", ""),
         vpc=vpc_of(item),
