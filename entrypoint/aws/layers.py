@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.exceptions import BotoCoreError, ClientError
+from s3transfer.exceptions import CancelledError
 
 from entrypoint.aws.calls import AbsentError, ConflictError, DeniedError
 from entrypoint.aws.connection import Connection
@@ -21,6 +23,9 @@ from entrypoint.limits import DIRECT_UPLOAD_BYTES
 from entrypoint.manifest.arn import Arn, is_arn
 from entrypoint.manifest.model import Bucket, Share
 
+if TYPE_CHECKING:
+    from s3transfer.futures import TransferFuture
+
 _THROUGH_S3 = DIRECT_UPLOAD_BYTES - 2**20
 """Archives near the limit go through S3 too, if there is a bucket: as base64 JSON the request is larger."""
 
@@ -31,6 +36,7 @@ class Layers:
     def __init__(self, connection: Connection, bucket: Bucket | None) -> None:
         self._connection = connection
         self._bucket = bucket
+        self._uploads: set[TransferFuture] = set()
 
     def versions(self, name: str) -> Iterator[LayerVersion]:
         """Yield a layer's versions, newest first; nothing where the layer does not exist."""
@@ -124,13 +130,30 @@ class Layers:
         with archive.open("rb") as file:
             key = f"{self._bucket.prefix}{name}/{hashlib.file_digest(file, 'sha256').hexdigest()}.zip"
         try:
-            with closing(self._connection.client("s3")) as s3:
-                s3.upload_file(str(archive), bucket, key)
-        except (BotoCoreError, ClientError, Boto3Error) as error:
+            self._upload(archive, bucket, key)
+        except (BotoCoreError, ClientError, Boto3Error, CancelledError) as error:
             message = f"{archive.name} cannot be uploaded to the bucket {bucket}: {error}"
             hint = f"check that the bucket is in {region} and that s3:PutObject is allowed"
             raise AwsError.of(message, hint) from None
         return {"S3Bucket": bucket, "S3Key": key}
+
+    def _upload(self, archive: Path, bucket: str, key: str) -> None:
+        """Upload a file; if that fails or is cancelled, no parts of it are left in the bucket."""
+        with (
+            closing(self._connection.client("s3")) as s3,
+            create_transfer_manager(s3, TransferConfig()) as manager,
+        ):
+            upload = manager.upload(str(archive), bucket, key)
+            self._uploads.add(upload)
+            try:
+                upload.result()
+            finally:
+                self._uploads.discard(upload)
+
+    def close(self) -> None:
+        """Cancel uploads that an interrupted run left in other threads, which then delete their parts."""
+        for upload in tuple(self._uploads):
+            upload.cancel()
 
 
 def _grant(statement: Mapping[str, Any]) -> Grant:

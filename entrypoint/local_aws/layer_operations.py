@@ -159,7 +159,7 @@ def _granted(version: StoredLayerVersion, account: str) -> bool:
 def _statement(given: Json, arn: str) -> Json:
     principal = given["Principal"]
     if principal.isdigit():
-        principal = f"arn:aws:iam::{principal}:root"
+        principal = f"arn:{arn.split(':')[1]}:iam::{principal}:root"
     statement: Json = {
         "Sid": given["StatementId"],
         "Effect": "Allow",

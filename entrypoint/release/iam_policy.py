@@ -9,6 +9,7 @@ from typing import Any
 from entrypoint.aws.model import ALARM_PREFIX
 from entrypoint.manifest.model import FunctionEntry, Manifest
 from entrypoint.manifest.targets import AwsLayer
+from entrypoint.partitions import partition_of
 from entrypoint.release.export import filled
 
 _VERSION = "2012-10-17"
@@ -46,6 +47,9 @@ class _Resources:
             for path in paths
         )
 
+    def layers_of_all_accounts(self) -> tuple[str, ...]:
+        return tuple(f"arn:{partition_of(region)}:lambda:{region}:*:layer:*" for region in self._regions)
+
     def parameters(self, template: str, targets: Iterable[str]) -> tuple[str, ...]:
         return tuple(
             f"arn:{partition_of(region)}:ssm:{region}:{self._account}:parameter/"
@@ -65,24 +69,17 @@ class _Resources:
         return tuple(dict.fromkeys(arns))
 
 
-def partition_of(region: str) -> str:
-    """Return the first part of the ARNs of a region."""
-    return {"cn": "aws-cn", "us-gov": "aws-us-gov", "eusc": "aws-eusc"}.get(
-        next((prefix for prefix in ("us-gov", "cn", "eusc") if region.startswith(prefix)), ""), "aws"
-    )
-
-
 def _of_layers(
     manifest: Manifest, layers: tuple[AwsLayer, ...], resources: _Resources
 ) -> Iterator[dict[str, Any]]:
     names = [f"layer:{layer.name}" for layer in layers]
     versions = [f"{name}:*" for name in names]
-    foreign = [ref for entry in manifest.functions for ref in entry.layers if ref.startswith("arn:")]
     publish = ["lambda:ListLayerVersions", "lambda:PublishLayerVersion"]
     yield _allow("PublishLayers", publish, resources("lambda", *names))
     # To set a function's layers, reading each of them must be allowed, the unchanged ones included.
-    read = resources("lambda", *versions)
-    yield _allow("ReadLayers", ["lambda:GetLayerVersion"], (*read, *map(str, foreign)))
+    # So with functions, all layers that are shared with this account: theirs are not in the manifest.
+    read = resources.layers_of_all_accounts() if manifest.functions else resources("lambda", *versions)
+    yield _allow("ReadLayers", ["lambda:GetLayerVersion"], read)
     # Grants are removed when `share` is, so their permissions do not depend on that key.
     unshare = ["lambda:GetLayerVersionPolicy", "lambda:RemoveLayerVersionPermission"]
     yield _allow("UnshareLayers", unshare, resources("lambda", *versions))
@@ -94,7 +91,11 @@ def _of_layers(
     if pruned:
         yield _allow("PruneLayers", ["lambda:DeleteLayerVersion"], resources("lambda", *pruned))
     if manifest.bucket:
-        yield _allow("UploadLayers", ["s3:GetObject", "s3:PutObject"], resources.buckets(manifest))
+        yield _allow(
+            "UploadLayers",
+            ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
+            resources.buckets(manifest),
+        )
 
 
 def _of_functions(manifest: Manifest, resources: _Resources) -> Iterator[dict[str, Any]]:
@@ -104,7 +105,12 @@ def _of_functions(manifest: Manifest, resources: _Resources) -> Iterator[dict[st
     every = manifest.functions
     yield from _on("UpdateFunctions", ("GetFunction", "UpdateFunctionConfiguration"), every, resources)
     aliased = [entry for entry in every if entry.aliases]
-    yield from _on("MoveAliases", ("GetAlias", "PublishVersion", "UpdateAlias"), aliased, resources)
+    yield from _on(
+        "MoveAliases",
+        ("GetAlias", "ListVersionsByFunction", "PublishVersion", "UpdateAlias"),
+        aliased,
+        resources,
+    )
     reserved = [entry for entry in every if entry.concurrency.reserved is not None]
     yield from _on(
         "ReserveConcurrency", ("DeleteFunctionConcurrency", "PutFunctionConcurrency"), reserved, resources

@@ -18,6 +18,7 @@ from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.manifest.arn import short_name
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import Target
+from entrypoint.partitions import partition_of
 from entrypoint.printable import printable
 from entrypoint.release.difference import Difference
 from entrypoint.release.function_change import Aspect, FunctionChange
@@ -36,7 +37,6 @@ _THINNEST = 0.02
 _MARKDOWN = re.compile(r"[\\`\[\]]")
 _NOT_PLAIN = re.compile(r"[^\w.@/ +-]")
 """What a label of a mermaid chart does not have."""
-_OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-isoe", "eusc-")
 _MARKS = {
     Status.UPDATED: "✅",
     Status.FAILED: "❌",
@@ -214,7 +214,7 @@ def _outcomes(outcomes: Iterable[tuple[RegionResult, Outcome]]) -> str:
 def _link(destination: Destination, page: str) -> str:
     """Return a region, linked to a page of Lambda's console; other partitions have other consoles."""
     region = destination.region
-    if not page or region.startswith(_OTHER_PARTITIONS):
+    if not page or partition_of(region) != "aws":
         return str(destination)
     home = f"https://{region}.console.aws.amazon.com/lambda/home?region={region}"
     return f"[{destination}]({home}#/{page})"
