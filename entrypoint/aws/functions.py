@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from entrypoint.aws.connection import Connection
@@ -60,10 +60,27 @@ class Functions:
         found = [function_of(item) for page in pages for item in page["Versions"]]
         return tuple(version for version in reversed(found) if version.version.isdecimal())
 
-    def layers_in_use(self) -> frozenset[str]:
-        """Return the ARNs of the layer versions that any function or published version uses."""
+    def layers_in_use(self, *, without: Collection[str] = ()) -> frozenset[str]:
+        """Return the ARNs of the layer versions that functions or published versions use.
+
+        `without` are published versions that do not count, as NAME:VERSION.
+        """
         pages = self._connection.pages("list_functions", FunctionVersion="ALL")
-        return frozenset(arn for page in pages for item in page["Functions"] for arn in layers_of(item))
+        return frozenset(
+            arn
+            for page in pages
+            for item in page["Functions"]
+            if f"{item['FunctionName']}:{item.get('Version')}" not in without
+            for arn in layers_of(item)
+        )
+
+    def delete_version(self, name: str, version: str) -> None:
+        """Delete a published version; does nothing where it is deleted already.
+
+        Raises:
+            ConflictError: an alias uses it.
+        """
+        self._connection.call.if_present("delete_function", FunctionName=name, Qualifier=version)
 
     def with_streams(self) -> frozenset[str]:
         """Return the names of the functions that read a stream: Kinesis, DynamoDB or DocumentDB."""

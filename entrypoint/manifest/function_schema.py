@@ -122,6 +122,11 @@ FUNCTION = Record(
             shape=ListOf(String("an alias", ALIAS)),
             help="Aliases to move to a new version of the function, which is published after the update.",
         ),
+        "keep_versions": Field(
+            shape=Number("a number of versions", least=1),
+            help="Number of newest versions to keep of those that this tool published of the functions. "
+            "Older ones that no alias uses are deleted. By default, none are deleted.",
+        ),
         "vpc": Field(
             shape=_VPC,
             help="Subnets and security groups to attach the functions to. Without it, they are not changed.",

@@ -116,6 +116,8 @@ class FunctionEntry(NamedTuple):
     using: str | None = None
     exclusive: bool = False
     aliases: tuple[str, ...] = ()
+    #: How many of the versions that this tool published are kept; None keeps all.
+    keep_versions: int | None = None
     vpc: Vpc | None = None
     concurrency: Concurrency = NO_CONCURRENCY
     #: ARNs that the function's alarms notify; empty if it has no alarms.

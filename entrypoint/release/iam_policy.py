@@ -111,6 +111,11 @@ def _of_functions(manifest: Manifest, resources: _Resources) -> Iterator[dict[st
         aliased,
         resources,
     )
+    kept = [entry for entry in every if entry.keep_versions is not None]
+    look = ("ListAliases", "ListProvisionedConcurrencyConfigs", "ListVersionsByFunction")
+    yield from _on("FindVersions", look, kept, resources)
+    # Without a version, DeleteFunction deletes the whole function: that is not allowed.
+    yield from _on("PruneVersions", ("DeleteFunction",), kept, resources, only_versions=True)
     reserved = [entry for entry in every if entry.concurrency.reserved is not None]
     yield from _on(
         "ReserveConcurrency", ("DeleteFunctionConcurrency", "PutFunctionConcurrency"), reserved, resources
@@ -151,28 +156,33 @@ def _of_export(
 
 
 def _on(
-    name: str, actions: tuple[str, ...], entries: Iterable[FunctionEntry], resources: _Resources
+    name: str,
+    actions: tuple[str, ...],
+    entries: Iterable[FunctionEntry],
+    resources: _Resources,
+    *,
+    only_versions: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """Yield statements that allow actions on the functions of some entries."""
+    """Yield statements that allow actions on the functions of some entries, or only on their versions."""
     named: list[str] = []
     tagged: list[Mapping[str, str]] = []
+    every = resources("lambda", "function:*:*" if only_versions else "function:*")
     for entry in entries:
         if entry.tag:
             tagged.append(dict(entry.tag))
         elif entry.using:
-            named += resources("lambda", "function:*")
-        elif entry.pattern.startswith("arn:"):
-            named += [entry.pattern, f"{entry.pattern}:*"]
+            named += every
         else:
-            glob = _iam_glob(entry.pattern)
-            named += resources("lambda", f"function:{glob}", f"function:{glob}:*")
+            pattern, is_whole = entry.pattern, entry.pattern.startswith("arn:")
+            whole = (pattern,) if is_whole else resources("lambda", f"function:{_iam_glob(pattern)}")
+            for arn in whole:
+                named += [f"{arn}:*"] if only_versions else [arn, f"{arn}:*"]
     allowed = [f"lambda:{action}" for action in actions]
     if named:
         yield _allow(name, allowed, named)
     for number, tags in enumerate(tagged, start=1):
         condition = {"StringEquals": {f"aws:ResourceTag/{key}": value for key, value in tags.items()}}
-        statement = _allow(f"{name}ByTag{number}", allowed, resources("lambda", "function:*"))
-        yield statement | {"Condition": condition}
+        yield _allow(f"{name}ByTag{number}", allowed, every) | {"Condition": condition}
 
 
 def _iam_glob(pattern: str) -> str:

@@ -13,6 +13,7 @@ from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.foreign import NOTHING_READ, Readable, foreign_problems
 from entrypoint.release.function_change import FunctionChange, function_plans
+from entrypoint.release.function_versions import VersionRetention
 from entrypoint.release.prune import Retention
 from entrypoint.release.selection import Selection
 from entrypoint.release.state import RegionState
@@ -61,6 +62,8 @@ class RegionPlan:
     alarms: tuple[Alarm, ...] = ()
     #: The layers whose old versions are deleted when all else is done.
     retention: tuple[Retention, ...] = ()
+    #: The functions whose old versions are deleted before that.
+    version_retention: tuple[VersionRetention, ...] = ()
 
     @property
     def versions(self) -> dict[str, str]:

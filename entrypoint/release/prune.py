@@ -7,7 +7,7 @@ function keeps working when its layer version is deleted, but cannot be given th
 that is shared is kept and reported; it can be deleted once its grants are removed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,13 +40,14 @@ def prune(
     retention: Sequence[Retention],
     *,
     dry_run: bool = False,
+    without: Collection[str] = (),
     now: Callable[[], datetime] = lambda: datetime.now(tz=UTC),
 ) -> Pruned:
-    """Delete what nothing needs, unless it is a `dry_run`."""
+    """Delete what nothing needs, unless it is a `dry_run`; function versions in `without` need nothing."""
     if not retention:
         return Pruned()
     versions = {each.layer: tuple(aws.layers.versions(each.layer)) for each in retention}
-    in_use = aws.functions.layers_in_use()  # read last, so that what is used by then is kept
+    in_use = aws.functions.layers_in_use(without=without)  # read last, so that what is used by then is kept
     deleted, kept, young = [], [], 0
     for layer, keep, dependency_hash in retention:
         others = [each for each in versions[layer][keep:] if each.dependency_hash != dependency_hash]

@@ -24,6 +24,8 @@ class RegionResult:
     alarms: tuple[str, ...] = ()
     #: What prune deleted, as NAME:VERSION.
     deleted: tuple[str, ...] = ()
+    #: The function versions that were deleted, as NAME:VERSION.
+    deleted_versions: tuple[str, ...] = ()
     #: What prune kept although nothing in the account uses it, and why.
     kept: tuple[str, ...] = ()
     error: LayersError | None = None

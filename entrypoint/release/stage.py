@@ -23,6 +23,7 @@ from entrypoint.release.doctor import examine
 from entrypoint.release.findings import Diagnosis, error, warning
 from entrypoint.release.foreign import Readable, read_foreign, refuse_unreadable
 from entrypoint.release.function_change import FunctionChange, function_plans
+from entrypoint.release.function_versions import VersionRetention, prune_versions, version_retention
 from entrypoint.release.git import Commit
 from entrypoint.release.history import History, Revision, previous
 from entrypoint.release.outcome import Outcome
@@ -75,6 +76,7 @@ class Release:
                 warnings=tuple(each.as_warning() for each in warnings),
                 alarms=alarms_to_put(aws, selection.functions, details, aws.destination.region),
                 retention=self._retention(hashes),
+                version_retention=version_retention(selection.functions),
             )
 
         return _planned(self.accounts.in_each(plan))
@@ -210,8 +212,14 @@ class Release:
         retention = self._retention(hashes, keep)
 
         def act(aws: "Aws") -> RegionResult:
-            pruned = prune(aws, retention, dry_run=dry_run)
-            return RegionResult(destination=aws.destination, deleted=pruned.deleted, kept=pruned.kept)
+            versions = prune_versions(aws, self._version_retention(aws), dry_run=dry_run)
+            pruned = prune(aws, retention, dry_run=dry_run, without=versions)
+            return RegionResult(
+                destination=aws.destination,
+                deleted=pruned.deleted,
+                deleted_versions=versions,
+                kept=pruned.kept,
+            )
 
         return self.accounts.in_each(act)
 
@@ -237,6 +245,16 @@ class Release:
             return Diagnostic(message, hint, change.layer.targets[0].layer.location)
 
         return tuple(found for found in for_each(changes, compare) if found)
+
+    def _version_retention(self, aws: "Aws") -> tuple[VersionRetention, ...]:
+        """Return how many versions to keep of each function that does not keep all."""
+        project = self.project
+        entries = project.manifest.functions
+        if all(entry.keep_versions is None for entry in entries):
+            return ()
+        state = read_state(aws, {}, entries)
+        found = select(project.manifest, project.layers, state.functions, state.tags, aws.destination)
+        return version_retention(found.functions)
 
     def _retention(self, hashes: Hashes, keep: int | None = None) -> tuple[Retention, ...]:
         """Return how many versions to keep of each layer that does not keep all."""
@@ -284,6 +302,7 @@ class _Releasing:
             result = replace(result, alarms=tuple(alarm.name for alarm in plan.alarms))
             if not result.problems:
                 self._export(result.layers)
+                result = replace(result, deleted_versions=prune_versions(aws, plan.version_retention))
                 pruned = prune(aws, plan.retention)
                 result = replace(result, deleted=pruned.deleted, kept=pruned.kept)
         except LayersError as failure:

@@ -167,12 +167,17 @@ class Console:
         """Show the deleted layer versions, or those to delete."""
         for region in pruned.values:
             self._deleted(region, "to delete" if dry_run else "deleted")
-        if not pruned.failures and not any(region.deleted for region in pruned.values):
+        if not pruned.failures and not any(
+            region.deleted or region.deleted_versions for region in pruned.values
+        ):
             self._out.say("nothing to delete")
 
     def _deleted(self, region: RegionResult, verb: str = "deleted") -> None:
         if region.deleted:
             self._out.say(f"{verb} in {region.destination}: {', '.join(region.deleted)}")
+        if region.deleted_versions:
+            names = ", ".join(region.deleted_versions)
+            self._out.say(f"{verb} in {region.destination}, versions of functions: {names}")
         for reason in region.kept:
             self._out.say(f"kept in {region.destination}: {escape(reason)}")
 

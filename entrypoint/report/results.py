@@ -108,6 +108,7 @@ def pruned_as_json(pruned: Results[RegionResult]) -> dict[str, Any]:
             {
                 **_destination(region.destination),
                 "deleted": list(region.deleted),
+                "deletedVersions": list(region.deleted_versions),
                 "kept": list(region.kept),
             }
             for region in pruned.values
@@ -127,6 +128,7 @@ def deployment_as_json(deployment: Deployment) -> dict[str, Any]:
                 "functions": [_outcome(outcome) for outcome in region.functions],
                 "alarms": list(region.alarms),
                 "deleted": list(region.deleted),
+                "deletedVersions": list(region.deleted_versions),
                 "kept": list(region.kept),
                 "problems": [diagnostic_as_json(problem) for problem in region.problems],
             }

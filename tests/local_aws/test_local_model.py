@@ -72,6 +72,8 @@ def versions(awslambda):
     awslambda.update_alias(FunctionName="api", Name="live", FunctionVersion="1")
     awslambda.put_provisioned_concurrency_config(**first, ProvisionedConcurrentExecutions=1)
     awslambda.get_provisioned_concurrency_config(**first)
+    awslambda.list_provisioned_concurrency_configs(FunctionName="api")
+    awslambda.list_aliases(FunctionName="api")
     awslambda.delete_provisioned_concurrency_config(**first)
 
 
@@ -104,6 +106,8 @@ MISSING = {
     "get_layer_version_by_arn": {"Arn": "arn:aws:lambda:eu-west-1:123456789012:layer:nobody:1"},
     "get_layer_version_policy": {"LayerName": "nobody", "VersionNumber": 1},
     "get_provisioned_concurrency_config": {**FUNCTION, "Qualifier": "1"},
+    "list_aliases": FUNCTION,
+    "list_provisioned_concurrency_configs": FUNCTION,
     "list_versions_by_function": FUNCTION,
     "publish_version": FUNCTION,
     "put_function_concurrency": {**FUNCTION, "ReservedConcurrentExecutions": 1},
