@@ -4,7 +4,7 @@ Each account and region has its own pace and its own result. A failure in one st
 that is repeated does only what is left.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ from entrypoint.release.rollback import layers_used, plan_revision, plan_version
 from entrypoint.release.rollout import roll_out
 from entrypoint.release.selection import select
 from entrypoint.release.sizes import warn_of_size
+from entrypoint.release.stages import in_order
 from entrypoint.release.state import Observed, observe, read_details, read_state
 from entrypoint.release.status import RegionStatus, status_of
 
@@ -200,12 +201,16 @@ class Release:
         """
         by_destination = {plan.destination: plan for plan in plans}
 
+        settings = rollout or self.project.manifest.rollout
+
         def release(aws: "Aws") -> RegionResult:
             plan = by_destination[aws.destination]
-            settings = rollout or self.project.manifest.rollout
             return _Releasing(self, aws, plan, archives, report, settings, going_back).run()
 
-        return self.accounts.in_each(release, by_destination)
+        def work(destinations: Iterable[Destination]) -> Results[RegionResult]:
+            return self.accounts.in_each(release, destinations)
+
+        return in_order(settings.destinations, self.accounts.destinations, plans, work)
 
     def prune(self, hashes: Hashes, keep: int | None, *, dry_run: bool) -> Results[RegionResult]:
         """Delete the layer versions that nothing needs, or only find them; `keep` overrides the manifest."""
