@@ -132,6 +132,8 @@ class AwsError(LayersError):
 
     exit_code = 10
     summary = "AWS is unreachable, or refuses a request"
+    #: Whether the run has no permission for the request.
+    is_denial: ClassVar[bool] = False
 
 
 class PlanError(LayersError):

@@ -6,6 +6,7 @@ It knows Allow statements with actions, resources with wildcards, and conditions
 import fnmatch
 import json
 import re
+from urllib.parse import parse_qsl
 
 from faults import error
 
@@ -37,6 +38,9 @@ class Judge:
     def _needed(self, environ):
         call = environ[CALL]
         service = _SERVICES.get(call.service, call.service)
+        if call.operation == "GetLayerVersionByArn":
+            yield "lambda:GetLayerVersion", dict(parse_qsl(environ["QUERY_STRING"]))["Arn"]
+            return
         action = f"{service}:{_NAMES.get(call.operation, call.operation)}"
         if call.operation == "PutMetricAlarm":
             name = re.search(rb"lambda-layers-[\w-]+", _peek(environ))

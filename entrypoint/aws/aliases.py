@@ -71,6 +71,12 @@ class Aliases:
         )
         return _alias(answer)
 
+    def versions_in_use(self, function: str) -> frozenset[str]:
+        """Return the versions that get traffic of any alias of a function."""
+        pages = self._connection.pages("list_aliases", FunctionName=function)
+        found = [_alias(item) for page in pages for item in page["Aliases"]]
+        return frozenset(version for alias in found for version in (alias.version, *alias.weights))
+
     def state(self, function: str, name: str) -> AliasState | None:
         """Return an alias with the configuration of its versions; None where it does not exist."""
         answer = self._connection.call.if_present("get_alias", FunctionName=function, Name=name)
@@ -96,5 +102,5 @@ def _alias(answer: Mapping[str, Any]) -> Alias:
         name=answer["Name"],
         version=answer["FunctionVersion"],
         weights=dict(weights),
-        revision_id=answer["RevisionId"],
+        revision_id=answer.get("RevisionId", ""),
     )

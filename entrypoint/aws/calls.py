@@ -8,6 +8,8 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
-from entrypoint.aws.model import StaleRevisionError, UnclearAnswerError, UpdateInProgressError
+from entrypoint.aws.model import StaleRevisionError, UnclearAnswerError, UpdateInProgressError, WeightsError
 from entrypoint.aws.pacing import JITTER, Pace
 from entrypoint.errors import AwsError, RolloutError
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 10
 """How often a call may fail with a 5xx answer or a lost connection; throttles do not count."""
+_SKEW = 60.0
+"""Seconds by which a clock may differ from that of AWS before it is named as the cause."""
 _TRUST = 2
 """How often an answer that is not from AWS is retried; a proxy would keep answering."""
 _PATIENCE = 600.0
@@ -49,10 +53,17 @@ _UPDATES = {
 }
 """Updates of one function: where one fails, other functions may still be updated."""
 _THROTTLES = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
+_DENIALS = {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "403"}
+_SIGNATURES = {
+    "InvalidSignatureException",
+    "RequestExpired",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+}
+"""Usually the clock of this machine: AWS accepts a signature for five minutes."""
 _STALE_CREDENTIALS = {
     "ExpiredTokenException",
     "InvalidClientTokenId",
-    "InvalidSignatureException",
     "UnrecognizedClientException",
 }
 _PREFIXES = {"resourcegroupstaggingapi": "tag", "service-quotas": "servicequotas"}
@@ -66,6 +77,12 @@ class AbsentError(AwsError):
 
 class ConflictError(AwsError):
     """The resource exists already."""
+
+
+class DeniedError(AwsError):
+    """The resource may not be used, or belongs to another account and does not exist."""
+
+    is_denial = True
 
 
 class LambdaCalls:
@@ -217,13 +234,33 @@ def refusal(error: ClientError, parameters: dict[str, object], *, service: str =
     subject = parameters.get("FunctionName") or parameters.get("LayerName")
     about = f" for {subject}" if subject else ""
     message = f"AWS refuses {error.operation_name}{about}: {text} ({code})"
-    kinds = dict.fromkeys(_ABSENT, AbsentError) | {"ResourceConflictException": ConflictError}
+    kinds = {
+        **dict.fromkeys(_ABSENT, AbsentError),
+        **dict.fromkeys(_DENIALS, DeniedError),
+        "ResourceConflictException": ConflictError,
+    }
     kind = RolloutError if is_update or error.operation_name == "Invoke" else kinds.get(code, AwsError)
+    if is_update and "alias with weights" in text.lower():
+        return WeightsError.of(message, "run again when the shift of the alias's traffic has ended")
+    if code in _SIGNATURES:
+        return kind.of(message, _about_clock(error.response["ResponseMetadata"].get("HTTPHeaders", {})))
     return kind.of(message, _hint(code, text, f"{_PREFIXES.get(service, service)}:{error.operation_name}"))
 
 
+def _about_clock(headers: Mapping[str, str]) -> str:
+    """Return what to do about a signature that AWS does not accept, with the time that AWS has."""
+    try:
+        ahead = (datetime.now(tz=UTC) - parsedate_to_datetime(headers["date"])).total_seconds()
+    except (KeyError, TypeError, ValueError):
+        return "check the clock of this machine, and then the secret access key"
+    if abs(ahead) < _SKEW:
+        return "check the secret access key; the clock of this machine agrees with AWS"
+    side = "ahead of" if ahead > 0 else "behind"
+    return f"set the clock of this machine: it is {abs(ahead):,.0f} s {side} AWS"
+
+
 def _hint(code: str, text: str, action: str) -> str:
-    if code in {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "403"}:
+    if code in _DENIALS:
         # The missing action may differ from the call's, such as GetLayerVersion on each layer.
         denied = _DENIED.search(text)
         missing, resource = denied.groups() if denied else (action, None)

@@ -45,4 +45,9 @@ class Aws:
         self.network = Networks(connection)
         self.account = AccountSettings(connection)
         self.parameters = Parameters(connection)
-        self.close = connection.close
+        self._connection = connection
+
+    def close(self) -> None:
+        """Cancel what is being uploaded, and close the connections."""
+        self.layers.close()
+        self._connection.close()

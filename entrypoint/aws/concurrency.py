@@ -1,11 +1,17 @@
 """Reserved and provisioned concurrency."""
 
+from collections.abc import Mapping
+
 from entrypoint.aws.connection import Connection
+from entrypoint.aws.model import WeightsError
 from entrypoint.errors import RolloutError
 
 _LONGEST_PREPARATION = 1560.0
 """Seconds; as long as botocore's waiter `published_version_active` waits."""
+_LONGEST_SHIFT = 900.0
+"""Seconds to wait for an alias to lose the weights that another tool, or a lost answer, has left on it."""
 _POLL = 2.0
+_SHIFT_POLL = 10.0
 
 
 class ConcurrencySettings:
@@ -29,6 +35,12 @@ class ConcurrencySettings:
         answer = self._connection.call.if_present("get_provisioned_concurrency_config", **which)
         return int(answer["RequestedProvisionedConcurrentExecutions"]) if answer else 0
 
+    def provisioned_versions(self, function: str) -> frozenset[str]:
+        """Return the qualifiers of a function that have provisioned concurrency: versions and aliases."""
+        pages = self._connection.pages("list_provisioned_concurrency_configs", FunctionName=function)
+        found = [item["FunctionArn"] for page in pages for item in page["ProvisionedConcurrencyConfigs"]]
+        return frozenset(arn.rpartition(":")[2] for arn in found)
+
     def provision(self, function: str, alias: str, concurrency: int) -> None:
         """Set the provisioned concurrency of an alias and wait until it is ready; 0 removes it.
 
@@ -40,7 +52,7 @@ class ConcurrencySettings:
         if not concurrency:
             call("delete_provisioned_concurrency_config", **which)
             return
-        call("put_provisioned_concurrency_config", **which, ProvisionedConcurrentExecutions=concurrency)
+        self._put(which, concurrency)
         deadline = clock() + _LONGEST_PREPARATION
         while clock() < deadline:
             answer = call("get_provisioned_concurrency_config", **which)
@@ -56,3 +68,20 @@ class ConcurrencySettings:
             f"provisioned concurrency of {function}:{alias} not ready after {_LONGEST_PREPARATION:.0f} s"
         )
         raise RolloutError.of(message, "check the alias in AWS, then run again")
+
+    def _put(self, which: Mapping[str, str], concurrency: int) -> None:
+        """Request provisioned concurrency, once the alias has no weights: AWS refuses both at once."""
+        deadline = self._connection.clock() + _LONGEST_SHIFT
+        while True:
+            try:
+                self._connection.call(
+                    "put_provisioned_concurrency_config",
+                    **which,
+                    ProvisionedConcurrentExecutions=concurrency,
+                )
+            except WeightsError:
+                if self._connection.clock() >= deadline:
+                    raise
+                self._connection.sleep(_SHIFT_POLL)
+            else:
+                return

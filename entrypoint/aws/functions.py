@@ -2,11 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from entrypoint.aws.connection import Connection
-from entrypoint.aws.model import SETTINGS, SETTINGS_WITH_DEFAULTS, Function, StillUpdatingError
+from entrypoint.aws.model import (
+    SETTINGS,
+    SETTINGS_WITH_DEFAULTS,
+    Function,
+    StaleRevisionError,
+    StillUpdatingError,
+)
 from entrypoint.aws.reasons import hint_for
 from entrypoint.errors import RolloutError
 from entrypoint.manifest.arn import Arn, is_arn
@@ -51,10 +57,27 @@ class Functions:
         found = [function_of(item) for page in pages for item in page["Versions"]]
         return tuple(version for version in reversed(found) if version.version.isdecimal())
 
-    def layers_in_use(self) -> frozenset[str]:
-        """Return the ARNs of the layer versions that any function or published version uses."""
+    def layers_in_use(self, *, without: Collection[str] = ()) -> frozenset[str]:
+        """Return the ARNs of the layer versions that functions or published versions use.
+
+        `without` are published versions that do not count, as NAME:VERSION.
+        """
         pages = self._connection.pages("list_functions", FunctionVersion="ALL")
-        return frozenset(arn for page in pages for item in page["Functions"] for arn in layers_of(item))
+        return frozenset(
+            arn
+            for page in pages
+            for item in page["Functions"]
+            if f"{item['FunctionName']}:{item.get('Version')}" not in without
+            for arn in layers_of(item)
+        )
+
+    def delete_version(self, name: str, version: str) -> None:
+        """Delete a published version; does nothing where it is deleted already.
+
+        Raises:
+            ConflictError: an alias uses it.
+        """
+        self._connection.call.if_present("delete_function", FunctionName=name, Qualifier=version)
 
     def with_streams(self) -> frozenset[str]:
         """Return the names of the functions that read a stream: Kinesis, DynamoDB or DocumentDB."""
@@ -83,6 +106,8 @@ class Functions:
             UpdateInProgressError, StaleRevisionError: the function has to be read again first.
             RolloutError: AWS accepted the update and could not carry it out, or refuses it.
         """
+        if not function.revision_id:  # as lists may leave it out
+            raise StaleRevisionError(function.name)
         self._connection.call(
             "update_function_configuration",
             FunctionName=function.name,
@@ -139,7 +164,7 @@ def function_of(item: Mapping[str, Any]) -> Function:
         runtime=item.get("Runtime", ""),
         architecture=item.get("Architectures", ["x86_64"])[0],
         layers=layers_of(item),
-        revision_id=item["RevisionId"],
+        revision_id=item.get("RevisionId", ""),
         package_type=item.get("PackageType", "Zip"),
         code_sha256=item.get("CodeSha256", ""),
         vpc=vpc_of(item),

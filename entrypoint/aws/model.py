@@ -30,6 +30,8 @@ class LayerVersion:
     runtimes: frozenset[str] = frozenset()
     architectures: frozenset[str] = frozenset()
     created: datetime | None = None
+    #: Zipped size in bytes, where one version was read; lists do not have it.
+    size: int = 0
 
     @property
     def dependency_hash(self) -> str | None:
@@ -228,6 +230,10 @@ class Endpoint:
 
 class StillUpdatingError(RolloutError):
     """AWS has accepted an update of a function, and not finished it within the longest wait."""
+
+
+class WeightsError(RolloutError):
+    """An alias has weights, so that its provisioned concurrency cannot be set."""
 
 
 class UnclearAnswerError(Exception):

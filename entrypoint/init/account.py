@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 
 from entrypoint.aws.model import Function
-from entrypoint.errors import AwsError
+from entrypoint.errors import AwsError, Diagnostic
 from entrypoint.init.draft import (
     Draft,
     DraftFunction,
@@ -55,22 +55,28 @@ def found_in_account(aws: "Aws", region: str) -> Draft:
     """Return the layers of this account that Python functions use; reads only parts of the archives.
 
     Raises:
-        AwsError: if the functions cannot be listed, or use no layer of the account.
+        AwsError: if the functions cannot be listed, if a layer may not be read, or if there is none.
     """
     functions = [each for each in aws.functions.all() if each.layers]
     used = _used(functions)
     layers: dict[str, DraftLayer] = {}
     notes = [f"Generated from the layers that functions in {region} use."]
+    unread: tuple[Diagnostic, ...] = ()
     for each in used:
         try:
             made = _layer(aws, each, layers.get(each.name))
         except AwsError as error:
+            if error.is_denial:
+                raise
+            unread += error.problems
             notes.append(f"Not included: {error}")
             continue
         if made:
             layers[each.name] = made
         else:
             notes.append(f"Not included: {each.aws_name}. Its archive contains no Python packages.")
+    if not layers and unread:
+        raise AwsError(*unread)
     if not layers:
         message = f"no function in {region} uses a layer of this account that contains Python packages"
         raise AwsError.of(message, "run: lambda-layers init, without --from-aws")

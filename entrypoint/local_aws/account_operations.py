@@ -110,6 +110,21 @@ def delete_provisioned_concurrency_config(cloud: Cloud, caller: Scope, given: Js
     function.provisioned.pop(qualifier, None)
 
 
+def list_provisioned_concurrency_configs(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """List the provisioned concurrency of all versions and aliases of a function."""
+    function = rules.find_unqualified(cloud, caller, given)
+    items = [
+        {
+            "FunctionArn": caller.arn("function", function.name, qualifier),
+            **_progress(config, ready=cloud.clock() >= config.ready_from),
+            "LastModified": config.last_modified,
+        }
+        for qualifier, config in function.provisioned.items()
+    ]
+    shown, rest = page(items, given)
+    return {"ProvisionedConcurrencyConfigs": shown, **rest}
+
+
 def _progress(config: ProvisionedConcurrency, *, ready: bool) -> Json:
     available = config.requested if ready else 0
     return {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from entrypoint.local_aws.refusals import access_denied, invalid_parameter, not_found
+from entrypoint.partitions import partition_of
 
 LATEST = "$LATEST"
 
@@ -31,9 +32,7 @@ class Scope:
     @property
     def partition(self) -> str:
         """The partition of every ARN in this region."""
-        if self.region.startswith("cn-"):
-            return "aws-cn"
-        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+        return partition_of(self.region)
 
     def arn(self, kind: str, name: str, *qualifier: object) -> str:
         """Return `arn:aws:lambda:eu-west-1:123456789012:layer:web:3` for ("layer", "web", 3)."""

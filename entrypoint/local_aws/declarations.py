@@ -104,7 +104,7 @@ def _grant(arn: str, account: str) -> dict[str, Any]:
     return {
         "Sid": "everybody" if account == "*" else f"account-{account}",
         "Effect": "Allow",
-        "Principal": "*" if account == "*" else {"AWS": f"arn:aws:iam::{account}:root"},
+        "Principal": "*" if account == "*" else {"AWS": f"arn:{arn.split(':')[1]}:iam::{account}:root"},
         "Action": "lambda:GetLayerVersion",
         "Resource": arn,
     }

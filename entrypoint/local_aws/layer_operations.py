@@ -61,6 +61,12 @@ def get_layer_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
     return _full(cloud, named, readable_version(cloud, caller, named))
 
 
+def get_layer_version_by_arn(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """Return one version by its ARN, also of another account that shares it."""
+    named = LayerVersionName.from_arn(given["Arn"])
+    return _full(cloud, named, readable_version(cloud, caller, named))
+
+
 def list_layer_versions(cloud: Cloud, caller: Scope, given: Json) -> Json:
     """List versions, newest first, without content; an unknown layer has none."""
     owner, name = layer_name(caller, given["LayerName"])
@@ -103,6 +109,16 @@ def add_layer_version_permission(cloud: Cloud, caller: Scope, given: Json) -> Js
     return {"Statement": json.dumps(statement), "RevisionId": changed.policy_revision}
 
 
+def remove_layer_version_permission(cloud: Cloud, caller: Scope, given: Json) -> None:
+    """Remove a statement; functions that have the version keep it."""
+    layer, version, _ = _own_version(cloud, caller, given, "lambda:RemoveLayerVersionPermission")
+    _check_policy_revision(version, given)
+    kept = tuple(statement for statement in version.policy if statement["Sid"] != given["StatementId"])
+    if len(kept) == len(version.policy):
+        raise not_found(f"Statement {given['StatementId']} is not found in resource policy.")
+    layer.versions[version.number] = replace(version, policy=kept, policy_revision=new_revision())
+
+
 def get_layer_version_policy(cloud: Cloud, caller: Scope, given: Json) -> Json:
     """Return the permissions of one version as a policy document."""
     _, version, _ = _own_version(cloud, caller, given, "lambda:GetLayerVersionPolicy")
@@ -143,7 +159,7 @@ def _granted(version: StoredLayerVersion, account: str) -> bool:
 def _statement(given: Json, arn: str) -> Json:
     principal = given["Principal"]
     if principal.isdigit():
-        principal = f"arn:aws:iam::{principal}:root"
+        principal = f"arn:{arn.split(':')[1]}:iam::{principal}:root"
     statement: Json = {
         "Sid": given["StatementId"],
         "Effect": "Allow",

@@ -48,10 +48,12 @@ def conflict(message: str) -> Refusal:
 
 def access_denied(*, account: str, action: str, arn: str) -> Refusal:
     """Return the refusal for a resource of another account whose policy does not allow the caller."""
+    partition = arn.split(":")[1] if arn.startswith("arn:") else "aws"
+    user = f"arn:{partition}:iam::{account}:root"
     return Refusal(
         403,
         "AccessDeniedException",
-        f"User: arn:aws:iam::{account}:root is not authorized to perform: {action} on resource: {arn} "
+        f"User: {user} is not authorized to perform: {action} on resource: {arn} "
         f"because no resource-based policy allows the {action} action",
     )
 

@@ -41,7 +41,7 @@ def seed(aws: LocalAws, project: Project) -> None:
                 aws.declare_alias(name, alias, region=region, account=account)
             for layer in entry.layers:
                 if layer.startswith("arn:"):
-                    _declare_layer_of_another_account(aws, layer)
+                    _declare_layer_of_another_account(aws, layer.replace("{region}", region))
 
 
 def _matching_name(glob: str) -> str:

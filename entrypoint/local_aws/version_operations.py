@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from entrypoint.local_aws import function_rules as rules
 from entrypoint.local_aws.arns import LATEST, Scope
 from entrypoint.local_aws.function_view import configuration
+from entrypoint.local_aws.paging import page
 from entrypoint.local_aws.refusals import (
     conflict,
     function_not_found,
@@ -96,6 +97,19 @@ def get_alias(cloud: Cloud, caller: Scope, given: Json) -> Json:
     """Return an alias."""
     function, alias = _find_alias(cloud, caller, given)
     return _shown(caller, function, alias)
+
+
+def list_aliases(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """List the aliases of a function, or those that use one version."""
+    function = rules.find_unqualified(cloud, caller, given)
+    only = given.get("FunctionVersion")
+    found = [
+        _shown(caller, function, alias)
+        for alias in function.aliases.values()
+        if only in {None, alias.version, *alias.weights}
+    ]
+    shown, rest = page(found, given)
+    return {"Aliases": shown, **rest}
 
 
 def update_alias(cloud: Cloud, caller: Scope, given: Json) -> Json:

@@ -41,6 +41,7 @@ def problems_of(table: Table, folder: Path, roots: Sequence[Path] = ()) -> Itera
     yield from _shadowed_entries(functions)
     yield from _wrong_entries(layers, functions)
     yield from _missing_payloads(folder, table.get("rollout", NOTHING))
+    yield from _unknown_destinations(table)
     yield from _ambiguous_export(table, table.get("export", NOTHING))
 
 
@@ -172,6 +173,20 @@ def _missing_payloads(folder: Path, rollout: Table) -> Iterator[Diagnostic]:
             yield Diagnostic(f"file {text} not found", _NOT_FOUND_HINT, text.location)
         except ValueError as error:
             yield Diagnostic(f"{text} is not valid JSON: {error}", "fix its syntax", text.location)
+
+
+def _unknown_destinations(table: Table) -> Iterator[Diagnostic]:
+    """Yield a problem for each destination of the rollout that is not one of the manifest."""
+    regions = table.get("regions", ())
+    accounts = [role.split(":")[4] for role in table.get("accounts", ())]
+    for stage in table.get("rollout", NOTHING).get("destinations", ()):
+        for text in stage:
+            for part in text.split("/"):
+                key, known = ("accounts", accounts) if part.isdecimal() else ("regions", regions)
+                if part not in known and (known or key == "accounts"):
+                    yield Diagnostic(
+                        f"{part} is not in {key!r}", "add it there, or correct it", text.location
+                    )
 
 
 def _ambiguous_export(table: Table, export: Table) -> Iterator[Diagnostic]:

@@ -8,7 +8,7 @@ from entrypoint.manifest.layer_schema import LAYER_NAME
 from entrypoint.manifest.model import Concurrency, FunctionEntry, Vpc
 from entrypoint.manifest.record import Field, MapOf, Origin, Record
 
-LAYER_VERSION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9_-]+:[0-9]+"
+LAYER_VERSION_ARN = r"arn:[a-z-]+:lambda:(?:[a-z0-9-]+|\{region\}):[0-9]{12}:layer:[a-zA-Z0-9_-]+:[0-9]+"
 ALIAS = r"(?![0-9]+$)[a-zA-Z0-9_-]{1,128}"
 FUNCTION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9_-]{1,140}(?::[a-zA-Z0-9_-]+)?"
 FUNCTION_GLOB = r"[a-zA-Z0-9_*?\[\]!-]{1,140}"
@@ -99,7 +99,8 @@ FUNCTION = Record(
                     "a layer of this manifest or a layer version's ARN", rf"{LAYER_NAME}|{LAYER_VERSION_ARN}"
                 )
             ),
-            help="Layers of this manifest and layer version ARNs. Later ones override files of earlier ones.",
+            help="Layers of this manifest and layer version ARNs, in which {region} is replaced. "
+            "Later ones override files of earlier ones.",
             required=True,
         ),
         "tag": Field(
@@ -120,6 +121,11 @@ FUNCTION = Record(
         "aliases": Field(
             shape=ListOf(String("an alias", ALIAS)),
             help="Aliases to move to a new version of the function, which is published after the update.",
+        ),
+        "keep_versions": Field(
+            shape=Number("a number of versions", least=1),
+            help="Number of newest versions to keep of those that this tool published of the functions. "
+            "Older ones that no alias uses are deleted. By default, none are deleted.",
         ),
         "vpc": Field(
             shape=_VPC,

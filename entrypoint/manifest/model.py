@@ -118,6 +118,8 @@ class FunctionEntry(NamedTuple):
     using: str | None = None
     exclusive: bool = False
     aliases: tuple[str, ...] = ()
+    #: How many of the versions that this tool published are kept; None keeps all.
+    keep_versions: int | None = None
     vpc: Vpc | None = None
     concurrency: Concurrency = NO_CONCURRENCY
     #: ARNs that the function's alarms notify; empty if it has no alarms.
@@ -144,6 +146,8 @@ class Invocation(NamedTuple):
 class Rollout(NamedTuple):
     """How functions are updated."""
 
+    #: Accounts and regions in order, as `Destination` prints them or a part of that; empty for all at once.
+    destinations: tuple[tuple[str, ...], ...] = ()
     #: The size of each wave; the last wave always covers all functions.
     waves: tuple[CountOrPercent, ...] = ()
     max_parallel: int = 48
@@ -193,6 +197,10 @@ class Destination(NamedTuple):
     def account(self) -> str | None:
         """The account of the role; None for the account of the credentials."""
         return self.role.split(":")[4] if self.role else None
+
+    def matches(self, text: str) -> bool:
+        """Return whether a text is its name, its region or its account."""
+        return text in {str(self), self.region, self.account}
 
     def __str__(self) -> str:
         return f"{self.account}/{self.region}" if self.role else self.region

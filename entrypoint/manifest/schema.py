@@ -30,6 +30,7 @@ from entrypoint.manifest.record import Field, MapOf, Origin, Record, to_names, t
 
 DEFAULT_PATH = "lambda-layers.yml"
 REGION = r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]"
+DESTINATION = rf"(?:[0-9]{{12}}/)?{REGION}|[0-9]{{12}}"
 ROLE_ARN = r"arn:[a-z-]+:iam::[0-9]{12}:role/[a-zA-Z0-9+=,.@_/-]+"
 SEVERITIES = ("low", "moderate", "high", "critical")
 """The severity levels of GitHub's advisories, the lowest first."""
@@ -97,6 +98,11 @@ _CHECK = Record(
 _ROLLOUT = Record(
     make=_rollout,
     fields={
+        "destinations": Field(
+            shape=ListOf(ListOf(String("an account, a region, or ACCOUNT/REGION", DESTINATION), single=True)),
+            help="Accounts and regions in the order of their deployment, such as [eu-west-1, us-east-1]. "
+            "Those of an inner list are deployed at once; those that are not listed, last.",
+        ),
         "waves": Field(
             shape=ListOf(CountOrPercentOf("a count or a percentage of the functions")),
             help="Size of each wave, such as [1, 10%, 100%]. By default, all functions are in one wave.",

@@ -10,7 +10,7 @@ from datetime import date
 from enum import StrEnum
 
 from entrypoint.aws.model import SETTINGS, SETTINGS_WITH_DEFAULTS, Details, Function
-from entrypoint.errors import Diagnostic
+from entrypoint.errors import Diagnostic, Location
 from entrypoint.limits import LAYERS_PER_FUNCTION
 from entrypoint.manifest.arn import Arn, is_arn, without_version
 from entrypoint.manifest.model import NO_CONCURRENCY, Concurrency, FunctionEntry, Vpc
@@ -49,6 +49,8 @@ class FunctionChange:
     vpc: Vpc | None = None
     concurrency: Concurrency = NO_CONCURRENCY
     details: Details | None = None
+    #: The location of its entry in the manifest.
+    location: Location | None = None
     #: Published versions that aliases can go back to, by alias.
     returns: Mapping[str, str] = field(default_factory=dict, hash=False)
 
@@ -187,6 +189,7 @@ class FunctionPlan:
             vpc=entry.vpc,
             concurrency=entry.concurrency,
             details=self.details,
+            location=entry.location,
         )
 
     def problems(self, today: date) -> Iterator[Diagnostic]:

@@ -9,6 +9,7 @@ from typing import Any
 from entrypoint.aws.model import ALARM_PREFIX
 from entrypoint.manifest.model import FunctionEntry, Manifest
 from entrypoint.manifest.targets import AwsLayer
+from entrypoint.partitions import partition_of
 from entrypoint.release.export import filled
 
 _VERSION = "2012-10-17"
@@ -46,6 +47,9 @@ class _Resources:
             for path in paths
         )
 
+    def layers_of_all_accounts(self) -> tuple[str, ...]:
+        return tuple(f"arn:{partition_of(region)}:lambda:{region}:*:layer:*" for region in self._regions)
+
     def parameters(self, template: str, targets: Iterable[str]) -> tuple[str, ...]:
         return tuple(
             f"arn:{partition_of(region)}:ssm:{region}:{self._account}:parameter/"
@@ -65,33 +69,33 @@ class _Resources:
         return tuple(dict.fromkeys(arns))
 
 
-def partition_of(region: str) -> str:
-    """Return the first part of the ARNs of a region."""
-    return {"cn": "aws-cn", "us-gov": "aws-us-gov", "eusc": "aws-eusc"}.get(
-        next((prefix for prefix in ("us-gov", "cn", "eusc") if region.startswith(prefix)), ""), "aws"
-    )
-
-
 def _of_layers(
     manifest: Manifest, layers: tuple[AwsLayer, ...], resources: _Resources
 ) -> Iterator[dict[str, Any]]:
     names = [f"layer:{layer.name}" for layer in layers]
     versions = [f"{name}:*" for name in names]
-    foreign = [ref for entry in manifest.functions for ref in entry.layers if ref.startswith("arn:")]
     publish = ["lambda:ListLayerVersions", "lambda:PublishLayerVersion"]
     yield _allow("PublishLayers", publish, resources("lambda", *names))
     # To set a function's layers, reading each of them must be allowed, the unchanged ones included.
-    read = resources("lambda", *versions)
-    yield _allow("ReadLayers", ["lambda:GetLayerVersion"], (*read, *map(str, foreign)))
+    # So with functions, all layers that are shared with this account: theirs are not in the manifest.
+    read = resources.layers_of_all_accounts() if manifest.functions else resources("lambda", *versions)
+    yield _allow("ReadLayers", ["lambda:GetLayerVersion"], read)
+    # Grants are removed when `share` is, so their permissions do not depend on that key.
+    unshare = ["lambda:GetLayerVersionPolicy", "lambda:RemoveLayerVersionPermission"]
+    yield _allow("UnshareLayers", unshare, resources("lambda", *versions))
     shared = [f"layer:{layer.name}:*" for layer in layers if layer.targets[0].layer.share]
     if shared:
-        actions = ["lambda:AddLayerVersionPermission", "lambda:GetLayerVersionPolicy"]
+        actions = ["lambda:AddLayerVersionPermission"]
         yield _allow("ShareLayers", actions, resources("lambda", *shared))
     pruned = [f"layer:{layer.name}:*" for layer in layers if layer.targets[0].layer.keep]
     if pruned:
         yield _allow("PruneLayers", ["lambda:DeleteLayerVersion"], resources("lambda", *pruned))
     if manifest.bucket:
-        yield _allow("UploadLayers", ["s3:GetObject", "s3:PutObject"], resources.buckets(manifest))
+        yield _allow(
+            "UploadLayers",
+            ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
+            resources.buckets(manifest),
+        )
 
 
 def _of_functions(manifest: Manifest, resources: _Resources) -> Iterator[dict[str, Any]]:
@@ -101,7 +105,17 @@ def _of_functions(manifest: Manifest, resources: _Resources) -> Iterator[dict[st
     every = manifest.functions
     yield from _on("UpdateFunctions", ("GetFunction", "UpdateFunctionConfiguration"), every, resources)
     aliased = [entry for entry in every if entry.aliases]
-    yield from _on("MoveAliases", ("GetAlias", "PublishVersion", "UpdateAlias"), aliased, resources)
+    yield from _on(
+        "MoveAliases",
+        ("GetAlias", "ListVersionsByFunction", "PublishVersion", "UpdateAlias"),
+        aliased,
+        resources,
+    )
+    kept = [entry for entry in every if entry.keep_versions is not None]
+    look = ("ListAliases", "ListProvisionedConcurrencyConfigs", "ListVersionsByFunction")
+    yield from _on("FindVersions", look, kept, resources)
+    # Without a version, DeleteFunction deletes the whole function: that is not allowed.
+    yield from _on("PruneVersions", ("DeleteFunction",), kept, resources, only_versions=True)
     reserved = [entry for entry in every if entry.concurrency.reserved is not None]
     yield from _on(
         "ReserveConcurrency", ("DeleteFunctionConcurrency", "PutFunctionConcurrency"), reserved, resources
@@ -142,28 +156,33 @@ def _of_export(
 
 
 def _on(
-    name: str, actions: tuple[str, ...], entries: Iterable[FunctionEntry], resources: _Resources
+    name: str,
+    actions: tuple[str, ...],
+    entries: Iterable[FunctionEntry],
+    resources: _Resources,
+    *,
+    only_versions: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """Yield statements that allow actions on the functions of some entries."""
+    """Yield statements that allow actions on the functions of some entries, or only on their versions."""
     named: list[str] = []
     tagged: list[Mapping[str, str]] = []
+    every = resources("lambda", "function:*:*" if only_versions else "function:*")
     for entry in entries:
         if entry.tag:
             tagged.append(dict(entry.tag))
         elif entry.using:
-            named += resources("lambda", "function:*")
-        elif entry.pattern.startswith("arn:"):
-            named += [entry.pattern, f"{entry.pattern}:*"]
+            named += every
         else:
-            glob = _iam_glob(entry.pattern)
-            named += resources("lambda", f"function:{glob}", f"function:{glob}:*")
+            pattern, is_whole = entry.pattern, entry.pattern.startswith("arn:")
+            whole = (pattern,) if is_whole else resources("lambda", f"function:{_iam_glob(pattern)}")
+            for arn in whole:
+                named += [f"{arn}:*"] if only_versions else [arn, f"{arn}:*"]
     allowed = [f"lambda:{action}" for action in actions]
     if named:
         yield _allow(name, allowed, named)
     for number, tags in enumerate(tagged, start=1):
         condition = {"StringEquals": {f"aws:ResourceTag/{key}": value for key, value in tags.items()}}
-        statement = _allow(f"{name}ByTag{number}", allowed, resources("lambda", "function:*"))
-        yield statement | {"Condition": condition}
+        yield _allow(f"{name}ByTag{number}", allowed, every) | {"Condition": condition}
 
 
 def _iam_glob(pattern: str) -> str:

@@ -6,11 +6,14 @@ from datetime import date
 from enum import StrEnum
 
 from entrypoint.aws.accounts import located
+from entrypoint.aws.grants import Grant, grants_of, to_revoke
 from entrypoint.aws.model import Alarm, Details, LayerVersion
 from entrypoint.errors import Diagnostic, PlanError
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import AwsLayer
+from entrypoint.release.foreign import NOTHING_READ, Readable, foreign_problems
 from entrypoint.release.function_change import FunctionChange, function_plans
+from entrypoint.release.function_versions import VersionRetention
 from entrypoint.release.prune import Retention
 from entrypoint.release.selection import Selection
 from entrypoint.release.state import RegionState
@@ -37,6 +40,14 @@ class LayerChange:
     latest: LayerVersion | None
     #: The version to use; None until it is published.
     version: LayerVersion | None
+    #: Who is to get access to the version, and who is to lose it.
+    granted: tuple[Grant, ...] = ()
+    revoked: tuple[Grant, ...] = ()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether access to an existing version changes."""
+        return self.action is not LayerAction.PUBLISH and bool(self.granted or self.revoked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +62,8 @@ class RegionPlan:
     alarms: tuple[Alarm, ...] = ()
     #: The layers whose old versions are deleted when all else is done.
     retention: tuple[Retention, ...] = ()
+    #: The functions whose old versions are deleted before that.
+    version_retention: tuple[VersionRetention, ...] = ()
 
     @property
     def versions(self) -> dict[str, str]:
@@ -63,6 +76,11 @@ class RegionPlan:
         return tuple(change for change in self.layers if change.action is LayerAction.PUBLISH)
 
     @property
+    def to_share(self) -> tuple[LayerChange, ...]:
+        """The layers with an existing version to which other accounts get or lose access."""
+        return tuple(change for change in self.layers if change.is_shared)
+
+    @property
     def to_update(self) -> tuple[FunctionChange, ...]:
         """The functions that differ from the manifest."""
         return tuple(change for change in self.functions if change.aspects(self.versions))
@@ -70,7 +88,7 @@ class RegionPlan:
     @property
     def is_empty(self) -> bool:
         """Return whether AWS matches the manifest."""
-        return not (self.to_publish or self.to_update or self.alarms)
+        return not (self.to_publish or self.to_share or self.to_update or self.alarms)
 
 
 def warnings_of(plans: Sequence[RegionPlan]) -> tuple[Diagnostic, ...]:
@@ -87,21 +105,29 @@ def make_plan(
     selection: Selection,
     details: Mapping[str, Details],
     *,
+    foreign: Readable = NOTHING_READ,
     today: date,
 ) -> RegionPlan:
     """Compare the manifest with the state of AWS; `details` are of functions, by name.
+
+    `foreign` are the layer versions of others that updates would send.
 
     Raises:
         PlanError: with every reason why it cannot be done.
     """
     plans = function_plans(selection, layers, details)
-    problems = [*selection.problems, *(problem for each in plans for problem in each.problems(today))]
+    changes = tuple(each.change() for each in plans)
+    problems = [
+        *selection.problems,
+        *(problem for each in plans for problem in each.problems(today)),
+        *foreign_problems(changes, state.versions, foreign),
+    ]
     if problems:
         raise PlanError(*problems)
     plan = RegionPlan(
         destination=state.destination,
         layers=tuple(plan_layer(layer, hashes[layer.name], state) for layer in layers),
-        functions=tuple(each.change() for each in plans),
+        functions=changes,
         warnings=selection.warnings,
     )
     about_functions = (warning for each in plans for warning in each.warnings(plan.versions))
@@ -115,10 +141,14 @@ def plan_layer(layer: AwsLayer, dependency_hash: str, state: RegionState) -> Lay
         action = LayerAction.PUBLISH
     else:
         action = LayerAction.KEEP if found.current == found.latest else LayerAction.REUSE
+    share, has = layer.targets[0].layer.share, found.grants or frozenset()
+    statements = {grant.statement for grant in has}
     return LayerChange(
         layer=layer,
         dependency_hash=dependency_hash,
         action=action,
         latest=found.latest,
         version=found.current,
+        granted=tuple(grant for grant in grants_of(share) if grant.statement not in statements),
+        revoked=to_revoke(share, has),
     )

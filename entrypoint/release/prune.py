@@ -3,14 +3,16 @@
 A version is kept while a function, or any published version of one (and so any alias), uses it; while it
 is among the newest that the manifest keeps; while it is what the manifest and its locks describe; and for an
 hour after it was published, as another run may be rolling it out. Use by other accounts is not visible: a
-function keeps working when its layer version is deleted, but cannot be given that version again.
+function keeps working when its layer version is deleted, but cannot be given that version again. So a version
+that is shared is kept and reported; it can be deleted once its grants are removed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from entrypoint.aws.model import LayerVersion
+from entrypoint.figures import count
 
 if TYPE_CHECKING:
     from entrypoint.aws.client import Aws
@@ -26,26 +28,42 @@ class Retention(NamedTuple):
     dependency_hash: str
 
 
+class Pruned(NamedTuple):
+    """What was deleted, as NAME:VERSION, and what was kept although nothing in this account uses it."""
+
+    deleted: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
 def prune(
     aws: "Aws",
     retention: Sequence[Retention],
     *,
     dry_run: bool = False,
+    without: Collection[str] = (),
     now: Callable[[], datetime] = lambda: datetime.now(tz=UTC),
-) -> tuple[str, ...]:
-    """Delete what nothing needs, unless it is a `dry_run`; return it as NAME:VERSION."""
+) -> Pruned:
+    """Delete what nothing needs, unless it is a `dry_run`; function versions in `without` need nothing."""
     if not retention:
-        return ()
+        return Pruned()
     versions = {each.layer: tuple(aws.layers.versions(each.layer)) for each in retention}
-    in_use = aws.functions.layers_in_use()  # read last, so that what is used by then is kept
-    deleted = []
+    in_use = aws.functions.layers_in_use(without=without)  # read last, so that what is used by then is kept
+    deleted, kept, young = [], [], 0
     for layer, keep, dependency_hash in retention:
         others = [each for each in versions[layer][keep:] if each.dependency_hash != dependency_hash]
-        for version in superfluous(others, in_use, now()):
+        old = superfluous(others, in_use, now())
+        young += sum(each.arn not in in_use and each not in old for each in others)
+        for version in old:
+            name = f"{layer}:{version.version}"
+            if grants := aws.layers.grants(layer, version.version):
+                kept.append(f"{name} is shared with {', '.join(sorted(map(str, grants)))}")
+                continue
             if not dry_run:
                 aws.layers.delete(layer, version.version)
-            deleted.append(f"{layer}:{version.version}")
-    return tuple(deleted)
+            deleted.append(name)
+    if young:
+        kept.append(f"{count(young, 'version')} less than an hour old, as another run may be using them")
+    return Pruned(tuple(deleted), tuple(kept))
 
 
 def superfluous(

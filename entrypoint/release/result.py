@@ -24,12 +24,21 @@ class RegionResult:
     alarms: tuple[str, ...] = ()
     #: What prune deleted, as NAME:VERSION.
     deleted: tuple[str, ...] = ()
+    #: The function versions that were deleted, as NAME:VERSION.
+    deleted_versions: tuple[str, ...] = ()
+    #: What prune kept although nothing in the account uses it, and why.
+    kept: tuple[str, ...] = ()
     error: LayersError | None = None
 
     @property
     def published(self) -> tuple[LayerChange, ...]:
         """The layers that got a new version."""
         return tuple(change for change in self.layers if change.action is LayerAction.PUBLISH)
+
+    @property
+    def shared(self) -> tuple[LayerChange, ...]:
+        """The existing layer versions to which other accounts got or lost access."""
+        return tuple(change for change in self.layers if change.is_shared)
 
     @property
     def updated(self) -> tuple[Outcome, ...]:
@@ -62,7 +71,9 @@ class Deployment:
     @property
     def changed(self) -> bool:
         """Return whether AWS is different from before."""
-        return any(region.published or region.updated or region.alarms for region in self.regions)
+        return any(
+            region.published or region.shared or region.updated or region.alarms for region in self.regions
+        )
 
     @property
     def problems(self) -> tuple[Diagnostic, ...]:

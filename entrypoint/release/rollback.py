@@ -109,7 +109,13 @@ def plan_version(
         has = {without_version(used) for used in function.layers}
         wanted = (Wanted(found.arn, frozenset({arn})),) if arn in has else ()
         functions.append(
-            FunctionChange(function=function, wanted=wanted, aliases=each.entry.aliases, details=each.details)
+            FunctionChange(
+                function=function,
+                wanted=wanted,
+                aliases=each.entry.aliases,
+                details=each.details,
+                location=each.entry.location,
+            )
         )
     return RegionPlan(
         destination=state.destination,

@@ -104,7 +104,7 @@ class _Rollout:
             if self._having(wave, Status.NOT_BEGUN):
                 trouble = f"the timeout expired in wave {number} of {len(every)}"
                 break
-        outcomes = (self.outcomes.get(update.name) or _not_begun(update.change) for update in updates)
+        outcomes = (self.outcomes.get(update.name) or not_begun(update.change) for update in updates)
         return RolledOut(functions=tuple(outcomes), trouble=trouble)
 
     def _wave(self, wave: Sequence[FunctionUpdate]) -> str | None:
@@ -132,7 +132,7 @@ class _Rollout:
 
     def _update(self, update: FunctionUpdate) -> Outcome:
         if self.clock() > self.until:
-            return _not_begun(update.change)
+            return not_begun(update.change)
         return update.begin(self.settings.canary)
 
     def _roll_back(self, reason: str, updates: Sequence[FunctionUpdate]) -> None:
@@ -153,7 +153,8 @@ class _Rollout:
             future.result()
 
 
-def _not_begun(change: FunctionChange) -> Outcome:
+def not_begun(change: FunctionChange) -> Outcome:
+    """Return the outcome of a function whose update has not begun."""
     function = change.function
     return Outcome(
         function=function.name, before=function.layers, layers=function.layers, status=Status.NOT_BEGUN

@@ -49,7 +49,8 @@ def select(
     functions = tuple(functions)
     selected: dict[str, tuple[FunctionEntry, Function]] = {}
     unmet: list[tuple[FunctionEntry, Diagnostic]] = []
-    for entry in manifest.functions:
+    for each in manifest.functions:
+        entry = _in_region(each, destination.region)
         if not _is_in(entry, destination):
             unmet.extend((entry, problem) for problem in _nowhere(entry, manifest))
             continue
@@ -101,6 +102,11 @@ def _selects(
         ours = arns_of(entry.using, layers, function)
         return any(without_version(arn) in ours for arn in function.layers)
     return entry.matches(function.name, function.arn)
+
+
+def _in_region(entry: FunctionEntry, region: str) -> FunctionEntry:
+    """Fill in the region in the ARNs of layers."""
+    return entry._replace(layers=tuple(type(each)(each.replace("{region}", region)) for each in entry.layers))
 
 
 def _is_in(entry: FunctionEntry, destination: Destination) -> bool:

@@ -4,7 +4,7 @@ Each account and region has its own pace and its own result. A failure in one st
 that is repeated does only what is left.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -22,7 +22,9 @@ from entrypoint.release.alarms import alarms_to_put
 from entrypoint.release.ancestry import head, overtaken
 from entrypoint.release.doctor import examine
 from entrypoint.release.findings import Diagnosis, error, warning
-from entrypoint.release.function_change import FunctionChange
+from entrypoint.release.foreign import Readable, read_foreign, refuse_unreadable
+from entrypoint.release.function_change import FunctionChange, function_plans
+from entrypoint.release.function_versions import VersionRetention, prune_versions, version_retention
 from entrypoint.release.git import Commit
 from entrypoint.release.history import History, Revision, previous
 from entrypoint.release.outcome import Outcome
@@ -34,6 +36,8 @@ from entrypoint.release.result import RegionResult
 from entrypoint.release.rollback import layers_used, plan_revision, plan_version, with_published_versions
 from entrypoint.release.rollout import roll_out
 from entrypoint.release.selection import select
+from entrypoint.release.sizes import warn_of_size
+from entrypoint.release.stages import in_order
 from entrypoint.release.state import Observed, observe, read_details, read_state
 from entrypoint.release.status import RegionStatus, status_of
 
@@ -64,15 +68,18 @@ class Release:
         def plan(aws: "Aws") -> RegionPlan:
             observed = self._observe(aws, hashes)
             state, selection, details = observed
-            found = make_plan(layers, hashes, state, selection, details, today=_today())
+            foreign = _foreign(aws, observed, layers)
+            found = make_plan(layers, hashes, state, selection, details, foreign=foreign, today=_today())
             owned = warn_of_owners(found, state.tags or _tags(aws, found))
             old = tuple(overtaken(self.project.folder, found.layers))
             other = self._other_bytes(aws, found.layers)
+            warnings = (*found.warnings, *owned, *other, *warn_of_size(found, foreign))
             return replace(
                 found,
-                warnings=tuple(each.as_warning() for each in (*found.warnings, *owned, *other, *old)),
+                warnings=tuple(each.as_warning() for each in (*warnings, *old)),
                 alarms=alarms_to_put(aws, selection.functions, details, aws.destination.region),
                 retention=self._retention(hashes),
+                version_retention=version_retention(selection.functions),
             )
 
         return _planned(self.accounts.in_each(plan))
@@ -150,10 +157,13 @@ class Release:
         """Find where AWS differs from the manifest; changes nothing."""
 
         def look(aws: "Aws") -> RegionStatus:
-            state, selection, details = self._observe(aws, hashes, every_version=True)
+            state, selection, details = observed = self._observe(aws, hashes, every_version=True)
             alarms = alarms_to_put(aws, selection.functions, details, aws.destination.region)
             layers = self.project.layers
-            found = status_of(layers, hashes, state, selection, details, alarms=alarms, today=_today())
+            foreign = _foreign(aws, observed, layers)
+            found = status_of(
+                layers, hashes, state, selection, details, foreign=foreign, alarms=alarms, today=_today()
+            )
             other = self._other_bytes(aws, found.layers)
             return replace(found, warnings=tuple(each.as_warning() for each in other))
 
@@ -193,19 +203,30 @@ class Release:
         """
         by_destination = {plan.destination: plan for plan in plans}
 
+        settings = rollout or self.project.manifest.rollout
+
         def release(aws: "Aws") -> RegionResult:
             plan = by_destination[aws.destination]
-            settings = rollout or self.project.manifest.rollout
             return _Releasing(self, aws, plan, archives, report, settings, going_back).run()
 
-        return self.accounts.in_each(release, by_destination)
+        def work(destinations: Iterable[Destination]) -> Results[RegionResult]:
+            return self.accounts.in_each(release, destinations)
+
+        return in_order(settings.destinations, self.accounts.destinations, plans, work)
 
     def prune(self, hashes: Hashes, keep: int | None, *, dry_run: bool) -> Results[RegionResult]:
         """Delete the layer versions that nothing needs, or only find them; `keep` overrides the manifest."""
         retention = self._retention(hashes, keep)
 
         def act(aws: "Aws") -> RegionResult:
-            return RegionResult(destination=aws.destination, deleted=prune(aws, retention, dry_run=dry_run))
+            versions = prune_versions(aws, self._version_retention(aws), dry_run=dry_run)
+            pruned = prune(aws, retention, dry_run=dry_run, without=versions)
+            return RegionResult(
+                destination=aws.destination,
+                deleted=pruned.deleted,
+                deleted_versions=versions,
+                kept=pruned.kept,
+            )
 
         return self.accounts.in_each(act)
 
@@ -231,6 +252,16 @@ class Release:
             return Diagnostic(message, hint, change.layer.targets[0].layer.location)
 
         return tuple(found for found in for_each(changes, compare) if found)
+
+    def _version_retention(self, aws: "Aws") -> tuple[VersionRetention, ...]:
+        """Return how many versions to keep of each function that does not keep all."""
+        project = self.project
+        entries = project.manifest.functions
+        if all(entry.keep_versions is None for entry in entries):
+            return ()
+        state = read_state(aws, {}, entries)
+        found = select(project.manifest, project.layers, state.functions, state.tags, aws.destination)
+        return version_retention(found.functions)
 
     def _retention(self, hashes: Hashes, keep: int | None = None) -> tuple[Retention, ...]:
         """Return how many versions to keep of each layer that does not keep all."""
@@ -258,7 +289,9 @@ class _Releasing:
         result = RegionResult(destination=plan.destination)
         try:
             for change in plan.layers:  # recorded one by one: the next may fail
-                result = replace(result, layers=(*result.layers, self._publish(change)))
+                published = self._publish(change)
+                result = replace(result, layers=(*result.layers, published))
+                self._share(published)
             released = replace(plan, layers=result.layers)
             rolled = roll_out(
                 aws,
@@ -276,20 +309,32 @@ class _Releasing:
             result = replace(result, alarms=tuple(alarm.name for alarm in plan.alarms))
             if not result.problems:
                 self._export(result.layers)
-                result = replace(result, deleted=prune(aws, plan.retention))
+                result = replace(result, deleted_versions=prune_versions(aws, plan.version_retention))
+                pruned = prune(aws, plan.retention)
+                result = replace(result, deleted=pruned.deleted, kept=pruned.kept)
         except LayersError as failure:
             return replace(result, error=failure)
         return result
 
     def _publish(self, change: LayerChange) -> LayerChange:
-        layer = change.layer.targets[0].layer
         if change.action is LayerAction.PUBLISH:
             archive = self.archives[change.layer.targets[0]]
             change = publish(self.aws, change, archive, revision=head(self.release.project.folder))
             self.report(self.plan.destination, change)
-        if layer.share and change.version:
-            self.aws.layers.share(change.layer.name, change.version.version, layer.share)
         return change
+
+    def _share(self, change: LayerChange) -> None:
+        """Grant and revoke access to the version that functions get."""
+        name, version = change.layer.name, change.version
+        if version is None or not (change.granted or change.revoked):
+            return
+        self.aws.layers.share(name, version.version, change.layer.targets[0].layer.share)
+        for verb, grants in (
+            ("shared {} with", change.granted),
+            ("{} is no longer shared with", change.revoked),
+        ):
+            if grants:
+                self._say(f"{verb.format(f'{name}:{version.version}')} {', '.join(map(str, grants))}")
 
     def _export(self, layers: Sequence[LayerChange]) -> None:
         """Write the ARNs where the manifest's `export` says, unless they are there already."""
@@ -319,8 +364,15 @@ def _planned(results: Results[RegionPlan]) -> Results[RegionPlan]:
     return results.required()
 
 
+def _foreign(aws: "Aws", observed: Observed, layers: Sequence[AwsLayer]) -> Readable:
+    """Read the layer versions of others that updates of functions would send."""
+    plans = function_plans(observed.selection, layers, observed.details)
+    return read_foreign(aws, [each.change() for each in plans], observed.state.versions)
+
+
 def _with_published_versions(aws: "Aws", plan: RegionPlan) -> RegionPlan:
-    """Let aliases go back to versions that exist."""
+    """Let aliases go back to versions that exist, if AWS would accept the layers of all functions."""
+    refuse_unreadable(aws, plan)
 
     def with_versions(change: FunctionChange) -> FunctionChange:
         if not change.aliases or not change.aspects(plan.versions):

@@ -2,16 +2,19 @@
 
 In: the layers with their dependency hashes. Out: `RegionState`. It takes one ListLayerVersions call for each
 layer and the pages of ListFunctions. Layers have no tags, so the dependency hash is in a version's
-description, which that one call returns.
+description, which that one call returns. Where the version with the wanted hash exists, one more call reads
+who may use it besides its own account.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from entrypoint.aws.grants import Grant
 from entrypoint.aws.model import Details, Function, LayerVersion
+from entrypoint.errors import AwsError
 from entrypoint.manifest.model import Destination, FunctionEntry, Manifest
 from entrypoint.manifest.targets import AwsLayer
 from entrypoint.parallel import as_they_end, for_each, wait_for
@@ -34,6 +37,8 @@ class LayerState:
     current: LayerVersion | None
     #: Those that were read, newest first; all of them with `every_version`.
     versions: tuple[LayerVersion, ...] = ()
+    #: Who may use the current version besides its own account; None if that may not be read.
+    grants: frozenset[Grant] | None = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,11 @@ class RegionState:
     functions: tuple[Function, ...]
     #: The tags of functions by ARN, if an entry of the manifest selects by tag.
     tags: Mapping[str, Mapping[str, str]]
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The ARNs of the layer versions with the wanted hashes, by layer name."""
+        return {name: found.current.arn for name, found in self.layers.items() if found.current}
 
 
 class Observed(NamedTuple):
@@ -82,7 +92,7 @@ def read_state(
     try:
         functions = pool.submit(lambda: tuple(aws.functions.all()) if entries else ())
         layers = [
-            pool.submit(read_layer, aws, name, digest, every_version=every_version)
+            pool.submit(_read_with_grants, aws, name, digest, every_version=every_version)
             for name, digest in wanted.items()
         ]
         for layer in as_they_end(layers):
@@ -133,6 +143,18 @@ def read_layer(aws: "Aws", name: str, dependency_hash: str, *, every_version: bo
         read += page
         current = current or _lowest(page, dependency_hash)
     return LayerState(latest=read[0] if read else None, current=current, versions=tuple(read))
+
+
+def _read_with_grants(aws: "Aws", name: str, dependency_hash: str, *, every_version: bool) -> LayerState:
+    found = read_layer(aws, name, dependency_hash, every_version=every_version)
+    if found.current is None:
+        return found
+    try:
+        return replace(found, grants=aws.layers.grants(name, found.current.version))
+    except AwsError as error:
+        if not error.is_denial:  # only what is shared needs it
+            raise
+        return replace(found, grants=None)
 
 
 def _lowest(versions: Iterable[LayerVersion], dependency_hash: str) -> LayerVersion | None:

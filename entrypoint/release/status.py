@@ -15,6 +15,7 @@ from entrypoint.errors import Diagnostic, Severity
 from entrypoint.manifest.arn import Arn, short_name, without_version
 from entrypoint.manifest.model import Destination, FunctionEntry, Vpc
 from entrypoint.manifest.targets import AwsLayer
+from entrypoint.release.foreign import NOTHING_READ, Readable, foreign_problems
 from entrypoint.release.function_change import Aspect, FunctionChange, FunctionPlan, Wanted, function_plans
 from entrypoint.release.plan import LayerChange, plan_layer
 from entrypoint.release.selection import Selection
@@ -37,7 +38,7 @@ class DriftKind(StrEnum):
     UNLISTED = "unlisted"
     """A function uses a layer of the manifest that is not listed for it."""
     SETTINGS = "settings"
-    """A function's VPC, concurrency or aliases, or an alarm, differ from the manifest."""
+    """A function's VPC, concurrency or aliases, a layer's `share`, or an alarm differ from the manifest."""
     MISSING = "missing"
     """No function with an entry's name can be given layers."""
     FAILED = "failed"
@@ -92,6 +93,7 @@ def status_of(
     selection: Selection,
     details: Mapping[str, Details],
     *,
+    foreign: Readable = NOTHING_READ,
     alarms: Sequence[Alarm],
     today: date,
 ) -> RegionStatus:
@@ -107,9 +109,10 @@ def status_of(
         versions=versions,
         functions=tuple(each.change() for each in plans),
         drift=(
-            *(drift for change in changes for drift in _of_layer(change)),
+            *(drift for change in changes for drift in (*_of_layer(change), *_of_grants(change))),
             *(_missing(entry.pattern, problem) for entry, problem in _named(selection)),
             *(drift for each in plans for drift in _of_function(each, current, deleted, today)),
+            *(drift for each in plans for drift in _of_foreign(each.change(), current, foreign)),
             *_of_others(state.functions, {each.function.name for each in plans}, deleted),
             *(_setting(alarm.name, "missing or different", "the recommended alarm") for alarm in alarms),
         ),
@@ -146,6 +149,18 @@ def _of_layer(change: LayerChange) -> Iterator[Drift]:
         yield Drift(kind=DriftKind.NOT_OURS, subject=change.layer.name, has=has, wanted=ours)
 
 
+def _of_grants(change: LayerChange) -> Iterator[Drift]:
+    if change.version is None:
+        return
+    name, version = change.layer.name, f"version {change.version.version}"
+    if change.granted:
+        names = ", ".join(map(str, change.granted))
+        yield _setting(name, f"{version} without access for {names}", "access for them")
+    if change.revoked:
+        names = ", ".join(map(str, change.revoked))
+        yield _setting(name, f"{version} with access for {names}", "no access for them")
+
+
 def _named(selection: Selection) -> Iterator[tuple[FunctionEntry, Diagnostic]]:
     return ((entry, problem) for entry, problem in selection.unmet if not entry.is_glob)
 
@@ -177,6 +192,13 @@ def _of_function(
         has, wanted_order = (", ".join(map(short_name, layers)) for layers in (change.function.layers, after))
         yield _setting(name, f"the order of layers: {has}", wanted_order)
     yield from (_aspect(change, aspect) for aspect in change.aspects(current) if aspect != Aspect.LAYERS)
+
+
+def _of_foreign(change: FunctionChange, current: Mapping[str, str], foreign: Readable) -> Iterator[Drift]:
+    name = change.function.name
+    for problem in foreign_problems([change], current, foreign):
+        has = problem.message.removeprefix(f"{name} has ")
+        yield Drift(kind=DriftKind.UNFIT, subject=name, has=has, wanted=problem.hint)
 
 
 def _off_version(

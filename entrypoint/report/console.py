@@ -28,7 +28,7 @@ from entrypoint.release.outcome import Outcome, Status
 from entrypoint.release.plan import LayerChange, RegionPlan, warnings_of
 from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.status import RegionStatus
-from entrypoint.report.lines import difference_lines, function_lines, layer_line
+from entrypoint.report.lines import difference_lines, function_lines, layer_line, share_lines
 from entrypoint.report.progress import Bars, Count, Downloads
 
 _SHOWN = {Status.UPDATED: "green", Status.ROLLED_BACK: "yellow"}
@@ -109,6 +109,8 @@ class Console:
         functions = sum(len(plan.to_update) for plan in plans)
         if layers or functions:
             text = f"to publish: {count(layers, 'layer')}, to update: {count(functions, 'function')}"
+        elif shared := sum(len(plan.to_share) for plan in plans):
+            text = f"to share or unshare: {count(shared, 'layer')}"
         elif alarms := sum(len(plan.alarms) for plan in plans):
             text = f"to create or update: {count(alarms, 'alarm')}"
         else:
@@ -165,17 +167,26 @@ class Console:
         """Show the deleted layer versions, or those to delete."""
         for region in pruned.values:
             self._deleted(region, "to delete" if dry_run else "deleted")
-        if not pruned.failures and not any(region.deleted for region in pruned.values):
+        if not pruned.failures and not any(
+            region.deleted or region.deleted_versions for region in pruned.values
+        ):
             self._out.say("nothing to delete")
 
     def _deleted(self, region: RegionResult, verb: str = "deleted") -> None:
         if region.deleted:
             self._out.say(f"{verb} in {region.destination}: {', '.join(region.deleted)}")
+        if region.deleted_versions:
+            names = ", ".join(region.deleted_versions)
+            self._out.say(f"{verb} in {region.destination}, versions of functions: {names}")
+        for reason in region.kept:
+            self._out.say(f"kept in {region.destination}: {escape(reason)}")
 
     def _plan(self, plan: RegionPlan) -> None:
         self._out.say(f"[bold]{plan.destination}[/bold]")
         for change in plan.layers:
             self._out.say(f"  layer    {layer_line(change)}")
+            for line in share_lines(change):
+                self._out.say(f"             {line}")
         for function in plan.functions:
             for line in function_lines(function, plan):
                 self._out.say(f"  function {line}" if not line.startswith(" ") else f"           {line}")

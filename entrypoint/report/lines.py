@@ -32,6 +32,14 @@ def layer_line(change: LayerChange) -> str:
     return f"[{style}]{change.action:8}[/{style}] {change.layer.name}  {current}{then}"
 
 
+def share_lines(change: LayerChange) -> Iterator[str]:
+    """Yield the lines of a plan about who may use a layer's version."""
+    if change.granted:
+        yield f"[green]+ access for {', '.join(map(str, change.granted))}[/green]"
+    if change.revoked:
+        yield f"[red]- access for {', '.join(map(str, change.revoked))}[/red]"
+
+
 def function_lines(change: FunctionChange, plan: RegionPlan) -> Iterator[str]:
     """Yield the lines of a plan about a function; those about its settings are indented."""
     before = change.function.layers

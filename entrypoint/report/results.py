@@ -105,7 +105,13 @@ def pruned_as_json(pruned: Results[RegionResult]) -> dict[str, Any]:
     """Return the deleted layer versions everywhere."""
     return {
         "regions": [
-            {**_destination(region.destination), "deleted": list(region.deleted)} for region in pruned.values
+            {
+                **_destination(region.destination),
+                "deleted": list(region.deleted),
+                "deletedVersions": list(region.deleted_versions),
+                "kept": list(region.kept),
+            }
+            for region in pruned.values
         ]
         + _failures(pruned.failures),
     }
@@ -122,6 +128,8 @@ def deployment_as_json(deployment: Deployment) -> dict[str, Any]:
                 "functions": [_outcome(outcome) for outcome in region.functions],
                 "alarms": list(region.alarms),
                 "deleted": list(region.deleted),
+                "deletedVersions": list(region.deleted_versions),
+                "kept": list(region.kept),
                 "problems": [diagnostic_as_json(problem) for problem in region.problems],
             }
             for region in deployment.regions
@@ -215,6 +223,8 @@ def _layer(change: LayerChange) -> dict[str, Any]:
         "dependencyHash": f"sha256:{change.dependency_hash}",
         "latest": _version(change.latest),
         "version": _version(change.version),
+        "granted": list(map(str, change.granted)),
+        "revoked": list(map(str, change.revoked)),
     }
 
 

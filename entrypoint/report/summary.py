@@ -18,6 +18,7 @@ from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.manifest.arn import short_name
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import Target
+from entrypoint.partitions import partition_of
 from entrypoint.printable import printable
 from entrypoint.release.difference import Difference
 from entrypoint.release.function_change import Aspect, FunctionChange
@@ -36,7 +37,6 @@ _THINNEST = 0.02
 _MARKDOWN = re.compile(r"[\\`\[\]]")
 _NOT_PLAIN = re.compile(r"[^\w.@/ +-]")
 """What a label of a mermaid chart does not have."""
-_OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-isoe", "eusc-")
 _MARKS = {
     Status.UPDATED: "✅",
     Status.FAILED: "❌",
@@ -55,6 +55,7 @@ def plan_summary(results: Results[RegionPlan], differences: Iterable[Difference]
         return _page("Lambda layers: nothing to do", ["AWS matches the manifest.", warnings])
     sections = [
         _layers((plan.destination, change) for plan in plans for change in plan.layers),
+        _shares((plan.destination, change) for plan in plans for change in plan.layers),
         _packages(differences),
         _changes((plan, change) for plan in plans for change in plan.to_update),
         _alarms("to create or update", [alarm.name for plan in plans for alarm in plan.alarms]),
@@ -85,6 +86,7 @@ def deployment_summary(deployment: Deployment, warnings: Sequence[Diagnostic] = 
             ((region.destination, change) for region in deployment.regions for change in region.layers),
             deployment.archives,
         ),
+        _shares((region.destination, change) for region in deployment.regions for change in region.layers),
         _packages(deployment.differences),
         _outcomes((region, outcome) for region in deployment.regions for outcome in region.functions),
         _alarms("created or updated", [name for region in deployment.regions for name in region.alarms]),
@@ -119,6 +121,17 @@ def _layers(
     rows = [[name, version, ", ".join(where), *sizes] for (name, version, *sizes), where in regions.items()]
     table = _table(["layer", "version", "in", "zipped", "unzipped", "of the limit"], rows)
     return "\n\n".join(filter(None, [table, _kept(sorted(kept))]))
+
+
+def _shares(changes: Iterable[tuple[Destination, LayerChange]]) -> str:
+    """Return a row for each layer whose access changes."""
+    rows = [
+        [_code(change.layer.name), sign, ", ".join(map(str, grants)), str(destination)]
+        for destination, change in changes
+        for sign, grants in (("granted", change.granted), ("revoked", change.revoked))
+        if grants
+    ]
+    return _table(["layer", "access", "for", "in"], rows)
 
 
 def _kept(names: Sequence[str]) -> str:
@@ -201,7 +214,7 @@ def _outcomes(outcomes: Iterable[tuple[RegionResult, Outcome]]) -> str:
 def _link(destination: Destination, page: str) -> str:
     """Return a region, linked to a page of Lambda's console; other partitions have other consoles."""
     region = destination.region
-    if not page or region.startswith(_OTHER_PARTITIONS):
+    if not page or partition_of(region) != "aws":
         return str(destination)
     home = f"https://{region}.console.aws.amazon.com/lambda/home?region={region}"
     return f"[{destination}]({home}#/{page})"

@@ -1,14 +1,18 @@
 """The edge to AWS: credentials, region, proxies, and how what AWS says is told to people."""
 
 import contextlib
+import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import botocore.session
 import faults as fault
 import pytest
 from faults import Faults
 from virtual_time import VirtualTime
+from werkzeug.serving import WSGIRequestHandler
 
 from entrypoint.aws.access import Access
 from entrypoint.aws.client import Aws
@@ -168,6 +172,28 @@ REFUSALS = {
     (403, "UnrecognizedClientException", "The security token is invalid"): "get fresh credentials",
     (400, "InvalidParameterValueException", "Wrong"): "fix the cause and run again",
 }
+
+
+@pytest.mark.parametrize(
+    ("minutes", "hint"),
+    [
+        (0, "check the secret access key; the clock of this machine agrees with AWS"),
+        (10, "set the clock of this machine: it is 600 s behind AWS"),
+        (-10, "set the clock of this machine: it is 600 s ahead of AWS"),
+        (None, "check the clock of this machine, and then the secret access key"),
+    ],
+)
+def test_a_refused_signature_is_usually_the_clock(faults, local, connect, monkeypatch, minutes, hint):
+    date = (
+        "unreadable" if minutes is None else format_datetime(datetime.now(UTC) + timedelta(minutes=minutes))
+    )
+    text = "Signature expired: 20260101T000000Z is now earlier than"
+    faults.script("ListLayerVersions", fault.error(403, "InvalidSignatureException", text))
+    monkeypatch.setattr(WSGIRequestHandler, "date_time_string", lambda *_: date)  # the server's clock
+    with pytest.raises(AwsError) as caught:
+        list(connect(local).layers.versions("web"))
+    said = caught.value.problems[0].hint
+    assert re.sub(r"\b(599|601) s", "600 s", said) == hint
 
 
 @pytest.mark.parametrize(("refusal", "hint"), REFUSALS.items())

@@ -56,6 +56,7 @@ def test_a_grant_allows_one_version_and_not_the_next(awslambda, other, publish, 
     updated = awslambda.update_function_configuration(FunctionName=function, Layers=[first])
     assert [layer["Arn"] for layer in updated["Layers"]] == [first]
     assert awslambda.get_layer_version(LayerName=first.removesuffix(":1"), VersionNumber=1)["Version"] == 1
+    assert awslambda.get_layer_version_by_arn(Arn=first)["LayerVersionArn"] == first
     with refused(403, "AccessDeniedException", second):
         awslambda.update_function_configuration(FunctionName=function, Layers=[second])
 

@@ -28,10 +28,12 @@ def layers(awslambda, make_zip):
         CompatibleRuntimes=["python3.13"],
         CompatibleArchitectures=["x86_64"],
     )
-    awslambda.get_layer_version(**version)
+    read = awslambda.get_layer_version(**version)
+    awslambda.get_layer_version_by_arn(Arn=read["LayerVersionArn"])
     awslambda.list_layer_versions(LayerName="web")
     awslambda.add_layer_version_permission(**version, StatementId="s", Action=READ, Principal="*")
     awslambda.get_layer_version_policy(**version)
+    awslambda.remove_layer_version_permission(**version, StatementId="s")
 
 
 def functions(awslambda, make_zip):
@@ -70,6 +72,8 @@ def versions(awslambda):
     awslambda.update_alias(FunctionName="api", Name="live", FunctionVersion="1")
     awslambda.put_provisioned_concurrency_config(**first, ProvisionedConcurrentExecutions=1)
     awslambda.get_provisioned_concurrency_config(**first)
+    awslambda.list_provisioned_concurrency_configs(FunctionName="api")
+    awslambda.list_aliases(FunctionName="api")
     awslambda.delete_provisioned_concurrency_config(**first)
 
 
@@ -99,8 +103,11 @@ MISSING = {
     "get_function_concurrency": FUNCTION,
     "get_function_configuration": FUNCTION,
     "get_layer_version": {"LayerName": "nobody", "VersionNumber": 1},
+    "get_layer_version_by_arn": {"Arn": "arn:aws:lambda:eu-west-1:123456789012:layer:nobody:1"},
     "get_layer_version_policy": {"LayerName": "nobody", "VersionNumber": 1},
     "get_provisioned_concurrency_config": {**FUNCTION, "Qualifier": "1"},
+    "list_aliases": FUNCTION,
+    "list_provisioned_concurrency_configs": FUNCTION,
     "list_versions_by_function": FUNCTION,
     "publish_version": FUNCTION,
     "put_function_concurrency": {**FUNCTION, "ReservedConcurrentExecutions": 1},
@@ -108,6 +115,11 @@ MISSING = {
         **FUNCTION,
         "Qualifier": "1",
         "ProvisionedConcurrentExecutions": 1,
+    },
+    "remove_layer_version_permission": {
+        "LayerName": "nobody",
+        "VersionNumber": 1,
+        "StatementId": "s",
     },
     "update_alias": {**FUNCTION, "Name": "live"},
     "update_function_code": {**FUNCTION, "ZipFile": b"x"},

@@ -381,3 +381,38 @@ def test_publishing_waits_for_an_update_that_is_in_progress(aws, roll, other, fa
     outcomes, _ = roll(rolled())
     assert outcomes["api"].error is None
     assert now()[0] == "2"
+
+
+@pytest.mark.usefixtures("shifted")
+class TestProvisionedConcurrencyBesideWeights:
+    PUT = "PutProvisionedConcurrencyConfig"
+    ENTRY = f"{ENTRY}, concurrency: {{provisioned: 3}}"
+
+    @pytest.fixture
+    def shifted(self, api, other):  # noqa: ARG002 - there has to be an alias
+        """Another tool shifts the traffic of an alias that has its layers already."""
+        for memory, layers in ((128, [OLD]), (256, [NEW])):
+            other.update_function_configuration(FunctionName="api", Layers=layers, MemorySize=memory)
+            other.get_function(FunctionName="api")
+            version = other.publish_version(FunctionName="api")["Version"]
+        weights = {"AdditionalVersionWeights": {"1": 0.5}}
+        other.update_alias(FunctionName="api", Name="live", FunctionVersion=version, RoutingConfig=weights)
+
+    def test_it_is_set_when_the_weights_are_gone(self, roll, other, faults, calls):
+        def end():
+            other.update_alias(
+                FunctionName="api", Name="live", RoutingConfig={"AdditionalVersionWeights": {}}
+            )
+
+        faults.script(self.PUT, None, None, fault.after(end))
+        outcomes, _ = roll(rolling(entry=self.ENTRY))
+        assert outcomes["api"].status is Status.UPDATED
+        found = other.get_provisioned_concurrency_config(FunctionName="api", Qualifier="live")
+        assert found["RequestedProvisionedConcurrentExecutions"] == 3
+        assert calls(self.PUT) == 3
+
+    def test_weights_that_stay_are_reported(self, roll, other):
+        outcomes, _ = roll(rolling(entry=self.ENTRY))
+        assert "run again when the shift of the alias's traffic has ended" in str(outcomes["api"].error)
+        with pytest.raises(other.exceptions.ProvisionedConcurrencyConfigNotFoundException):
+            other.get_provisioned_concurrency_config(FunctionName="api", Qualifier="live")

@@ -65,7 +65,7 @@ def test_versions_that_others_published_have_no_hash(edge, aws):
     assert state.current is None
 
 
-def test_twenty_unchanged_targets_cost_twenty_calls_and_the_pages_of_functions(edge, aws, declare):
+def test_twenty_unchanged_targets_cost_two_calls_each_and_the_pages_of_functions(edge, aws, declare):
     layers = {f"layer{number}": HASH for number in range(20)}
     for name in layers:
         declare(name, 3, 3)
@@ -75,7 +75,8 @@ def test_twenty_unchanged_targets_cost_twenty_calls_and_the_pages_of_functions(e
     assert all(layer.current for layer in state.layers.values())
     assert len({each.name for each in state.functions}) == 120
     assert (
-        sorted(call.operation for call in aws.call_log) == ["ListFunctions"] * 3 + ["ListLayerVersions"] * 20
+        sorted(call.operation for call in aws.call_log)
+        == ["GetLayerVersionPolicy"] * 20 + ["ListFunctions"] * 3 + ["ListLayerVersions"] * 20
     )
 
 

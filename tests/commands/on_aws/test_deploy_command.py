@@ -115,6 +115,19 @@ def test_a_deployment_goes_through_trouble_everywhere(aws, faults, written):
     assert written() == []
 
 
+def test_functions_that_are_listed_without_revisions(aws, faults, client):
+    def without(answer):
+        for function in answer["Functions"]:
+            function.pop("RevisionId", None)
+
+    faults.script("ListFunctions", *[fault.changed(without)] * 4)
+    assert main(["deploy"]) == 0
+    layers = client.get_function_configuration(FunctionName="api")["Layers"]
+    assert [each["Arn"].rpartition("layer:")[2] for each in layers] == ["web-python313-x86_64:1", "tools:1"]
+    assert main(["status"]) == 0
+    assert layers_of(aws, "report-daily") == ["web-python312-x86_64:1"]
+
+
 def test_a_deployment_in_two_regions(aws, project, written):
     (project / "lambda-layers.yml").write_text(MANIFEST.replace("[eu-west-1]", "[eu-west-1, us-east-1]"))
     aws.declare_function("api", region="us-east-1")

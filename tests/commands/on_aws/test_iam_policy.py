@@ -11,8 +11,9 @@ from planning import read
 from entrypoint.cli import main
 from entrypoint.local_aws.server import LocalAws
 from entrypoint.manifest.model import Destination
-from entrypoint.release.iam_policy import iam_policy, partition_of
+from entrypoint.release.iam_policy import iam_policy
 
+SHARE = '    share: {accounts: ["210987654321"]}\n'
 FULL = """\
 version: 1
 regions: [eu-west-1]
@@ -58,7 +59,7 @@ def aws(judge):
 @pytest.fixture(autouse=True)
 def _stands(aws, project, client, judge, capsys):
     (project / "lambda-layers.yml").write_text(FULL)
-    aws.declare_layer_version("web", account="123456789012")  # nobody has it, and it is old
+    aws.declare_layer_version("web", account="123456789012", shared_with=())  # nobody has it, and it is old
     for region in aws.cloud.regions.values():
         object.__setattr__(region.layers["web"].versions[1], "created", "2020-01-01T00:00:00.000+0000")
     version = client.publish_version(FunctionName="api")["Version"]
@@ -113,9 +114,11 @@ ACTIONS = [
 
 RESTORING = ["lambda:DeleteFunctionConcurrency", "lambda:DeleteProvisionedConcurrencyConfig"]
 """What a deployment needs that is rolled back."""
+ROLLING_BACK = "lambda:ListVersionsByFunction"
+UNSHARING = "lambda:RemoveLayerVersionPermission"
 
 
-def test_with_just_this_policy_a_deployment_goes_through(aws, judge, capsys):
+def test_with_just_this_policy_a_deployment_goes_through(aws, judge, capsys, project, pin):
     aws.answer_invocations("api", lambda _: 1 / 0)
     assert main(["deploy"]) == 12
     assert "to the role of this run" not in capsys.readouterr().err
@@ -123,8 +126,25 @@ def test_with_just_this_policy_a_deployment_goes_through(aws, judge, capsys):
     assert main(["deploy"]) == 0
     assert layers_of(aws, "mail") == layers_of(aws, "report-daily") == ["web:2"]
     assert main(["plan", "--detailed-exitcode"]) == 0
+    (project / "lambda-layers.yml").write_text(FULL.replace(SHARE, ""))
+    assert main(["deploy"]) == 0
+    pin("web.txt", "six", "2.0")
+    assert main(["deploy"]) == 0
+    assert main(["rollback", "--layer", "web", "--to", "2"]) == 0
+    assert layers_of(aws, "api") == ["web:2"]
     allowed = {action for statement in judge.policy["Statement"] for action in statement["Action"]}
-    assert {*ACTIONS, *RESTORING} == judge.asked == allowed  # nothing is allowed that is not needed
+    assert (
+        {*ACTIONS, *RESTORING, UNSHARING, ROLLING_BACK} == judge.asked == allowed
+    )  # nothing is allowed that is not needed
+
+
+def test_without_the_action_that_revokes_access_the_message_names_it(judge, capsys, project):
+    assert main(["deploy"]) == 0
+    (project / "lambda-layers.yml").write_text(FULL.replace(SHARE, ""))
+    for statement in judge.policy["Statement"]:
+        statement["Action"] = [each for each in statement["Action"] if each != UNSHARING]
+    assert main(["deploy"]) == 12
+    assert f"allow {UNSHARING} to the role of this run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("action", [*ACTIONS, *RESTORING])
@@ -135,6 +155,15 @@ def test_without_one_of_its_actions_the_message_names_it(aws, judge, capsys, act
         statement["Action"] = [each for each in statement["Action"] if each != action]
     assert main(["deploy"]) in {10, 12}
     assert f"allow {action} to the role of this run" in capsys.readouterr().err
+
+
+def test_layers_of_other_accounts_that_functions_have_may_be_read(aws, judge, client):
+    arn = aws.declare_layer_version("Klayers", account="017000801446", version=4)
+    judge.policy, policy = None, judge.policy
+    client.update_function_configuration(FunctionName="report-daily", Layers=[arn])
+    judge.policy = policy
+    assert main(["deploy"]) == 0
+    assert layers_of(aws, "report-daily") == ["Klayers:4", "web:2"]
 
 
 def test_functions_that_are_not_in_the_manifest_are_out_of_reach(judge):
@@ -165,4 +194,3 @@ def test_regions_and_accounts_and_buckets():
         "arn:aws:ssm:eu-west-1:*:parameter/*/eu-west-1/web-python3.13-x86_64",
     ]
     assert by_name["PublishLayers"][1] == "arn:aws:lambda:eu-west-1:*:layer:web"
-    assert partition_of("us-gov-west-1") == "aws-us-gov"

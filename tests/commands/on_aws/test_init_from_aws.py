@@ -74,6 +74,20 @@ def test_a_refusal(init, faults, capsys):
     assert "allow lambda:ListFunctions" in capsys.readouterr().err
 
 
+def test_a_layer_that_may_not_be_read_is_an_error(init, faults, capsys):
+    main(["deploy"])
+    faults.script("GetLayerVersion", fault.DENIED, fault.DENIED)
+    init(code=10)
+    assert "allow lambda:GetLayerVersion to the role of this run" in capsys.readouterr().err
+
+
+def test_layers_that_cannot_be_read_are_named_where_nothing_else_is_used(init, aws, capsys):
+    stranger = aws.declare_layer_version("stranger", account="123456789012")
+    aws.declare_function("both", layers=[stranger])
+    init(code=10)
+    assert "cannot read the archive of stranger:1 in AWS" in capsys.readouterr().err
+
+
 def _api(aws):
     (held,) = (region for region in aws.cloud.regions.values() if region.functions)
     return held.functions["api"]

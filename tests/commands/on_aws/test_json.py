@@ -70,7 +70,9 @@ def test_a_rollback_and_a_pruning(answer, pin, client):
     (function,) = (each for each in said["regions"][0]["functions"] if each["name"] == "api")
     assert function["after"] == [layer["Arn"] for layer in layers]
     assert function["before"] != function["after"]
-    assert answer("prune", "--keep", "1")["regions"] == [{"region": "eu-west-1", "deleted": []}]
+    assert answer("prune", "--keep", "1")["regions"] == [
+        {"region": "eu-west-1", "deleted": [], "deletedVersions": [], "kept": []}
+    ]
 
 
 def test_an_error_before_anything_is_read(answer, project):
