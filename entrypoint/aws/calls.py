@@ -23,7 +23,14 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
-from entrypoint.aws.model import StaleRevisionError, UnclearAnswerError, UpdateInProgressError, WeightsError
+from entrypoint.aws.model import (
+    AbsentError,
+    ConflictError,
+    StaleRevisionError,
+    UnclearAnswerError,
+    UpdateInProgressError,
+    WeightsError,
+)
 from entrypoint.aws.pacing import JITTER, Pace
 from entrypoint.errors import AwsError, RolloutError
 
@@ -71,14 +78,6 @@ _PREFIXES = {"resourcegroupstaggingapi": "tag", "service-quotas": "servicequotas
 _DENIED = re.compile(r"not authorized to perform: (\S+)(?: on resource: (\S+))?")
 
 
-class AbsentError(AwsError):
-    """The resource does not exist."""
-
-
-class ConflictError(AwsError):
-    """The resource exists already."""
-
-
 class DeniedError(AwsError):
     """The resource may not be used, or belongs to another account and does not exist."""
 
@@ -101,7 +100,8 @@ class LambdaCalls:
         self._clock = clock
         self._sleep = sleep
         self._shared = Pace(quota, clock, sleep, turn())
-        self._own = {"get_function": Pace(_GET_FUNCTION_CALLS_PER_SECOND, clock, sleep, turn())}
+        own = max(quota, _GET_FUNCTION_CALLS_PER_SECOND)
+        self._own = {"get_function": Pace(own, clock, sleep, turn())}
 
     def __call__(self, operation: str, **parameters: object) -> dict[str, Any]:
         """Call a method of the client, by its name, and return the answer.

@@ -13,10 +13,10 @@ from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.exceptions import CancelledError
 
-from entrypoint.aws.calls import AbsentError, ConflictError, DeniedError
+from entrypoint.aws.calls import DeniedError
 from entrypoint.aws.connection import Connection
 from entrypoint.aws.grants import Grant, grants_of, to_revoke
-from entrypoint.aws.model import LayerVersion
+from entrypoint.aws.model import AbsentError, ConflictError, LayerVersion
 from entrypoint.errors import AwsError
 from entrypoint.index.ranged_file import RangedFile
 from entrypoint.limits import DIRECT_UPLOAD_BYTES

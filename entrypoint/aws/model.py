@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from entrypoint.errors import RolloutError
+from entrypoint.errors import AwsError, RolloutError
 from entrypoint.manifest.checks import HASH_MARK
 from entrypoint.manifest.model import Vpc
 
@@ -226,6 +226,14 @@ class Endpoint:
     vpc: str
     service: str
     kind: str
+
+
+class AbsentError(AwsError):
+    """The resource does not exist."""
+
+
+class ConflictError(AwsError):
+    """The resource exists already, or something still uses it."""
 
 
 class StillUpdatingError(RolloutError):

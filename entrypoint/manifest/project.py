@@ -33,6 +33,8 @@ class Project(NamedTuple):
     layers: tuple[AwsLayer, ...]
     #: Messages show paths relative to this folder.
     root: Path
+    #: The folders that all files are in; none if they were not checked.
+    roots: tuple[Path, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -102,18 +104,18 @@ def load_project(
             f"cannot be read: {error}", "make it a readable UTF-8 file", Location(shown)
         ) from None
     manifest = reader.load(path, text=text, shown=shown, variables=variables, roots=roots)
-    project = Project(manifest=manifest, layers=expand(manifest), root=root)
+    project = Project(manifest=manifest, layers=expand(manifest), root=root, roots=roots)
     _refuse_shared_locks(project)
-    _refuse_links(project, roots)
+    _refuse_links(project)
     return project
 
 
-def _refuse_links(project: Project, roots: Sequence[Path]) -> None:
+def _refuse_links(project: Project) -> None:
     """Refuse links out of the repository in the place of locks and of the output folder."""
     paths = {project.lock_path(target): target.layer.requirements.location for target in project.lockable}
     paths |= dict.fromkeys(_output_paths(project.folder), Location(project.manifest.path.name))
     links = [(path, location) for path, location in paths.items() if path.is_symlink()]
-    if found := [(path, location) for path, location in links if not is_inside(path, roots)]:
+    if found := [(path, location) for path, location in links if not is_inside(path, project.roots)]:
         raise ManifestError(
             *(
                 Diagnostic(f"{path.name} is a link that leads out of the repository", "remove it", location)

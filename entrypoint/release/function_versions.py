@@ -7,8 +7,7 @@ alias uses, or one that has provisioned concurrency. Callers that use a version'
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from entrypoint.aws.calls import ConflictError
-from entrypoint.aws.model import Function
+from entrypoint.aws.model import ConflictError, Function
 from entrypoint.manifest.model import FunctionEntry
 from entrypoint.parallel import for_each
 

@@ -10,16 +10,14 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from entrypoint.aws.accounts import Accounts, Results, located
-from entrypoint.errors import Diagnostic, LayersError, PlanError, RolloutError
-from entrypoint.files import write_text
+from entrypoint.errors import Diagnostic, LayersError, PlanError
 from entrypoint.layer.describe import BuiltArchive, recorded_code_sha256
 from entrypoint.manifest.model import Destination, Rollout
 from entrypoint.manifest.project import OUTPUT_FOLDER, Project
 from entrypoint.manifest.targets import AwsLayer, Target
 from entrypoint.parallel import for_each
-from entrypoint.release import export
 from entrypoint.release.alarms import alarms_to_put
-from entrypoint.release.ancestry import head, overtaken
+from entrypoint.release.ancestry import overtaken
 from entrypoint.release.doctor import examine
 from entrypoint.release.findings import Diagnosis, error, warning
 from entrypoint.release.foreign import Readable, read_foreign, refuse_unreadable
@@ -29,12 +27,11 @@ from entrypoint.release.git import Commit
 from entrypoint.release.history import History, Revision, previous
 from entrypoint.release.outcome import Outcome
 from entrypoint.release.owners import warn_of_owners
-from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan, make_plan
+from entrypoint.release.plan import LayerChange, RegionPlan, make_plan
 from entrypoint.release.prune import Retention, prune
-from entrypoint.release.publish import publish
+from entrypoint.release.region import RegionRelease
 from entrypoint.release.result import RegionResult
 from entrypoint.release.rollback import layers_used, plan_revision, plan_version, with_published_versions
-from entrypoint.release.rollout import roll_out
 from entrypoint.release.selection import select
 from entrypoint.release.sizes import warn_of_size
 from entrypoint.release.stages import in_order
@@ -207,7 +204,17 @@ class Release:
 
         def release(aws: "Aws") -> RegionResult:
             plan = by_destination[aws.destination]
-            return _Releasing(self, aws, plan, archives, report, settings, going_back).run()
+            release = RegionRelease(
+                project=self.project,
+                aws=aws,
+                plan=plan,
+                archives=archives,
+                report=report,
+                rollout=settings,
+                going_back=going_back,
+                say=self.say,
+            )
+            return release.run()
 
         def work(destinations: Iterable[Destination]) -> Results[RegionResult]:
             return self.accounts.in_each(release, destinations)
@@ -270,90 +277,6 @@ class Release:
             for layer in self.project.layers
             if (number := layer.targets[0].layer.keep if keep is None else keep) is not None
         )
-
-
-@dataclass(slots=True)
-class _Releasing:
-    """Carries out the plan of one account and region: publish all layers, then update functions."""
-
-    release: Release
-    aws: "Aws"
-    plan: RegionPlan
-    archives: Mapping[Target, BuiltArchive]
-    report: Callable[[Destination, LayerChange | Outcome], None]
-    rollout: Rollout
-    going_back: bool
-
-    def run(self) -> RegionResult:
-        plan, aws = self.plan, self.aws
-        result = RegionResult(destination=plan.destination)
-        try:
-            for change in plan.layers:  # recorded one by one: the next may fail
-                published = self._publish(change)
-                result = replace(result, layers=(*result.layers, published))
-                self._share(published)
-            released = replace(plan, layers=result.layers)
-            rolled = roll_out(
-                aws,
-                released.to_update,
-                released.versions,
-                lambda outcome: self.report(plan.destination, outcome),
-                rollout=self.rollout,
-                going_back=self.going_back,
-                say=self._say,
-            )
-            result = replace(result, functions=rolled.functions)
-            if rolled.trouble:
-                raise RolloutError.of(rolled.trouble, "fix the cause, and run again for what is left")
-            aws.alarms.put(plan.alarms)
-            result = replace(result, alarms=tuple(alarm.name for alarm in plan.alarms))
-            if not result.problems:
-                self._export(result.layers)
-                result = replace(result, deleted_versions=prune_versions(aws, plan.version_retention))
-                pruned = prune(aws, plan.retention)
-                result = replace(result, deleted=pruned.deleted, kept=pruned.kept)
-        except LayersError as failure:
-            return replace(result, error=failure)
-        return result
-
-    def _publish(self, change: LayerChange) -> LayerChange:
-        if change.action is LayerAction.PUBLISH:
-            archive = self.archives[change.layer.targets[0]]
-            change = publish(self.aws, change, archive, revision=head(self.release.project.folder))
-            self.report(self.plan.destination, change)
-        return change
-
-    def _share(self, change: LayerChange) -> None:
-        """Grant and revoke access to the version that functions get."""
-        name, version = change.layer.name, change.version
-        if version is None or not (change.granted or change.revoked):
-            return
-        self.aws.layers.share(name, version.version, change.layer.targets[0].layer.share)
-        for verb, grants in (
-            ("shared {} with", change.granted),
-            ("{} is no longer shared with", change.revoked),
-        ):
-            if grants:
-                self._say(f"{verb.format(f'{name}:{version.version}')} {', '.join(map(str, grants))}")
-
-    def _export(self, layers: Sequence[LayerChange]) -> None:
-        """Write the ARNs where the manifest's `export` says, unless they are there already."""
-        project, found = self.release.project, export.arns(layers)
-        wanted, destination = project.manifest.export, self.plan.destination
-        if wanted is None:
-            return
-        for name in self.aws.parameters.put(export.parameters(wanted, found, destination)):
-            self._say(f"wrote the parameter {name}")
-        if file := export.file_name(wanted, found, destination):
-            path = project.folder / file
-            current = path.read_text("utf-8", "replace") if path.is_file() else None
-            text = export.document(found, current, map(str, project.targets))
-            if text != current:
-                write_text(path, text)
-                self._say(f"wrote {file}")
-
-    def _say(self, text: str) -> None:
-        self.release.say(f"{self.plan.destination}: {text}")
 
 
 def _planned(results: Results[RegionPlan]) -> Results[RegionPlan]:

@@ -181,3 +181,16 @@ def test_templates_that_cannot_be(manifest, capsys, export, told):
     manifest(f"{head}accounts: {roles}\nexport: {export}\n")
     assert main(["check"]) == 5
     assert f"lambda-layers.yml:{told}" in capsys.readouterr().err
+
+
+def test_a_link_that_appears_after_the_manifest_was_checked(manifest, project, faults, tmp_path, capsys):
+    (tmp_path / "elsewhere").mkdir()
+
+    def lead_out():
+        (project / "out").symlink_to(tmp_path / "elsewhere")
+
+    manifest(LAYERS + BOTH)
+    faults.script("PublishLayerVersion", fault.after(lead_out))
+    assert main(["deploy"]) == 12
+    assert "out/layers.auto.tfvars.json of 'export' is outside the repository" in capsys.readouterr().err
+    assert list((tmp_path / "elsewhere").iterdir()) == []
