@@ -224,10 +224,14 @@ def _prefetched(index: PackageIndex, names: Iterable[str]) -> Iterator[None]:
     pool = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="list")
     for name in dict.fromkeys(names):
         pool.submit(index.files, name)  # an error occurs again when the listing is used
+    waits = True  # for what is on its way, which would open connections after the index is closed
     try:
         yield
+    except KeyboardInterrupt:
+        waits = False
+        raise
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=waits, cancel_futures=True)
 
 
 def _kept(existing: Path, platform: Platform, index: PackageIndex) -> tuple[str, ...]:
