@@ -112,7 +112,7 @@ def plan_version(
             FunctionChange(
                 function=function,
                 wanted=wanted,
-                aliases=each.entry.aliases,
+                aliases=_existing(each),
                 details=each.details,
                 location=each.entry.location,
             )
@@ -158,10 +158,17 @@ def _swapped(plan: FunctionPlan, layers: Sequence[AwsLayer]) -> FunctionChange:
     """Give a function that only the current manifest selects the revision's builds of the layers it has."""
     names = {target.layer.name for layer in layers for target in layer.targets}
     listed = tuple(name for name in plan.entry.layers if not is_arn(name) and name in names)
-    entry = plan.entry._replace(layers=listed, exclusive=False, vpc=None, concurrency=NO_CONCURRENCY)
+    entry = plan.entry._replace(
+        layers=listed, aliases=_existing(plan), exclusive=False, vpc=None, concurrency=NO_CONCURRENCY
+    )
     change = FunctionPlan(entry, plan.function, tuple(layers), plan.details).change()
     has = {without_version(arn) for arn in plan.function.layers}
     return replace(change, wanted=tuple(wanted for wanted in change.wanted if wanted.replaces & has))
+
+
+def _existing(plan: FunctionPlan) -> tuple[str, ...]:
+    """Return the aliases of an entry that the function has."""
+    return tuple(name for name in plan.entry.aliases if plan.details and name in plan.details.aliases)
 
 
 def _restricted(change: FunctionChange, only: Collection[str]) -> FunctionChange:

@@ -98,7 +98,7 @@ def two_versions(aws) -> None:
 
 @pytest.fixture
 def roll(edge, clock):
-    """Plan a manifest by what stands, and roll a version out, the newest one by default; say what was said.
+    """Plan a manifest, and roll out a version, by default the newest one; `said` gets the messages.
 
     `meanwhile` is called between the plan and the roll-out.
     """

@@ -67,6 +67,19 @@ def everything(client):
     return look
 
 
+def test_an_alias_that_does_not_exist(aws, deployed, project, capsys):
+    """A deployment refuses that; the way back does not depend on it."""
+    deployed(six="1.0", manifest=MANIFEST.replace("  api:", '  "other-*":'))
+    deployed(six="2.0", manifest=MANIFEST)
+    text = MANIFEST.replace("api: {layers: [web, tools]}", "api: {layers: [web, tools], aliases: [gone]}")
+    (project / "lambda-layers.yml").write_text(text)
+    assert main(["rollback", "--layer", "web-python313-x86_64", "--to", "1"]) == 0
+    assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:1"]
+    assert main(["deploy"]) == 11
+    assert main(["rollback", "HEAD~1"]) == 0
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_to_the_revision_before(deployed, everything, written, capsys):
     first = deployed(six="1.0", attrs="3.0")
     before = everything()
