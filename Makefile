@@ -14,7 +14,7 @@ demo: $(READY)
 test: $(READY)
 	@$(BIN)/pytest -n 3 --dist worksteal --durations 10
 
-# While editing: the tests that start no server, process or container.
+# While editing: the tests that start no server, process or container, and have small inputs.
 test-fast: $(READY)
 	@$(BIN)/pytest -n 2 --fast --quiet
 

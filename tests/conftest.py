@@ -24,6 +24,7 @@ OUTSIDE = {
     "IndexServer",
     "LocalAws",
     "OsvServer",
+    "RawServer",
     "aws",
     "command",
     "docker",
@@ -35,8 +36,14 @@ OUTSIDE = {
 """What a module imports, or a test's fixtures, that starts servers, processes or containers."""
 
 
+SLOW = {"network", "engine", "emulated", "large"}
+"""Markers of the tests that --fast leaves out."""
+
+
 def pytest_addoption(parser):
-    parser.addoption("--fast", action="store_true", help="run only tests that start nothing")
+    parser.addoption(
+        "--fast", action="store_true", help="run only tests that start nothing and have small inputs"
+    )
 
 
 def pytest_configure(config):
@@ -46,9 +53,13 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--fast"):
-        started = [item for item in items if _starts_something(item)]
-        config.hook.pytest_deselected(items=started)
-        items[:] = [item for item in items if item not in started]
+        slow = {
+            item
+            for item in items
+            if _starts_something(item) or SLOW & {mark.name for mark in item.iter_markers()}
+        }
+        config.hook.pytest_deselected(items=list(slow))
+        items[:] = [item for item in items if item not in slow]
 
 
 def pytest_collection_finish():
@@ -75,7 +86,7 @@ def _unreachable():
 
 
 def _starts_something(item):
-    return OUTSIDE & {*vars(item.module), *item.fixturenames} or item.get_closest_marker("network")
+    return OUTSIDE & {*vars(item.module), *item.fixturenames}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -35,6 +35,11 @@ def run(command, folder, environment):
     return result.returncode, result.stdout + result.stderr
 
 
+def installing(home):
+    """The environment in which pre-commit installs hooks; bytecode of what it installs is not needed."""
+    return os.environ | GIT | {"PRE_COMMIT_HOME": str(home), "PIP_NO_COMPILE": "1"}
+
+
 @pytest.fixture(scope="session")
 def ours(tmp_path_factory):
     """Our repository at a commit that pre-commit can be pointed at, and a home for what it installs."""
@@ -111,7 +116,7 @@ def template(tmp_path_factory, ours):
             theirs.shelve("six", "1.0")
             theirs.write("web.in", "six\n")
             install = (*PRE_COMMIT, "install", "--install-hooks", "-t", "pre-commit", "-t", "pre-push")
-            code, said = run(install, theirs.folder, os.environ | GIT | {"PRE_COMMIT_HOME": str(home)})
+            code, said = run(install, theirs.folder, installing(home))
             assert code == 0, said
             code, said = theirs.commit("-A")
             assert code == 1, said
@@ -218,7 +223,7 @@ def test_a_push_of_what_has_no_wheel(committed):
 
 def test_try_repo(committed, ours):
     command = (*PRE_COMMIT, "try-repo", str(ours[0]), "--all-files", "--hook-stage", "manual")
-    code, said = run(command, committed.folder, os.environ | GIT | {"PRE_COMMIT_HOME": str(ours[1])})
+    code, said = run(command, committed.folder, installing(ours[1]))
     assert code == 1, said
     assert re.findall(r"^(.+?)\.+(Passed|Failed)$", said, re.MULTILINE) == [
         ("check lambda-layers.yml", "Passed"),

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import command
-import jsonschema
 import pytest
 import yaml
 from layers import shared_object, unzipped
@@ -283,6 +282,8 @@ def test_a_variable_in_the_address_of_an_index(run, project, index):
 
 
 def test_the_schema_is_one(run):
+    import jsonschema  # noqa: PLC0415 - it takes a second
+
     schema = json.loads(expect(run("schema"), 0))
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(yaml.safe_load(MANIFEST), schema)
@@ -411,6 +412,8 @@ def test_an_interrupt_leaves_nothing_half_done(tmp_path, project, index, sent, c
 
 def sarif(path):
     """The results of a SARIF file that is one by its schema: level, rule, place, message."""
+    import jsonschema  # noqa: PLC0415 - it takes a second
+
     document = json.loads(path.read_text())
     jsonschema.validate(document, json.loads((DATA / "sarif-2.1.0.json").read_text()))
     (found,) = document["runs"]

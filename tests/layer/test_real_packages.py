@@ -14,11 +14,7 @@ pytestmark = pytest.mark.network
 
 COMMAND = Path(sys.executable).with_name("lambda-layers")
 REAL = Path(__file__).parents[1] / "data" / "real"
-TARGETS = [
-    f"everything-{runtime}-{architecture}"
-    for runtime in ("python3.12", "python3.13")
-    for architecture in ("x86_64", "arm64")
-]
+TARGETS = ["everything-python3.12-arm64", "everything-python3.13-x86_64"]
 MODULES = "numpy, pandas, cryptography.hazmat.bindings._rust, pydantic, orjson, psycopg2, boto3"
 IMPORT = f"import sys; sys.path.insert(0, sys.argv[1]); import {MODULES}; print(numpy.__file__)"
 
@@ -39,7 +35,7 @@ def interpreter():
     return python("3.13") or pytest.skip("there is no CPython 3.13 on this machine to import the layer with")
 
 
-def test_four_verified_archives_the_same_bytes_twice_and_they_import(project, tmp_path):
+def test_verified_archives_the_same_bytes_twice_and_they_import(project, tmp_path):
     first = build(project, tmp_path / "one")
     assert sorted(first) == sorted(
         f"{target}.{kind}" for target in TARGETS for kind in ("zip", "json", "cdx.json")

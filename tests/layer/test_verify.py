@@ -90,6 +90,7 @@ def test_a_layer_with_nothing_to_import(tmp_path):
     assert [rule for rule, *_ in findings(tmp_path, {"notes.txt": b""})] == ["empty-layer"]
 
 
+@pytest.mark.large
 def test_a_layer_that_is_too_large(tmp_path):
     ((rule, severity, message),) = findings(tmp_path, {"pkg.py": b"", "a.bin": bytes(262_144_000)})
     assert (rule, severity) == ("unzipped-size", Severity.ERROR)
@@ -306,6 +307,7 @@ def test_a_budget(tmp_path):
     assert verified(tmp_path, wheel, size_budget=10_000) == []
 
 
+@pytest.mark.large
 def test_very_many_files(tmp_path):
     wheel = make_wheel(tmp_path, "pkg", "1.0", files={f"pkg/m{number}.py": "" for number in range(20_001)})
     assert [rule for rule, _ in verified(tmp_path, wheel)] == ["file-count"]

@@ -2,7 +2,6 @@ import json
 import re
 from pathlib import Path
 
-import jsonschema
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -311,6 +310,8 @@ REFERENCES = re.compile(
 @settings(max_examples=5 * settings.default.max_examples, deadline=None)
 @given(documents())
 def test_the_schema_agrees_with_the_parser(document):
+    import jsonschema  # noqa: PLC0415 - it takes a second
+
     schema = jsonschema.Draft202012Validator(MANIFEST.schema())
     try:
         parse(yaml.safe_dump(document), X="value")

@@ -74,6 +74,7 @@ def test_a_record_that_cannot_be_read_is_told(damage):
         ArchivePackages(io.BytesIO(damaged), name="web:1").listed("six")
 
 
+@pytest.mark.large
 def test_a_record_that_unpacks_to_much_is_refused_in_little_memory():
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -15,6 +15,8 @@ from entrypoint.errors import ArchiveError, CompileError
 from entrypoint.wheels.sdist import build_system, static_metadata, wheel_metadata
 from entrypoint.wheels.wheel import read_members
 
+pytestmark = pytest.mark.large
+
 INFO = "pkg-1.0.dist-info"
 MEGABYTE = 1 << 20
 

@@ -125,6 +125,7 @@ def test_zip64_members(tmp_path):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.large
 def test_large_members_are_not_held_in_memory(tmp_path, method):
     path = tmp_path / "pkg-1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w", method) as archive:
@@ -197,6 +198,7 @@ def test_a_truncated_file_is_refused(tmp_path, length):
     assert "pkg-1.0-py3-none-any.whl" in refusal(wheel)
 
 
+@pytest.mark.large
 def test_more_members_than_the_short_directory_can_count(tmp_path):
     members = {f"pkg/m{number}.py": b"" for number in range(70_000)}
     wheel = raw_wheel(tmp_path / "pkg-1.0-py3-none-any.whl", members)
