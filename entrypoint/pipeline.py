@@ -150,7 +150,9 @@ class Pipeline:
 
     def roll_back(self, plans: Plans, *, now: bool) -> Deployment:
         """Give functions the earlier layer versions; with `now`, all at once and without checks."""
-        return self._carry_out(plans, {}, rollout=AT_ONCE if now else None, going_back=True)
+        # CodeDeploy may be shifting aliases that have to go back.
+        at_once = AT_ONCE._replace(shift=self.project.manifest.rollout.shift)
+        return self._carry_out(plans, {}, rollout=at_once if now else None, going_back=True)
 
     def prune(self, keep: int | None, *, dry_run: bool) -> Results[RegionResult]:
         """Delete the layer versions that nothing needs, or only find them."""

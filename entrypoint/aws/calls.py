@@ -48,7 +48,18 @@ _PATIENCE = 600.0
 _LONGEST_PAUSE = 20.0
 _GET_FUNCTION_CALLS_PER_SECOND = 100
 """GetFunction has its own quota; all other calls share one."""
-_ABSENT = {"ResourceNotFoundException", "ProvisionedConcurrencyConfigNotFoundException"}
+_ABSENT = {
+    "ApplicationDoesNotExistException",
+    "DeploymentGroupDoesNotExistException",
+    "ProvisionedConcurrencyConfigNotFoundException",
+    "ResourceNotFoundException",
+}
+_CONFLICTS = {
+    "ApplicationAlreadyExistsException",
+    "DeploymentAlreadyCompletedException",
+    "DeploymentGroupAlreadyExistsException",
+    "ResourceConflictException",
+}
 _UPDATES = {
     "UpdateFunctionConfiguration",
     "PublishVersion",
@@ -237,7 +248,7 @@ def refusal(error: ClientError, parameters: dict[str, object], *, service: str =
     kinds = {
         **dict.fromkeys(_ABSENT, AbsentError),
         **dict.fromkeys(_DENIALS, DeniedError),
-        "ResourceConflictException": ConflictError,
+        **dict.fromkeys(_CONFLICTS, ConflictError),
     }
     kind = RolloutError if is_update or error.operation_name == "Invoke" else kinds.get(code, AwsError)
     if is_update and "alias with weights" in text.lower():

@@ -7,6 +7,7 @@ from entrypoint.aws.access import Access
 from entrypoint.aws.account import AccountSettings
 from entrypoint.aws.alarms import Alarms
 from entrypoint.aws.aliases import Aliases
+from entrypoint.aws.code_deploy import CodeDeploy
 from entrypoint.aws.concurrency import ConcurrencySettings
 from entrypoint.aws.connection import Connection
 from entrypoint.aws.functions import Functions
@@ -39,6 +40,7 @@ class Aws:
         self.layers = Layers(connection, bucket)
         self.functions = Functions(connection)
         self.aliases = Aliases(connection)
+        self.code_deploy = CodeDeploy(connection)
         self.concurrency = ConcurrencySettings(connection)
         self.alarms = Alarms(connection)
         self.metrics = Metrics(connection)

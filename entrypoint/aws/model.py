@@ -157,6 +157,7 @@ class Alarm:
         return "-".join(filter(None, (ALARM_PREFIX.removesuffix("-"), self.function, self.metric)))
 
 
+CODE_DEPLOY_APPLICATION = "lambda-layers"
 ALARM_PREFIX = "lambda-layers-"
 """The prefix of the names of alarms that this tool creates."""
 

@@ -67,6 +67,14 @@ class MotoServices:
         if not any(bucket in account[scope.partition].buckets for account in s3_backends.values()):
             s3_backends[scope.account][scope.partition].create_bucket(bucket, scope.region)
 
+    def alarm_state(self, scope: Scope, name: str) -> str:
+        """Return the state of a CloudWatch alarm; empty if it does not exist."""
+        self._loaded()
+        from moto.cloudwatch.models import cloudwatch_backends  # noqa: PLC0415 - moto is loaded lazily
+
+        found = cloudwatch_backends[scope.account][scope.region].alarms.get(name)
+        return str(found.state_value) if found else ""
+
     def account_of(self, access_key: str) -> str:
         """Return the account of an access key; moto's STS creates keys for assumed roles."""
         if self._application is None:

@@ -13,6 +13,7 @@ from entrypoint.local_aws.application import LambdaApplication, ServiceRouter
 from entrypoint.local_aws.archive_store import ArchiveStore
 from entrypoint.local_aws.arns import Scope
 from entrypoint.local_aws.calls import ACCOUNT, Call, CallLog, read_call
+from entrypoint.local_aws.code_deploy import CodeDeployApplication
 from entrypoint.local_aws.moto_services import MotoServices
 from entrypoint.local_aws.state import Cloud, UpdateStatus
 from entrypoint.local_aws.tagging import TaggingApplication
@@ -36,7 +37,8 @@ class LocalAws:
 
     With `state_file`, Lambda's state is read at the start and written at the end, and the archives of layers
     are stored in a folder next to it; moto's services (S3, SSM, ...) start empty each time. `middleware`
-    wraps the whole application, to inject faults for example; the `Call` is in `environ[CALL]`. An access
+    wraps the whole application, to inject faults for example; the `Call` is in `environ[CALL]`. A minute of
+    CodeDeploy's deployments takes `deployment_minute` seconds. An access
     key of twelve digits is the caller's account.
     """
 
@@ -47,6 +49,7 @@ class LocalAws:
         state_file: Path | None = None,
         middleware: Callable[[WSGIApplication], WSGIApplication] | None = None,
         update_seconds: float = 0.0,
+        deployment_minute: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.region = region
@@ -65,6 +68,7 @@ class LocalAws:
         application: WSGIApplication = ServiceRouter(
             {
                 "lambda": LambdaApplication(self.cloud, self._model),
+                "codedeploy": CodeDeployApplication(self.cloud, self._moto.alarm_state, deployment_minute),
                 "tagging": TaggingApplication(self.cloud),
                 "layer-archives": self.cloud.archives,
             },

@@ -16,6 +16,8 @@ from entrypoint.manifest.yaml_nodes import Table, Text
 HASH_MARK = "deps:sha256:"
 """What is before the dependency hash at the end of a layer version's description."""
 _PLACEHOLDER = re.compile(r"\{(?:region|account)\}")
+_ALARMS_OF_DEPLOYMENT = 10
+"""https://docs.aws.amazon.com/codedeploy/latest/userguide/limits.html"""
 NOTHING = Table({}, {}, Location(""))
 _EXPORTS = {
     "uv.lock": "uv export --format pylock.toml -o pylock.toml",
@@ -41,6 +43,7 @@ def problems_of(table: Table, folder: Path, roots: Sequence[Path] = ()) -> Itera
     yield from _shadowed_entries(functions)
     yield from _wrong_entries(layers, functions)
     yield from _missing_payloads(folder, table.get("rollout", NOTHING))
+    yield from _wrong_shift(table.get("rollout", NOTHING))
     yield from _unknown_destinations(table)
     yield from _ambiguous_export(table, table.get("export", NOTHING))
 
@@ -173,6 +176,19 @@ def _missing_payloads(folder: Path, rollout: Table) -> Iterator[Diagnostic]:
             yield Diagnostic(f"file {text} not found", _NOT_FOUND_HINT, text.location)
         except ValueError as error:
             yield Diagnostic(f"{text} is not valid JSON: {error}", "fix its syntax", text.location)
+
+
+def _wrong_shift(rollout: Table) -> Iterator[Diagnostic]:
+    """Yield what CodeDeploy would refuse, and what would shift the traffic of aliases too."""
+    if "shift" not in rollout.keys:
+        return
+    if "canary" in rollout.keys:
+        message = "'canary' and 'shift' cannot be combined: both shift the traffic of aliases"
+        yield Diagnostic(message, "remove one of them", rollout.keys["canary"])
+    check = rollout.get("check", NOTHING)
+    if len(check.get("alarms", ())) > _ALARMS_OF_DEPLOYMENT:
+        message = f"CodeDeploy watches at most {_ALARMS_OF_DEPLOYMENT} alarms"
+        yield Diagnostic(message, "combine some in a composite alarm", check.keys["alarms"])
 
 
 def _unknown_destinations(table: Table) -> Iterator[Diagnostic]:

@@ -143,6 +143,19 @@ class Invocation(NamedTuple):
     expect: Path | None = None
 
 
+class Shift(NamedTuple):
+    """How AWS CodeDeploy shifts the traffic of aliases."""
+
+    #: The name of a deployment configuration.
+    codedeploy: str
+    #: The ARN of CodeDeploy's service role.
+    role: str
+
+    def in_account(self, account: str) -> "Shift":
+        """Return the same with the number of an account in place of {account}."""
+        return self._replace(role=self.role.replace("{account}", account))
+
+
 class Rollout(NamedTuple):
     """How functions are updated."""
 
@@ -155,6 +168,8 @@ class Rollout(NamedTuple):
     failure_threshold: CountOrPercent | None = None
     #: The percentage of an alias's traffic that the new version receives until the check passes.
     canary: int | None = None
+    #: How CodeDeploy shifts aliases; None where this process moves them.
+    shift: Shift | None = None
     alarms: tuple[str, ...] = ()
     invoke: Invocation | None = None
     #: Seconds to watch the alarms after a wave.

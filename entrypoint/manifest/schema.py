@@ -3,6 +3,7 @@
 The keys of a layer are in `layer_schema`, those of a function in `function_schema`.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,7 @@ from entrypoint.manifest.model import (
     Invocation,
     Manifest,
     Rollout,
+    Shift,
 )
 from entrypoint.manifest.record import Field, MapOf, Origin, Record, to_names, to_path
 
@@ -32,11 +34,14 @@ DEFAULT_PATH = "lambda-layers.yml"
 REGION = r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]"
 DESTINATION = rf"(?:[0-9]{{12}}/)?{REGION}|[0-9]{{12}}"
 ROLE_ARN = r"arn:[a-z-]+:iam::[0-9]{12}:role/[a-zA-Z0-9+=,.@_/-]+"
+SERVICE_ROLE_ARN = ROLE_ARN.replace("[0-9]{12}", r"(?:[0-9]{12}|\{account\})")
 SEVERITIES = ("low", "moderate", "high", "critical")
 """The severity levels of GitHub's advisories, the lowest first."""
 # With a leading slash or without any slash; AWS reserves names that begin with aws or ssm.
 PARAMETER_PART = r"(?:[a-zA-Z0-9_.-]|\{target\}|\{region\}|\{account\})+"
 PARAMETER = rf"(?!/?(?:[aA][wW][sS]|[sS][sS][mM]))(?:{PARAMETER_PART}|(?:/{PARAMETER_PART})+)"
+# https://docs.aws.amazon.com/codedeploy/latest/userguide/deployment-configurations.html
+_OF_AWS = re.compile(r"Lambda(?:AllAtOnce|(?:Canary|Linear)10Percent(?:Every)?[0-9]+Minutes?)")
 _NO_FAILURE = CountOrPercent(0, is_percentage=False)
 
 
@@ -58,6 +63,11 @@ def _seconds(minutes: int, _: Origin) -> int:
     return minutes * 60
 
 
+def _configuration(name: str, _: Origin) -> str:
+    """Return the whole name of a deployment configuration: those of AWS may be given without its prefix."""
+    return f"CodeDeployDefault.{name}" if _OF_AWS.fullmatch(name) else name
+
+
 _INVOKE = Record(
     make=Invocation,
     fields={
@@ -75,6 +85,23 @@ _INVOKE = Record(
             shape=String("a JSON file"),
             convert=to_path,
             help="JSON file that the response must contain. By default, any response except an error passes.",
+        ),
+    },
+)
+
+_SHIFT = Record(
+    make=Shift,
+    fields={
+        "codedeploy": Field(
+            shape=String("a deployment configuration", r"[a-zA-Z0-9+=,.@_-]{1,100}"),
+            convert=_configuration,
+            help="Deployment configuration of CodeDeploy, such as LambdaCanary10Percent5Minutes.",
+            required=True,
+        ),
+        "role": Field(
+            shape=String("a role's ARN", SERVICE_ROLE_ARN),
+            help="ARN of CodeDeploy's service role. {account} is replaced.",
+            required=True,
         ),
     },
 )
@@ -120,6 +147,10 @@ _ROLLOUT = Record(
         "canary": Field(
             shape=Number("a percentage", least=1, most=99),
             help="Percentage of an alias's traffic to send to the new version until the check passes.",
+        ),
+        "shift": Field(
+            shape=_SHIFT,
+            help="Let AWS CodeDeploy shift the traffic of aliases, with the alarms of `check`.",
         ),
         "check": Field(
             shape=_CHECK,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from entrypoint.aws.model import ALARM_PREFIX
+from entrypoint.aws.model import CODE_DEPLOY_APPLICATION as APPLICATION
 from entrypoint.manifest.model import FunctionEntry, Manifest
 from entrypoint.manifest.targets import AwsLayer
 from entrypoint.partitions import partition_of
@@ -14,6 +15,18 @@ from entrypoint.release.export import filled
 
 _VERSION = "2012-10-17"
 _EVERY = ("*",)
+# CreateDeployment needs those for configurations and revisions too.
+# https://docs.aws.amazon.com/codedeploy/latest/userguide/auth-and-access-control-permissions-reference.html
+_DEPLOYMENTS = [
+    *("codedeploy:CreateApplication", "codedeploy:CreateDeployment", "codedeploy:CreateDeploymentGroup"),
+    *("codedeploy:GetApplicationRevision", "codedeploy:GetDeployment", "codedeploy:GetDeploymentConfig"),
+    *(
+        "codedeploy:GetDeploymentGroup",
+        "codedeploy:ListDeployments",
+        "codedeploy:RegisterApplicationRevision",
+    ),
+    *("codedeploy:StopDeployment", "codedeploy:UpdateDeploymentGroup"),
+]
 
 
 def iam_policy(
@@ -38,11 +51,11 @@ class _Resources:
 
     def __init__(self, regions: tuple[str, ...], account: str) -> None:
         self._regions = regions
-        self._account = account
+        self.account = account
 
     def __call__(self, service: str, *paths: str) -> tuple[str, ...]:
         return tuple(
-            f"arn:{partition_of(region)}:{service}:{region}:{self._account}:{path}"
+            f"arn:{partition_of(region)}:{service}:{region}:{self.account}:{path}"
             for region in self._regions
             for path in paths
         )
@@ -52,8 +65,8 @@ class _Resources:
 
     def parameters(self, template: str, targets: Iterable[str]) -> tuple[str, ...]:
         return tuple(
-            f"arn:{partition_of(region)}:ssm:{region}:{self._account}:parameter/"
-            + filled(template, region, self._account).removeprefix("/").replace("{target}", target)
+            f"arn:{partition_of(region)}:ssm:{region}:{self.account}:parameter/"
+            + filled(template, region, self.account).removeprefix("/").replace("{target}", target)
             for region in self._regions
             for target in targets
         )
@@ -138,6 +151,13 @@ def _of_rollout(manifest: Manifest, resources: _Resources) -> Iterator[dict[str,
         yield _allow("KnowLimits", know, _EVERY)
         arns = resources("cloudwatch", f"alarm:{ALARM_PREFIX}*")
         yield _allow("PutAlarms", ["cloudwatch:PutMetricAlarm"], arns)
+    if rollout.shift:
+        config = f"deploymentconfig:{rollout.shift.codedeploy}"
+        paths = (f"application:{APPLICATION}", f"deploymentgroup:{APPLICATION}/*", config)
+        yield _allow("ShiftAliases", _DEPLOYMENTS, resources("codedeploy", *paths))
+        passed = {"StringEquals": {"iam:PassedToService": "codedeploy.amazonaws.com"}}
+        role = rollout.shift.in_account(resources.account).role
+        yield _allow("PassRoleToCodeDeploy", ["iam:PassRole"], [role]) | {"Condition": passed}
     if rollout.alarms or watched:
         yield _allow("LookAtAlarms", ["cloudwatch:DescribeAlarms"], _EVERY)
     if rollout.invoke:

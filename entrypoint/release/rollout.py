@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from entrypoint.manifest.model import AT_ONCE, Rollout
 from entrypoint.parallel import wait_for
+from entrypoint.release.alias_shifts import AliasShifts
 from entrypoint.release.function_change import FunctionChange
 from entrypoint.release.health import HealthCheck
 from entrypoint.release.outcome import Outcome, Status
@@ -65,7 +66,12 @@ def roll_out(
     if changes:
         check = check.begun(going_back=going_back)
     pool = ThreadPoolExecutor(rollout.max_parallel)
-    updates = [FunctionUpdate(change, aws=aws, versions=versions, sleep=sleep) for change in changes]
+
+    def update(change: FunctionChange) -> FunctionUpdate:
+        aliases = AliasShifts(change, aws=aws, rollout=rollout, going_back=going_back, sleep=sleep)
+        return FunctionUpdate(change, aws=aws, versions=versions, aliases=aliases, sleep=sleep)
+
+    updates = [update(change) for change in changes]
     try:
         return _Rollout(rollout, check, pool, done, say, clock).run(updates)
     finally:
@@ -133,7 +139,7 @@ class _Rollout:
     def _update(self, update: FunctionUpdate) -> Outcome:
         if self.clock() > self.until:
             return not_begun(update.change)
-        return update.begin(self.settings.canary)
+        return update.begin(is_canary=self.settings.canary is not None)
 
     def _roll_back(self, reason: str, updates: Sequence[FunctionUpdate]) -> None:
         """Roll back the functions of this run, the last ones first."""

@@ -17,6 +17,7 @@ from entrypoint.manifest.project import OUTPUT_FOLDER, Project
 from entrypoint.manifest.targets import AwsLayer, Target
 from entrypoint.parallel import for_each
 from entrypoint.release.alarms import alarms_to_put
+from entrypoint.release.alias_shifts import deployments_in_progress
 from entrypoint.release.ancestry import overtaken
 from entrypoint.release.doctor import examine
 from entrypoint.release.findings import Diagnosis, error, warning
@@ -70,7 +71,8 @@ class Release:
             owned = warn_of_owners(found, state.tags or _tags(aws, found))
             old = tuple(overtaken(self.project.folder, found.layers))
             other = self._other_bytes(aws, found.layers)
-            warnings = (*found.warnings, *owned, *other, *warn_of_size(found, foreign))
+            shifts = self._deployments(aws, found.functions)
+            warnings = (*found.warnings, *owned, *other, *shifts, *warn_of_size(found, foreign))
             return replace(
                 found,
                 warnings=tuple(each.as_warning() for each in (*warnings, *old)),
@@ -162,7 +164,8 @@ class Release:
                 layers, hashes, state, selection, details, foreign=foreign, alarms=alarms, today=_today()
             )
             other = self._other_bytes(aws, found.layers)
-            return replace(found, warnings=tuple(each.as_warning() for each in other))
+            shifts = self._deployments(aws, found.functions)
+            return replace(found, warnings=tuple(each.as_warning() for each in (*other, *shifts)))
 
         return self.accounts.in_each(look)
 
@@ -239,6 +242,9 @@ class Release:
 
     def _observe(self, aws: "Aws", hashes: Hashes, *, every_version: bool = False) -> Observed:
         return observe(aws, self.project.manifest, self.project.layers, hashes, every_version=every_version)
+
+    def _deployments(self, aws: "Aws", changes: Sequence[FunctionChange]) -> tuple[Diagnostic, ...]:
+        return tuple(deployments_in_progress(aws, changes)) if self.project.manifest.rollout.shift else ()
 
     def _other_bytes(self, aws: "Aws", changes: Sequence[LayerChange]) -> tuple[Diagnostic, ...]:
         """Compare the versions in use with the archives that were built here from the same inputs."""

@@ -1,4 +1,4 @@
-"""Updates one function: its layers, VPC, concurrency and aliases; and restores all of that.
+"""Updates one function: its layers, VPC and concurrency, and then its aliases; and restores all of that.
 
 What the function had is what was read first, by the plan. What is about to be changed is recorded before the
 call, because the call may succeed although its answer is lost. If another tool changes the function at
@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from entrypoint.aws.model import (
-    Alias,
     Function,
     StaleRevisionError,
     StillUpdatingError,
@@ -20,14 +19,13 @@ from entrypoint.aws.model import (
 from entrypoint.errors import Diagnostic, LayersError, RolloutError
 from entrypoint.manifest.arn import short_name, without_version
 from entrypoint.manifest.model import Vpc
+from entrypoint.release.alias_shifts import ATTEMPTS, AliasShifts, busy
 from entrypoint.release.function_change import Aspect, FunctionChange, different_settings
 from entrypoint.release.outcome import Outcome, Status
 
 if TYPE_CHECKING:
     from entrypoint.aws.client import Aws
 
-_ATTEMPTS = 10
-_PERCENT = 100
 _NO_VPC = Vpc((), ())
 _CONFIGURATION = frozenset({Aspect.LAYERS, Aspect.VPC})
 _CONCURRENCY = frozenset({Aspect.RESERVED, Aspect.PROVISIONED})
@@ -42,22 +40,20 @@ class FunctionUpdate:
         *,
         aws: "Aws",
         versions: Mapping[str, str],
+        aliases: AliasShifts,
         sleep: Callable[[float], None],
     ) -> None:
         self.change = change
         self.name = change.function.name
         self._aws = aws
         self._versions = versions
+        self._aliases = aliases
         self._sleep = sleep
         #: What this run has changed, or may have changed.
         self._touched: set[Aspect] = set()
         #: $LATEST as it was read last, and the layers that this run gave it.
         self._latest = change.function
         self._set = change.function.layers
-        #: The aliases that this run has moved, or may have moved, as they were read last.
-        self._aliases: dict[str, Alias] = {}
-        #: The versions that they are to have in the end.
-        self._targets: dict[str, str] = {}
         self._version: str | None = None
 
     @property
@@ -72,8 +68,8 @@ class FunctionUpdate:
         """Whether the function may differ from before the run."""
         return bool(self._touched)
 
-    def begin(self, canary: int | None) -> Outcome:
-        """Update the function; with `canary`, its aliases get only that percentage of the traffic."""
+    def begin(self, *, is_canary: bool) -> Outcome:
+        """Update the function; after a canary, `finish` does what is left."""
         try:
             obstacle = self.change.obstacle(self._versions)
             if obstacle and not self._only_returns:
@@ -82,8 +78,8 @@ class FunctionUpdate:
                 self._configure()
             if not self._lowers_concurrency:
                 self._reserve()
-            self._release(canary)
-            if canary is None:
+            self._release()
+            if not is_canary:
                 self._provide()
         except LayersError as error:
             return self._failed(error)
@@ -92,8 +88,7 @@ class FunctionUpdate:
     def finish(self) -> Outcome:
         """Give the new version all traffic of the aliases, after a canary."""
         try:
-            for name in self._targets:
-                self._shift(name, None)
+            self._aliases.finish()
             self._provide()
         except LayersError as error:
             return self._failed(error)
@@ -103,7 +98,7 @@ class FunctionUpdate:
         """Restore what this run changed; what another tool changed in the meantime is left unchanged."""
         problems: list[Diagnostic] = []
         steps = [
-            (frozenset({Aspect.ALIASES}), self._return_aliases),
+            (frozenset({Aspect.ALIASES}), self._aliases.roll_back),
             (_CONCURRENCY, self._restore_concurrency),
             (_CONFIGURATION, self._restore_configuration),
         ]
@@ -142,7 +137,7 @@ class FunctionUpdate:
     def _configure(self) -> None:
         """Set layers and VPC."""
         change = self.change
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             function = self._latest
             layers = change.layers_after(function.layers, self._versions)
             vpc = change.vpc if change.vpc not in {None, function.vpc} else None
@@ -162,7 +157,7 @@ class FunctionUpdate:
                 message = f"the layers of {self.name} were changed by another tool during the update"
                 raise RolloutError.of(message, "run again when that has ended")
             return
-        raise _busy(self.name)
+        raise busy(self.name)
 
     def _read_again(self) -> Function:
         """Read the function, and refuse to go on if another tool changed what the plan compared."""
@@ -203,7 +198,7 @@ class FunctionUpdate:
             self._touched.add(Aspect.RESERVED)
             self._patiently(lambda: self._aws.concurrency.reserve(self.name, reserved))
 
-    def _release(self, canary: int | None) -> None:
+    def _release(self) -> None:
         """Publish a version for the aliases that are behind, and end what an earlier run left unfinished."""
         change = self.change
         layers = change.layers_after(self._latest.layers, self._versions)
@@ -215,14 +210,16 @@ class FunctionUpdate:
                 self._version = self._publish()
         for name in change.aliases:
             if name in behind:
-                self._targets[name] = change.returns.get(name) or self._version or ""
-                self._shift(name, canary)
+                self._shift(name, change.returns.get(name) or self._version or "")
             elif change.is_unfinished(name, layers):
-                self._targets[name] = self._first(name).version
-                self._shift(name, None)
+                self._shift(name, self._aliases.first(name).version)
+
+    def _shift(self, name: str, version: str) -> None:
+        self._touched.add(Aspect.ALIASES)
+        self._aliases.begin(name, version)
 
     def _publish(self) -> str:
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             try:
                 return self._aws.aliases.publish_version(self._latest)
             except (UpdateInProgressError, StaleRevisionError):
@@ -233,30 +230,7 @@ class FunctionUpdate:
                 message = f"{', '.join(new or ['other layers'])} of {self.name} came from another tool"
                 raise RolloutError.of(message, "its aliases were not moved; run again")
             self._latest = current
-        raise _busy(self.name)
-
-    def _shift(self, name: str, canary: int | None) -> None:
-        """Give the new version of an alias all its traffic, or the canary's share."""
-        first, version = self._first(name), self._targets[name]
-        wanted: tuple[str, Mapping[str, float]] = (version, {})
-        if canary is not None and version != first.version:
-            wanted = (first.version, {version: canary / _PERCENT})
-        self._touched.add(Aspect.ALIASES)
-        known = self._aliases.get(name, first)
-        for attempt in range(_ATTEMPTS):
-            if known.routing in (wanted, (version, {})):  # or another run has finished already
-                return
-            try:
-                self._aliases[name] = self._aws.aliases.move(self.name, known, *wanted)
-            except (UpdateInProgressError, StaleRevisionError):
-                self._sleep(attempt)
-                current = self._aws.aliases.get(self.name, name)
-                if current.routing not in (wanted, known.routing, (version, {})):
-                    raise _moved_outside(self.name, name) from None
-                known = self._aliases[name] = current
-            else:
-                return
-        raise _busy(f"{self.name}:{name}")
+        raise busy(self.name)
 
     def _provide(self) -> None:
         """Set provisioned concurrency, and the reservation that had to wait for that."""
@@ -285,33 +259,6 @@ class FunctionUpdate:
         states = [change.details.aliases[name] for name in behind] if change.details else []
         return states[0].main.layers if states and first == wanted else first
 
-    def _first(self, name: str) -> Alias:
-        """Return an alias as the plan read it."""
-        details = self.change.details
-        if details is None or name not in details.aliases:
-            raise RolloutError.of(f"{self.name} has no alias {name!r}", "create it first")
-        return details.aliases[name].alias
-
-    def _return_aliases(self) -> None:
-        for name, version in self._targets.items():
-            self._return(self._first(name), version)
-
-    def _return(self, first: Alias, version: str) -> None:
-        """Give an alias' own version all traffic again, unless it was moved outside lambda-layers."""
-        for attempt in range(_ATTEMPTS):
-            alias = self._aws.aliases.get(self.name, first.name)
-            if alias.routing in ((first.version, {}), first.routing):
-                return
-            if version not in {alias.version, *alias.weights}:
-                raise _moved_outside(self.name, first.name)
-            try:
-                self._aws.aliases.move(self.name, alias, first.version, {})
-            except (UpdateInProgressError, StaleRevisionError):
-                self._sleep(attempt)
-            else:
-                return
-        raise _busy(f"{self.name}:{first.name}")
-
     def _restore_concurrency(self) -> None:
         """Restore provisioned concurrency before a reservation that is lowered, and after one that is not."""
         details = self.change.details
@@ -334,7 +281,7 @@ class FunctionUpdate:
 
     def _restore_configuration(self) -> None:
         layers, vpc = self._layers_before, self.change.function.vpc
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             current = self._aws.functions.get(self.name)
             if current.layers not in {self._set, layers}:
                 message = f"the layers of {self.name} were changed outside lambda-layers during this run"
@@ -351,23 +298,13 @@ class FunctionUpdate:
                 self._sleep(attempt)
             else:
                 return
-        raise _busy(self.name)
+        raise busy(self.name)
 
     def _patiently(self, attempt: Callable[[], None]) -> None:
         """Retry while another update of the function is in progress."""
-        for number in range(_ATTEMPTS):
+        for number in range(ATTEMPTS):
             try:
                 return attempt()
             except (UpdateInProgressError, StaleRevisionError):
                 self._sleep(number)
-        raise _busy(self.name)
-
-
-def _moved_outside(function: str, alias: str) -> RolloutError:
-    message = f"the alias {alias} of {function} was moved outside lambda-layers during this run"
-    return RolloutError.of(message, "it is left unchanged")
-
-
-def _busy(name: str) -> RolloutError:
-    message = f"another update of {name} was in progress at each of {_ATTEMPTS} attempts"
-    return RolloutError.of(message, "run again when the other deployment has finished")
+        raise busy(self.name)

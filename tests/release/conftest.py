@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
+from alarms import set_alarm
 from faults import Faults
 from planning import ACCOUNT, REGION, plan_of, read
+from rolling import OLD
 from virtual_time import VirtualTime
 
 from entrypoint.aws.access import Access
@@ -37,7 +39,7 @@ def faults(clock) -> Faults:
 
 @pytest.fixture
 def aws(faults, clock) -> Iterator[LocalAws]:
-    with LocalAws(region=REGION, middleware=faults, clock=clock) as local:
+    with LocalAws(region=REGION, middleware=faults, clock=clock, deployment_minute=60.0) as local:
         yield local
 
 
@@ -103,7 +105,7 @@ def roll(edge, clock):
     `meanwhile` is called between the plan and the roll-out.
     """
 
-    def roll_it(text, *, said=None, number=None, meanwhile=lambda: None):
+    def roll_it(text, *, said=None, number=None, going_back=False, meanwhile=lambda: None):
         manifest, layers = read(text)
         versions = {each.version: each for each in edge.layers.versions("web")}
         newest = versions[number or max(versions)]
@@ -124,6 +126,7 @@ def roll(edge, clock):
             plan.versions,
             lambda _: None,
             rollout=manifest.rollout,
+            going_back=going_back,
             say=(said if said is not None else []).append,
             sleep=clock.sleep,
             clock=clock,
@@ -140,3 +143,33 @@ def layers_of(other):
         return [each["Arn"] for each in configuration.get("Layers", [])]
 
     return layers
+
+
+@pytest.fixture
+def api(aws, other, two_versions):
+    """A function whose alias `live` points to version 1, with the old layer."""
+    aws.declare_function("api", layers=[OLD])
+    assert other.publish_version(FunctionName="api")["Version"] == "1"
+    other.create_alias(FunctionName="api", Name="live", FunctionVersion="1")
+
+
+@pytest.fixture
+def now(other, layers_of):
+    """What AWS has: version and weights of the alias, the layers that it serves, and those of $LATEST."""
+
+    def read_now():
+        alias = other.get_alias(FunctionName="api", Name="live")
+        weights = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
+        return alias["FunctionVersion"], weights, layers_of("api", Qualifier="live"), layers_of("api")
+
+    return read_now
+
+
+@pytest.fixture
+def alarm(aws) -> Iterator[Callable[[str, str], None]]:
+    """Set an alarm's state, creating it first."""
+    keys = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "local"}
+    with contextlib.closing(
+        boto3.client("cloudwatch", endpoint_url=aws.endpoint_url, region_name=REGION, **keys)
+    ) as client:
+        yield lambda name, state: set_alarm(client, name, state)

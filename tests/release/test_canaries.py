@@ -1,9 +1,7 @@
 """Aliases, canaries and the way back: what AWS has afterwards, whatever happened in between."""
 
-import contextlib
 from datetime import date
 
-import boto3
 import faults as fault
 import pytest
 from planning import ACCOUNT, REGION, read
@@ -25,26 +23,6 @@ def rolled(**settings):
     return rolling(entry=ENTRY, **settings)
 
 
-@pytest.fixture
-def api(aws, other, two_versions):
-    """A function whose alias `live` points to version 1, with the old layer."""
-    aws.declare_function("api", layers=[OLD])
-    assert other.publish_version(FunctionName="api")["Version"] == "1"
-    other.create_alias(FunctionName="api", Name="live", FunctionVersion="1")
-
-
-@pytest.fixture
-def now(other, layers_of):
-    """What AWS has: version and weights of the alias, the layers that it serves, and those of $LATEST."""
-
-    def read_now():
-        alias = other.get_alias(FunctionName="api", Name="live")
-        weights = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
-        return alias["FunctionVersion"], weights, layers_of("api", Qualifier="live"), layers_of("api")
-
-    return read_now
-
-
 BEFORE = ("1", {}, [OLD], [OLD])
 AFTER = ("2", {}, [NEW], [NEW])
 
@@ -58,29 +36,6 @@ def killed(api, other, now):
     weights = {"AdditionalVersionWeights": {"2": 0.1}}
     other.update_alias(FunctionName="api", Name="live", RoutingConfig=weights)
     assert now() == ("1", {"2": 0.1}, [OLD], [NEW])
-
-
-@pytest.fixture
-def alarm(aws):
-    keys = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "local"}
-    with contextlib.closing(
-        boto3.client("cloudwatch", endpoint_url=aws.endpoint_url, region_name=REGION, **keys)
-    ) as client:
-
-        def state(value):
-            client.put_metric_alarm(
-                AlarmName="errors",
-                Namespace="AWS/Lambda",
-                MetricName="Errors",
-                Statistic="Sum",
-                Period=60,
-                EvaluationPeriods=1,
-                Threshold=1.0,
-                ComparisonOperator="GreaterThanThreshold",
-            )
-            client.set_alarm_state(AlarmName="errors", StateValue=value, StateReason="told so")
-
-        yield state
 
 
 @pytest.fixture
@@ -141,8 +96,8 @@ class TestAnUnfinishedCanary:
 
     @pytest.mark.usefixtures("killed")
     def test_is_rolled_back_to_what_was_before_the_run_that_was_killed(self, roll, alarm, faults, now):
-        alarm("OK")
-        faults.script("DescribeAlarms", None, None, fault.after(lambda: alarm("ALARM")))
+        alarm("errors", "OK")
+        faults.script("DescribeAlarms", None, None, fault.after(lambda: alarm("errors", "ALARM")))
         outcomes, trouble = roll(rolled(canary=20, check="{alarms: [errors], soak: 30}"))
         assert "'errors' went off" in trouble
         assert outcomes["api"].status is Status.ROLLED_BACK
@@ -339,7 +294,7 @@ def test_an_update_that_failed_is_made_again(aws, roll, other, drift):
 class TestHealthChecks:
     @pytest.mark.parametrize("trouble", [fault.BROKEN, fault.DENIED])
     def test_that_cannot_be_read_have_failed(self, roll, alarm, faults, now, trouble):
-        alarm("OK")
+        alarm("errors", "OK")
         faults.script("DescribeAlarms", None, *[trouble] * 20)
         outcomes, reason = roll(rolled(check="{alarms: [errors]}"))
         assert "the check failed: AWS" in reason

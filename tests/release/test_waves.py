@@ -1,12 +1,10 @@
 """Waves: how far each reaches, what is looked at after it, and how it is put back."""
 
-import contextlib
 import json
 
-import boto3
 import faults as fault
 import pytest
-from planning import ACCOUNT, REGION, plan_of, read
+from planning import REGION, plan_of, read
 from rolling import LAYERS, NEW, OLD, rolling
 
 from entrypoint.errors import RolloutError
@@ -18,30 +16,6 @@ from entrypoint.release.state import LayerState, RegionState
 
 UPDATE = "UpdateFunctionConfiguration"
 pytestmark = pytest.mark.usefixtures("two_versions")
-
-
-@pytest.fixture
-def alarm(aws):
-    """Set an alarm's state, making it first."""
-    keys = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "local"}
-    with contextlib.closing(
-        boto3.client("cloudwatch", endpoint_url=aws.endpoint_url, region_name=REGION, **keys)
-    ) as client:
-
-        def state(name, value):
-            client.put_metric_alarm(
-                AlarmName=name,
-                Namespace="AWS/Lambda",
-                MetricName="Errors",
-                Statistic="Sum",
-                Period=60,
-                EvaluationPeriods=1,
-                Threshold=1.0,
-                ComparisonOperator="GreaterThanThreshold",
-            )
-            client.set_alarm_state(AlarmName=name, StateValue=value, StateReason="told so")
-
-        yield state
 
 
 def having(outcomes, status):

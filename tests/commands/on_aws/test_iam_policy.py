@@ -4,6 +4,7 @@ import json
 
 import boto3
 import pytest
+from alarms import set_alarm
 from deploying import layers_of
 from iam import Judge
 from planning import read
@@ -65,17 +66,7 @@ def _stands(aws, project, client, judge, capsys):
     version = client.publish_version(FunctionName="api")["Version"]
     client.create_alias(FunctionName="api", Name="live", FunctionVersion=version)
     watch = boto3.client("cloudwatch")
-    watch.put_metric_alarm(
-        AlarmName="errors",
-        Namespace="n",
-        MetricName="m",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1.0,
-        ComparisonOperator="GreaterThanThreshold",
-    )
-    watch.set_alarm_state(AlarmName="errors", StateValue="OK", StateReason="told so")
+    set_alarm(watch, "errors", "OK")
     watch.close()
     assert main(["iam-policy", "--account", "123456789012"]) == 0
     judge.policy = json.loads(capsys.readouterr().out)

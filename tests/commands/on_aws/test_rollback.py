@@ -7,6 +7,7 @@ import subprocess
 import boto3
 import faults as fault
 import pytest
+from alarms import set_alarm
 from deploying import MANIFEST, UPDATE, layers_of
 
 from entrypoint.cli import main
@@ -321,25 +322,11 @@ class TestAliases:
     def test_while_an_alarm_rings(self, deployed, live, more):
         check = "rollout: {canary: 10, check: {alarms: [errors], invoke: {function: api}}}\n"
         with contextlib.closing(boto3.client("cloudwatch")) as client:
-
-            def alarm(value):
-                client.put_metric_alarm(
-                    AlarmName="errors",
-                    Namespace="n",
-                    MetricName="m",
-                    Statistic="Sum",
-                    Period=60,
-                    EvaluationPeriods=1,
-                    Threshold=1.0,
-                    ComparisonOperator="GreaterThanThreshold",
-                )
-                client.set_alarm_state(AlarmName="errors", StateValue=value, StateReason="told so")
-
-            alarm("OK")
+            set_alarm(client, "errors", "OK")
             deployed(six="1.0", manifest=self.MANIFEST + check)
             before = live()
             deployed(six="2.0")
-            alarm("ALARM")
+            set_alarm(client, "errors", "ALARM")
         assert main(["rollback", *more]) == 0
         assert live() == before
 
