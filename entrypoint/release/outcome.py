@@ -1,6 +1,7 @@
 """How the update of a function ended."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from entrypoint.errors import LayersError
@@ -28,6 +29,7 @@ class Outcome:
     error: LayersError | None = None
     #: The version that was published for its aliases.
     version: str | None = None
+    time: datetime = field(default_factory=lambda: datetime.now(tz=UTC), compare=False)
 
     @property
     def changed(self) -> bool:

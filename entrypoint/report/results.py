@@ -152,6 +152,7 @@ def _failures(failures: Iterable[Failure]) -> list[dict[str, Any]]:
 def _outcome(outcome: Outcome) -> dict[str, Any]:
     return {
         "name": outcome.function,
+        "time": outcome.time.isoformat(timespec="seconds"),
         "status": outcome.status,
         "before": list(outcome.before),
         "after": list(outcome.layers),

@@ -1,6 +1,8 @@
 """`--json` on every command that prints facts about AWS: what it says is what boto3 shows, failures included."""
 
+import datetime as dt
 import json
+import time
 
 import faults as fault
 import pytest
@@ -70,6 +72,7 @@ def test_a_rollback_and_a_pruning(answer, pin, client):
     (function,) = (each for each in said["regions"][0]["functions"] if each["name"] == "api")
     assert function["after"] == [layer["Arn"] for layer in layers]
     assert function["before"] != function["after"]
+    assert abs(dt.datetime.fromisoformat(function["time"]).timestamp() - time.time()) < 60
     assert answer("prune", "--keep", "1")["regions"] == [
         {"region": "eu-west-1", "deleted": [], "deletedVersions": [], "kept": []}
     ]
