@@ -113,3 +113,10 @@ def engine():
         pytest.skip(f"there is no Docker engine on this machine: {error}")
     yield client
     client.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_engine(request, monkeypatch):
+    """Hide the engine of this machine from tests that do not need one: builds would use its images."""
+    if "engine" not in request.fixturenames and not request.node.get_closest_marker("engine"):
+        monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")

@@ -122,6 +122,7 @@ def pip_environment(home: Path, **variables: str) -> dict[str, str]:
         "XDG_CACHE_HOME": str(home / "cache"),
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "DOCKER_HOST": os.environ.get("DOCKER_HOST", ""),
         **variables,
     }
 

@@ -1,7 +1,6 @@
 """Pythons of a runtime's minor version, which make its bytecode: this process, on PATH, or in an image."""
 
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -13,8 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 from entrypoint.errors import CompileError
-from entrypoint.layer.runtime_image import runtime_image
-from entrypoint.manifest.runtimes import Architecture, Platform, Runtime
+from entrypoint.layer.runtime_image import native_architecture, runtime_image
+from entrypoint.manifest.runtimes import Platform, Runtime
 from entrypoint.wheels.build_environment import Builder
 from entrypoint.wheels.builders import Builders
 
@@ -128,9 +127,7 @@ class Interpreters:
         if installed := find_interpreter(runtime, [*own, *filter(Path.is_file, on_path)]):
             return installed
         # Bytecode is the same on every machine, and the engine's own architecture is the fastest.
-        machine = platform.machine().lower()
-        native = Architecture.ARM64 if machine in {"aarch64", "arm64"} else Architecture.X86_64
-        image = runtime_image(Platform(runtime, native))
+        image = runtime_image(Platform(runtime, native_architecture()))
         if not (required or self._builders.identity(image)) or runtime.python_version is None:
             return None
         # One container for all modules, which are compiled and not run.

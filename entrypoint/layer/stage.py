@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from entrypoint.cache import Cache
 from entrypoint.errors import Diagnostic, Severity, VerifyError
 from entrypoint.figures import count
 from entrypoint.layer.artifacts import Artifact, difference, leave_compiled, read_artifact, refuse_committed
@@ -21,7 +22,7 @@ from entrypoint.layer.repository_files import RepositoryFile, repository_files
 from entrypoint.layer.repository_part import repository_part
 from entrypoint.layer.strip import Strip
 from entrypoint.layer.verify import is_error, labelled, verify
-from entrypoint.layer.verify.imports import RULE, check_imports
+from entrypoint.layer.verify.imports import RULE, check_imports, warn_of_imports
 from entrypoint.limits import DIRECT_UPLOAD_BYTES, UNZIPPED_BYTES
 from entrypoint.lock.lock_file import Lock
 from entrypoint.manifest.project import OUTPUT_FOLDER, Project
@@ -247,17 +248,24 @@ class Archives:
     def _check_imports(
         self, archives: Mapping[Target, Archive], findings: Mapping[Target, Sequence[Diagnostic]]
     ) -> dict[Target, tuple[Diagnostic, ...]]:
-        """Import the modules of layers with `verify: import`, unless the static rules found an error."""
+        """Import the modules of layers, unless the static rules found an error."""
         failed = {target for target, found in findings.items() if any(map(is_error, found))}
         asking = [
             target
             for target in archives
-            if target.layer.import_modules and target not in failed and RULE not in target.layer.ignored_rules
+            if target.layer.import_modules is not False
+            and target not in failed
+            and RULE not in target.layer.ignored_rules
         ]
-        for target in asking:
+        cache = Cache(self.cache)
+
+        def check(target: Target) -> tuple[Diagnostic, ...]:
+            if not target.layer.import_modules:
+                return warn_of_imports(archives[target], target, self.builders, cache)
             self.progress.say(f"importing the modules of {target} in its runtime's image")
-        found = for_each(asking, lambda target: check_imports(archives[target], target, self.builders))
-        return dict(zip(asking, found, strict=True))
+            return check_imports(archives[target], target, self.builders)
+
+        return dict(zip(asking, for_each(asking, check), strict=True))
 
 
 def _laid_out(target: Target, contents: Iterable[Contents], files: tuple[RepositoryFile, ...]) -> list[Part]:

@@ -94,8 +94,8 @@ def _bytecode(value: bool | str, _: Origin) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _is_import(verification: str, _: Origin) -> bool:
-    return verification == "import"
+def _imports(verification: str, _: Origin) -> bool | None:
+    return {"auto": None, "static": False, "import": True}[verification]
 
 
 def _bytes(size: str, _: Origin) -> int:
@@ -204,11 +204,12 @@ LAYER = Record(
             "auto adds it if the runtime's Python is available.",
         ),
         "verify": Field(
-            shape=String("a verification mode", choices=("static", "import")),
-            default="static",
+            shape=String("a verification mode", choices=("auto", "static", "import")),
+            default="auto",
             fills="import_modules",
-            convert=_is_import,
-            help="Verification mode: import also imports every top-level module in the runtime's image.",
+            convert=_imports,
+            help="Verification mode: import also imports every top-level module in the runtime's image, auto "
+            "does so if the image is on this machine, with warnings only, and static does not.",
         ),
         "size_budget": Field(
             shape=String("a size with a unit (kB, MB, GB)", r"[0-9]+(?:\.[0-9]+)? ?(?:kB|MB|GB)"),

@@ -61,8 +61,9 @@ class Layer(NamedTuple):
     strip: bool = False
     #: Whether to add bytecode; None adds it if the runtime's Python is available.
     bytecode: bool | None = None
-    #: Whether to import every top-level module in the runtime's image, in addition to the static rules.
-    import_modules: bool = False
+    #: Whether to import every top-level module in the runtime's image, in addition to the static rules; None
+    #: does so if the image is on this machine, with warnings only.
+    import_modules: bool | None = None
     #: The maximum unzipped size in bytes.
     size_budget: int | None = None
     #: Rules that do not apply to this layer.

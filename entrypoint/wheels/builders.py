@@ -1,5 +1,6 @@
 """Builders: a container for each run, or this machine if the operator allows it."""
 
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from entrypoint.wheels.this_machine import ON_THIS_MACHINE, ThisMachine, is_allo
 
 if TYPE_CHECKING:
     from entrypoint.wheels.containers import Containers
+
+_SOCKET = Path("/var/run/docker.sock")
 
 
 class Builders:
@@ -42,7 +45,9 @@ class Builders:
         """Return the identity of a builder, if it is known without downloading anything."""
         if self._is_here(build_environment):
             return self._here(build_environment).identity
-        return self._engine().identity(build_environment)
+        # To import the Docker SDK takes longer than most builds.
+        is_there = self._environment.get("DOCKER_HOST") or os.name == "nt" or _SOCKET.exists()
+        return self._engine().identity(build_environment) if is_there else None
 
     def open(self, build_environment: BuildEnvironment) -> Builder:
         """Return a builder that isolates each run.

@@ -44,7 +44,7 @@ def build(tmp_path, engine):
         (folder / "lambda-layers.yml").write_text(MANIFEST.format(options=options))
         with IndexServer(tmp_path / "packages") as index:
             environment = pip_environment(tmp_path / "home", PIP_INDEX_URL=index.url, PATH="/usr/bin:/bin")
-            environment |= {"DOCKER_HOST": os.environ.get("DOCKER_HOST", "")} | variables
+            environment |= variables
             result = subprocess.run(
                 [COMMAND, "build"],
                 cwd=folder,
@@ -72,6 +72,19 @@ def test_imports_are_tried(build):
     code, said, content = build("verify: import, bytecode: false, exclude: [needs_windows.py]")
     assert code == 0, said
     assert "python/own/__init__.py" in content
+
+
+def test_imports_are_tried_by_default_where_the_image_is_here(build):
+    message = "warning: lambda-layers.yml:3:3: web-python3.13-x86_64: needs_windows cannot be imported in"
+    code, said, content = build("bytecode: false")
+    assert code == 0
+    assert message in said
+    assert said.count("cannot be imported") == 1
+    assert "python/needs_windows.py" in content
+    nowhere = {"DOCKER_HOST": "tcp://127.0.0.1:1"}
+    assert message in build("bytecode: false", **nowhere)[1]  # what an archive's check found is remembered
+    assert "imported" not in build("bytecode: false, verify: static")[1]
+    assert "imported" not in build("bytecode: false, exclude: [app.py]", **nowhere)[1]
 
 
 class Elsewhere:

@@ -1,4 +1,4 @@
-"""`verify: import`: import every top-level module of a layer in the image of its runtime.
+"""Import every top-level module of a layer in the image of its runtime, if asked to or if it costs little.
 
 This shows that the packages work together. The static rules are closer to Lambda itself, because the
 libraries of the image are not exactly those of the real environment.
@@ -10,49 +10,70 @@ from collections.abc import Iterator, Mapping
 from importlib.resources import files as resources
 from pathlib import Path
 
+from entrypoint.cache import Cache, CacheEntry
 from entrypoint.errors import CompileError, Diagnostic, Severity
 from entrypoint.layer.assemble import Archive
-from entrypoint.layer.runtime_image import runtime_image
+from entrypoint.layer.runtime_image import native_architecture, runtime_image
 from entrypoint.manifest.runtimes import ROOT
 from entrypoint.manifest.targets import Target
-from entrypoint.wheels.build_environment import Builder
 from entrypoint.wheels.builders import Builders
 
 RULE = "import"
 IMPORT_SUMMARY = "A module of the layer cannot be imported in the image of its runtime."
 _SCRIPT = "import_modules.py"
+_KIND = "imports/1"
 _LARGEST_ANSWER = 1 << 20
 
 
 def check_imports(archive: Archive, target: Target, builders: Builders) -> tuple[Diagnostic, ...]:
     """Return an error for each module that cannot be imported; a single warning if the check cannot run."""
-    modules, location = top_level_modules(archive), target.layer.location
-    build_environment = runtime_image(target.platform)
-    files: dict[str, bytes | Path] = {
-        "layer.zip": archive.path,
-        "modules.json": json.dumps(modules).encode(),
-        _SCRIPT: (resources("entrypoint.layer") / _SCRIPT).read_bytes(),
-    }
     try:
-        failures = _failures(files, builders.open(build_environment))
+        failures = _failures(archive, target, builders)
     except (CompileError, KeyError, ValueError) as error:
         reason = error.problems[0].message if isinstance(error, CompileError) else "the check itself failed"
         message = f"the imports could not be checked: {reason}"
         hint = "start Docker, or run the check in CI"
-        return (Diagnostic(message, hint, location, RULE, Severity.WARNING),)
+        return (Diagnostic(message, hint, target.layer.location, RULE, Severity.WARNING),)
+    return tuple(_described(failures, target))
+
+
+def warn_of_imports(
+    archive: Archive, target: Target, builders: Builders, cache: Cache
+) -> tuple[Diagnostic, ...]:
+    """Return a warning for each module that cannot be imported, if the check costs little.
+
+    The image has to be on this machine, and to run without emulation. An archive is checked once.
+    """
+    image = runtime_image(target.platform)
+    key = f"{image.image}/{archive.sha256.hex()}"
+    entry = cache.get(_KIND, key)
+    if entry is None:
+        if target.platform.architecture != native_architecture() or not builders.identity(image):
+            return ()
+        try:
+            entry = cache.put(_KIND, key, CacheEntry(facts=_failures(archive, target, builders)))
+        except (CompileError, KeyError, ValueError):
+            return ()
+    return tuple(each.as_warning() for each in _described(entry.facts, target))
+
+
+def _described(failures: Mapping[str, str], target: Target) -> Iterator[Diagnostic]:
+    image, location = runtime_image(target.platform).image, target.layer.location
     hint = "add the missing package or library, or fix the module"
-    return tuple(
-        Diagnostic(
-            f"{module} cannot be imported in {build_environment.image}: {reason}", hint, location, RULE
-        )
-        for module, reason in failures.items()
-    )
+    for module, reason in failures.items():
+        yield Diagnostic(f"{module} cannot be imported in {image}: {reason}", hint, location, RULE)
 
 
-def _failures(files: Mapping[str, bytes | Path], builder: Builder) -> dict[str, str]:
+def _failures(archive: Archive, target: Target, builders: Builders) -> dict[str, str]:
     """Return why modules cannot be imported, by name; the modules are not trusted to report it."""
-    command = [builder.python, "-I", _SCRIPT]
+    files: dict[str, bytes | Path] = {
+        "layer.zip": archive.path,
+        "modules.json": json.dumps(top_level_modules(archive)).encode(),
+        _SCRIPT: (resources("entrypoint.layer") / _SCRIPT).read_bytes(),
+    }
+    builder = builders.open(runtime_image(target.platform))
     with tempfile.TemporaryDirectory(prefix="lambda-layers-imports-") as folder:
+        command = [builder.python, "-I", _SCRIPT]
         result = builder.run(files, command, results=Path(folder), on_output=lambda _: None)
         path = result.files["failures.json"]
         if path.stat().st_size > _LARGEST_ANSWER:
