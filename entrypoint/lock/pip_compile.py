@@ -28,6 +28,14 @@ from entrypoint.manifest.runtimes import Platform
 
 _SECRET_VARIABLES = re.compile(r"^(?:AWS_|ACTIONS_|GITHUB_TOKEN$|GH_TOKEN$)")
 _NO_MATCH = re.compile(r"^\s*ERROR: No matching distribution found for (.+?)(?: \(from .*)?$", re.MULTILINE)
+_INVALID = re.compile(
+    r"^ *WARNING: Ignoring version (\S+) of (\S+) since it has invalid metadata:\n"
+    r".* has invalid metadata: (.+)\n(?: +(.+)\n +~*\^)?",
+    re.MULTILINE,
+)
+_VERSIONS = re.compile(r"\(from versions: (.+)\)")
+_SHOWN_VERSIONS = 10
+"""The newest of those that an index has."""
 _CONFLICT = re.compile(r"^ *The conflict is caused by:\n((?: +\S.*\n)+)", re.MULTILINE)
 _ERROR = re.compile(r"^\s*ERROR: (?!ResolutionImpossible)(.+)$", re.MULTILINE)
 # Temporary files, which mean nothing to the user.
@@ -210,5 +218,18 @@ def _error_message(output: str) -> str:
     if conflict := _CONFLICT.search(output):
         causes = ", ".join(line.strip() for line in conflict[1].splitlines())
         return f"conflicting requirements: {causes}"
-    errors = dict.fromkeys(error.strip() for error in _ERROR.findall(output))
-    return ". ".join(errors) or next(reversed(output.strip().splitlines()), "").strip()
+    errors = [
+        *(
+            f"{name} {version} has invalid metadata: {reason}" + (f": {line}" if line else "")
+            for version, name, reason, line in _INVALID.findall(output)
+        ),
+        *(_VERSIONS.sub(_newest, error.strip()) for error in _ERROR.findall(output)),
+    ]
+    return ". ".join(dict.fromkeys(errors)) or next(reversed(output.strip().splitlines()), "").strip()
+
+
+def _newest(found: re.Match[str]) -> str:
+    """Return the versions that an index has, without the old ones."""
+    names = found[1].split(", ")
+    more = ["..."] if len(names) > _SHOWN_VERSIONS else []
+    return f"(from versions: {', '.join([*more, *names[-_SHOWN_VERSIONS:]])})"

@@ -60,6 +60,23 @@ def test_requirements_without_a_match_are_named(tmp_path, server):
     assert caught.value.missing == ("thing>=2",)
 
 
+def test_metadata_that_pip_refuses_is_named(tmp_path, server):
+    """As that of pandas 0.23.4."""
+    make_sdist(tmp_path / "shelf", "old", "1.0", metadata="2.1")
+    compiler = PipCompile(environment=pip_environment(tmp_path, PIP_INDEX_URL=server.url))
+    metadata = b"Metadata-Version: 2.1\nName: old\nVersion: 1.0\nRequires-Dist: pytz (>=2011k)\n"
+    with pytest.raises(UnresolvableError, match=r"old 1\.0 has invalid metadata: .*pytz"):
+        compiler(Question(requirements=("old==1.0",)), ARM_313, lambda *_: metadata)
+
+
+def test_only_the_newest_versions_of_an_index_are_named(tmp_path, server):
+    for number in range(2, 30):
+        make_wheel(tmp_path / "shelf", "thing", f"{number}.0")
+    compiler = PipCompile(environment=pip_environment(tmp_path, PIP_INDEX_URL=server.url))
+    with pytest.raises(UnresolvableError, match=r"\(from versions: \.\.\., 20\.0, 21\.0, .*, 29\.0\)"):
+        compiler(Question(requirements=("thing>=99",)), ARM_313, undescribed)
+
+
 def test_the_metadata_of_a_source_comes_from_the_callback(tmp_path, server):
     make_sdist(tmp_path / "shelf", "source", "1.0")
     compiler = PipCompile(environment=pip_environment(tmp_path, PIP_INDEX_URL=server.url))
