@@ -136,6 +136,13 @@ class PackageIndex:
             raise FetchError(Diagnostic(message, "pin another version, or report this to its maintainers"))
         return bytes(response.content)
 
+    @property
+    def urls(self) -> frozenset[str]:
+        """The URLs of the indexes, as `plain_url` returns them."""
+        options = self._options
+        found = () if options.no_index else (options.index_url or "", *options.extra_index_urls)
+        return frozenset(map(plain_url, found))
+
     def mask(self, text: str) -> str:
         """Replace every credential in a text for output."""
         return without_credentials(text)
@@ -241,6 +248,11 @@ def _is_of(filename: str, name: str) -> bool:
     return (
         _canonical(filename.partition("-")[0]) if filename.endswith(".whl") else _project(filename)
     ) == name
+
+
+def plain_url(url: str) -> str:
+    """Return an index's URL without credentials and without a slash at its end, to compare or print it."""
+    return without_credentials(url).replace("****@", "").rstrip("/")
 
 
 _canonical = lru_cache(canonicalize_name)

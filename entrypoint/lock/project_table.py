@@ -4,11 +4,20 @@ Imported by the check hook: parsers are imported only when such a file is read.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+from entrypoint.lock.project_sources import ProjectSources, project_sources
 
 
-def project_lines(text: str, extras: Sequence[str], groups: Sequence[str]) -> list[tuple[str, int]]:
-    """Return the statically listed requirements of a pyproject.toml, each with its line number.
+class ProjectLines(NamedTuple):
+    """The requirements of a pyproject.toml, each with its line number, and where they come from."""
+
+    lines: list[tuple[str, int]]
+    sources: ProjectSources
+
+
+def project_lines(text: str, extras: Sequence[str], groups: Sequence[str]) -> ProjectLines:
+    """Return the statically listed requirements of a pyproject.toml.
 
     The project is never built. A requirement that the file spells differently gets line 1.
 
@@ -23,10 +32,9 @@ def project_lines(text: str, extras: Sequence[str], groups: Sequence[str]) -> li
         raise ValueError(f"invalid TOML: {error}") from error
     except RecursionError:
         raise ValueError("values are nested too deeply") from None
-    return [
-        (item, text.count("\n", 0, max(text.find(item), 0)) + 1)
-        for item in project_requirements(table, extras, groups)
-    ]
+    requirements = project_requirements(table, extras, groups)
+    lines = [(item, text.count("\n", 0, max(text.find(item), 0)) + 1) for item in requirements]
+    return ProjectLines(lines, project_sources(text, table, requirements))
 
 
 def project_requirements(table: Mapping[str, Any], extras: Sequence[str], groups: Sequence[str]) -> list[str]:
@@ -39,6 +47,9 @@ def project_requirements(table: Mapping[str, Any], extras: Sequence[str], groups
     """
     project = table.get("project", {})
     requirements: list[str] = []
+    poetry = _table(_table(table, "tool"), "poetry")
+    if poetry.get("dependencies") and "dependencies" not in project:
+        raise ValueError("Poetry's own list of dependencies, [tool.poetry.dependencies], cannot be read")
     if project or not groups:
         requirements += _list(project, "dependencies", "[project] has no static list `dependencies`")
     optional = _table(project, "optional-dependencies")

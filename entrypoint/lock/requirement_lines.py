@@ -18,6 +18,7 @@ from entrypoint.index.options import (
     index_options,
     parse_options,
 )
+from entrypoint.lock.project_sources import ProjectIndex
 from entrypoint.lock.project_table import project_lines
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.paths import OUTSIDE_HINT, is_inside
@@ -47,6 +48,8 @@ class RequirementLines(NamedTuple):
     option_lines: tuple[str, ...]
     #: What could not be read.
     problems: tuple[Diagnostic, ...]
+    #: The indexes that pyproject.toml files name.
+    indexes: tuple[tuple[ProjectIndex, Location], ...] = ()
     #: The build requirements that the layer adds, for the hash of the inputs.
     build_lines: tuple[str, ...] = ()
 
@@ -75,6 +78,7 @@ class _Reader:
         self.options: list[PipOption] = []
         self.option_lines: list[str] = []
         self.problems: list[Diagnostic] = []
+        self.indexes: list[tuple[ProjectIndex, Location]] = []
         self.including: list[Path] = []
         self.seen: set[tuple[Path, bool]] = set()
 
@@ -84,6 +88,7 @@ class _Reader:
             options=index_options(self.options),
             option_lines=tuple(self.option_lines),
             problems=tuple(self.problems),
+            indexes=tuple(self.indexes),
             build_lines=tuple(f"build {name}: {', '.join(texts)}" for name, texts in self.requirements.build),
         )
 
@@ -150,10 +155,17 @@ class _Reader:
         if path.name != "pyproject.toml":
             return logical_lines(text)
         try:
-            return project_lines(text, self.requirements.extras, self.requirements.groups)
+            found = project_lines(text, self.requirements.extras, self.requirements.groups)
         except ValueError as error:
-            self._problem(str(error), "fix the file, or name a requirements file instead", Location(name))
+            hint = "fix the file, or export its requirements and name that file instead"
+            self._problem(str(error), hint, Location(name))
             return ()
+        for package in found.sources.elsewhere:
+            message = f"{package.name} comes from a {package.kind}, and would be looked up in a package index"
+            hint = "remove it from the layer's requirements, and add code of this repository under 'include'"
+            self._problem(message, hint, Location(name, package.line))
+        self.indexes += [(each, Location(name, each.line)) for each in found.sources.indexes]
+        return found.lines
 
     def _read_options(self, text: str, location: Location, folder: Path, constraint: bool) -> None:
         line = parse_options(text, location)

@@ -26,6 +26,14 @@ _EXPORTS = {
     "Pipfile.lock": "pipenv requirements --hash > requirements.txt",
 }
 """How to export a tool-specific lock to a standard format."""
+_REQUIREMENTS_OF = {
+    **{name: f"export it: {command}" for name, command in _EXPORTS.items()},
+    "Pipfile": "export it: pipenv requirements > requirements.txt",
+    "setup.py": "list its requirements in a requirements file",
+    "setup.cfg": "list its requirements in a requirements file",
+}
+"""How to get requirements from files of other formats."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NOT_FOUND_HINT = "create it or correct the path"
 
 
@@ -36,6 +44,7 @@ def problems_of(table: Table, folder: Path, roots: Sequence[Path] = ()) -> Itera
         return
     layers, functions = table.get("layers", NOTHING), table.get("functions", NOTHING)
     for layer in layers.values.values():
+        yield from _wrong_requirements(folder, layer)
         yield from _missing_files(folder, layer)
         yield from _missing_python(layer)
         yield from _reserved_description(layer)
@@ -87,13 +96,22 @@ def _filled_exports(export: Table, folder: Path) -> Iterator[Text]:
             yield from (Text.at(name, file.location) for name in found)
 
 
-def _missing_files(folder: Path, layer: Table) -> Iterator[Diagnostic]:
+def _wrong_requirements(folder: Path, layer: Table) -> Iterator[Diagnostic]:
     for text in layer.get("requirements", ()):
         if text.endswith(".toml") and Path(text).name != "pyproject.toml":
             hint = "use a pyproject.toml or a requirements file; set a pylock.toml under 'lock'"
             yield Diagnostic(f"{text} is not a supported requirements file", hint, text.location)
-        elif is_requirements_file(text) and not (folder / text).is_file():
-            yield Diagnostic(f"file {text} not found", _NOT_FOUND_HINT, text.location)
+        elif is_requirements_file(text):
+            if not (folder / text).is_file():
+                yield Diagnostic(f"file {text} not found", _NOT_FOUND_HINT, text.location)
+        elif _NAME.fullmatch(text) and (folder / text).exists():
+            kind = "folder" if (folder / text).is_dir() else "file"
+            message = f"{text} is a {kind} here, and would be looked up as a package in the index"
+            hint = _REQUIREMENTS_OF.get(text, f"if you mean the package, write {text}>=0")
+            yield Diagnostic(message, hint, text.location)
+
+
+def _missing_files(folder: Path, layer: Table) -> Iterator[Diagnostic]:
     for text in (*layer.get("include", ()), *filter(None, [layer.get("content")])):
         if not (folder / text).exists() or (text is layer.get("content") and not (folder / text).is_dir()):
             kind = "folder" if text is layer.get("content") else "file or folder"

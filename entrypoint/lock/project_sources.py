@@ -1,0 +1,96 @@
+"""Where a project takes its packages from: the settings of uv and Poetry in a pyproject.toml.
+
+A package that its owner takes from a folder, a repository or an index of its own must not be looked up
+elsewhere: anyone may have uploaded another package of that name.
+https://docs.astral.sh/uv/concepts/projects/dependencies/#dependency-sources
+https://python-poetry.org/docs/repositories/#package-sources
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_ELSEWHERE = ("workspace", "path", "git", "url", "file")
+
+
+class Elsewhere(NamedTuple):
+    """A package that comes from no index, and from where it does."""
+
+    name: str
+    kind: str
+    line: int
+
+
+class ProjectIndex(NamedTuple):
+    """An index that a project names, for one package or, without a name, for all."""
+
+    url: str
+    line: int
+    name: str | None = None
+
+
+class ProjectSources(NamedTuple):
+    """What a project says about the sources of its requirements."""
+
+    elsewhere: tuple[Elsewhere, ...] = ()
+    indexes: tuple[ProjectIndex, ...] = ()
+
+
+def project_sources(text: str, table: Mapping[str, Any], requirements: Iterable[str]) -> ProjectSources:
+    """Return the sources of these requirements, which the file lists."""
+    tool = _tables(table.get("tool"))
+    uv, poetry = _tables(tool.get("uv")), _tables(tool.get("poetry"))
+    if not uv and not poetry:
+        return ProjectSources()
+    from packaging.utils import canonicalize_name  # noqa: PLC0415 - slow to import, and rarely needed
+
+    names = {canonicalize_name(found[0]) for line in requirements if (found := _NAME.match(line))}
+    declared = {
+        "tool.uv.sources": _tables(uv.get("sources")),
+        "tool.poetry.dependencies": _tables(poetry.get("dependencies")),
+    }
+    urls = {
+        str(index.get("name")): str(index.get("url", ""))
+        for index in (*_list(uv.get("index")), *_list(poetry.get("source")))
+    }
+    elsewhere, indexes = list[Elsewhere](), list(_for_all(text, uv, poetry))
+    for header, sources in declared.items():
+        for name, source in sources.items():
+            if canonicalize_name(name) not in names:
+                continue
+            line = _line(text, header, name)
+            for each in _list(source):
+                if kind := next((key for key in _ELSEWHERE if each.get(key)), None):
+                    elsewhere.append(Elsewhere(name, kind, line))
+                elif index := each.get("index") or each.get("source"):
+                    indexes.append(ProjectIndex(urls.get(str(index), str(index)), line, name))
+    return ProjectSources(tuple(elsewhere), tuple(indexes))
+
+
+def _for_all(text: str, uv: Mapping[str, Any], poetry: Mapping[str, Any]) -> Iterator[ProjectIndex]:
+    """Yield the indexes in which a tool looks up every package."""
+    for index in _list(uv.get("index")):
+        if not index.get("explicit") and index.get("url"):
+            yield ProjectIndex(str(index["url"]), _line(text, "tool.uv.index", "url", str(index["url"])))
+    for index in _list(poetry.get("source")):
+        if index.get("priority") != "explicit" and index.get("url"):
+            yield ProjectIndex(str(index["url"]), _line(text, "tool.poetry.source", "url", str(index["url"])))
+
+
+def _line(text: str, header: str, key: str, value: str = "") -> int:
+    """Return the line of a key below a header, or of the header."""
+    start = max(text.find(f"[{header}"), 0)
+    pattern = rf"^\s*(?:\[[\w.]*\.)?[\"']?{re.escape(key)}[\"']?\s*[\]=].*{re.escape(value)}"
+    found = re.compile(pattern, re.MULTILINE).search(text, start)
+    position = found.end() if found else start
+    return text.count("\n", 0, position) + 1
+
+
+def _tables(value: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any value of the file
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401 - as above
+    """Return a table, or the tables of a list."""
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, Mapping)]
