@@ -15,7 +15,6 @@ from entrypoint.init.draft import (
     Draft,
     DraftFunction,
     DraftLayer,
-    Kind,
     Note,
     Settings,
     fill_in,
@@ -164,7 +163,7 @@ def _functions(found: FoundTemplate, names: Mapping[str, str], notes: list[Note]
         problem = _problem(function, layers) if function.layers else None
         if problem:
             notes.append(left_out(f"{what}: {problem}", function.at))
-            notes += [note for note in own if note.kind is Kind.LEFT_OUT]
+            notes += own
         elif layers:
             name = free_name(function.name, seen) if function.tag else function.name
             if name in seen:

@@ -20,6 +20,7 @@ _DEEPEST = 20
 _MOST_VALUES = 50_000
 """A few lines that refer to each other can amount to any number of values."""
 _OPENING = re.compile(r"\$\{|\}")
+_VARIABLE = re.compile(r"[a-zA-Z]\w*(?::(?!:)|\()|\$\{|['\"]")
 _SOURCE = re.compile(r"(?P<source>[a-zA-Z]\w*)(?:\((?P<argument>[^)]*)\))?(?::(?P<address>.*))?", re.DOTALL)
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _LITERAL = re.compile(r"-?\d+(?:\.\d+)?|true|false")
@@ -81,7 +82,8 @@ class Variables:
             inner, closed, rest = _closing(after)
             if not closed:
                 return Unknown("a variable is not closed", at)
-            pieces += [before, self._variable(inner, at)]
+            is_ours = _VARIABLE.match(inner) is not None  # and not one of CloudFormation's, in Fn::Sub
+            pieces += [before, self._variable(inner, at) if is_ours else f"${{{inner}}}"]
         pieces.append(rest)
         kept = [piece for piece in pieces if piece != ""]
         if len(kept) == 1:
