@@ -16,6 +16,7 @@ from entrypoint.init.located import Table, read_file
 from entrypoint.init.placeholders import names_in
 from entrypoint.init.repository import Repository
 from entrypoint.init.serverless.reader import draft_of_serverless
+from entrypoint.init.terraform.reader import draft_of_terraform, terraform_folder
 from entrypoint.manifest.yaml_limits import BYTES
 
 _SERVERLESS = ("serverless.yml", "serverless.yaml", "serverless.json")
@@ -36,14 +37,14 @@ def draft_of(folder: Path) -> Draft:
         ManifestError: if a template is not valid YAML or JSON.
     """
     repository = Repository.of(folder)
-    notes = tuple(_programs(repository.folder))
-    found = next((draft for draft in _templates(repository) if draft), None)
+    notes = list(_programs(repository.folder))
+    found = next((draft for draft in _templates(repository, notes) if draft), None)
     if found is None:
         found = found_in_folder(repository)
     return _with_variables(replace(found, notes=(*notes, *found.notes)))
 
 
-def _templates(repository: Repository) -> Iterator[Draft | None]:
+def _templates(repository: Repository, notes: list[Note]) -> Iterator[Draft | None]:
     folder = repository.folder
     for name in _SERVERLESS:
         if (folder / name).is_file() and isinstance(content := read_file(folder / name, name), Table):
@@ -56,6 +57,14 @@ def _templates(repository: Repository) -> Iterator[Draft | None]:
             content = read_file(path, repository.shown(path))
             if isinstance(content, Table) and isinstance(content.get("Resources"), Table):
                 yield draft_of_cloudformation(repository, path, content, config)
+    if terraform := terraform_folder(folder):
+        try:
+            yield draft_of_terraform(repository, terraform)
+        except ModuleNotFoundError:
+            location = Location(repository.shown(terraform))
+            notes.append(
+                left_out("its .tf files: to read them, install lambda-layer-pipeline[terraform]", location)
+            )
 
 
 def _candidates(folder: Path) -> Iterator[Path]:
