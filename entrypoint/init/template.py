@@ -31,6 +31,7 @@ from entrypoint.limits import LAYERS_PER_FUNCTION
 from entrypoint.manifest.function_schema import ALIAS, LAYER_VERSION_ARN
 from entrypoint.manifest.layer_schema import LAYER_NAME
 
+_FEW = 5
 _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,140}")
 _OWNED = (
     "the next deployment of a stack resets the layers of its functions: use the ARNs from `export:` in the "
@@ -84,7 +85,7 @@ class FoundTemplate:
 
 def draft_of_template(repository: Repository, found: FoundTemplate) -> Draft:
     """Return the draft of a template; what it cannot have is in its notes."""
-    notes = list(found.notes)
+    notes = [*found.notes, *_without_layers(found.functions)]
     names: dict[str, str] = {}
     for key, layer in found.layers.items():
         if layer.content:
@@ -99,13 +100,21 @@ def draft_of_template(repository: Repository, found: FoundTemplate) -> Draft:
     for layer in found.layers.values():
         notes += () if layer.content else layer.notes
     if functions:
-        notes.append(fill_in(_OWNED))
+        notes.append(fill_in(_OWNED, found.functions[0].at._replace(line=None)))
     return Draft(
         layers=tuple(_distinct(layers)),
         functions=functions,
         region=None if not found.region or has_placeholder(found.region) else found.region,
         notes=tuple(notes),
     )
+
+
+def _without_layers(functions: Sequence[FoundFunction]) -> Iterator[Note]:
+    names = [in_comment(each.name) for each in functions if not each.layers]
+    if names:
+        first = ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
+        at = next(each.at for each in functions if not each.layers)
+        yield left_out(f"functions without layers: {first}", at)
 
 
 def _layer(

@@ -294,3 +294,36 @@ def test_an_unknown_runtime_and_region(init):
         in found.fill
     )
     assert "the runtime is not known: python3.13 is a guess" in found.fill
+
+
+def test_layers_that_init_does_not_read_are_reported(init):
+    service = HEAD + """\
+plugins: [serverless-layers]
+useDotenv: true
+custom: {serverless-layers: {dependenciesPath: requirements.txt}}
+functions: {api: {handler: a.b, layers: ["%s"]}, cron: {handler: a.b}}
+resources:
+  - Resources: {Own: {Type: AWS::Lambda::LayerVersion, Properties: {Content: {S3Bucket: b, S3Key: k}}}}
+  - ${file(more.js)}
+""".replace("%s", ARN)  # fmt: skip
+    found = init({"serverless.yml": service})
+    assert (
+        "serverless.yml:5: the layers of the plugin serverless-layers, which init does not read" in found.fill
+    )
+    assert "serverless.yml:8: layer Own under resources" in found.left
+    assert "serverless.yml:4: the files .env are not read" in found.left
+    assert "functions without layers: shop-dev-cron" in found.left
+
+
+def test_values_of_the_stage_in_a_file(init):
+    service = """\
+service: shop
+custom: {stage: "${opt:stage, 'dev'}", arn: "${file(./conf/${self:provider.stage}.yml):LAYERS.0}"}
+provider: {name: aws, runtime: python3.12, stage: "${self:custom.stage}", region: ap-northeast-1}
+functions: ["${file(./functions.yml)}"]
+"""
+    files = {
+        "conf/dev.yml": f"LAYERS: ['{ARN}']\n",
+        "functions.yml": "api: {handler: a.b, layers: ['${self:custom.arn}']}\n",
+    }
+    assert init(files | {"serverless.yml": service}).functions == {"shop-dev-api": {"layers": [ARN]}}

@@ -106,7 +106,7 @@ Resources:
         ("!If [NotProd, one, two]", "one"),
         ("!FindInMap [Names, !Ref Stage, api]", "api-of-dev"),
         ("!Sub '${AWS::StackName}-api'", "shop-api"),
-        ("!Sub '${AWS::StackName}-${AWS::Region}'", "shop-${REGION}"),
+        ("!Sub '${AWS::StackName}-${AWS::Region}'", "shop-eu-west-1"),
         ("!Sub '${Team}-api'", "${Team}-api"),
         ('{"Fn::Sub": "${Name}-json"}', "faq-json"),
         ("!Select [0, !Ref AWS::NoValue, 2]", None),
@@ -376,3 +376,78 @@ def test_nothing_outside_the_repository_is_read(init, tmp_path):
     )
     assert "secret-package" not in found.text
     assert "layer Out: ../outside is outside the repository" in found.left
+
+
+def test_other_templates_are_reported(init):
+    sam = template(function("Api", "FunctionName: api"))["template.yaml"]
+    files = {
+        "other.yaml": sam,
+        "helm.yaml": "Resources: {{ if .x }} AWS::Lambda::Function",
+        "plain.yml": "Resources: {A: {Type: AWS::Lambda::Function, Properties: {Runtime: python3.13}}}\n",
+        "services/mails/template.yaml": sam,
+        "services/shop/serverless.yml": "service: shop\n",
+        "node_modules/x/serverless.yml": "service: x\n",
+        "cdk.json": "{}",
+    }
+    found = init(DEPS | files | {"template.yaml": sam})
+    assert found.functions == {"api": {"layers": ["Deps"]}}
+    for line in (
+        "other.yaml: init reads one template; move the other one to read this one",
+        "helm.yaml: helm.yaml:1:",
+        "services/mails/template.yaml: to read it, run: lambda-layers init --manifest services/mails/lambda-layers.yml",
+        "services/shop/serverless.yml: to read it, run: ",
+        "cdk.json: CDK apps are programs",
+    ):
+        assert line in found.left
+    assert "node_modules" not in found.printed
+
+
+def test_what_the_stack_keeps(init):
+    resources = function(
+        "Api", "FunctionName: api, AutoPublishAlias: live, DeploymentPreference: {Type: AllAtOnce}"
+    )
+    resources += "".join(
+        f"  F{each}: {{Type: AWS::Serverless::Function, Properties: {{FunctionName: f{each}, Runtime: python3.13}}}}\n"
+        for each in range(7)
+    )
+    resources += "  Fn::ForEach::More: [Name, [a, b], {}]\n"
+    found = init(DEPS | template(resources))
+    assert found.functions == {"api": {"layers": ["Deps"], "aliases": ["live"]}}
+    assert "DeploymentPreference of Api: `rollout` has waves, canaries and alarms" in found.left
+    assert "template.yaml:5: functions without layers: f0, f1, f2, f3, f4 and 2 more" in found.left
+    assert "template.yaml:12: Fn::ForEach::More: it is expanded at deployment" in found.left
+    assert "template.yaml: the next deployment of a stack resets the layers of its functions" in found.fill
+
+
+def test_an_arn_made_of_parameters_and_conditions(init):
+    head = """\
+Parameters:
+  Version: {Type: Number, Default: 25}
+  Runtime: {Type: String, Default: python3.12}
+  Architecture: {Type: String, Default: arm64}
+Conditions: {Arm: !Equals [!Ref Architecture, arm64]}
+"""
+    resources = """\
+  Own: {Type: AWS::Serverless::LayerVersion, Metadata: {BuildMethod: !Ref Runtime}, Properties: {ContentUri: deps/, CompatibleRuntimes: [!Ref Runtime], CompatibleArchitectures: [!Ref Architecture]}}
+  Api:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionName: api
+      Runtime: !Ref Runtime
+      Architectures: [!Ref Architecture]
+      Layers:
+        - !Ref Own
+        - !Sub
+          - "arn:aws:lambda:${AWS::Region}:753240598075:layer:${Adapter}:${Version}"
+          - Adapter: !If [Arm, LambdaAdapterLayerArm64, LambdaAdapterLayerX86]
+"""
+    found = init(DEPS | template(resources, head))
+    assert found.layers["Own"] == {
+        "requirements": "deps/requirements.txt",
+        "runtimes": ["python3.12"],
+        "architectures": ["arm64"],
+    }
+    assert found.functions["api"]["layers"] == [
+        "Own",
+        "arn:aws:lambda:{region}:753240598075:layer:LambdaAdapterLayerArm64:25",
+    ]

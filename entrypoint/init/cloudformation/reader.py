@@ -16,7 +16,7 @@ from entrypoint.init.cloudformation.samconfig import SamConfig
 from entrypoint.init.draft import Content, Draft, Note, Settings, fill_in, left_out, taken
 from entrypoint.init.layer_folder import found_in_layer_folder
 from entrypoint.init.located import Table, Unknown, items, table, tables, text, texts
-from entrypoint.init.placeholders import has_placeholder, in_comment, literal
+from entrypoint.init.placeholders import REGION, has_placeholder, in_comment, literal
 from entrypoint.init.platforms import is_python
 from entrypoint.init.python_project import Found
 from entrypoint.init.repository import Repository
@@ -48,7 +48,8 @@ class _Reader:
         self._evaluator = Evaluator(content, config.deployment)
         self._globals = table(table(content.get("Globals")).get("Function"))
         self._notes: list[Note] = []
-        self._resources = dict(self._existing(content))
+        self._all = table(content.get("Resources"))
+        self._resources = dict(self._existing())
 
     def read(self) -> FoundTemplate:
         """Return the layers and functions of the template."""
@@ -62,7 +63,7 @@ class _Reader:
             for key, (resource, at) in self._resources.items()
             if text(resource.get("Type")) in _FUNCTIONS
         ]
-        self._report_nested()
+        self._report_nested(self._all)
         return FoundTemplate(
             layers=layers,
             functions=functions,
@@ -70,9 +71,9 @@ class _Reader:
             notes=tuple(self._notes),
         )
 
-    def _existing(self, content: Table) -> Iterator[tuple[str, tuple[Table, Location]]]:
+    def _existing(self) -> Iterator[tuple[str, tuple[Table, Location]]]:
         """Yield the resources whose condition holds."""
-        for key, resource, at in tables(content.get("Resources")):
+        for key, resource, at in tables(self._all):
             condition = text(resource.get("Condition"))
             kind = text(resource.get("Type"))
             if condition and kind in _LAYERS | _FUNCTIONS:
@@ -87,22 +88,25 @@ class _Reader:
                     self._notes.append(fill_in(text_, at))
             yield key, (resource, at)
 
-    def _report_nested(self) -> None:
+    def _report_nested(self, content: Table) -> None:
+        for key in content:
+            if key.startswith("Fn::"):
+                self._notes.append(left_out(f"{key}: it is expanded at deployment", content.at(key)))
         for key, (resource, at) in self._resources.items():
             kind = text(resource.get("Type"))
             if kind in _NESTED:
                 place = self._evaluator.value(table(resource.get("Properties")).get(_NESTED[kind]))
                 where = f" ({place})" if isinstance(place, str) else ""
                 self._notes.append(left_out(f"nested stack {key}{where}: run init for its template", at))
-            elif kind.startswith("Fn::ForEach") or key.startswith("Fn::"):
-                self._notes.append(left_out(f"{key}: it is expanded at deployment", at))
 
     def _layer(self, key: str, resource: Table, at: Location) -> FoundLayer:
         properties, metadata = (
             table(self._evaluator.value(resource.get(name))) for name in ("Properties", "Metadata")
         )
         method = text(metadata.get("BuildMethod"))
-        named = text(properties.get("LayerName")) or (key if resource["Type"] == _SAM_LAYER else "")
+        named = self._in_region(text(properties.get("LayerName"))) or (
+            key if resource["Type"] == _SAM_LAYER else ""
+        )
         known = literal(named).strip("-_")
         found = self._content(properties, method, at)
         settings, notes = self._settings(key, properties)
@@ -188,6 +192,12 @@ class _Reader:
             runtime = ""
         if text(alias):
             notes = (*notes, taken(f"alias {text(alias)}, which the stack moves too", at))
+        if "DeploymentPreference" in properties or "DeploymentPreference" in shared:
+            why = "`rollout` has waves, canaries and alarms"
+            notes = (
+                *notes,
+                left_out(f"DeploymentPreference of {key}: {why}", properties.at("DeploymentPreference")),
+            )
         return FoundFunction(
             name=name,
             tag=tag,
@@ -220,13 +230,17 @@ class _Reader:
         """Return a function's name; if CloudFormation generates it, the tags that CloudFormation sets."""
         named = self._evaluator.value(properties.get("FunctionName"))
         if isinstance(named, str) and named:
-            return named, (), tuple(self._assumed(properties))
+            return self._in_region(named), (), tuple(self._assumed(properties))
         why = named.reason if isinstance(named, Unknown) else "CloudFormation generates its name"
         tag = (
             ("aws:cloudformation:stack-name", self._config.deployment.stack),
             ("aws:cloudformation:logical-id", key),
         )
         return key, tag, (taken(f"{key} is selected by its stack's tags: {why}", at),)
+
+    def _in_region(self, name: str) -> str:
+        """Return a name with the region, if samconfig.toml says it; ARNs have `{region}` instead."""
+        return name.replace(REGION, self._config.deployment.region)
 
     def _assumed(self, properties: Table) -> Iterator[Note]:
         """Yield a note if a name is that of a parameter's default: other deployments have other names."""

@@ -188,16 +188,28 @@ class _Reader:
             self._notes.append(left_out(f"{key}: {unknown.reason}", unknown.location))
         if is_true(self._content.get("useDotenv")):
             self._notes.append(left_out("the files .env are not read", self._content.at("useDotenv")))
-        for key in ("package",):
-            patterns = texts(table(self._content.get(key)).get("patterns"))
-            if patterns:
-                why = "it selects files of the functions, which stay with the framework"
-                self._notes.append(left_out(f"package patterns: {why}", self._content.at(key)))
-        for key, resource, at in tables(
-            table(self._variables.value(self._content.get("resources"))).get("Resources")
-        ):
-            if text(resource.get("Type")) == "AWS::Lambda::LayerVersion":
-                self._notes.append(left_out(f"layer {key} under resources: run init for its template", at))
+        if table(self._content.get("package")).keys() & {"patterns", "include", "exclude"}:
+            why = "they select files of the functions, which stay with the framework"
+            self._notes.append(left_out(f"package patterns: {why}", self._content.at("package")))
+        self._report_resources()
+        self._report_plugins()
+
+    def _report_resources(self) -> None:
+        """Add notes on layers that are resources of CloudFormation; functions refer to them by their ID."""
+        for part in items(self._variables.value(self._content.get("resources"))):
+            for key, resource, at in tables(table(part).get("Resources")):
+                if text(resource.get("Type")) == "AWS::Lambda::LayerVersion":
+                    why = "move it to `layers` of the service, or run init for a template with it"
+                    self._notes.append(left_out(f"layer {key} under resources: {why}", at))
+
+    def _report_plugins(self) -> None:
+        """Add notes on other plugins that make layers."""
+        plugins = self._variables.value(self._content.get("plugins"))
+        names = texts(plugins.get("modules")) if isinstance(plugins, Table) else texts(plugins)
+        for name in names:
+            if "layer" in name:
+                at = table(self._content.get("custom")).at(name)
+                self._notes.append(fill_in(f"the layers of the plugin {name}, which init does not read", at))
 
 
 def _logical_id(key: str) -> str:
