@@ -34,8 +34,8 @@ from entrypoint.manifest.layer_schema import LAYER_NAME
 _FEW = 5
 _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,140}")
 _OWNED = (
-    "the next deployment of a stack resets the layers of its functions: use the ARNs from `export:` in the "
-    "stack, or stop setting layers there"
+    "the tool that deploys these functions resets their layers: remove `functions:` and give it the ARNs of "
+    "`export:`, or stop setting layers there"
 )
 
 

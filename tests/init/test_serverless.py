@@ -257,7 +257,10 @@ def test_nothing_is_invented(init):
     (found.folder / "lambda-layers.yml").unlink()
     found = init({"serverless.yml": HEAD + PLUGIN + "functions: {api: {handler: a.b}}\n"})
     assert found.layers == {}
-    assert "serverless.yml:3: requirements.txt not found, and no project file has requirements" in found.left
+    assert (
+        "serverless.yml:3: layer python-requirements: requirements.txt not found, and no project file has requirements"
+        in found.left
+    )
 
 
 def test_arns_with_the_region_and_the_account(init):

@@ -416,7 +416,10 @@ def test_what_the_stack_keeps(init):
     assert "DeploymentPreference of Api: `rollout` has waves, canaries and alarms" in found.left
     assert "template.yaml:5: functions without layers: f0, f1, f2, f3, f4 and 2 more" in found.left
     assert "template.yaml:12: Fn::ForEach::More: it is expanded at deployment" in found.left
-    assert "template.yaml: the next deployment of a stack resets the layers of its functions" in found.fill
+    assert (
+        "template.yaml: the tool that deploys these functions resets their layers: remove `functions:` and give it the ARNs of `export:`"
+        in found.fill
+    )
 
 
 def test_an_arn_made_of_parameters_and_conditions(init):

@@ -135,7 +135,7 @@ class PythonRequirements:
             architectures=texts(layer.get("compatibleArchitectures"))
             or texts(self._provider.get("architecture")),
             settings=replace(settings, description=own.description, license=own.license, share=own.share),
-            notes=(*found.notes, *notes),
+            notes=(*_named(found.notes, named or "python-requirements"), *notes),
         )
 
     def _module_layer(self, service: str, module: str, settings: Settings) -> FoundLayer:
@@ -145,7 +145,7 @@ class PythonRequirements:
             at=self._at,
             content=found.content,
             settings=settings,
-            notes=found.notes,
+            notes=_named(found.notes, f"module {module}"),
         )
 
     def _runtimes(self) -> tuple[str, ...]:
@@ -214,3 +214,7 @@ class PythonRequirements:
         for key, value in self._settings.items():
             if key not in _READ and items(value) and not (is_boolean(value) and not is_true(value)):
                 yield left_out(f"{key}: {_REASONS.get(key, 'it has no equivalent')}", self._settings.at(key))
+
+
+def _named(notes: tuple[Note, ...], layer: str) -> tuple[Note, ...]:
+    return tuple(note._replace(text=f"layer {layer}: {note.text}") for note in notes)
