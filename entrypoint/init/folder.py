@@ -54,16 +54,27 @@ def _found(repository: Repository, notes: list[Note]) -> Iterator[tuple[str, Fou
     for path in inputs:
         at = Location(repository.shown(path))
         yield _layer_name(path.relative_to(repository.folder)), requirements_file(repository, path, at)
-    project = found_in_project(repository, repository.folder)
-    if not inputs:
-        yield "shared", project
-    elif project.content:
-        (shown,) = project.content.requirements
-        if shown not in {repository.shown(path) for path in inputs}:
-            notes.append(left_out("the requirements files beside it are read", Location(shown)))
+    for folder in _project_folders(repository.folder):
+        found = found_in_project(repository, folder)
+        if not any(path.parent == folder for path in inputs):
+            yield "shared" if folder == repository.folder else layer_name(folder.name), found
+        elif found.content and not (found.content.requirements[0].endswith("requirements.txt")):
+            at = Location(found.content.requirements[0])
+            notes.append(left_out("the requirements files beside it are read", at))
     for name, why in _FOREIGN.items():
         if (repository.folder / name).is_file() and not inputs:
             notes.append(left_out(why, Location(name)))
+
+
+def _project_folders(folder: Path) -> list[Path]:
+    """Return the folders with a project file, those for development excepted."""
+    found = {path.parent for name in ("pyproject.toml", "Pipfile") for path in folder.rglob(name)}
+    return sorted(
+        each
+        for each in found
+        if _is_own((each / "x").relative_to(folder))
+        and not is_development_file((each / "x").relative_to(folder))
+    )
 
 
 def _requirements_files(repository: Repository, notes: list[Note]) -> Iterator[Path]:

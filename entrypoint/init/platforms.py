@@ -62,7 +62,10 @@ def platforms(
     if not kept:
         kept = [default_runtime(folder)]
         notes.append(fill_in(f"the runtime is not known: {kept[0]} is a guess", at))
-    known = tuple(each for each in dict.fromkeys(architectures) if each in set(Architecture))
+    given = [each for each in dict.fromkeys(architectures) if each]
+    known = tuple(each for each in given if each in set(Architecture))
+    for each in (each for each in given if each not in known):
+        notes.append(fill_in(f"architecture {each} is not known; add it to `architectures`", at))
     return Platforms(tuple(kept), known or (Architecture.X86_64,), tuple(notes))
 
 

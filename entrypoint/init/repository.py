@@ -8,10 +8,14 @@ from pathlib import Path
 from entrypoint.manifest.paths import is_inside, roots_of
 
 _DEVELOPMENT_WORDS = (
-    "dev|devel|development|test|tests|testing|docs?|lint|linting|ci|typing|types|mypy|build|tox|nox"
+    "dev|devel|develop|development|tests?|testing|pytest|docs?|lint(?:ers?|ing)?|ci|typing|types|mypy|build|tox|nox"
+    "|qa|format(?:ting)?|style|coverage|bench(?:marks?)?|local|debug|notebooks?|jupyter|pre-?commit|e2e"
 )
 _DEVELOPMENT_FILE = re.compile(rf"(?:^|[-_.])(?:{_DEVELOPMENT_WORDS})(?:$|[-_.])", re.IGNORECASE)
-_DEVELOPMENT_FOLDER = re.compile(r"(?:dev|tests?|testing|docs?|ci|lint|examples?|benchmarks?)", re.IGNORECASE)
+_DEVELOPMENT_FOLDER = re.compile(
+    r"dev|(?:(?:unit|integration|functional|e2e)[-_]?)?tests?|testing|e2e|docs?|ci|lint|examples?|benchmarks?",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)

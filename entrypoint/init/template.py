@@ -23,7 +23,7 @@ from entrypoint.init.draft import (
     left_out,
     taken,
 )
-from entrypoint.init.located import Unknown
+from entrypoint.init.located import Table, Unknown, items, text
 from entrypoint.init.placeholders import REGION, has_placeholder, in_comment, in_manifest, literal
 from entrypoint.init.platforms import is_python, platforms
 from entrypoint.init.repository import Repository
@@ -91,7 +91,7 @@ def draft_of_template(repository: Repository, found: FoundTemplate) -> Draft:
         if layer.content:
             names[key] = free_name(layer_name(layer.name), names.values())
     functions = tuple(_functions(found, names, notes))
-    used = [each for each in found.functions if is_python(each.runtime) and each.layers]
+    used = [each for each in found.functions if each.layers]
     layers = tuple(
         _layer(repository, names[key], layer, [each for each in used if key in each.layers])
         for key, layer in found.layers.items()
@@ -228,3 +228,16 @@ def _arn(text: str) -> str | None:
     arn = text.replace(REGION, "{region}")
     shape = re.sub(r"\$\{\w+\}", "0" * 12, in_manifest(arn).replace("$$", "$"))
     return arn if re.fullmatch(LAYER_VERSION_ARN, shape) else None
+
+
+def known_or_reason(value: object) -> str:
+    """Return a text, or why it is not known."""
+    return value.reason if isinstance(value, Unknown) else text(value)
+
+
+def unknown_settings(what: str, properties: Table, keys: Iterable[str]) -> Iterator[Note]:
+    """Yield a note on each setting whose value is only known at deployment."""
+    for key in keys:
+        for each in items(properties.get(key)):
+            if isinstance(each, Unknown):
+                yield fill_in(f"{what}: {key}: {each.reason}", each.location)

@@ -100,6 +100,23 @@ def test_poetry_2_has_the_standard_list(init):
     )
 
 
-def test_a_manifest_in_a_folder_of_a_monorepo(init, monkeypatch):
+def test_projects_in_folders(init):
+    project = "[project]\nname = 'x'\ndependencies = ['jinja2']\n"
+    files = {
+        "pyproject.toml": "[tool.uv.workspace]\nmembers = ['services/*']\n",
+        "services/web/pyproject.toml": project,
+        "services/mails/pyproject.toml": project,
+        "services/mails/requirements.txt": "idna\n",
+        "tests/pyproject.toml": project,
+    }
+    found = init(files)
+    assert {name: layer["requirements"] for name, layer in found.layers.items()} == {
+        "mails": "services/mails/requirements.txt",
+        "web": "services/web/pyproject.toml",
+    }
+    assert "services/mails/pyproject.toml: the requirements files beside it are read" in found.left
+
+
+def test_init_ends_with_what_to_do_next(init):
     found = init({"requirements.txt": "jinja2\n"})
-    assert "wrote lambda-layers.yml; next, run: lambda-layers lock" in found.printed.splitlines()[-1]
+    assert found.printed.splitlines()[-1] == "wrote lambda-layers.yml; next, run: lambda-layers lock"

@@ -330,3 +330,31 @@ functions: ["${file(./functions.yml)}"]
         "functions.yml": "api: {handler: a.b, layers: ['${self:custom.arn}']}\n",
     }
     assert init(files | {"serverless.yml": service}).functions == {"shop-dev-api": {"layers": [ARN]}}
+
+
+def test_variables_that_have_nothing_to_do_with_layers_are_not_reported(init):
+    service = """\
+service: shop
+provider:
+  name: aws
+  runtime: python3.12
+  region: eu-west-1
+  environment: {LEVEL: "${env:LEVEL, 'info'}", STAGE: "${self:custom.stage}"}
+custom: {stage: dev, other: "${env:OTHER, 'x'}"}
+functions:
+  api: {handler: a.b, name: "${self:provider.environment.STAGE}-api", layers: ["%s"], environment: {X: "${env:X, 'y'}"}}
+""".replace("%s", ARN)  # fmt: skip
+    found = init({"serverless.yml": service})
+    assert list(found.functions) == ["dev-api"]
+    assert "${env:" not in found.printed
+
+
+def test_unknown_settings_of_a_layer(init):
+    service = HEAD + """\
+layers: {ops: {path: ops, name: "${ssm:/name}", description: "${cf:x.y}", compatibleArchitectures: ["${opt:arch}"]}}
+functions: {api: {handler: a.b, layers: [!Ref OpsLambdaLayer]}}
+"""  # fmt: skip
+    found = init({"ops/requirements.txt": "idna\n", "serverless.yml": service})
+    assert "serverless.yml:3: layer ops: name: it is read from Systems Manager at deployment" in found.fill
+    assert "layer ops: description: it is an output of another stack" in found.fill
+    assert "architecture ${ARCH} is not known" in found.fill

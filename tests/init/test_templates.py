@@ -454,3 +454,30 @@ Conditions: {Arm: !Equals [!Ref Architecture, arm64]}
         "Own",
         "arn:aws:lambda:{region}:753240598075:layer:LambdaAdapterLayerArm64:25",
     ]
+
+
+def test_samconfig_in_yaml(init):
+    config = "version: 0.1\ndefault:\n  deploy:\n    parameters:\n      stack_name: shop\n      parameter_overrides: [Stage=live]\n"
+    head = "Parameters: {Stage: {Type: String}}\n"
+    api = function("Api", "FunctionName: !Sub '${AWS::StackName}-${Stage}'")
+    found = init(DEPS | {"samconfig.yaml": config} | template(api, head))
+    assert names(found) == ["shop-live"]
+    assert "samconfig.yaml:5: stack_name: shop" in found.taken
+
+
+def test_unknown_settings_of_a_layer(init):
+    head = "Parameters: {Arch: {Type: String}}\n"
+    resources = """\
+  Own: {Type: AWS::Serverless::LayerVersion, Properties: {LayerName: !ImportValue name, ContentUri: files, LicenseInfo: !ImportValue l, CompatibleRuntimes: [provided.al2023]}}
+  Job: {Type: AWS::Serverless::Function, Properties: {FunctionName: job, Runtime: provided.al2023, Architectures: [!Ref Arch], Layers: [!Ref Own]}}
+"""
+    found = init(DEPS | {"files/bin/tool": ""} | template(resources, head))
+    assert found.layers["Own"] == {
+        "content": "files",
+        "runtimes": ["provided.al2023"],
+        "architectures": ["x86_64"],
+    }
+    assert found.functions == {"job": {"layers": ["Own"]}}
+    assert "layer Own: LayerName: Fn::ImportValue is evaluated at deployment" in found.fill
+    assert "layer Own: LicenseInfo: Fn::ImportValue is evaluated at deployment" in found.fill
+    assert "architecture ${Arch} is not known; add it to `architectures`" in found.fill

@@ -20,13 +20,21 @@ from entrypoint.init.placeholders import REGION, has_placeholder, in_comment, li
 from entrypoint.init.platforms import is_python
 from entrypoint.init.python_project import Found
 from entrypoint.init.repository import Repository
-from entrypoint.init.template import FoundFunction, FoundLayer, FoundTemplate, draft_of_template
+from entrypoint.init.template import (
+    FoundFunction,
+    FoundLayer,
+    FoundTemplate,
+    draft_of_template,
+    known_or_reason,
+    unknown_settings,
+)
 
 _SAM_LAYER, _SAM_FUNCTION = "AWS::Serverless::LayerVersion", "AWS::Serverless::Function"
 _LAYERS = {_SAM_LAYER, "AWS::Lambda::LayerVersion"}
 _FUNCTIONS = {_SAM_FUNCTION, "AWS::Lambda::Function"}
 _PERMISSION = "AWS::Lambda::LayerVersionPermission"
 _NESTED = {"AWS::Serverless::Application": "Location", "AWS::CloudFormation::Stack": "TemplateURL"}
+_LAYER_SETTINGS = ("LayerName", "Description", "LicenseInfo", "CompatibleRuntimes", "CompatibleArchitectures")
 _LONGEST_DESCRIPTION = 150
 
 
@@ -119,7 +127,11 @@ class _Reader:
             architectures=texts(properties.get("CompatibleArchitectures"))
             or texts(metadata.get("BuildArchitecture")),
             settings=settings,
-            notes=(*(_named(note, f"layer {known or key}") for note in found.notes), *notes),
+            notes=(
+                *(_named(note, f"layer {known or key}") for note in found.notes),
+                *notes,
+                *unknown_settings(f"layer {known or key}", properties, _LAYER_SETTINGS),
+            ),
         )
 
     def _content(self, properties: Table, method: str, at: Location) -> Found:
@@ -203,7 +215,7 @@ class _Reader:
             tag=tag,
             at=at,
             runtime=text(runtime),
-            architecture=next(iter(texts(architectures)), ""),
+            architecture=next((known_or_reason(each) for each in items(architectures)), ""),
             layers=layers,
             aliases=texts(alias),
             notes=notes,

@@ -1,4 +1,4 @@
-"""samconfig.toml -> how the SAM CLI deploys a template: stack, region, parameters.
+"""samconfig.toml or samconfig.yaml -> how the SAM CLI deploys a template: stack, region, parameters.
 
 https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-cli-config.html
 """
@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 from entrypoint.errors import Location, ManifestError
 from entrypoint.init.cloudformation.intrinsic_functions import Deployment
 from entrypoint.init.draft import Note, left_out, taken
+from entrypoint.init.located import parse, table
 from entrypoint.init.placeholders import REGION, STACK, without_markers
 from entrypoint.init.repository import Repository
 from entrypoint.manifest.schema import REGION as REGION_PATTERN
 from entrypoint.manifest.yaml_limits import check_size
 
-_FILE = "samconfig.toml"
+_FILES = ("samconfig.toml", "samconfig.yaml", "samconfig.yml")
+"""In the order of the SAM CLI."""
 _COMMANDS = ("global", "build", "deploy")
 _STACK_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,127}")
 
@@ -33,15 +35,16 @@ class SamConfig(NamedTuple):
 
 def read_samconfig(repository: Repository) -> SamConfig:
     """Return what samconfig.toml says of its environment `default`, or of its only one."""
-    path = repository.folder / _FILE
-    if not path.is_file() or not repository.contains(path):
+    name = next((each for each in _FILES if (repository.folder / each).is_file()), "")
+    path = repository.folder / name
+    if not name or not repository.contains(path):
         return SamConfig(Deployment())
     try:
-        check_size(path.stat().st_size, _FILE)
+        check_size(path.stat().st_size, name)
         content = without_markers(path.read_text("utf-8"))
-        found = tomllib.loads(content)
+        found = tomllib.loads(content) if name.endswith(".toml") else table(parse(content, name))
     except (OSError, ValueError, RecursionError, ManifestError) as error:
-        return SamConfig(Deployment(), notes=(left_out(f"it cannot be read: {error}", Location(_FILE)),))
+        return SamConfig(Deployment(), notes=(left_out(f"it cannot be read: {error}", Location(name)),))
     environments = [name for name, value in found.items() if isinstance(value, dict)]
     chosen = "default" if "default" in environments else environments[0] if len(environments) == 1 else ""
     settings = _settings(found.get(chosen))
@@ -49,7 +52,7 @@ def read_samconfig(repository: Repository) -> SamConfig:
     return SamConfig(
         _deployment(settings),
         str(settings.get("template_file", settings.get("template", ""))),
-        (*_taken(settings, content), *_others(others)),
+        (*_taken(settings, content, name), *_others(others, name)),
     )
 
 
@@ -90,17 +93,17 @@ def _overrides(value: object) -> Iterator[tuple[str, str]]:
             yield key, each
 
 
-def _taken(settings: Mapping[str, Any], content: str) -> Iterator[Note]:
+def _taken(settings: Mapping[str, Any], content: str, file: str) -> Iterator[Note]:
     for key in ("stack_name", "region", "parameter_overrides"):
         if key in settings:
             shown = settings[key] if key != "parameter_overrides" else "the parameters of the deployment"
             match = re.search(rf"^\s*{key}\b", content, re.MULTILINE)
             line = content.count("\n", 0, match.end()) + 1 if match else None
-            yield taken(f"{key}: {shown}", Location(_FILE, line))
+            yield taken(f"{key}: {shown}", Location(file, line))
 
 
-def _others(names: list[str]) -> Iterator[Note]:
+def _others(names: list[str], file: str) -> Iterator[Note]:
     if names:
         yield left_out(
-            f"{', '.join(names)}: other environments have other stacks; init reads one", Location(_FILE)
+            f"{', '.join(names)}: other environments have other stacks; init reads one", Location(file)
         )

@@ -20,7 +20,7 @@ from entrypoint.init.python_project import Found, found_in_project, read_toml
 from entrypoint.init.repository import Repository
 from entrypoint.init.serverless.layer_settings import layer_settings
 from entrypoint.init.serverless.variables import Variables
-from entrypoint.init.template import FoundLayer
+from entrypoint.init.template import FoundLayer, unknown_settings
 from entrypoint.manifest.layer_schema import PACKAGE_NAME
 
 _PLUGIN = "serverless-python-requirements"
@@ -81,13 +81,15 @@ class PythonRequirements:
     def __init__(self, repository: Repository, folder: Path, content: Table, variables: Variables) -> None:
         self._repository, self._folder, self._variables = repository, folder, variables
         self._provider = table(variables.value(content.get("provider")))
-        custom = table(variables.value(content.get("custom")))
-        self._settings = table(custom.get("pythonRequirements"))
+        self._settings = table(variables.at("custom.pythonRequirements"))
         plugins = variables.value(content.get("plugins"))
         modules = table(plugins).get("modules") if isinstance(plugins, Table) else plugins
         self._is_used = _PLUGIN in texts(modules) or bool(self._settings)
         self._individually = is_true(table(variables.value(content.get("package"))).get("individually"))
-        self._at = custom.at("pythonRequirements") if self._settings else content.at("plugins")
+        custom = table(content.get("custom"))
+        self._at = (
+            custom.at("pythonRequirements") if "pythonRequirements" in custom else content.at("plugins")
+        )
 
     def layers(self, service: str, functions: Sequence[tuple[str, Table, Location]]) -> PluginLayers:
         """Return the layers of the service's requirements, and of the modules of its functions."""
@@ -135,7 +137,11 @@ class PythonRequirements:
             architectures=texts(layer.get("compatibleArchitectures"))
             or texts(self._provider.get("architecture")),
             settings=replace(settings, description=own.description, license=own.license, share=own.share),
-            notes=(*_named(found.notes, named or "python-requirements"), *notes),
+            notes=(
+                *_named(found.notes, named or "python-requirements"),
+                *notes,
+                *unknown_settings("the layer of the plugin", layer, layer),
+            ),
         )
 
     def _module_layer(self, service: str, module: str, settings: Settings) -> FoundLayer:

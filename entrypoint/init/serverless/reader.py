@@ -19,7 +19,14 @@ from entrypoint.init.repository import Repository
 from entrypoint.init.serverless.layer_settings import layer_settings
 from entrypoint.init.serverless.python_requirements import PythonRequirements
 from entrypoint.init.serverless.variables import Variables
-from entrypoint.init.template import FoundFunction, FoundLayer, FoundTemplate, draft_of_template
+from entrypoint.init.template import (
+    FoundFunction,
+    FoundLayer,
+    FoundTemplate,
+    draft_of_template,
+    known_or_reason,
+    unknown_settings,
+)
 from entrypoint.manifest.schema import REGION as REGION_PATTERN
 
 _LAYER_KEYS = {
@@ -123,6 +130,7 @@ class _Reader:
             notes=(
                 *(note._replace(text=f"layer {key}: {note.text}") for note in found.notes),
                 *notes,
+                *unknown_settings(f"layer {key}", layer, _LAYER_KEYS - {"path"}),
                 *(left_out(f"layer {key}: {name}", layer.at(name)) for name in unknown),
             ),
         )
@@ -150,7 +158,7 @@ class _Reader:
             name=text(named) or default,
             at=at,
             runtime=text(runtime),
-            architecture=text(function.get("architecture", self._provider.get("architecture"))),
+            architecture=known_or_reason(function.get("architecture", self._provider.get("architecture"))),
             layers=layers,
             notes=tuple(notes),
         )

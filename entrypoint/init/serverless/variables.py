@@ -24,6 +24,18 @@ _VARIABLE = re.compile(r"[a-zA-Z]\w*(?::(?!:)|\()|\$\{|['\"]")
 _SOURCE = re.compile(r"(?P<source>[a-zA-Z]\w*)(?:\((?P<argument>[^)]*)\))?(?::(?P<address>.*))?", re.DOTALL)
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _LITERAL = re.compile(r"-?\d+(?:\.\d+)?|true|false")
+_NOT_READ = {
+    "environment",
+    "events",
+    "iam",
+    "iamRoleStatements",
+    "tags",
+    "vpc",
+    "httpApi",
+    "apiGateway",
+    "logs",
+}
+"""Settings that have nothing to do with layers; addresses may still lead through them."""
 _READABLE = {".yml", ".yaml", ".json"}
 _ELSEWHERE = {
     "ssm": "it is read from Systems Manager at deployment",
@@ -57,6 +69,10 @@ class Variables:
         finally:
             self._depth -= 1
 
+    def at(self, address: str) -> object:
+        """Return the value at an address of the service, such as custom.pythonRequirements."""
+        return self._inside(self._content, address)
+
     @property
     def stage(self) -> object:
         """The stage of a deployment without `--stage`."""
@@ -69,7 +85,7 @@ class Variables:
         if isinstance(value, Table):
             made = Table(value.location)
             made.keys_at = value.keys_at
-            made.update((key, self.value(each)) for key, each in value.items())
+            made.update((key, self.value(each)) for key, each in value.items() if key not in _NOT_READ)
             return made
         return self._text(value, value.location) if isinstance(value, Text) else value
 
