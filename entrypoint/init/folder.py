@@ -9,11 +9,9 @@ from entrypoint.init.draft import Draft, DraftLayer, Note, fill_in, free_name, l
 from entrypoint.init.layer_folder import requirements_file
 from entrypoint.init.platforms import default_runtime
 from entrypoint.init.python_project import Found, found_in_project
-from entrypoint.init.repository import Repository, is_development_file
+from entrypoint.init.repository import Repository, files_below, is_development_file
 from entrypoint.manifest.runtimes import Architecture
 
-_SKIPPED = {"node_modules", "site-packages", "dist", "build", "venv", "cdk.out"}
-_DEPTH = 3
 _LOCK = re.compile(r"-(?:python3\.\d+)-(?:x86_64|arm64)\.txt$")
 """The names of the locks that `lambda-layers lock` writes."""
 _INCLUDE = re.compile(r"^\s*(?:-r|--requirement)[ =]?\s*(\S+)", re.MULTILINE)
@@ -50,11 +48,12 @@ def found_in_folder(repository: Repository) -> Draft:
 
 def _found(repository: Repository, notes: list[Note]) -> Iterator[tuple[str, Found]]:
     """Yield a layer's name and content for each input file; a .in file precedes its .txt."""
-    inputs = list(_requirements_files(repository, notes))
+    files = list(files_below(repository.folder))
+    inputs = list(_requirements_files(repository, files, notes))
     for path in inputs:
         at = Location(repository.shown(path))
         yield _layer_name(path.relative_to(repository.folder)), requirements_file(repository, path, at)
-    for folder in _project_folders(repository.folder):
+    for folder in _project_folders(repository.folder, files):
         found = found_in_project(repository, folder)
         if not any(path.parent == folder for path in inputs):
             yield "shared" if folder == repository.folder else layer_name(folder.name), found
@@ -66,25 +65,16 @@ def _found(repository: Repository, notes: list[Note]) -> Iterator[tuple[str, Fou
             notes.append(left_out(why, Location(name)))
 
 
-def _project_folders(folder: Path) -> list[Path]:
+def _project_folders(folder: Path, files: Sequence[Path]) -> list[Path]:
     """Return the folders with a project file, those for development excepted."""
-    found = {path.parent for name in ("pyproject.toml", "Pipfile") for path in folder.rglob(name)}
-    return sorted(
-        each
-        for each in found
-        if _is_own((each / "x").relative_to(folder))
-        and not is_development_file((each / "x").relative_to(folder))
-    )
+    named = [path for path in files if path.name in {"pyproject.toml", "Pipfile"}]
+    return sorted({path.parent for path in named if not is_development_file(path.relative_to(folder))})
 
 
-def _requirements_files(repository: Repository, notes: list[Note]) -> Iterator[Path]:
+def _requirements_files(repository: Repository, files: Sequence[Path], notes: list[Note]) -> Iterator[Path]:
     """Yield the requirements files that layers are made from; add notes on those for development."""
     folder = repository.folder
-    names = ("*requirements*.in", "*requirements*.txt", "requirements/*.in", "requirements/*.txt")
-    found = sorted(
-        {path for name in names for path in folder.rglob(name)}, key=lambda path: (path.suffix != ".in", path)
-    )
-    own = [path for path in found if path.is_file() and _is_own(path.relative_to(folder))]
+    own = sorted(filter(_is_requirements_file, files), key=lambda path: (path.suffix != ".in", path))
     development = [path for path in own if is_development_file(path.relative_to(folder))]
     notes.extend(left_out("it is for development", Location(repository.shown(path))) for path in development)
     kept = [path for path in own if path not in development]
@@ -112,10 +102,10 @@ def _included_by_others(paths: Sequence[Path]) -> list[Path]:
     return [path for path in paths if path.parent.name == "requirements" and path.resolve() in included]
 
 
-def _is_own(path: Path) -> bool:
-    folders = path.parts[:-1]
-    hidden = any(part.startswith(".") or part in _SKIPPED for part in folders)
-    return not hidden and len(folders) <= _DEPTH and not _LOCK.search(path.name)
+def _is_requirements_file(path: Path) -> bool:
+    """Whether a file has requirements by its name or that of its folder, and is not one of our locks."""
+    is_named = "requirements" in path.stem or path.parent.name == "requirements"
+    return is_named and path.suffix in {".in", ".txt"} and not _LOCK.search(path.name)
 
 
 def _layer_name(path: Path) -> str:

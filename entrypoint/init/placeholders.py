@@ -26,8 +26,8 @@ ACCOUNT = placeholder("ACCOUNT_ID")
 
 
 def without_markers(text: str) -> str:
-    """Return a text of a file without the characters that mark placeholders."""
-    return text.replace(_START, "").replace(_END, "")
+    """Return a text of a file without the characters that mark placeholders, and without NUL, for paths."""
+    return text.replace(_START, "").replace(_END, "").replace("\0", "")
 
 
 def has_placeholder(text: str) -> bool:

@@ -2,11 +2,15 @@
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.manifest.paths import is_inside, roots_of
 
+_DEPTH = 3
+"""How many folders below the manifest's one are searched."""
+_SKIPPED = {"node_modules", "site-packages", "dist", "build", "venv", "cdk.out", "__pycache__"}
 _DEVELOPMENT_WORDS = (
     "dev|devel|develop|development|tests?|testing|pytest|docs?|lint(?:ers?|ing)?|ci|typing|types|mypy|build|tox|nox"
     "|qa|format(?:ting)?|style|coverage|bench(?:marks?)?|local|debug|notebooks?|jupyter|pre-?commit|e2e"
@@ -52,3 +56,14 @@ def is_development_file(path: Path) -> bool:
 def is_development_folder(name: str) -> bool:
     """Whether a folder is for development."""
     return _DEVELOPMENT_FOLDER.fullmatch(name) is not None
+
+
+def files_below(folder: Path, depth: int = _DEPTH) -> Iterator[Path]:
+    """Yield the files of a folder and of those below it, without hidden ones and those of tools."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.is_file():
+            yield Path(entry.path)
+        elif depth and entry.is_dir(follow_symlinks=False):
+            is_of_tools = entry.name.startswith(".") or entry.name in _SKIPPED
+            if not is_of_tools and not Path(entry.path, "pyvenv.cfg").exists():
+                yield from files_below(Path(entry.path), depth - 1)

@@ -5,10 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from any_value import AnyValue
+from loading import AnyValue
 
 from entrypoint.cli import main
-from entrypoint.errors import ManifestError
 from entrypoint.manifest.project import load_project
 
 
@@ -55,12 +54,3 @@ def _section(printed, kind):
     heading = {"taken": "taken over:", "left": "left out:", "fill": "to fill in:"}[kind]
     found = re.search(rf"^{heading}\n((?:  .*\n)*)", printed, re.MULTILINE)
     return found[1] if found else ""
-
-
-def problems_of(folder):
-    """What `check` says of the manifest itself."""
-    try:
-        load_project(folder / "lambda-layers.yml", root=folder, variables={})
-    except ManifestError as error:
-        return str(error)
-    return ""

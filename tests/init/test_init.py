@@ -6,9 +6,9 @@ import re
 
 import pytest
 import yaml
-from any_value import AnyValue
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from loading import AnyValue
 
 from entrypoint.errors import ManifestError
 from entrypoint.init import draft_of, write_draft

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
 import json
 
 import pytest
-from conftest import problems_of
+from loading import problems_of
 
 POWERTOOLS = "arn:aws:lambda:{}:017000801446:layer:AWSLambdaPowertoolsPythonV3-python313-arm64:7"
 LAYER = "  Deps: {Type: AWS::Serverless::LayerVersion, Metadata: {BuildMethod: python3.13}, Properties: {ContentUri: deps/, CompatibleRuntimes: [python3.13]}}\n"

@@ -158,7 +158,6 @@ def read_configuration(repository: Repository, folder: Path) -> Configuration:
         ModuleNotFoundError: if python-hcl2 is not installed.
     """
     import hcl2  # noqa: PLC0415 - an extra
-    from lark.exceptions import LarkError  # noqa: PLC0415
 
     blocks: dict[str, Block] = {}
     unread: list[Unknown] = []
@@ -169,7 +168,7 @@ def read_configuration(repository: Repository, folder: Path) -> Configuration:
                 continue
             text = without_markers(path.read_text("utf-8"))
             content = hcl2.loads(text if text.endswith("\n") else f"{text}\n")
-        except (OSError, ValueError, LarkError, RecursionError) as error:
+        except Exception as error:  # noqa: BLE001 - a file of any content must not end init
             first = (str(error).splitlines() or ["not valid"])[0]
             unread.append(Unknown(f"it cannot be read: {first}", Location(shown)))
             continue
