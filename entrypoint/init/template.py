@@ -30,6 +30,7 @@ from entrypoint.init.repository import Repository
 from entrypoint.limits import LAYERS_PER_FUNCTION
 from entrypoint.manifest.function_schema import ALIAS, LAYER_VERSION_ARN
 from entrypoint.manifest.layer_schema import LAYER_NAME
+from entrypoint.manifest.runtimes import Architecture
 
 _FEW = 5
 _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,140}")
@@ -66,7 +67,8 @@ class FoundFunction:
     at: Location
     #: Its runtime; empty if it is not known.
     runtime: str = ""
-    architecture: str = ""
+    #: Lambda's default is x86_64.
+    architecture: str = Architecture.X86_64
     #: Keys of the template's layers, layer version ARNs, and what could not be evaluated.
     layers: Sequence[str | Unknown] = ()
     aliases: tuple[str, ...] = ()
@@ -147,10 +149,10 @@ def _aws_name(name: str, layer: FoundLayer, *, several: bool) -> tuple[str, tupl
     """Return the layer's `name` in AWS, if the manifest has to set it: another name starts a new layer."""
     if not layer.aws_name or not re.fullmatch(LAYER_NAME, literal(layer.aws_name) or "x"):
         return "", ()
-    if several:
-        text = f"its name in AWS was {in_comment(layer.aws_name)}; each target gets a layer, named after it"
-        return "", (taken(text, layer.at),)
-    return ("" if layer.aws_name == name else layer.aws_name), ()
+    if several and layer.content.requirements:  # other targets have other bytes
+        kept = f"to keep its name {in_comment(layer.aws_name)} in AWS, choose one runtime and architecture"
+        return "", (fill_in(f"{kept}; each target of several gets a layer, named after it", layer.at),)
+    return ("" if layer.aws_name == name and not several else layer.aws_name), ()
 
 
 def _distinct(layers: Iterable[DraftLayer]) -> Iterator[DraftLayer]:

@@ -137,7 +137,7 @@ layers:
   old: {path: old, retain: false, package: {patterns: ["!x"]}}
 package: {patterns: ["!node_modules/**"]}
 functions:
-  api: {handler: a.b, layers: [{Ref: PythonRequirementsLambdaLayer}, {Ref: MyDashtoolsLambdaLayer}, {Ref: OldLambdaLayer}]}
+  api: {handler: a.b, architecture: arm64, layers: [{Ref: PythonRequirementsLambdaLayer}, {Ref: MyDashtoolsLambdaLayer}, {Ref: OldLambdaLayer}]}
 """  # fmt: skip
     found = init(
         REQUIREMENTS | {"ops/requirements.txt": "idna\n", "old/lib/x.so": "", "serverless.yml": service}
@@ -145,7 +145,7 @@ functions:
     assert found.layers["shop-dev-ops"] == {
         "requirements": "ops/requirements.txt",
         "runtimes": ["python3.12"],
-        "architectures": ["x86_64"],
+        "architectures": ["arm64"],
         "description": "tools for operators",
         "license": "Apache-2.0",
         "share": {"accounts": ["123456789012", "111122223333"]},
@@ -175,7 +175,7 @@ functions:
         "package patterns",
     ):
         assert setting in found.left
-    assert "its name in AWS was shop-deps; each target gets a layer, named after it" in found.taken
+    assert "to keep its name shop-deps in AWS, choose one runtime and architecture" in found.fill
 
 
 def test_the_default_name_of_the_plugins_layer(init):

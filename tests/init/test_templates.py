@@ -481,3 +481,19 @@ def test_unknown_settings_of_a_layer(init):
     assert "layer Own: LayerName: Fn::ImportValue is evaluated at deployment" in found.fill
     assert "layer Own: LicenseInfo: Fn::ImportValue is evaluated at deployment" in found.fill
     assert "architecture ${Arch} is not known; add it to `architectures`" in found.fill
+
+
+def test_functions_without_an_architecture_are_for_x86_64(init):
+    found = init(
+        DEPS
+        | template(
+            function("A", "FunctionName: a") + function("B", "FunctionName: b, Architectures: [arm64]")
+        )
+    )
+    assert found.layers["Deps"]["architectures"] == ["x86_64", "arm64"]
+
+
+def test_the_name_of_a_layer_of_files_is_kept_for_several_platforms(init):
+    resources = "  Files: {Type: AWS::Serverless::LayerVersion, Properties: {LayerName: files, ContentUri: files, CompatibleRuntimes: [python3.12, python3.13]}}\n"
+    found = init(DEPS | {"files/bin/tool": ""} | template(resources))
+    assert found.layers["files"]["name"] == "files"

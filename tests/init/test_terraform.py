@@ -61,6 +61,7 @@ resource "aws_lambda_function" "api" {
 }
 resource "aws_lambda_function" "mails" {
   function_name = "${var.team}-mails"
+  architectures = ["arm64"]
   runtime       = "python3.13"
   layers        = [aws_lambda_layer_version.deps[0].arn]
 }

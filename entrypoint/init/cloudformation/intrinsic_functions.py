@@ -89,7 +89,8 @@ class Evaluator:
 
     def is_default(self, name: str) -> bool:
         """Whether the value of a parameter is its default."""
-        return name in self._parameters and name not in self._deployment.parameters
+        declared = table(self._parameters.get(name))
+        return declared.get("Default") is not None and name not in self._deployment.parameters
 
     def _table(self, value: Table) -> Table:
         made = Table(value.location)

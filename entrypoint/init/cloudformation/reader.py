@@ -28,6 +28,7 @@ from entrypoint.init.template import (
     known_or_reason,
     unknown_settings,
 )
+from entrypoint.manifest.runtimes import Architecture
 
 _SAM_LAYER, _SAM_FUNCTION = "AWS::Serverless::LayerVersion", "AWS::Serverless::Function"
 _LAYERS = {_SAM_LAYER, "AWS::Lambda::LayerVersion"}
@@ -215,7 +216,7 @@ class _Reader:
             tag=tag,
             at=at,
             runtime=text(runtime),
-            architecture=next((known_or_reason(each) for each in items(architectures)), ""),
+            architecture=next((known_or_reason(each) for each in items(architectures)), Architecture.X86_64),
             layers=layers,
             aliases=texts(alias),
             notes=notes,

@@ -27,6 +27,7 @@ from entrypoint.init.template import (
     known_or_reason,
     unknown_settings,
 )
+from entrypoint.manifest.runtimes import Architecture
 from entrypoint.manifest.schema import REGION as REGION_PATTERN
 
 _LAYER_KEYS = {
@@ -158,7 +159,9 @@ class _Reader:
             name=text(named) or default,
             at=at,
             runtime=text(runtime),
-            architecture=known_or_reason(function.get("architecture", self._provider.get("architecture"))),
+            architecture=known_or_reason(
+                function.get("architecture", self._provider.get("architecture", Architecture.X86_64))
+            ),
             layers=layers,
             notes=tuple(notes),
         )

@@ -19,6 +19,7 @@ from entrypoint.init.python_project import Found
 from entrypoint.init.repository import Repository
 from entrypoint.init.template import FoundFunction, FoundLayer, FoundTemplate, draft_of_template
 from entrypoint.init.terraform.configuration import Block, Configuration, Reference, read_configuration
+from entrypoint.manifest.runtimes import Architecture
 from entrypoint.manifest.schema import REGION as REGION_PATTERN
 
 _MODULE = "terraform-aws-modules/lambda/aws"
@@ -217,7 +218,7 @@ class _Reader:
             name=named if isinstance(named, str) else f"{block.address} (its name is known after deployment)",
             at=block.at,
             runtime=runtime,
-            architecture=next(iter(configuration.texts(block, "architectures")), ""),
+            architecture=next(iter(configuration.texts(block, "architectures")), Architecture.X86_64),
             layers=layers,
             notes=notes,
         )
