@@ -358,3 +358,14 @@ functions: {api: {handler: a.b, layers: [!Ref OpsLambdaLayer]}}
     assert "serverless.yml:3: layer ops: name: it is read from Systems Manager at deployment" in found.fill
     assert "layer ops: description: it is an output of another stack" in found.fill
     assert "architecture ${ARCH} is not known" in found.fill
+
+
+def test_a_service_for_another_cloud_is_ignored(init):
+    found = init(
+        {
+            "requirements.txt": "idna\n",
+            "serverless.yml": "service: x\nprovider: {name: google}\nplugins: [serverless-python-requirements]\n",
+        }
+    )
+    assert list(found.layers) == ["shared"]
+    assert "serverless.yml: it has no layers, and no function with layers" in found.left

@@ -497,3 +497,10 @@ def test_the_name_of_a_layer_of_files_is_kept_for_several_platforms(init):
     resources = "  Files: {Type: AWS::Serverless::LayerVersion, Properties: {LayerName: files, ContentUri: files, CompatibleRuntimes: [python3.12, python3.13]}}\n"
     found = init(DEPS | {"files/bin/tool": ""} | template(resources))
     assert found.layers["files"]["name"] == "files"
+
+
+def test_a_mapping_that_refers_to_itself(init):
+    head = "Mappings: {M: {a: {b: !FindInMap [M, a, b]}}}\n"
+    found = init(DEPS | STACK | template(function("Api", "FunctionName: !FindInMap [M, a, b]"), head))
+    assert list(found.functions) == ["Api"]
+    assert "mapping M has no a.b" in found.taken

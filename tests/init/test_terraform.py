@@ -180,3 +180,21 @@ def test_locals_that_refer_to_each_other(init):
     function = 'resource "aws_lambda_function" "f" {\n  function_name = local.a\n  layers = [aws_lambda_layer_version.deps.arn]\n}\n'
     found = init(DEPS | {"main.tf": LAYER + loop + function})
     assert "function aws_lambda_function.f (its name is known after deployment)" in found.left
+
+
+def test_values_of_tfvars(init):
+    main = (
+        LAYER
+        + 'variable "stage" {}\nresource "aws_lambda_function" "f" {\n  function_name = "api-${var.stage}"\n  runtime = "python3.13"\n  layers = [aws_lambda_layer_version.deps.arn]\n}\n'
+    )
+    found = init(
+        DEPS | {"main.tf": main, "terraform.tfvars": 'stage = "dev"\n', "x.auto.tfvars": 'stage = "live"\n'}
+    )
+    assert list(found.functions) == ["api-live"]
+
+
+def test_locals_that_multiply(init):
+    doubled = "".join(f'  a{each + 1} = "${{local.a{each}}}${{local.a{each}}}"\n' for each in range(19))
+    loop = 'locals {\n  a0 = "x"\n' + doubled + "}\n"
+    function = 'resource "aws_lambda_function" "f" {\n  function_name = local.a19\n  layers = [aws_lambda_layer_version.deps.arn]\n}\n'
+    assert "its name is known after deployment" in init(DEPS | {"main.tf": LAYER + loop + function}).left

@@ -199,9 +199,9 @@ class Evaluator:
         if top == REGION and has_placeholder(self._deployment.region):
             return _in_every_region(mapping, second) or Unknown(f"mapping {name} differs by region", location)
         found = table(mapping.get(top.replace(REGION, self._deployment.region))).get(second, default)
-        return (
-            Unknown(f"mapping {name} has no {top}.{second}", location) if found is None else self.value(found)
-        )
+        if isinstance(found, str | list):  # a mapping has no functions
+            return found
+        return Unknown(f"mapping {name} has no {top}.{second}", location)
 
     def _length(self, argument: object, location: Location) -> object:
         found = self.value(argument)

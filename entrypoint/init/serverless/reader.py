@@ -45,7 +45,10 @@ _LAYER_KEYS = {
 
 def draft_of_serverless(repository: Repository, path: Path, content: Table) -> Draft | None:
     """Return the draft of a service; None if it has neither layers nor Python requirements."""
-    found = _Reader(repository, path, content).read()
+    reader = _Reader(repository, path, content)
+    if reader.provider not in {"aws", ""}:
+        return None
+    found = reader.read()
     if not found.layers and not any(function.layers for function in found.functions):
         return None
     return draft_of_template(repository, found)
@@ -85,6 +88,11 @@ class _Reader:
             region=region if re.fullmatch(REGION_PATTERN, region) else "",
             notes=(*self._notes, *packages.notes),
         )
+
+    @property
+    def provider(self) -> str:
+        """The name of the cloud that the service is for."""
+        return text(self._provider.get("name")) or text(self._variables.value(self._content.get("provider")))
 
     def _service(self) -> str:
         service = self._variables.value(self._content.get("service"))

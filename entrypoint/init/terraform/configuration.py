@@ -20,6 +20,8 @@ from entrypoint.manifest.yaml_limits import BYTES
 _REFERENCE = re.compile(r"(?:[a-zA-Z_][\w-]*)(?:\.[a-zA-Z_][\w-]*|\[\d+\])*")
 _INTERPOLATION = re.compile(r"(?<!\$)\$\{\s*([^{}]*?)\s*\}")
 _DEEPEST = 20
+_MOST_VALUES = 50_000
+"""A few lines that refer to each other can amount to any number of values."""
 _NAME_OF_DATA = 2
 """The position of the name that a configuration gives to a data source, as in data.aws_region.NAME.name."""
 _KNOWN = {
@@ -60,7 +62,7 @@ class Configuration:
 
     def __init__(self, blocks: Mapping[str, Block], notes: tuple[Unknown, ...]) -> None:
         self._blocks = blocks
-        self._depth = 0
+        self._depth = self._evaluated_values = 0
         #: The files that could not be read.
         self.unread = notes
 
@@ -87,7 +89,8 @@ class Configuration:
         return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
 
     def _value(self, value: object, at: Location) -> object:
-        if self._depth > _DEEPEST:
+        self._evaluated_values += 1
+        if self._depth > _DEEPEST or self._evaluated_values > _MOST_VALUES:
             return Unknown("its references lead to each other", at)
         self._depth += 1
         try:
@@ -145,6 +148,8 @@ class Configuration:
             return (
                 self._value(block.arguments["value"], block.at) if block else Unknown(f"no local {name}", at)
             )
+        if given := self._blocks.get(f"tfvars.{name}"):
+            return self._value(given.arguments["value"], given.at)
         block = self._blocks.get(f"variable.{name}")
         if block is None or block.arguments.get("default") is None:
             return placeholder(name.upper().replace("-", "_")) or Unknown(f"var.{name} has no default", at)
@@ -161,7 +166,13 @@ def read_configuration(repository: Repository, folder: Path) -> Configuration:
 
     blocks: dict[str, Block] = {}
     unread: list[Unknown] = []
-    for path in sorted(folder.glob("*.tf")):
+    # Terraform reads terraform.tfvars, then *.auto.tfvars; later values override earlier ones.
+    given = [
+        path
+        for path in (folder / "terraform.tfvars", *sorted(folder.glob("*.auto.tfvars")))
+        if path.is_file()
+    ]
+    for path in (*sorted(folder.glob("*.tf")), *given):
         shown = repository.shown(path)
         try:
             if not repository.contains(path) or path.stat().st_size > BYTES:
@@ -172,7 +183,8 @@ def read_configuration(repository: Repository, folder: Path) -> Configuration:
             first = (str(error).splitlines() or ["not valid"])[0]
             unread.append(Unknown(f"it cannot be read: {first}", Location(shown)))
             continue
-        blocks |= {block.address: block for block in _blocks(content, text, shown)}
+        found = _values(content, text, shown) if path in given else _blocks(content, text, shown)
+        blocks |= {block.address: block for block in found}
     return Configuration(blocks, tuple(unread))
 
 
@@ -197,6 +209,12 @@ def _blocks(content: Mapping[str, Any], text: str, file: str) -> Iterator[Block]
             labels, arguments = _labelled(each)
             quoted = r"\s+".join(rf'"?{re.escape(label)}"?' for label in (kind, *labels))
             yield Block((kind, *labels), arguments, _at(text, file, rf"^\s*{quoted}\s*\{{"))
+
+
+def _values(content: Mapping[str, Any], text: str, file: str) -> Iterator[Block]:
+    """Yield the values of a .tfvars file, each as a block."""
+    for name, value in content.items():
+        yield Block(("tfvars", name), {"value": value}, _at(text, file, rf"^\s*{re.escape(name)}\s*="))
 
 
 def _labelled(block: Mapping[str, Any]) -> tuple[tuple[str, ...], Mapping[str, Any]]:
