@@ -111,8 +111,7 @@ def _value(node: yaml.Node, file: str) -> object:
     elif isinstance(node, yaml.SequenceNode):
         made = Items([_value(each, file) for each in node.value], location)
     elif node.tag != "tag:yaml.org,2002:null":
-        text = node.value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        made = Text.at(without_markers(text), location)
+        made = Text.at(_clean(node), location)
     if node.tag.startswith("!") and len(node.tag) > 1:
         suffix = node.tag[1:]
         function = Table(location)
@@ -121,13 +120,20 @@ def _value(node: yaml.Node, file: str) -> object:
     return made
 
 
+def _clean(node: yaml.Node) -> str:
+    """Return a scalar as a text that can be written and that has no markers of placeholders."""
+    text: str = node.value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return without_markers(text)
+
+
 def _table(node: yaml.MappingNode, file: str, location: Location) -> Table:
     yaml.constructor.SafeConstructor().flatten_mapping(node)
     made = Table(location)
     for key, value in node.value:
         if isinstance(key, yaml.ScalarNode):
-            made[key.value] = _value(value, file)
-            made.keys_at[key.value] = Location(file, key.start_mark.line + 1)
+            name = _clean(key)
+            made[name] = _value(value, file)
+            made.keys_at[name] = Location(file, key.start_mark.line + 1)
     return made
 
 

@@ -79,7 +79,7 @@ def _deployment(settings: Mapping[str, Any]) -> Deployment:
 def _overrides(value: object) -> Iterator[tuple[str, str]]:
     """Yield parameters and their values: a table, `Key=Value`, or `ParameterKey=Key,ParameterValue=Value`."""
     if isinstance(value, dict):
-        yield from ((key, str(each)) for key, each in value.items())
+        yield from ((key, without_markers(str(each))) for key, each in value.items())
         return
     lines = value if isinstance(value, list) else [value] if isinstance(value, str) else []
     for line in lines:
@@ -90,7 +90,7 @@ def _overrides(value: object) -> Iterator[tuple[str, str]]:
         for word in words:
             long = re.fullmatch(r"ParameterKey=([^,]+),ParameterValue=(.*)", word, re.DOTALL)
             key, _, each = (long[1], "=", long[2]) if long else word.partition("=")
-            yield key, each
+            yield key, without_markers(each)
 
 
 def _taken(settings: Mapping[str, Any], content: str, file: str) -> Iterator[Note]:
