@@ -71,8 +71,11 @@ def test_the_environment_of_this_machine_is_never_read(init, monkeypatch):
     found = init({"serverless.yml": HEAD + f"functions: {json.dumps(functions)}\n"})
     assert "secret" not in found.text
     assert {"${TEAM}", "x"} <= set(found.functions)
+    tags = {"aws:cloudformation:stack-name": "shop-dev", "aws:cloudformation:logical-id": "CLambdaFunction"}
+    assert found.functions["c"] == {"tag": tags, "layers": [ARN]}
     assert (
-        "the name of function c: ${env:AWS_SECRET_ACCESS_KEY} has no value in the repository" in found.printed
+        "c is selected by its stack's tags: ${env:AWS_SECRET_ACCESS_KEY} has no value in the repository"
+        in found.taken
     )
 
 
@@ -269,6 +272,7 @@ functions:
   a: {layers: ["arn:aws:lambda:${aws:region}:017000801446:layer:P:7"]}
   b: {layers: ["arn:aws:lambda:${self:provider.region}:${aws:accountId}:layer:own:7"]}
   c: {layers: [!Sub "arn:aws:lambda:${AWS::Region}:017000801446:layer:P:7"]}
+  e: {layers: "${ssm:/layers/all}"}
   d: {layers: ["${cf:other-stack.LayerArn}", "${ssm:/layers/x}", !ImportValue other]}
 """  # fmt: skip
     found = init({"serverless.yml": service})
@@ -279,7 +283,7 @@ functions:
     ]
     assert "a layer of shop-dev-d: it is an output of another stack; add its ARN" in found.fill
     assert "a layer of shop-dev-d: it is read from Systems Manager at deployment; add its ARN" in found.fill
-    assert "serverless.yml:7: function shop-dev-d: the manifest has none of its layers" in found.left
+    assert "serverless.yml:8: function shop-dev-d: the manifest has none of its layers" in found.left
 
 
 def test_programs_are_reported(init):

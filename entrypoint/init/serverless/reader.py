@@ -147,9 +147,8 @@ class _Reader:
     def _function(
         self, key: str, function: Table, at: Location, packages: Mapping[str, str]
     ) -> FoundFunction:
-        own = {key_: value for key_, value in function.items() if not isinstance(value, Unknown)}
         # Layers of a function replace those of the provider.
-        layers = list(self._layers(own.get("layers", self._provider.get("layers"))))
+        layers = list(self._layers(function.get("layers", self._provider.get("layers"))))
         if key in packages and packages[key] not in layers:
             layers.insert(0, packages[key])
         runtime = function.get("runtime", self._provider.get("runtime"))
@@ -158,13 +157,12 @@ class _Reader:
             why = runtime.reason if isinstance(runtime, Unknown) else "no runtime is set"
             notes.append(fill_in(f"function {key}: {why}; check the runtimes of its layers", at))
             runtime = ""
-        named = function.get("name")
-        default = f"{self._service()}-{text(self._variables.stage)}-{key}"
+        named = function.get("name") or f"{self._service()}-{text(self._variables.stage)}-{key}"
         if isinstance(named, Unknown):
-            notes.append(fill_in(f"the name of function {key}: {named.reason}", at))
-            named = f"{placeholder('FUNCTION')}"
+            notes.append(taken(f"{key} is selected by its stack's tags: {named.reason}", at))
         return FoundFunction(
-            name=text(named) or default,
+            name=named if isinstance(named, str) else key,
+            tag=() if isinstance(named, str) else _tags(self._stack(), key),
             at=at,
             runtime=text(runtime),
             architecture=known_or_reason(
@@ -229,6 +227,12 @@ class _Reader:
             if "layer" in name:
                 at = table(self._content.get("custom")).at(name)
                 self._notes.append(fill_in(f"the layers of the plugin {name}, which init does not read", at))
+
+
+def _tags(stack: str, key: str) -> tuple[tuple[str, str], ...]:
+    """Return the tags that CloudFormation sets for a function of the framework."""
+    logical_id = f"{_logical_id(key)}LambdaFunction"
+    return (("aws:cloudformation:stack-name", stack), ("aws:cloudformation:logical-id", logical_id))
 
 
 def _logical_id(key: str) -> str:
