@@ -30,7 +30,7 @@ from entrypoint.init.repository import Repository
 from entrypoint.limits import LAYERS_PER_FUNCTION
 from entrypoint.manifest.function_schema import ALIAS, LAYER_VERSION_ARN
 from entrypoint.manifest.layer_schema import LAYER_NAME
-from entrypoint.manifest.runtimes import Architecture
+from entrypoint.manifest.runtimes import RUNTIMES, Architecture
 
 _FEW = 5
 _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,140}")
@@ -90,7 +90,10 @@ def draft_of_template(repository: Repository, found: FoundTemplate) -> Draft:
     notes = [*found.notes, *_without_layers(found.functions)]
     names: dict[str, str] = {}
     for key, layer in found.layers.items():
-        if layer.content:
+        if _is_of_other_language(key, layer, found.functions):
+            runtimes = ", ".join(map(in_comment, layer.runtimes))
+            notes.append(left_out(f"layer {layer.name}: it is for {runtimes}", layer.at))
+        elif layer.content:
             names[key] = free_name(layer_name(layer.name), names.values())
     functions = tuple(_functions(found, names, notes))
     used = [each for each in found.functions if each.layers]
@@ -117,6 +120,17 @@ def _without_layers(functions: Sequence[FoundFunction]) -> Iterator[Note]:
         first = ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
         at = next(each.at for each in functions if not each.layers)
         yield left_out(f"functions without layers: {first}", at)
+
+
+def _is_of_other_language(key: str, layer: FoundLayer, functions: Sequence[FoundFunction]) -> bool:
+    """Whether neither the layer's runtimes nor those of its functions are ones that layers are built for."""
+    users = [each.runtime for each in functions if key in each.layers]
+    known = [
+        each
+        for each in (*layer.runtimes, *users)
+        if is_python(each) or each in RUNTIMES or "$" in in_comment(each)
+    ]
+    return bool(layer.runtimes) and not known
 
 
 def _layer(

@@ -278,6 +278,7 @@ def test_layers_that_are_not_of_python_are_reported(init):
   Gone: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: gone/}}
   Files: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: files, CompatibleRuntimes: [python3.13, nodejs22.x]}}
   Empty: {Type: AWS::Serverless::LayerVersion, Metadata: {BuildMethod: python3.13}, Properties: {ContentUri: empty}}
+  Js: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: files, CompatibleRuntimes: [nodejs22.x]}}
   Nested: {Type: AWS::Serverless::Application, Properties: {Location: ./nested/template.yaml}}
   Page: {Type: AWS::Serverless::Function, Properties: {FunctionName: page, Runtime: nodejs22.x, Layers: [!Ref Files]}}
   Api: {Type: AWS::Serverless::Function, Properties: {FunctionName: api, Runtime: python3.13, Layers: [!Ref Made, !Ref Files, !GetAtt Nested.Outputs.Layer]}}
@@ -299,9 +300,10 @@ def test_layers_that_are_not_of_python_are_reported(init):
         "template.yaml:8: layer Zip: layer.zip is an archive",
         "template.yaml:9: layer Gone: gone not found",
         "template.yaml:11: layer Empty: empty/requirements.txt names no packages",
-        "template.yaml:12: nested stack Nested (./nested/template.yaml): run init for its template",
-        "template.yaml:13: function page: its runtime is nodejs22.x",
-        "template.yaml:14: layer Made of api: it is not in the manifest",
+        "template.yaml:12: layer Js: it is for nodejs22.x",
+        "template.yaml:13: nested stack Nested (./nested/template.yaml): run init for its template",
+        "template.yaml:14: function page: its runtime is nodejs22.x",
+        "template.yaml:15: layer Made of api: it is not in the manifest",
     ):
         assert line in found.left
     assert "a layer of api: Nested is not a layer of this template; add its ARN" in found.fill
