@@ -373,3 +373,20 @@ def test_a_service_for_another_cloud_is_ignored(init):
     )
     assert list(found.layers) == ["shared"]
     assert "serverless.yml: it has no layers, and no function with layers" in found.left
+
+
+def test_a_service_with_a_mapping_as_its_name(init):
+    service = "service: {name: billing}\nprovider: {name: aws, runtime: python3.12}\n" + PLUGIN
+    found = init(
+        REQUIREMENTS | {"serverless.yml": service + custom('{layer: {name: "${self:service}-deps"}}') + USED}
+    )
+    assert list(found.layers) == ["billing-deps"]
+    assert found.functions == {"billing-dev-api": {"layers": ["billing-deps"]}}
+
+
+def test_a_name_that_is_not_known_is_not_replaced(init):
+    found = init(
+        REQUIREMENTS | {"serverless.yml": HEAD + PLUGIN + custom('{layer: {name: "${ssm:/name}"}}') + USED}
+    )
+    assert "name" not in found.layers["python-requirements"]
+    assert "the layer of the plugin: name: it is read from Systems Manager at deployment" in found.fill

@@ -126,11 +126,12 @@ class PythonRequirements:
         stage = text(self._variables.stage)
         own, notes = layer_settings(layer)
         named = text(layer.get("name"))
+        is_named = "name" in layer or not is_true(self._settings.get("layer"))
+        default = "" if is_named else f"{service}-{stage}-python-requirements"
         found = self._content(self._folder)
         return FoundLayer(
             name=named or "python-requirements",
-            aws_name=named
-            or (f"{service}-{stage}-python-requirements" if is_true(self._settings.get("layer")) else ""),
+            aws_name=named or default,
             at=self._at,
             content=found.content,
             runtimes=texts(layer.get("compatibleRuntimes")) or self._runtimes(),

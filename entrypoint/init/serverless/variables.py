@@ -136,7 +136,7 @@ class Variables:
             return None
         name, argument, address = match["source"], match["argument"] or "", match["address"] or ""
         readers: dict[str, Callable[[], object]] = {
-            "self": lambda: self._inside(self._content, address),
+            "self": lambda: self._inside(self._content, self._address(address)),
             "file": lambda: self._file(argument, address, at),
             "opt": lambda: None if has_default else _given(re.sub(r"\W", "_", address).upper()),
             "env": lambda: None if has_default else _given(address),
@@ -148,6 +148,11 @@ class Variables:
         if name in readers:
             return readers[name]()
         return Unknown(_ELSEWHERE.get(name, f"init does not know the variable source {name}"), at)
+
+    def _address(self, address: str) -> str:
+        """Return an address; that of the service is its name, also if `service` is a mapping."""
+        has_name = address == "service" and "name" in table(self._content.get("service"))
+        return "service.name" if has_name else address
 
     def _parameter(self, name: str) -> object:
         """Return a parameter of the stage, or else its default."""
