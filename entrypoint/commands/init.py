@@ -26,7 +26,7 @@ def run(context: "Context") -> Result:
     else:
         draft = draft_of(path.parent)
     write_draft(path, draft)
-    report = summary(draft)
+    report = summary(draft, path.parent)
     return Result(text=f"{report}\nwrote {path}; next, run: lambda-layers lock".lstrip("\n"))
 
 

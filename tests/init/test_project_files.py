@@ -2,6 +2,8 @@
 
 import pytest
 
+from entrypoint.cli import main
+
 
 def test_development_files_are_left_out(init):
     files = ("dev_requirements.txt", "requirements-dev.txt", "requirements_dev.txt", "test_requirements.txt", "requirements-test.txt", "requirements-lint.txt", "requirements-ci.txt", "requirements.dev.txt", "tests/requirements.txt", "dev/requirements.txt", "docs/requirements.txt", "examples/a/requirements.txt", "requirements/dev.txt")  # fmt: skip
@@ -120,3 +122,16 @@ def test_projects_in_folders(init):
 def test_init_ends_with_what_to_do_next(init):
     found = init({"requirements.txt": "jinja2\n"})
     assert found.printed.splitlines()[-1] == "wrote lambda-layers.yml; next, run: lambda-layers lock"
+
+
+def test_a_manifest_in_a_folder(tmp_path, monkeypatch, capsys):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "services" / "web" / "deps").mkdir(parents=True)
+    (tmp_path / "services" / "web" / "deps" / "requirements.txt").write_text("jinja2\n")
+    (tmp_path / "services" / "web" / "requirements-dev.txt").write_text("pytest\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "--manifest", "services/web/lambda-layers.yml"]) == 0
+    assert "  services/web/requirements-dev.txt: it is for development" in capsys.readouterr().out
+    text = (tmp_path / "services" / "web" / "lambda-layers.yml").read_text()
+    assert "requirements: deps/requirements.txt" in text
+    assert "# LEFT OUT: it is for development (requirements-dev.txt)" in text

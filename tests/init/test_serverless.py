@@ -40,6 +40,7 @@ def custom(settings):
         ("${file(./missing.yml):name, 'default-of-file'}", "default-of-file"),
         ("${param:word}", "parameter-of-dev"),
         ("${param:general}", "general"),
+        ("${param:newer}-${param:of-all}", "of-stage-all"),
         ("${sls:stage}-x", "dev-x"),
         ("${opt:team}-x", "${TEAM}-x"),
         ("${env:TEAM}-x", "${TEAM}-x"),
@@ -51,6 +52,7 @@ def test_variables(init, value, expected):
 service: shop
 provider: {{name: aws, runtime: python3.12, region: eu-west-1, stage: "${{opt:stage, 'dev'}}"}}
 params: {{default: {{word: parameter, general: general}}, dev: {{word: parameter-of-dev}}}}
+stages: {{default: {{params: {{newer: of-default, of-all: all}}}}, dev: {{params: {{newer: of-stage}}}}}}
 custom:
   word: word
   path: settings.yml
