@@ -15,6 +15,7 @@ import tomllib
 from itertools import takewhile
 from pathlib import Path
 
+import hcl2
 import pytest
 import yaml
 from package_index import IndexServer, make_wheel, pip_environment
@@ -121,6 +122,7 @@ CHECKS = {
     "toml": lambda _, snippet: tomllib.loads(snippet.text),
     "yaml": lambda _, snippet: yaml.compose(snippet.text),
     "python": lambda _, snippet: compile(textwrap.dedent(snippet.text), str(snippet), "exec"),
+    "hcl": lambda _, snippet: hcl2.loads(snippet.text),
     "text": lambda _, snippet: _is_a_file(snippet),
     "mermaid": lambda _, snippet: _is_a_diagram(snippet),
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def run(context: "Context") -> Result:
     """Write the manifest, unless there is one."""
     from entrypoint.init import draft_of, refuse_existing, write_draft  # noqa: PLC0415 - slow to import
+    from entrypoint.init.summary import summary  # noqa: PLC0415
 
     path = Path(context.arguments.manifest)
     refuse_existing(path)
@@ -25,7 +26,8 @@ def run(context: "Context") -> Result:
     else:
         draft = draft_of(path.parent)
     write_draft(path, draft)
-    return Result(text=f"wrote {path}; next, run: lambda-layers lock")
+    report = summary(draft, path.parent)
+    return Result(text=f"{report}\nwrote {path}; next, run: lambda-layers lock".lstrip("\n"))
 
 
 COMMAND = Command(

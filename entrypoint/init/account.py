@@ -11,15 +11,17 @@ from packaging.requirements import InvalidRequirement, Requirement
 from entrypoint.aws.model import Function
 from entrypoint.errors import AwsError, Diagnostic
 from entrypoint.init.draft import (
+    Content,
     Draft,
     DraftFunction,
     DraftLayer,
-    known_architectures,
-    known_runtimes,
+    fill_in,
     layer_name,
+    left_out,
+    taken,
 )
 from entrypoint.manifest.arn import Arn, without_version
-from entrypoint.manifest.runtimes import RUNTIMES
+from entrypoint.manifest.runtimes import RUNTIMES, Architecture
 from entrypoint.release.archive_packages import ArchivePackages
 
 if TYPE_CHECKING:
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 _TARGET_NAME = re.compile(r"(.+)-python3\d+-(?:x86_64|arm64)")
 """Names that this program gives to layers for several runtimes or architectures."""
 _NOTE = (
-    "Packages in {archive}, including dependencies. Keep only those that you require directly; "
-    "`lambda-layers lock` pins the rest."
+    "packages in {archive}, including dependencies: keep only those that you require directly; "
+    "`lambda-layers lock` pins the rest"
 )
 
 
@@ -60,7 +62,7 @@ def found_in_account(aws: "Aws", region: str) -> Draft:
     functions = [each for each in aws.functions.all() if each.layers]
     used = _used(functions)
     layers: dict[str, DraftLayer] = {}
-    notes = [f"Generated from the layers that functions in {region} use."]
+    notes = [taken(f"the layers that functions in {region} use")]
     unread: tuple[Diagnostic, ...] = ()
     for each in used:
         try:
@@ -69,12 +71,12 @@ def found_in_account(aws: "Aws", region: str) -> Draft:
             if error.is_denial:
                 raise
             unread += error.problems
-            notes.append(f"Not included: {error}")
+            notes.append(left_out(str(error)))
             continue
         if made:
             layers[each.name] = made
         else:
-            notes.append(f"Not included: {each.aws_name}. Its archive contains no Python packages.")
+            notes.append(left_out(f"{each.aws_name}: its archive contains no Python packages"))
     if not layers and unread:
         raise AwsError(*unread)
     if not layers:
@@ -105,26 +107,34 @@ def _used(functions: Sequence[Function]) -> list[_UsedLayer]:
 
 def _layer(aws: "Aws", used: _UsedLayer, other: DraftLayer | None) -> DraftLayer | None:
     """Return the layer, merged with another target of it; None if it has no packages or supported runtime."""
-    runtimes = known_runtimes((each.runtime for each in used.functions), python=True)
+    runtimes = _runtimes(each.runtime for each in used.functions)
     archive = f"{used.aws_name}:{used.version}"
     with closing(aws.layers.archive(used.aws_name, used.version)) as file:
         requirements = tuple(_requirements(ArchivePackages(file, name=archive).versions))
     if not runtimes or not requirements:
         return None
-    architectures = known_architectures(each.architecture for each in used.functions)
+    known = set(Architecture)
+    architectures = tuple(
+        dict.fromkeys(each.architecture for each in used.functions if each.architecture in known)
+    )
     if other:
         runtimes = tuple(sorted({*other.runtimes, *runtimes}, key=list(RUNTIMES).index))
         architectures = tuple(dict.fromkeys([*other.architectures, *architectures]))
         requirements = tuple(
-            {Requirement(each).name: each for each in (*other.requirements, *requirements)}.values()
+            {Requirement(each).name: each for each in (*other.content.requirements, *requirements)}.values()
         )
     return DraftLayer(
         name=used.name,
-        requirements=requirements,
+        content=Content(requirements=requirements),
         runtimes=runtimes,
         architectures=architectures,
-        notes=(*(other.notes if other else ()), _NOTE.format(archive=archive)),
+        notes=(*(other.notes if other else ()), fill_in(_NOTE.format(archive=archive))),
     )
+
+
+def _runtimes(identifiers: Iterable[str]) -> tuple[str, ...]:
+    """Return the supported runtimes with Python among these, without duplicates."""
+    return tuple(each for each in dict.fromkeys(identifiers) if each in RUNTIMES and RUNTIMES[each].python)
 
 
 def _requirements(versions: Mapping[str, str]) -> Iterator[str]:
@@ -142,5 +152,5 @@ def _functions(functions: Iterable[Function], names: Mapping[str, str]) -> Itera
     """Yield the functions that use one of these layers, each with all of its layers, in order."""
     for function in functions:
         layers = [names.get(without_version(arn), arn) for arn in function.layers]
-        if set(layers) & set(names.values()) and known_runtimes([function.runtime], python=True):
+        if set(layers) & set(names.values()) and _runtimes([function.runtime]):
             yield DraftFunction(name=function.name, layers=tuple(layers))

@@ -312,16 +312,15 @@ def test_init_reads_a_project_file(run, project):
     (project / "pyproject.toml").write_text(text)
     expect(run("init"), 0)
     layer = yaml.safe_load((project / "lambda-layers.yml").read_text())["layers"]["shared"]
-    assert (layer["requirements"], layer["runtimes"]) == (["app", "speedup<3"], ["python3.12"])
+    assert (layer["requirements"], layer["runtimes"]) == ("pyproject.toml", ["python3.12"])
 
 
 def test_init_in_an_empty_folder(run, tmp_path):
     folder = tmp_path / "empty"
     folder.mkdir()
     expect(run("init", folder=folder), 0)
-    assert yaml.safe_load((folder / "lambda-layers.yml").read_text())["layers"]["shared"]["requirements"] == [
-        "requests"
-    ]
+    assert yaml.safe_load((folder / "lambda-layers.yml").read_text())["layers"] == {}
+    expect(run("check", folder=folder), 0)
 
 
 def test_deprecated_and_preview_runtimes_are_warned_of(run, project):

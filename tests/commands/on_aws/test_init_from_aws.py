@@ -40,7 +40,7 @@ def test_what_was_deployed_comes_back(init, written, client):
         },
     }
     assert read["functions"] == {"api": {"layers": ["web", "tools"]}, "report-daily": {"layers": ["web"]}}
-    assert "# Packages in web-python313-x86_64:1, including dependencies." in text
+    assert "# FILL IN: packages in web-python313-x86_64:1, including dependencies:" in text
     assert main(["status"]) == 0  # the same layers, to the dependency hash
 
 
@@ -54,7 +54,7 @@ def test_layers_of_others_and_those_that_cannot_be_read_stay_by_their_arns(init,
     text, read = init()
     assert read["functions"]["both"] == {"layers": [theirs, "web", "tools", stranger]}
     assert "page" not in read["functions"]
-    assert "# Not included: cannot read the archive of stranger:1 in AWS" in text
+    assert "# LEFT OUT: cannot read the archive of stranger:1 in AWS" in text
 
 
 def test_an_existing_manifest_is_not_touched(project, capsys, aws):

@@ -1,0 +1,1 @@
+"""SAM and CloudFormation templates, and the samconfig.toml beside them."""

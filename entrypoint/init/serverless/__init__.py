@@ -1,0 +1,1 @@
+"""serverless.yml of the Serverless Framework and osls, with serverless-python-requirements."""
