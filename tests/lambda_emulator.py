@@ -1,7 +1,7 @@
 """A Lambda to try layers in: AWS's Runtime Interface Emulator, in a container of the runtime's image.
 
 In: a runtime, a layer's archive and a handler's source. Out: the handler's answer, or the error as
-Lambda's API gives it. The emulator is AWS's own (https://github.com/aws/aws-lambda-runtime-interface-emulator),
+Lambda's API gives it. A custom runtime is the layer's bootstrap, and its handler a program. The emulator is AWS's own (https://github.com/aws/aws-lambda-runtime-interface-emulator),
 out of the wheel of the SAM CLI; what it starts is their runtime interface client, as it is in Lambda.
 
 As there, all but /tmp is read-only, and the layer stands at /opt. Not as there: the C library is the
@@ -10,6 +10,7 @@ image's, and memory has no limit.
 
 import io
 import json
+import stat
 import subprocess
 import sys
 import tarfile
@@ -29,6 +30,8 @@ from entrypoint.manifest.runtimes import Architecture
 _EMULATOR = "aws-sam-cli==1.170.0"
 _CLIENT = "awslambdaric==4.2.2"
 _SECONDS = 60
+_IMAGE_OF_CUSTOM = "python3.13"
+"""The image that stands for provided.al2023: of the same system, and with a Python to call the emulator."""
 _FOLDERS = ("/opt", "/var/task", "/emulator")
 _INVOKE = """
 import sys, time, urllib.error, urllib.request
@@ -49,7 +52,11 @@ while True:
 sys.stdout.buffer.write(answer.read())
 """
 _File = tuple[str, bytes, int]
-"""A path, its content, and its mode."""
+"""A path, its content, and its mode with the kind of the file."""
+
+
+class NotStartedError(Exception):
+    """No runtime answered; the text is the emulator's log."""
 
 
 class LambdaEmulator:
@@ -68,20 +75,26 @@ class LambdaEmulator:
 
     def invoke(self, runtime: str, layer: Path, handler: str, event: object = None) -> Any:
         """Return what `handler` of the module's source answers to the event, in a Lambda of its own."""
+        is_custom = runtime.startswith("provided.")
+        image = _IMAGE_OF_CUSTOM if is_custom else runtime
+        python = f"/var/lang/bin/{image}"
+        name, mode = ("handler", 0o755) if is_custom else ("handler.py", 0o644)
         files = [
             *_members(layer, "opt"),
-            ("var/task/handler.py", handler.encode(), 0o644),
-            *self._emulator_files(runtime),
+            (f"var/task/{name}", handler.encode(), mode),
+            *self._emulator_files(image),
         ]
-        with self._started(runtime, _packed(files)) as container:
-            python = f"/var/lang/bin/{runtime}"
+        client = ["/opt/bootstrap"] if is_custom else [python, "-m", "awslambdaric", "handler.handler"]
+        with self._started(image, _packed(files), client) as container:
             command = [python, "-I", "-c", _INVOKE, json.dumps(event), str(_SECONDS)]
             code, (out, err) = container.exec_run(command, demux=True)
             assert code == 0, (err or b"").decode() + container.logs().decode()
+            if not out:
+                raise NotStartedError(container.logs().decode())
         return json.loads(out)
 
     @contextmanager
-    def _started(self, runtime: str, files: bytes) -> Iterator[Container]:
+    def _started(self, runtime: str, files: bytes, client: list[str]) -> Iterator[Container]:
         """Start the function; what it may only read is filled in by a container that never runs."""
         image = self._image(runtime)
         filler = self._engine.containers.create(image, volumes=list(_FOLDERS))
@@ -91,7 +104,7 @@ class LambdaEmulator:
             container = self._engine.containers.create(
                 image,
                 entrypoint=["/emulator/aws-lambda-rie"],
-                command=[f"/var/lang/bin/{runtime}", "-m", "awslambdaric", "handler.handler"],
+                command=client,
                 working_dir="/var/task",
                 environment=_environment(runtime),
                 volumes_from=[f"{filler.id}:ro"],
@@ -168,6 +181,7 @@ def _environment(runtime: str) -> Mapping[str, str]:
         "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
         "PYTHONPATH": ":".join((*modules, "/var/runtime")),
         "TZ": ":UTC",
+        "_HANDLER": "handler",
     }
 
 
@@ -175,7 +189,7 @@ def _members(archive: Path, folder: str) -> Iterator[_File]:
     with zipfile.ZipFile(archive) as opened:
         for info in opened.infolist():
             if not info.is_dir():
-                yield f"{folder}/{info.filename}", opened.read(info), info.external_attr >> 16 & 0o777
+                yield f"{folder}/{info.filename}", opened.read(info), info.external_attr >> 16
 
 
 def _packed(files: Iterable[_File]) -> bytes:
@@ -183,6 +197,10 @@ def _packed(files: Iterable[_File]) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path, content, mode in files:
             info = tarfile.TarInfo(str(PurePosixPath(path)))
-            info.size, info.mode = len(content), mode
+            info.mode = stat.S_IMODE(mode)
+            if stat.S_ISLNK(mode):
+                info.type, info.linkname = tarfile.SYMTYPE, content.decode()
+            else:
+                info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
     return buffer.getvalue()

@@ -176,6 +176,7 @@ def test_loops_of_links_are_refused(tmp_path, names):
 def test_content_for_a_runtime_without_a_python_is_verified(tmp_path):
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools" / "bootstrap").write_text("#!/bin/sh\n")
+    (tmp_path / "tools" / "bootstrap").chmod(0o755)
     tools = target(Platform(RUNTIMES["provided.al2023"], Architecture.ARM64), content=tmp_path / "tools")
     part = repository_part(tools.layer, repository_files(tools.layer))
     assert verify(assemble([part], tmp_path / "layer.zip"), tools) == ()

@@ -7,7 +7,7 @@ docs/rules.md. An error keeps the layer from being published, unless the manifes
 
 from entrypoint.errors import Diagnostic, Severity
 from entrypoint.layer.assemble import Archive
-from entrypoint.layer.verify import binaries, files, packages, standard_library
+from entrypoint.layer.verify import binaries, files, packages, programs, standard_library
 from entrypoint.layer.verify.imports import IMPORT_SUMMARY
 from entrypoint.layer.verify.imports import RULE as IMPORT
 from entrypoint.layer.verify.rule import Rule
@@ -22,6 +22,9 @@ RULES = (
         "contested-path", "Several packages contain different files with the same path.", files.contested_path
     ),
     Rule("case-collision", "Two paths differ only in case.", files.case_collision),
+    Rule("bootstrap", "The bootstrap of a custom runtime cannot be started.", programs.bootstrap),
+    Rule("extension", "A file in extensions/ cannot be started.", programs.extension),
+    Rule("line-ends", "A script in bin/ has Windows line ends.", programs.line_ends),
     Rule("elf-machine", "Compiled code is built for another architecture.", binaries.elf_machine),
     Rule("foreign-binary", "A library or program is built for macOS or Windows.", binaries.foreign_binary),
     Rule(

@@ -9,6 +9,7 @@ from entrypoint.layer.assemble import Archive
 from entrypoint.layer.elf import ElfFacts
 from entrypoint.layer.layout import Part
 from entrypoint.layer.verify.libraries import COMPLETE, libraries_of
+from entrypoint.manifest.runtimes import ROOT
 from entrypoint.manifest.targets import Target
 
 _SHARED_OBJECT = re.compile(r"\.so(\.[0-9]+)*$")
@@ -25,9 +26,10 @@ def elf_machine(archive: Archive, target: Target) -> Iterator[Diagnostic]:
     machine = target.platform.architecture.machine
     for part, path, facts in _elf_files(archive):
         if facts.machine != machine:
-            is_library = _SHARED_OBJECT.search(path) is not None
             message = f"{path} of {part.origin} is built for {facts.machine}, not for {machine}"
-            if is_library:
+            if part.contents is None and not path.startswith(ROOT):
+                yield Diagnostic(message, f"use a build for {machine}, in a layer and folder of its own")
+            elif _SHARED_OBJECT.search(path):
                 yield Diagnostic(message, f"use a wheel for {machine}")
             else:
                 yield Diagnostic(
