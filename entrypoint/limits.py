@@ -25,3 +25,7 @@ WHEEL_BYTES = 4 * UNZIPPED_BYTES
 """A wheel, unpacked; layers may exclude a part of it."""
 SDIST_BYTES = 1 << 30
 """A source archive, unpacked, as far as it is read here."""
+
+SUBNETS_PER_FUNCTION = 16
+SECURITY_GROUPS_PER_FUNCTION = 5
+"""https://docs.aws.amazon.com/lambda/latest/api/API_VpcConfig.html"""

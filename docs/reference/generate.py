@@ -22,6 +22,7 @@ from entrypoint.manifest.fields import (
     Number,
     Shape,
     String,
+    WordOr,
 )
 from entrypoint.manifest.record import Field, MapOf, Record
 from entrypoint.manifest.runtimes import RUNTIMES
@@ -134,6 +135,8 @@ def _records(path: str, shape: Shape) -> Iterator[tuple[str, Record]]:
             yield from _records(f"{path}.NAME", shape.item)
         case ListOf():
             yield from _records(f"{path}[]", shape.item)
+        case WordOr():
+            yield from _records(path, shape.other)
 
 
 def _shape(shape: Shape) -> str:  # noqa: C901 - a line for each shape
@@ -147,6 +150,8 @@ def _shape(shape: Shape) -> str:  # noqa: C901 - a line for each shape
             text = shape.meaning + (f", at most {shape.longest} characters" if shape.longest else "")
         case Flag():
             text = "`true`, `false`"
+        case WordOr():
+            text = f"`{shape.word}` or {_shape(shape.other)}"
         case FlagOr():
             text = f"`true`, `false`, `{shape.word}`"
         case Number():

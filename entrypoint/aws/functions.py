@@ -20,7 +20,9 @@ from entrypoint.manifest.model import Vpc
 
 _LONGEST_UPDATE = 900.0
 """Seconds; an update that attaches a VPC takes minutes."""
-_POLL = 1.0
+_POLL, _LATER_POLL = 1.0, 5.0
+"""Seconds between two looks at an update, in its first minute and later."""
+_SHORT_UPDATE = 60.0
 _COLD_START = 60
 """Seconds to wait for a response beyond the timeout of a function."""
 _STREAMS = {"kinesis", "dynamodb", "rds"}
@@ -113,7 +115,7 @@ class Functions:
             FunctionName=function.name,
             Layers=list(layers),
             RevisionId=function.revision_id,
-            **({"VpcConfig": _vpc_config(vpc, uses_ipv6=function.uses_ipv6)} if vpc else {}),
+            **({"VpcConfig": _vpc_config(vpc)} if vpc else {}),
         )
         configuration = self._settled(function.name)
         if configuration.get("LastUpdateStatus") == "Failed":
@@ -144,14 +146,15 @@ class Functions:
     def _settled(self, name: str) -> dict[str, Any]:
         """Return a function's configuration once it is neither being created nor being updated."""
         clock = self._connection.clock
-        deadline = clock() + _LONGEST_UPDATE
+        start = clock()
+        deadline = start + _LONGEST_UPDATE
         while clock() < deadline:
             answer = self._connection.call("get_function", FunctionName=name)
             configuration: dict[str, Any] = answer["Configuration"]
             is_new = configuration.get("State") == "Pending"
             if not is_new and configuration.get("LastUpdateStatus") != "InProgress":
                 return configuration
-            self._connection.sleep(_POLL)
+            self._connection.sleep(_POLL if clock() < start + _SHORT_UPDATE else _LATER_POLL)
         message = f"the update of {name} was still in progress after {_LONGEST_UPDATE:.0f} s"
         raise StillUpdatingError.of(message, "check the function in AWS, then run again")
 
@@ -168,7 +171,6 @@ def function_of(item: Mapping[str, Any]) -> Function:
         package_type=item.get("PackageType", "Zip"),
         code_sha256=item.get("CodeSha256", ""),
         vpc=vpc_of(item),
-        uses_ipv6=item.get("VpcConfig", {}).get("Ipv6AllowedForDualStack", False),
         code_size=item.get("CodeSize", 0),
         layer_sizes=tuple(layer.get("CodeSize", 0) for layer in item.get("Layers", [])),
         role=item.get("Role", ""),
@@ -206,16 +208,17 @@ def vpc_of(item: Mapping[str, Any]) -> Vpc | None:
     """Return the VPC settings of a function configuration."""
     given = item.get("VpcConfig", {})
     subnets, groups = sorted(given.get("SubnetIds", ())), sorted(given.get("SecurityGroupIds", ()))
-    return Vpc(tuple(subnets), tuple(groups)) if subnets else None
+    ipv6 = given.get("Ipv6AllowedForDualStack", False)
+    return Vpc(tuple(subnets), tuple(groups), ipv6) if subnets else None
 
 
-def _vpc_config(vpc: Vpc, *, uses_ipv6: bool) -> dict[str, object]:
-    """Return a complete VpcConfig: AWS may take what is left out as switched off."""
-    config: dict[str, object] = {
+def _vpc_config(vpc: Vpc) -> dict[str, object]:
+    """Return a complete VpcConfig, as the model does not say what AWS takes for what is left out."""
+    return {
         "SubnetIds": list(vpc.subnets),
         "SecurityGroupIds": list(vpc.security_groups),
+        "Ipv6AllowedForDualStack": vpc.ipv6,
     }
-    return config | ({"Ipv6AllowedForDualStack": True} if uses_ipv6 and vpc.subnets else {})
 
 
 def _service_of(arn: str) -> str:

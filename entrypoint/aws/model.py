@@ -74,8 +74,6 @@ class Function:
     code_sha256: str = ""
     #: None for a function that is attached to no VPC.
     vpc: Vpc | None = None
-    #: Whether it may use IPv6 in its VPC.
-    uses_ipv6: bool = False
     #: Zipped sizes in bytes, of its code and of each of its layers.
     code_size: int = 0
     layer_sizes: tuple[int, ...] = ()

@@ -53,7 +53,7 @@ def put_function_concurrency(cloud: Cloud, caller: Scope, given: Json) -> Json:
             "Specified ReservedConcurrentExecutions for function decreases account's "
             f"UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MINIMUM}]."
         )
-    if max((each.requested for each in function.provisioned.values()), default=0) > requested:
+    if sum(each.requested for each in function.provisioned.values()) > requested:
         raise invalid_parameter(
             "ReservedConcurrentExecutions should not be lower than the provisioned concurrency"
         )
@@ -78,7 +78,8 @@ def put_provisioned_concurrency_config(cloud: Cloud, caller: Scope, given: Json)
     requested: int = given["ProvisionedConcurrentExecutions"]
     if qualifier in function.aliases and function.aliases[qualifier].weights:
         raise invalid_parameter("Alias with weights can not be used with Provisioned Concurrency")
-    if function.reserved is not None and requested > function.reserved:
+    others = sum(each.requested for name, each in function.provisioned.items() if name != qualifier)
+    if function.reserved is not None and others + requested > function.reserved:
         raise invalid_parameter(
             "Requested Provisioned Concurrency should not be greater than the "
             "reservedConcurrentExecution for function"

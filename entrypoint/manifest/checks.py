@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from entrypoint.errors import Diagnostic, Location
-from entrypoint.limits import LAYERS_PER_FUNCTION
+from entrypoint.limits import LAYERS_PER_FUNCTION, SECURITY_GROUPS_PER_FUNCTION, SUBNETS_PER_FUNCTION
 from entrypoint.manifest.function_schema import unqualified
 from entrypoint.manifest.layer_schema import is_requirements_file, lock_name, platforms_of
 from entrypoint.manifest.paths import OUTSIDE_HINT, is_inside
@@ -178,9 +178,37 @@ def _wrong_entries(layers: Table, functions: Table) -> Iterator[Diagnostic]:
         if using and using not in layers.keys:
             yield _unknown_layer(using, layers)
         aliases = entry.get("aliases", ()) or unqualified(pattern)[1]
-        if entry.get("concurrency", NOTHING).get("provisioned") and not aliases:
-            message = "provisioned concurrency requires an alias"
-            yield Diagnostic(message, "add 'aliases: [...]'", entry.keys["concurrency"])
+        yield from _wrong_concurrency(entry, len(aliases))
+        yield from _wrong_vpc(entry)
+
+
+def _wrong_concurrency(entry: Table, aliases: int) -> Iterator[Diagnostic]:
+    """Yield what AWS would refuse: each alias is provisioned, and all of them share a reservation."""
+    concurrency = entry.get("concurrency", NOTHING)
+    provisioned, reserved = concurrency.get("provisioned"), concurrency.get("reserved")
+    if provisioned is None:
+        return
+    if not aliases:
+        message = "provisioned concurrency requires an alias"
+        yield Diagnostic(message, "add 'aliases: [...]'", entry.keys["concurrency"])
+    elif isinstance(provisioned, int) and isinstance(reserved, int) and provisioned * aliases > reserved:
+        total = f"{provisioned} for each of {aliases} aliases" if aliases > 1 else str(provisioned)
+        message = f"provisioned concurrency ({total}) exceeds the reserved concurrency of {reserved}"
+        yield Diagnostic(
+            message, f"reserve at least {provisioned * aliases}", concurrency.keys["provisioned"]
+        )
+
+
+def _wrong_vpc(entry: Table) -> Iterator[Diagnostic]:
+    vpc = entry.get("vpc", NOTHING)
+    for key, what, most in (
+        ("subnets", "subnets", SUBNETS_PER_FUNCTION),
+        ("security_groups", "security groups", SECURITY_GROUPS_PER_FUNCTION),
+    ):
+        number = len(vpc.get(key, ())) if isinstance(vpc, Table) else 0
+        if number > most:
+            message = f"{number} {what} exceed the limit of {most} per function"
+            yield Diagnostic(message, "use fewer, such as one subnet for each zone", vpc.keys[key])
 
 
 def _missing_payloads(folder: Path, rollout: Table) -> Iterator[Diagnostic]:

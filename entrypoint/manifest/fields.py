@@ -108,6 +108,23 @@ class FlagOr(NamedTuple):
         return {"enum": [True, False, self.word]}
 
 
+class WordOr(NamedTuple):
+    """One word, or a value of another shape."""
+
+    word: str
+    other: Shape
+
+    def read(self, node: yaml.Node, reader: Reader) -> Any:  # noqa: ANN401 - as the other shape
+        """Return the word or the value."""
+        if isinstance(node, yaml.ScalarNode) and node.value == self.word:
+            return Text.at(self.word, reader.location(node))
+        return self.other.read(node, reader)
+
+    def schema(self) -> dict[str, Any]:
+        """Return a schema of both."""
+        return {"anyOf": [{"const": self.word}, self.other.schema()]}
+
+
 class Number(NamedTuple):
     """An integer between two limits; `most` is None if there is no upper limit."""
 

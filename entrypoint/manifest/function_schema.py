@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from entrypoint.manifest.fields import Flag, ListOf, Number, String
+from entrypoint.manifest.fields import Flag, ListOf, Number, String, WordOr
 from entrypoint.manifest.layer_schema import LAYER_NAME
-from entrypoint.manifest.model import Concurrency, FunctionEntry, Vpc
+from entrypoint.manifest.model import NO_VPC, NONE, Concurrency, FunctionEntry, Vpc
 from entrypoint.manifest.record import Field, MapOf, Origin, Record
 
 LAYER_VERSION_ARN = r"arn:[a-z-]+:lambda:(?:[a-z0-9-]+|\{region\}):[0-9]{12}:layer:[a-zA-Z0-9_-]+:[0-9]+"
@@ -46,6 +46,18 @@ def _actions(alarms: Mapping[str, tuple[str, ...]], _: Origin) -> tuple[str, ...
     return alarms["actions"]
 
 
+def _vpc(written: Vpc | str, _: Origin) -> Vpc:
+    return written if isinstance(written, Vpc) else NO_VPC
+
+
+def _concurrency(*, reserved: int | str | None = None, provisioned: int | str | None = None) -> Concurrency:
+    return Concurrency(
+        reserved=reserved if isinstance(reserved, int) else None,
+        provisioned=0 if isinstance(provisioned, str) else provisioned,
+        releases=isinstance(reserved, str),
+    )
+
+
 _VPC = Record(
     make=Vpc,
     fields={
@@ -61,21 +73,26 @@ _VPC = Record(
             help="IDs of security groups.",
             required=True,
         ),
+        "ipv6": Field(
+            shape=Flag(),
+            default=False,
+            help="Allow outbound IPv6 traffic. All subnets must have an IPv6 block.",
+        ),
     },
 )
 
 _CONCURRENCY = Record(
-    make=Concurrency,
+    make=_concurrency,
     any_of=("reserved", "provisioned"),
     fields={
         "reserved": Field(
-            shape=Number("a number of concurrent executions"),
+            shape=WordOr(NONE, Number("a number of concurrent executions")),
             help="Concurrent executions that are reserved for the function, and its maximum. "
-            "0 stops all invocations.",
+            "0 stops all invocations. none removes the reservation.",
         ),
         "provisioned": Field(
-            shape=Number("a number of concurrent executions", least=1),
-            help="Execution environments to keep initialized for each alias of the entry.",
+            shape=WordOr(NONE, Number("a number of concurrent executions", least=1)),
+            help="Execution environments to keep initialized for each alias of the entry. none removes them.",
         ),
     },
 )
@@ -128,8 +145,10 @@ FUNCTION = Record(
             "Older ones that no alias uses are deleted. By default, none are deleted.",
         ),
         "vpc": Field(
-            shape=_VPC,
-            help="Subnets and security groups to attach the functions to. Without it, they are not changed.",
+            shape=WordOr(NONE, _VPC),
+            convert=_vpc,
+            help="Subnets and security groups to attach the functions to, or none to detach them. "
+            "Without it, they are not changed.",
         ),
         "concurrency": Field(
             shape=_CONCURRENCY,

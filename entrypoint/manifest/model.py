@@ -96,13 +96,38 @@ class Vpc(NamedTuple):
 
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...]
+    #: Whether the function may use IPv6 in its subnets.
+    ipv6: bool = False
+
+    def __str__(self) -> str:
+        ipv6 = ("ipv6",) if self.ipv6 else ()
+        return ", ".join((*self.subnets, *self.security_groups, *ipv6)) or NONE
+
+
+NONE = "none"
+"""What is written in the manifest to detach a function from its VPC, or to release its concurrency."""
+NO_VPC = Vpc((), ())
 
 
 class Concurrency(NamedTuple):
     """Reserved concurrency of a function, and provisioned concurrency of its aliases; None is not changed."""
 
     reserved: int | None = None
+    #: 0 removes it.
     provisioned: int | None = None
+    #: Whether the reservation is removed.
+    releases: bool = False
+
+    @property
+    def changes_reservation(self) -> bool:
+        """Whether the manifest says anything about the reservation."""
+        return self.releases or self.reserved is not None
+
+    def reserved_after(self, current: int | None) -> int | None:
+        """Return the reservation that a function is to have, by the one that it has."""
+        if self.releases:
+            return None
+        return current if self.reserved is None else self.reserved
 
 
 NO_CONCURRENCY = Concurrency()
@@ -121,6 +146,7 @@ class FunctionEntry(NamedTuple):
     aliases: tuple[str, ...] = ()
     #: How many of the versions that this tool published are kept; None keeps all.
     keep_versions: int | None = None
+    #: Where to attach the function; `NO_VPC` detaches it, and None changes nothing.
     vpc: Vpc | None = None
     concurrency: Concurrency = NO_CONCURRENCY
     #: ARNs that the function's alarms notify; empty if it has no alarms.

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from entrypoint.errors import Location
-from entrypoint.manifest.fields import Shape
+from entrypoint.manifest.fields import Shape, WordOr
 from entrypoint.manifest.yaml_nodes import Reader, Table, entries
 
 
@@ -48,8 +48,9 @@ class Field(NamedTuple):
 
     def value(self, written: Any, origin: Origin) -> Any:  # noqa: ANN401 - each shape has its own type
         """Return what the key contributes to the model."""
-        if isinstance(self.shape, Record | MapOf):
-            written = self.shape.build(written, origin.folder, origin.roots)
+        shape = self.shape.other if isinstance(self.shape, WordOr) else self.shape
+        if isinstance(shape, Record | MapOf) and isinstance(written, Table):
+            written = shape.build(written, origin.folder, origin.roots)
         return self.convert(written, origin) if self.convert else written
 
     @property

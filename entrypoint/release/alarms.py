@@ -34,9 +34,8 @@ def alarms_to_put(
     everyone = {action for entry, _ in watched for action in _actions(entry, region)}
     wanted = [_of_account(limit, tuple(sorted(everyone)))]
     for entry, function in watched:
-        reserved = entry.concurrency.reserved
-        if reserved is None and function.name in details:
-            reserved = details[function.name].reserved
+        found = details.get(function.name)
+        reserved = entry.concurrency.reserved_after(found.reserved if found else None)
         most = limit if reserved is None else reserved
         actions = _actions(entry, region)
         wanted += _of_function(function, most, actions)

@@ -13,7 +13,7 @@ from entrypoint.aws.model import SETTINGS, SETTINGS_WITH_DEFAULTS, Details, Func
 from entrypoint.errors import Diagnostic, Location
 from entrypoint.limits import LAYERS_PER_FUNCTION
 from entrypoint.manifest.arn import Arn, is_arn, without_version
-from entrypoint.manifest.model import NO_CONCURRENCY, Concurrency, FunctionEntry, Vpc
+from entrypoint.manifest.model import NO_CONCURRENCY, NO_VPC, Concurrency, FunctionEntry, Vpc
 from entrypoint.manifest.runtimes import RUNTIMES
 from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.selection import Selection, arns_of
@@ -92,22 +92,29 @@ class FunctionChange:
         after = self.layers_after(function.layers, versions)
         if after != function.layers or function.failure:
             found.append(Aspect.LAYERS)
-        if self.vpc not in {None, function.vpc}:
+        if self.vpc not in {None, function.vpc or NO_VPC}:
             found.append(Aspect.VPC)
-        if details and self.concurrency.reserved not in {None, details.reserved}:
+        if details and self.reserved_after != details.reserved:
             found.append(Aspect.RESERVED)
         if details and any(
             self.is_behind(alias, after) or self.is_unfinished(alias, after) for alias in self.aliases
         ):
             found.append(Aspect.ALIASES)
-        if details and self.concurrency.provisioned and not self._is_provisioned(details):
+        if details and self.concurrency.provisioned is not None and not self._is_provisioned(details):
             found.append(Aspect.PROVISIONED)
         return tuple(found)
+
+    @property
+    def reserved_after(self) -> int | None:
+        """The reservation that the function is to have."""
+        return self.concurrency.reserved_after(self.details.reserved if self.details else None)
 
     def is_behind(self, alias: str, layers: tuple[str, ...]) -> bool:
         """Return whether an alias has to move: its version has other layers, or another VPC."""
         current = self.details.aliases.get(alias) if self.details else None
-        return current is None or current.main.layers != layers or self.vpc not in {None, current.main.vpc}
+        if current is None or current.main.layers != layers:
+            return True
+        return self.vpc not in {None, current.main.vpc or NO_VPC}
 
     def is_unfinished(self, alias: str, layers: tuple[str, ...]) -> bool:
         """Return whether an alias has the weights of a canary that an earlier run did not finish."""
@@ -142,7 +149,8 @@ class FunctionChange:
         return changed + [f"a new {name}" for name in different_settings(ours, theirs)]
 
     def _is_provisioned(self, details: Details) -> bool:
-        return all(details.provisioned.get(alias) == self.concurrency.provisioned for alias in self.aliases)
+        wanted = self.concurrency.provisioned
+        return all(details.provisioned.get(alias, 0) == wanted for alias in self.aliases)
 
 
 def _arn(wanted: Wanted, versions: Mapping[str, str]) -> str:

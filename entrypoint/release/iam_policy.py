@@ -129,11 +129,11 @@ def _of_functions(manifest: Manifest, resources: _Resources) -> Iterator[dict[st
     yield from _on("FindVersions", look, kept, resources)
     # Without a version, DeleteFunction deletes the whole function: that is not allowed.
     yield from _on("PruneVersions", ("DeleteFunction",), kept, resources, only_versions=True)
-    reserved = [entry for entry in every if entry.concurrency.reserved is not None]
+    reserved = [entry for entry in every if entry.concurrency.changes_reservation]
     yield from _on(
         "ReserveConcurrency", ("DeleteFunctionConcurrency", "PutFunctionConcurrency"), reserved, resources
     )
-    provisioned = [entry for entry in every if entry.concurrency.provisioned]
+    provisioned = [entry for entry in every if entry.concurrency.provisioned is not None]
     about = "ProvisionedConcurrencyConfig"
     actions = tuple(f"{verb}{about}" for verb in ("Delete", "Get", "Put"))
     yield from _on("ProvisionConcurrency", actions, provisioned, resources)

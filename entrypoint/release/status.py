@@ -13,7 +13,7 @@ from entrypoint.aws.accounts import located
 from entrypoint.aws.model import Alarm, Details, Function, LayerVersion
 from entrypoint.errors import Diagnostic, Severity
 from entrypoint.manifest.arn import Arn, short_name, without_version
-from entrypoint.manifest.model import Destination, FunctionEntry, Vpc
+from entrypoint.manifest.model import NONE, Destination, FunctionEntry
 from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.foreign import NOTHING_READ, Readable, foreign_problems
 from entrypoint.release.function_change import Aspect, FunctionChange, FunctionPlan, Wanted, function_plans
@@ -236,15 +236,15 @@ def _shown(arn: str, deleted: Sequence[str]) -> str:
 def _aspect(change: FunctionChange, aspect: Aspect) -> Drift:
     details, concurrency = change.details, change.concurrency
     has, wanted = {
-        Aspect.VPC: (_network(change.function.vpc), _network(change.vpc)),
-        Aspect.RESERVED: (details and details.reserved, concurrency.reserved),
+        Aspect.VPC: (change.function.vpc or NONE, change.vpc),
+        Aspect.RESERVED: (details and details.reserved, _or_none(change.reserved_after)),
         Aspect.PROVISIONED: (
             details and ", ".join(f"{name}: {number}" for name, number in details.provisioned.items()),
-            concurrency.provisioned,
+            concurrency.provisioned or NONE,
         ),
         Aspect.ALIASES: _routing(change),
     }[aspect]
-    return _setting(change.function.name, f"{aspect}: {'none' if has in {None, ''} else has}", str(wanted))
+    return _setting(change.function.name, f"{aspect}: {NONE if has in {None, ''} else has}", str(wanted))
 
 
 def _routing(change: FunctionChange) -> tuple[str, str]:
@@ -262,5 +262,5 @@ def _setting(subject: str, has: str, wanted: str) -> Drift:
     return Drift(kind=DriftKind.SETTINGS, subject=subject, has=has, wanted=wanted)
 
 
-def _network(vpc: Vpc | None) -> str:
-    return ", ".join((*vpc.subnets, *vpc.security_groups)) if vpc else "none"
+def _or_none(number: int | None) -> str:
+    return NONE if number is None else str(number)

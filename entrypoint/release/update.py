@@ -18,7 +18,7 @@ from entrypoint.aws.model import (
 )
 from entrypoint.errors import Diagnostic, LayersError, RolloutError
 from entrypoint.manifest.arn import short_name, without_version
-from entrypoint.manifest.model import Vpc
+from entrypoint.manifest.model import NO_VPC
 from entrypoint.release.alias_shifts import ATTEMPTS, AliasShifts, busy
 from entrypoint.release.function_change import Aspect, FunctionChange, different_settings
 from entrypoint.release.outcome import Outcome, Status
@@ -26,7 +26,6 @@ from entrypoint.release.outcome import Outcome, Status
 if TYPE_CHECKING:
     from entrypoint.aws.client import Aws
 
-_NO_VPC = Vpc((), ())
 _CONFIGURATION = frozenset({Aspect.LAYERS, Aspect.VPC})
 _CONCURRENCY = frozenset({Aspect.RESERVED, Aspect.PROVISIONED})
 
@@ -140,7 +139,7 @@ class FunctionUpdate:
         for attempt in range(ATTEMPTS):
             function = self._latest
             layers = change.layers_after(function.layers, self._versions)
-            vpc = change.vpc if change.vpc not in {None, function.vpc} else None
+            vpc = change.vpc if change.vpc not in {None, function.vpc or NO_VPC} else None
             if layers == function.layers and vpc is None and not function.failure:
                 return
             self._set = layers
@@ -188,13 +187,13 @@ class FunctionUpdate:
     @property
     def _lowers_concurrency(self) -> bool:
         """Whether provisioned concurrency must be set before the reservation, which may not be lower."""
-        details, reserved = self.change.details, self.change.concurrency.reserved
-        has = max(details.provisioned.values(), default=0) if details else 0
+        details, reserved = self.change.details, self.change.reserved_after
+        has = sum(details.provisioned.values()) if details else 0
         return reserved is not None and reserved < has
 
     def _reserve(self) -> None:
-        reserved, details = self.change.concurrency.reserved, self.change.details
-        if details and reserved not in {None, details.reserved}:
+        reserved, details = self.change.reserved_after, self.change.details
+        if details and reserved != details.reserved:
             self._touched.add(Aspect.RESERVED)
             self._patiently(lambda: self._aws.concurrency.reserve(self.name, reserved))
 
@@ -264,8 +263,8 @@ class FunctionUpdate:
         details = self.change.details
         if details is None:
             return
-        now = self.change.concurrency.reserved
-        is_lowered = details.reserved is not None and now is not None and details.reserved < now
+        now = self.change.reserved_after
+        is_lowered = details.reserved is not None and (now is None or details.reserved < now)
 
         def reserve() -> None:
             if Aspect.RESERVED in self._touched:
@@ -292,7 +291,7 @@ class FunctionUpdate:
                 return
             try:
                 self._latest = self._aws.functions.update(
-                    current, layers, None if has_vpc else (vpc or _NO_VPC)
+                    current, layers, None if has_vpc else (vpc or NO_VPC)
                 )
             except (UpdateInProgressError, StaleRevisionError):
                 self._sleep(attempt)

@@ -6,7 +6,7 @@ from rich.markup import escape
 
 from entrypoint.figures import growth
 from entrypoint.manifest.arn import short_name
-from entrypoint.manifest.model import Vpc
+from entrypoint.manifest.model import NONE
 from entrypoint.release.difference import ChangeKind, Difference, PackageChange
 from entrypoint.release.function_change import Aspect, FunctionChange
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan
@@ -55,14 +55,17 @@ def function_lines(change: FunctionChange, plan: RegionPlan) -> Iterator[str]:
             yield f"  [red]- {_short(arn)}[/red]"
     for arn in after if Aspect.LAYERS in aspects else ():
         yield f"  [green]+ {_short(arn)}[/green]" if arn not in before else f"  [dim]  {_short(arn)}[/dim]"
-    vpc = change.vpc or Vpc((), ())
     settings = {
-        Aspect.VPC: f"vpc: {', '.join((*vpc.subnets, *vpc.security_groups))}",
-        Aspect.RESERVED: f"reserved concurrency: {change.concurrency.reserved}",
+        Aspect.VPC: f"vpc: {change.vpc}",
+        Aspect.RESERVED: f"reserved concurrency: {_or_none(change.reserved_after)}",
         Aspect.ALIASES: f"publish a version and move the aliases {', '.join(change.aliases)}",
-        Aspect.PROVISIONED: f"provisioned concurrency: {change.concurrency.provisioned}",
+        Aspect.PROVISIONED: f"provisioned concurrency: {change.concurrency.provisioned or NONE}",
     }
     yield from (f"  [green]{settings[aspect]}[/green]" for aspect in aspects if aspect in settings)
+
+
+def _or_none(number: int | None) -> str:
+    return NONE if number is None else str(number)
 
 
 def difference_lines(difference: Difference) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import Any
 from entrypoint.aws.accounts import Failure, Results
 from entrypoint.aws.model import LayerVersion
 from entrypoint.layer.describe import BuiltArchive
-from entrypoint.manifest.model import Destination
+from entrypoint.manifest.model import NONE, Destination
 from entrypoint.manifest.runtimes import Architecture
 from entrypoint.manifest.targets import Target
 from entrypoint.release.difference import Difference, Package
@@ -256,8 +256,9 @@ def _settings(change: FunctionChange) -> dict[str, Any]:
         "aliases": list(change.aliases) or None,
         "subnets": list(vpc.subnets) if vpc else None,
         "securityGroups": list(vpc.security_groups) if vpc else None,
-        "reserved": concurrency.reserved,
-        "provisioned": concurrency.provisioned,
+        "ipv6": vpc.ipv6 if vpc else None,
+        "reserved": NONE if concurrency.releases else concurrency.reserved,
+        "provisioned": NONE if concurrency.provisioned == 0 else concurrency.provisioned,
     }
     return {name: value for name, value in settings.items() if value is not None}
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entrypoint.errors import LayersError, Location, ManifestError
-from entrypoint.manifest.fields import ListOf
+from entrypoint.manifest.fields import ListOf, WordOr
+from entrypoint.manifest.model import NO_VPC, Concurrency, Vpc
 from entrypoint.manifest.reader import load
 from entrypoint.manifest.record import MapOf, Record
 from entrypoint.manifest.runtimes import RUNTIMES
@@ -130,6 +131,10 @@ functions:
     ]
 
 
+def with_function(entry):
+    return f"{SMALL}functions: {{api: {{layers: [web], {entry}}}}}"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -164,10 +169,61 @@ functions:
         (SMALL + "    name: 'a b'", "'a b' is not a template of a layer's name"),
         (SMALL + "functions: {'*': {layers: [web]}, api: {layers: [web]}}", "'api' has no effect: '*' above"),
         (SMALL.replace("web", "w" * 101), "is not a valid layer name"),
+        (with_function("vpc: nowhere"), "expected a mapping, found text"),
+        (
+            with_function("concurrency: {reserved: nothing}"),
+            "expected a number of concurrent executions, found nothing",
+        ),
+        (with_function("concurrency: {provisioned: 2}"), "provisioned concurrency requires an alias"),
+        (
+            with_function("aliases: [live], concurrency: {reserved: 9, provisioned: 10}"),
+            "provisioned concurrency (10) exceeds the reserved concurrency of 9; reserve at least 10",
+        ),
+        (
+            with_function("aliases: [live, beta], concurrency: {reserved: 9, provisioned: 5}"),
+            "provisioned concurrency (5 for each of 2 aliases) exceeds the reserved concurrency of 9; reserve at least 10",
+        ),
+        (
+            with_function(
+                f"vpc: {{subnets: [{', '.join(f'subnet-{n}' for n in range(17))}], security_groups: [sg-1]}}"
+            ),
+            "17 subnets exceed the limit of 16 per function",
+        ),
+        (
+            with_function(
+                f"vpc: {{subnets: [subnet-1], security_groups: [{', '.join(f'sg-{n}' for n in range(6))}]}}"
+            ),
+            "6 security groups exceed the limit of 5 per function",
+        ),
     ],
 )
 def test_one_problem(text, message):
     assert any(message in problem for problem in problems(text)), problems(text)
+
+
+@pytest.mark.parametrize(
+    ("entry", "vpc", "concurrency"),
+    [
+        ("", None, Concurrency()),
+        ("vpc: none", NO_VPC, Concurrency()),
+        (
+            "vpc: {subnets: [subnet-2, subnet-1], security_groups: [sg-1], ipv6: true}",
+            Vpc(("subnet-1", "subnet-2"), ("sg-1",), ipv6=True),
+            Concurrency(),
+        ),
+        ("concurrency: {reserved: 0}", None, Concurrency(reserved=0)),
+        ("concurrency: {reserved: none}", None, Concurrency(releases=True)),
+        (
+            "aliases: [a, b], concurrency: {reserved: 10, provisioned: 5}",
+            None,
+            Concurrency(reserved=10, provisioned=5),
+        ),
+        ("aliases: [a], concurrency: {provisioned: none}", None, Concurrency(provisioned=0)),
+    ],
+)
+def test_vpc_and_concurrency_and_the_word_that_removes_them(entry, vpc, concurrency):
+    (function,) = parse(with_function(entry)).functions
+    assert (function.vpc, function.concurrency) == (vpc, concurrency)
 
 
 def test_variables():
@@ -215,8 +271,8 @@ def fields(record):
     for name, field in record.fields.items():
         yield (name,), field
         shape = field.shape
-        while isinstance(shape, ListOf | MapOf):
-            shape = shape.item
+        while isinstance(shape, ListOf | MapOf | WordOr):
+            shape = shape.other if isinstance(shape, WordOr) else shape.item
         if isinstance(shape, Record):
             yield from (((name, *names), inner) for names, inner in fields(shape))
 
@@ -225,7 +281,7 @@ DEFAULTS = {names: field.default for names, field in fields(MANIFEST) if field.d
 BARE = """\
 version: 1
 layers: {web: {requirements: [requests], runtimes: [python3.13], share: {organization: o-a123456789}}}
-functions: {web: {layers: [web]}}
+functions: {web: {layers: [web], vpc: {subnets: [subnet-1], security_groups: [sg-1]}}}
 rollout: {check: {alarms: [a]}}
 audit: {}
 """

@@ -309,14 +309,6 @@ def test_a_vpc_is_sent_where_it_is_written_and_only_then(aws, roll, other):
     assert roll(rolling(entry=entry))[0] == {}
 
 
-def test_a_function_that_may_use_ipv6_may_so_in_its_new_subnets_too(aws, roll, other):
-    old = {"SubnetIds": ["subnet-9"], "SecurityGroupIds": ["sg-1"], "Ipv6AllowedForDualStack": True}
-    aws.declare_function("api", layers=[OLD], vpc=old)
-    roll(rolling(entry="layers: [web], vpc: {subnets: [subnet-1], security_groups: [sg-1]}"))
-    config = other.get_function_configuration(FunctionName="api")["VpcConfig"]
-    assert (config["SubnetIds"], config["Ipv6AllowedForDualStack"]) == (["subnet-1"], True)
-
-
 def test_functions_by_their_tags(aws, roll, layers_of):
     aws.declare_function("mail", layers=[OLD], tags={"team": "payments", "stage": "prod"})
     aws.declare_function("shop", layers=[OLD], tags={"team": "shop"})
