@@ -1,9 +1,11 @@
 """The limits of an account and region, and what its roles are allowed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from entrypoint.aws.connection import Connection
 from entrypoint.aws.model import AccountLimits
+from entrypoint.aws.network_model import Denial
 
 
 class AccountSettings:
@@ -24,10 +26,42 @@ class AccountSettings:
             claimed={},
         )
 
-    def denied(self, role: str, actions: Sequence[str]) -> tuple[str, ...]:
-        """Return the actions that a role is not allowed."""
-        answer = self._connection.ask(
-            "iam", "simulate_principal_policy", PolicySourceArn=role, ActionNames=list(actions)
+    def denied(
+        self, role: str, actions: Sequence[str], resources: Sequence[str], context: Mapping[str, str]
+    ) -> tuple[Denial, ...]:
+        """Return which of the actions a role is not allowed on all of these resources.
+
+        `context` are condition keys with their values.
+        """
+        entries = [
+            {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+            for key, value in context.items()
+        ]
+        pages = self._connection.paginate(
+            "iam",
+            "simulate_principal_policy",
+            PolicySourceArn=role,
+            ActionNames=list(actions),
+            ResourceArns=list(resources),
+            ContextEntries=entries,
         )
-        results = answer["EvaluationResults"]
-        return tuple(each["EvalActionName"] for each in results if each["EvalDecision"] != "allowed")
+        results = [result for page in pages for result in page["EvaluationResults"]]
+        return tuple(dict.fromkeys(denial for result in results for denial in _denials(result)))
+
+
+def _denials(result: Mapping[str, Any]) -> Iterator[Denial]:
+    """Yield why a role is not allowed an action; a result is about one resource, or about several."""
+    organization = result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True)
+    specific = result.get("ResourceSpecificResults", ())
+    for each in (result, *specific):
+        decision = each.get("EvalResourceDecision") or each.get("EvalDecision")
+        if decision == "allowed" or (each is result and specific):
+            continue
+        boundary = each.get("PermissionsBoundaryDecisionDetail", {})
+        yield Denial(
+            action=result["EvalActionName"],
+            is_explicit=decision == "explicitDeny",
+            by_boundary=not boundary.get("AllowedByPermissionsBoundary", True),
+            by_organization=not organization,
+            missing_keys=frozenset(each.get("MissingContextValues", ())),
+        )

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -58,6 +59,8 @@ class Connection:
             self._lambda = self._session.client("lambda", **self._options(_LAMBDA))
         except BotoCoreError as error:
             raise unreachable(error) from None
+        self._others: dict[str, Any] = {}
+        self._lock = Lock()
         #: Calls Lambda, at the pace of the account and region.
         quota = quota or _quota(self._lambda.meta.endpoint_url)
         self.call = LambdaCalls(self._lambda, quota=quota, clock=clock, sleep=sleep)
@@ -69,7 +72,8 @@ class Connection:
 
     def close(self) -> None:
         """Close the connections that are kept open between calls."""
-        self._lambda.close()
+        for client in (self._lambda, *self._others.values()):
+            client.close()
 
     def invoke(self, timeout: float, **parameters: object) -> tuple[bytes, bool]:
         """Invoke a function once, and wait for its response for `timeout` seconds.
@@ -104,15 +108,22 @@ class Connection:
 
     def ask(self, service: str, operation: str, **parameters: object) -> dict[str, Any]:
         """Call a service other than Lambda and return its answer."""
-        with _explained(service), closing(self.client(service)) as client:
-            return answered(getattr(client, operation), parameters)
+        with _explained(service):
+            return answered(getattr(self._other(service), operation), parameters)
 
     def paginate(self, service: str, operation: str, **parameters: object) -> Iterator[dict[str, Any]]:
         """Yield the pages of a list that a service other than Lambda returns."""
-        with _explained(service), closing(self.client(service)) as client:
-            pages = iter(client.get_paginator(operation).paginate(**parameters))
+        with _explained(service):
+            pages = iter(self._other(service).get_paginator(operation).paginate(**parameters))
             while page := answered(next, {}, pages, None):
                 yield page
+
+    def _other(self, service: str) -> Any:  # noqa: ANN401 - as above
+        """Return a client that is kept: creating one takes longer than a call."""
+        with self._lock:
+            if service not in self._others:
+                self._others[service] = self.client(service)
+            return self._others[service]
 
     def pages(self, operation: str, **parameters: str) -> Iterator[dict[str, Any]]:
         """Yield the pages of a list that Lambda returns; each page waits for its turn in the pace."""

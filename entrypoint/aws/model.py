@@ -181,52 +181,6 @@ class AccountLimits:
     claimed: Series
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subnet:
-    """A subnet, as DescribeSubnets returns it."""
-
-    id: str
-    vpc: str
-    zone: str
-    state: str
-    #: IPv4 addresses.
-    free_addresses: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecurityGroup:
-    """A security group; `has_egress` where it has any outbound rule."""
-
-    id: str
-    vpc: str
-    has_egress: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteTable:
-    """A route table: `default` is the target of 0.0.0.0/0, such as nat-1; None without such a route.
-
-    `ipv6` is the target of ::/0 in the same way.
-    """
-
-    vpc: str
-    subnets: frozenset[str]
-    is_main: bool
-    default: str | None
-    #: Whether the target of the default route still exists.
-    is_active: bool = True
-    ipv6: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """A VPC endpoint: the last part of its service name, such as s3, and its type in lower case."""
-
-    vpc: str
-    service: str
-    kind: str
-
-
 class AbsentError(AwsError):
     """The resource does not exist."""
 

@@ -4,41 +4,24 @@ In: the client of AWS and the functions with their entries. Out: findings. What 
 and the rest is examined.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from entrypoint.aws.model import Function, Metric, Series
-from entrypoint.errors import AwsError, Diagnostic
-from entrypoint.manifest.model import FunctionEntry, Vpc
+from entrypoint.errors import Diagnostic
+from entrypoint.manifest.model import FunctionEntry
 from entrypoint.parallel import for_each
-from entrypoint.release.findings import error, info, named, warning
-from entrypoint.release.network import (
-    INTERFACES_PER_VPC,
-    Attachment,
-    Network,
-    examine_network,
-)
+from entrypoint.release.reading import Reading
 from entrypoint.release.throttling import Load, examine_account, examine_loads
+from entrypoint.release.vpcs import examine_vpcs
 
 if TYPE_CHECKING:
     from entrypoint.aws.client import Aws
 
 _WEEK = timedelta(days=7)
 _FUNCTIONS_AT_ONCE = 32
-INTERFACE_ACTIONS = (
-    "ec2:AssignPrivateIpAddresses",
-    "ec2:CreateNetworkInterface",
-    "ec2:DeleteNetworkInterface",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSubnets",
-    "ec2:UnassignPrivateIpAddresses",
-)
-"""What a function's role needs in a VPC: the managed policy AWSLambdaVPCAccessExecutionRole, version 3."""
-
-_Answer = TypeVar("_Answer")
 
 
 def examine(
@@ -48,7 +31,7 @@ def examine(
     doctor = _Doctor(aws, now)
     doctor.examine_vpcs(selected)
     doctor.examine_throttling([function for _, function in selected])
-    return tuple(doctor.findings)
+    return (*doctor.findings, *doctor.reading.refused)
 
 
 class _Doctor:
@@ -57,32 +40,24 @@ class _Doctor:
     def __init__(self, aws: "Aws", now: datetime) -> None:
         self._aws = aws
         self._now = now
+        self.reading = Reading()
         self.findings: list[Diagnostic] = []
 
     def examine_vpcs(self, selected: Sequence[tuple[FunctionEntry, Function]]) -> None:
-        attached = [(vpc, function) for entry, function in selected if (vpc := entry.vpc or function.vpc)]
-        if not attached:
-            return
-        wanted = {function.name: entry.concurrency.reserved for entry, function in selected}
-        reserved = self._reserved([function for _, function in attached if wanted[function.name] is None])
-        reserved |= {name: number for name, number in wanted.items() if number is not None}
-        grouped: dict[Vpc, list[Function]] = {}
-        for vpc, function in attached:
-            grouped.setdefault(vpc, []).append(function)
-        attachments = [
-            Attachment(
-                vpc=vpc,
-                functions=tuple(function.name for function in functions),
-                reserved=sum(reserved.get(function.name) or 0 for function in functions),
-            )
-            for vpc, functions in grouped.items()
+        attached = [
+            (vpc, function)
+            for entry, function in selected
+            if (vpc := function.vpc if entry.vpc is None else entry.vpc) and vpc.subnets
         ]
-        self.findings += examine_network(attachments, self._network(list(grouped)))
-        self._examine_roles([function for _, function in attached])
+        wanted = {function.name: entry.concurrency for entry, function in selected}
+        unknown = [each for _, each in attached if not wanted[each.name].changes_reservation]
+        reserved = self._reserved(unknown)
+        reserved |= {name: each.reserved for name, each in wanted.items() if each.changes_reservation}
+        self.findings += examine_vpcs(self._aws, self.reading, attached, reserved)
 
     def examine_throttling(self, functions: Sequence[Function]) -> None:
         (claimed,) = self._metrics([Metric("ClaimedAccountConcurrency", "Maximum")]) or ({},)
-        limits = self._read(self._aws.account.limits)
+        limits = self.reading(self._aws.account.limits)
         account = replace(limits, claimed=claimed) if limits else None
         if account:
             self.findings += examine_account(account)
@@ -120,38 +95,9 @@ class _Doctor:
             )
         return loads
 
-    def _network(self, vpcs: Sequence[Vpc]) -> Network:
-        aws = self._aws.network
-        names = sorted({name for vpc in vpcs for name in vpc.subnets})
-        groups = sorted({name for vpc in vpcs for name in vpc.security_groups})
-        subnets = self._read(lambda: aws.subnets(names))
-        found = sorted({subnet.vpc for subnet in (subnets or {}).values()})
-        network = Network(subnets=subnets, security_groups=self._read(lambda: aws.security_groups(groups)))
-        if not found:
-            return network
-        quota = self._read(aws.interface_quota, refused=info)
-        return replace(
-            network,
-            tenancies=self._read(lambda: aws.tenancies(found)),
-            route_tables=self._read(lambda: aws.route_tables(found)),
-            nat_gateways=self._read(lambda: aws.nat_gateways(found)),
-            endpoints=self._read(lambda: aws.endpoints(found)),
-            interfaces=self._read(lambda: aws.interfaces(found)),
-            interface_quota=INTERFACES_PER_VPC if quota is None else quota,
-        )
-
-    def _examine_roles(self, functions: Sequence[Function]) -> None:
-        for role in sorted({function.role for function in functions if function.role}):
-            denied = self._read(partial(self._aws.account.denied, role, INTERFACE_ACTIONS), refused=info)
-            if denied:
-                who = named(tuple(function.name for function in functions if function.role == role))
-                message = f"the role of {who}, {role}, is not allowed {', '.join(denied)}"
-                hint = "attach the managed policy AWSLambdaVPCAccessExecutionRole to it"
-                self.findings.append(error(message, hint))
-
     def _reserved(self, functions: Sequence[Function]) -> dict[str, int | None]:
         def read(function: Function) -> int | None:
-            found = self._read(lambda: self._aws.functions.described(function.name))
+            found = self.reading(lambda: self._aws.functions.described(function.name))
             return found[1] if found else None
 
         found = for_each(functions, read, at_once=_FUNCTIONS_AT_ONCE)
@@ -159,14 +105,4 @@ class _Doctor:
 
     def _metrics(self, wanted: Sequence[Metric]) -> tuple[Series, ...] | None:
         until = self._now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-        return self._read(lambda: self._aws.metrics.hourly(wanted, until - _WEEK, until)) if wanted else ()
-
-    def _read(
-        self, read: Callable[[], _Answer], *, refused: Callable[[str, str], Diagnostic] = warning
-    ) -> _Answer | None:
-        """Return AWS's answer; where AWS refuses, None and a finding."""
-        try:
-            return read()
-        except AwsError as error:
-            self.findings += [refused(f"not examined: {each.message}", each.hint) for each in error.problems]
-            return None
+        return self.reading(lambda: self._aws.metrics.hourly(wanted, until - _WEEK, until)) if wanted else ()

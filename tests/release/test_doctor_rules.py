@@ -5,30 +5,28 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from entrypoint.aws.model import AccountLimits, Endpoint, RouteTable, SecurityGroup, Subnet
+from entrypoint.aws.model import AccountLimits
+from entrypoint.aws.network_model import SecurityGroup, Subnet
 from entrypoint.errors import Severity
 from entrypoint.manifest.model import Vpc
-from entrypoint.release.network import Attachment, Network, examine_network
+from entrypoint.release.attachments import examine_attachments
+from entrypoint.release.network import Attachment, Network
 from entrypoint.release.throttling import Load, examine_account, examine_loads
 
 HOUR = datetime(2026, 11, 2, 9, tzinfo=UTC)
 API = Attachment(vpc=Vpc(("subnet-a", "subnet-b"), ("sg-1",)), functions=("api",))
 A = Subnet(id="subnet-a", vpc="vpc-1", zone="euw1-az1", state="available", free_addresses=200)
 B = replace(A, id="subnet-b", zone="euw1-az2")
-MAIN = RouteTable(vpc="vpc-1", subnets=frozenset(), is_main=True, default="nat-1")
 WELL = Network(
     subnets={"subnet-a": A, "subnet-b": B},
     security_groups={"sg-1": SecurityGroup(id="sg-1", vpc="vpc-1", has_egress=True)},
     tenancies={"vpc-1": "default"},
-    route_tables=(MAIN,),
-    nat_gateways={"nat-1": "available"},
-    endpoints=(),
     interfaces={"vpc-1": 2},
 )
 
 
 def findings(network, *attachments):
-    return [(each.severity, str(each)) for each in examine_network(attachments or (API,), network)]
+    return [(each.severity, str(each)) for each in examine_attachments(attachments or (API,), network)]
 
 
 def with_subnets(*subnets):
@@ -39,13 +37,8 @@ def with_group(**changes):
     return replace(WELL, security_groups={"sg-1": replace(WELL.security_groups["sg-1"], **changes)})
 
 
-def with_route(**changes):
-    return replace(WELL, route_tables=(replace(MAIN, **changes),))
-
-
 def test_nothing_is_said_of_a_network_that_is_well():
     assert findings(WELL) == []
-    assert findings(with_route(default="tgw-1")) == []
 
 
 def test_nothing_is_made_up_of_what_may_not_be_read():
@@ -56,19 +49,36 @@ def test_nothing_is_made_up_of_what_may_not_be_read():
 @pytest.mark.parametrize(
     ("network", "severity", "told"),
     [
-        (with_subnets(A), "error", "the subnet subnet-b of api does not exist"),
         (
-            replace(with_subnets(A, replace(B, vpc="vpc-2")), route_tables=None),
+            with_subnets(A),
+            "error",
+            "the subnet subnet-b of api does not exist, or not in a VPC of this account",
+        ),
+        (
+            with_subnets(A, replace(B, vpc="vpc-2")),
             "error",
             "in several VPCs: vpc-1, vpc-2",
         ),
         (with_subnets(A, replace(B, zone=A.zone)), "warning", "all subnets are in one zone, euw1-az1"),
-        (with_subnets(A, replace(B, state="pending")), "error", "subnet-b of api is pending"),
-        (with_subnets(A, replace(B, free_addresses=0)), "error", "has 0 free addresses; 8 are recommended"),
-        (with_subnets(A, replace(B, free_addresses=7)), "warning", "has 7 free addresses; 8 are recommended"),
+        (with_subnets(A, replace(B, state="pending")), "error", "the subnet subnet-b of api: state pending"),
+        (
+            with_subnets(A, replace(B, free_addresses=0)),
+            "error",
+            "subnet-b of api: 0 free addresses; 8 are recommended",
+        ),
+        (
+            with_subnets(A, replace(B, free_addresses=7)),
+            "warning",
+            "subnet-b of api: 7 free addresses; 8 are recommended",
+        ),
         (replace(WELL, security_groups={}), "error", "the security group sg-1 of api does not exist"),
         (with_group(vpc="vpc-2"), "error", "sg-1 is in vpc-2, the subnets are in vpc-1"),
         (with_group(has_egress=False), "warning", "no security group has an outbound rule"),
+        (
+            with_subnets(replace(A, state="pending"), replace(B, state="pending")),
+            "error",
+            "the subnets subnet-a, subnet-b of api: state pending",
+        ),
         (replace(WELL, tenancies={"vpc-1": "dedicated"}), "error", "dedicated tenancy"),
         (
             replace(WELL, interfaces={"vpc-1": 400}),
@@ -88,43 +98,6 @@ def test_what_is_wrong_is_told_once(network, severity, told):
     assert told in finding[1]
 
 
-@pytest.mark.parametrize(
-    ("network", "severity", "told"),
-    [
-        (with_route(default="igw-1"), "warning", "where functions have no internet"),
-        (with_route(is_active=False), "error", "has the target nat-1, which is gone"),
-        (replace(WELL, nat_gateways={"nat-1": "failed"}), "error", "has the target nat-1, which is failed"),
-        (replace(WELL, nat_gateways={}), "error", "has the target nat-1, which is gone"),
-        (with_route(default=None), "info", "its own VPC: there are no endpoints"),
-        (with_route(default=None, ipv6="eigw-1"), "info", "the internet only by IPv6, through eigw-1"),
-        (replace(WELL, route_tables=()), "info", "does not reach the internet"),
-    ],
-)
-def test_the_way_out_of_each_subnet(network, severity, told):
-    first, second = findings(network)
-    assert first[0] == second[0] == severity
-    assert "subnet-a" in first[1]
-    assert "subnet-b" in second[1]
-    assert told in first[1]
-
-
-def test_a_subnets_own_route_table_counts_and_not_the_main_one():
-    own = RouteTable(vpc="vpc-1", subnets=frozenset({"subnet-a"}), is_main=False, default="igw-1")
-    (finding,) = findings(replace(WELL, route_tables=(MAIN, own)))
-    assert "subnet-a of api is public" in finding[1]
-
-
-def test_endpoints_are_listed_where_there_is_no_other_way():
-    s3 = Endpoint(vpc="vpc-1", service="s3", kind="gateway")
-    others = (
-        Endpoint(vpc="vpc-1", service="logs", kind="interface"),
-        replace(s3, vpc="vpc-2", service="sts"),
-    )
-    first, _ = findings(replace(with_route(default=None), endpoints=(s3, *others)))
-    assert "only these VPC endpoints: logs (interface), s3 (gateway)" in first[1]
-    assert "sts" not in first[1]
-
-
 def test_addresses_are_wanted_for_what_all_users_of_a_subnet_have_reserved():
     api = replace(API, reserved=6_000)
     report = Attachment(vpc=Vpc(("subnet-a",), ()), functions=("report",), reserved=3_500)
@@ -132,7 +105,7 @@ def test_addresses_are_wanted_for_what_all_users_of_a_subnet_have_reserved():
     told = [text for severity, text in findings(network, api, report) if "addresses" in text]
     (text,) = told
     assert (
-        "subnet-a of api, report has 9 free addresses; 10 are recommended, for 9,500 concurrent executions"
+        "subnet-a of api, report: 9 free addresses; 10 are recommended, for 9,500 concurrent executions"
         in text
     )
 
