@@ -29,3 +29,6 @@ SDIST_BYTES = 1 << 30
 SUBNETS_PER_FUNCTION = 16
 SECURITY_GROUPS_PER_FUNCTION = 5
 """https://docs.aws.amazon.com/lambda/latest/api/API_VpcConfig.html"""
+UNRESERVED_MINIMUM = 100
+"""Concurrent executions of an account that stay unreserved; in accounts with fewer, all of them:
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""

@@ -49,6 +49,11 @@ class Aws:
         self.parameters = Parameters(connection)
         self._connection = connection
 
+    @property
+    def is_local(self) -> bool:
+        """Whether this is the embedded AWS, or another endpoint on this machine: it has no VPCs."""
+        return self._connection.has_own_endpoint
+
     def close(self) -> None:
         """Cancel what is being uploaded, and close the connections."""
         self.layers.close()

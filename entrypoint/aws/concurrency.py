@@ -35,11 +35,14 @@ class ConcurrencySettings:
         answer = self._connection.call.if_present("get_provisioned_concurrency_config", **which)
         return int(answer["RequestedProvisionedConcurrentExecutions"]) if answer else 0
 
-    def provisioned_versions(self, function: str) -> frozenset[str]:
-        """Return the qualifiers of a function that have provisioned concurrency: versions and aliases."""
+    def all_provisioned(self, function: str) -> Mapping[str, int]:
+        """Return the provisioned concurrency of a function by qualifier: versions and aliases."""
         pages = self._connection.pages("list_provisioned_concurrency_configs", FunctionName=function)
-        found = [item["FunctionArn"] for page in pages for item in page["ProvisionedConcurrencyConfigs"]]
-        return frozenset(arn.rpartition(":")[2] for arn in found)
+        return {
+            item["FunctionArn"].rpartition(":")[2]: item["RequestedProvisionedConcurrentExecutions"]
+            for page in pages
+            for item in page["ProvisionedConcurrencyConfigs"]
+        }
 
     def provision(self, function: str, alias: str, concurrency: int) -> None:
         """Set the provisioned concurrency of an alias and wait until it is ready; 0 removes it.

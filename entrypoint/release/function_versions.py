@@ -52,7 +52,7 @@ def _pruned(aws: "Aws", retention: VersionRetention, *, dry_run: bool) -> Iterat
     old = sorted(ours, key=lambda version: int(version.version), reverse=True)[retention.keep :]
     if not old:
         return
-    needed = aws.aliases.versions_in_use(name) | aws.concurrency.provisioned_versions(name)
+    needed = aws.aliases.versions_in_use(name) | aws.concurrency.all_provisioned(name).keys()
     for version in old:
         if version.version in needed:
             continue

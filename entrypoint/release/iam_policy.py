@@ -130,17 +130,24 @@ def _of_functions(manifest: Manifest, resources: _Resources) -> Iterator[dict[st
     # Without a version, DeleteFunction deletes the whole function: that is not allowed.
     yield from _on("PruneVersions", ("DeleteFunction",), kept, resources, only_versions=True)
     reserved = [entry for entry in every if entry.concurrency.changes_reservation]
-    yield from _on(
-        "ReserveConcurrency", ("DeleteFunctionConcurrency", "PutFunctionConcurrency"), reserved, resources
+    reserve = (
+        "DeleteFunctionConcurrency",
+        "ListProvisionedConcurrencyConfigs",
+        "PutFunctionConcurrency",
     )
+    yield from _on("ReserveConcurrency", reserve, reserved, resources)
     provisioned = [entry for entry in every if entry.concurrency.provisioned is not None]
     about = "ProvisionedConcurrencyConfig"
     actions = tuple(f"{verb}{about}" for verb in ("Delete", "Get", "Put"))
     yield from _on("ProvisionConcurrency", actions, provisioned, resources)
+    if reserved or provisioned:
+        yield _allow("KnowConcurrency", ["lambda:GetAccountSettings"], _EVERY)
     if any(entry.vpc for entry in every):
         # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html: what the caller needs
         ec2 = ("DescribeSecurityGroups", "DescribeSubnets", "DescribeVpcs", "GetSecurityGroupsForVpc")
         yield _allow("AttachToVpcs", [f"ec2:{action}" for action in ec2], _EVERY)
+        # Only plans use it, to say that a function's own role may not be attached.
+        yield _allow("ForeseeRoles", ["iam:SimulatePrincipalPolicy"], _EVERY)
 
 
 def _of_rollout(manifest: Manifest, resources: _Resources) -> Iterator[dict[str, Any]]:

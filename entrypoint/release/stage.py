@@ -22,6 +22,7 @@ from entrypoint.release.ancestry import overtaken
 from entrypoint.release.doctor import examine
 from entrypoint.release.findings import Diagnosis, error, warning
 from entrypoint.release.foreign import Readable, read_foreign, refuse_unreadable
+from entrypoint.release.foresight import foresee
 from entrypoint.release.function_change import FunctionChange, function_plans
 from entrypoint.release.function_versions import VersionRetention, prune_versions, version_retention
 from entrypoint.release.git import Commit
@@ -68,6 +69,7 @@ class Release:
             state, selection, details = observed
             foreign = _foreign(aws, observed, layers)
             found = make_plan(layers, hashes, state, selection, details, foreign=foreign, today=_today())
+            found = foresee(aws, found)
             owned = warn_of_owners(found, state.tags or _tags(aws, found))
             old = tuple(overtaken(self.project.folder, found.layers))
             other = self._other_bytes(aws, found.layers)

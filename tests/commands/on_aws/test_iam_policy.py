@@ -1,5 +1,6 @@
 """`iam-policy`: with just what it prints a deployment goes through; with one action less it says which lacks."""
 
+import contextlib
 import json
 
 import boto3
@@ -57,9 +58,19 @@ def aws(judge):
         yield local
 
 
+@pytest.fixture
+def full(aws, project):
+    """The manifest, with a subnet and a security group that exist."""
+    with contextlib.closing(boto3.client("ec2")) as ec2:
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
+        group = ec2.create_security_group(VpcId=vpc, GroupName="web", Description="web")["GroupId"]
+    return FULL.replace("subnet-1", subnet).replace("sg-1", group)
+
+
 @pytest.fixture(autouse=True)
-def _stands(aws, project, client, judge, capsys):
-    (project / "lambda-layers.yml").write_text(FULL)
+def _stands(aws, project, client, judge, capsys, full):
+    (project / "lambda-layers.yml").write_text(full)
     aws.declare_layer_version("web", account="123456789012", shared_with=())  # nobody has it, and it is old
     for region in aws.cloud.regions.values():
         object.__setattr__(region.layers["web"].versions[1], "created", "2020-01-01T00:00:00.000+0000")
@@ -105,11 +116,13 @@ ACTIONS = [
 
 RESTORING = ["lambda:DeleteFunctionConcurrency", "lambda:DeleteProvisionedConcurrencyConfig"]
 """What a deployment needs that is rolled back."""
+FORESEEING = ["iam:SimulatePrincipalPolicy", "lambda:ListProvisionedConcurrencyConfigs"]
+"""What a plan asks for, and does without."""
 ROLLING_BACK = "lambda:ListVersionsByFunction"
 UNSHARING = "lambda:RemoveLayerVersionPermission"
 
 
-def test_with_just_this_policy_a_deployment_goes_through(aws, judge, capsys, project, pin):
+def test_with_just_this_policy_a_deployment_goes_through(aws, judge, capsys, project, pin, full):
     aws.answer_invocations("api", lambda _: 1 / 0)
     assert main(["deploy"]) == 12
     assert "to the role of this run" not in capsys.readouterr().err
@@ -117,7 +130,7 @@ def test_with_just_this_policy_a_deployment_goes_through(aws, judge, capsys, pro
     assert main(["deploy"]) == 0
     assert layers_of(aws, "mail") == layers_of(aws, "report-daily") == ["web:2"]
     assert main(["plan", "--detailed-exitcode"]) == 0
-    (project / "lambda-layers.yml").write_text(FULL.replace(SHARE, ""))
+    (project / "lambda-layers.yml").write_text(full.replace(SHARE, ""))
     assert main(["deploy"]) == 0
     pin("web.txt", "six", "2.0")
     assert main(["deploy"]) == 0
@@ -125,13 +138,13 @@ def test_with_just_this_policy_a_deployment_goes_through(aws, judge, capsys, pro
     assert layers_of(aws, "api") == ["web:2"]
     allowed = {action for statement in judge.policy["Statement"] for action in statement["Action"]}
     assert (
-        {*ACTIONS, *RESTORING, UNSHARING, ROLLING_BACK} == judge.asked == allowed
+        {*ACTIONS, *RESTORING, *FORESEEING, UNSHARING, ROLLING_BACK} == judge.asked == allowed
     )  # nothing is allowed that is not needed
 
 
-def test_without_the_action_that_revokes_access_the_message_names_it(judge, capsys, project):
+def test_without_the_action_that_revokes_access_the_message_names_it(judge, capsys, project, full):
     assert main(["deploy"]) == 0
-    (project / "lambda-layers.yml").write_text(FULL.replace(SHARE, ""))
+    (project / "lambda-layers.yml").write_text(full.replace(SHARE, ""))
     for statement in judge.policy["Statement"]:
         statement["Action"] = [each for each in statement["Action"] if each != UNSHARING]
     assert main(["deploy"]) == 12
