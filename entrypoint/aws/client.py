@@ -10,6 +10,7 @@ from entrypoint.aws.aliases import Aliases
 from entrypoint.aws.code_deploy import CodeDeploy
 from entrypoint.aws.concurrency import ConcurrencySettings
 from entrypoint.aws.connection import Connection
+from entrypoint.aws.event_sources import EventSources
 from entrypoint.aws.functions import Functions
 from entrypoint.aws.layers import Layers
 from entrypoint.aws.metrics import Metrics
@@ -44,6 +45,7 @@ class Aws:
         self.concurrency = ConcurrencySettings(connection)
         self.alarms = Alarms(connection)
         self.metrics = Metrics(connection)
+        self.event_sources = EventSources(connection)
         self.network = Networks(connection)
         self.account = AccountSettings(connection)
         self.parameters = Parameters(connection)

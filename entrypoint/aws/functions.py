@@ -175,6 +175,7 @@ def function_of(item: Mapping[str, Any]) -> Function:
         layer_sizes=tuple(layer.get("CodeSize", 0) for layer in item.get("Layers", [])),
         role=item.get("Role", ""),
         timeout=item.get("Timeout", 0),
+        memory=item.get("MemorySize", 0),
         version=item.get("Version", "$LATEST"),
         description=item.get("Description", ""),
         settings={name: _digest(value) for name, value in _settings(item) if value is not None},

@@ -81,6 +81,8 @@ class Function:
     role: str = ""
     #: Seconds.
     timeout: int = 0
+    #: Megabytes.
+    memory: int = 0
     version: str = "$LATEST"
     description: str = ""
     #: A digest of each other setting that a published version has too, by AWS's name.
@@ -179,6 +181,36 @@ class AccountLimits:
     code_limit: int
     #: The maximum that was claimed: used without a reservation, or reserved, or provisioned.
     claimed: Series
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSource:
+    """A mapping from a queue or stream to a function; -1 is no limit."""
+
+    arn: str
+    #: Such as sqs, kinesis or dynamodb.
+    service: str
+    is_enabled: bool = True
+    batch_size: int = 0
+    #: Seconds.
+    batching_window: int = 0
+    #: Of a queue; None where it is not limited.
+    maximum_concurrency: int | None = None
+    #: Of a stream: batches of each shard at once, 1 to 10.
+    parallelization_factor: int = 1
+    #: Whether a failed batch of a stream is split.
+    bisects: bool = False
+    maximum_retries: int = -1
+    #: Seconds.
+    maximum_age: int = -1
+    has_failure_destination: bool = False
+
+
+class Queue(NamedTuple):
+    """An SQS queue: seconds for which a received message is hidden, and whether failed ones are kept."""
+
+    visibility_timeout: int
+    has_dead_letters: bool
 
 
 class AbsentError(AwsError):

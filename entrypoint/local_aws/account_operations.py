@@ -146,6 +146,25 @@ def _version_or_alias(cloud: Cloud, caller: Scope, given: Json) -> tuple[StoredF
     return function, str(qualifier)
 
 
+def put_function_event_invoke_config(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """Set how asynchronous events are retried, and where failed ones go."""
+    function, _ = rules.find_function(cloud, caller, given)
+    kept = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
+    function.event_invoke = {key: given[key] for key in kept if key in given}
+    function.event_invoke["LastModified"] = cloud.clock()
+    return get_function_event_invoke_config(cloud, caller, given)
+
+
+def get_function_event_invoke_config(cloud: Cloud, caller: Scope, given: Json) -> Json:
+    """Return the same; not found where it was never set."""
+    function, _ = rules.find_function(cloud, caller, given)
+    arn = caller.arn("function", function.name, LATEST)
+    if not function.event_invoke:
+        message = f"The function {arn} doesn't have an EventInvokeConfig"
+        raise Refusal(404, "ResourceNotFoundException", message)
+    return {**function.event_invoke, "FunctionArn": arn}
+
+
 def list_event_source_mappings(cloud: Cloud, caller: Scope, given: Json) -> Json:
     """List the event sources of one function, or of all."""
     only = rules.find_unqualified(cloud, caller, given) if "FunctionName" in given else None

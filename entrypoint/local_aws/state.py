@@ -137,6 +137,8 @@ class StoredFunction:
     next_outcome: UpdateStatus = UpdateStatus()
     #: The ARNs of its event sources: streams and queues.
     sources: tuple[str, ...] = ()
+    #: How its asynchronous events are retried; empty where that was never set.
+    event_invoke: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -108,6 +108,7 @@ PLAIN_TYPES = {
     "string": str,
     "integer": int,
     "long": int,
+    "timestamp": (int, float),
     "double": (int, float),
     "float": (int, float),
     "boolean": bool,

@@ -82,6 +82,8 @@ def the_rest(awslambda):
     awslambda.get_function_concurrency(FunctionName="api")
     awslambda.delete_function_concurrency(FunctionName="api")
     awslambda.get_account_settings()
+    awslambda.put_function_event_invoke_config(FunctionName="api", MaximumRetryAttempts=1)
+    awslambda.get_function_event_invoke_config(FunctionName="api")
     awslambda.delete_layer_version(LayerName="web", VersionNumber=1)
     awslambda.delete_function(FunctionName="api")
 
@@ -102,6 +104,8 @@ MISSING = {
     "get_function": FUNCTION,
     "get_function_concurrency": FUNCTION,
     "get_function_configuration": FUNCTION,
+    "get_function_event_invoke_config": FUNCTION,
+    "put_function_event_invoke_config": FUNCTION,
     "get_layer_version": {"LayerName": "nobody", "VersionNumber": 1},
     "get_layer_version_by_arn": {"Arn": "arn:aws:lambda:eu-west-1:123456789012:layer:nobody:1"},
     "get_layer_version_policy": {"LayerName": "nobody", "VersionNumber": 1},

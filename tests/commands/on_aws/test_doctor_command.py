@@ -101,7 +101,8 @@ def test_a_sound_network_is_given_no_more_than_figures(aws, project, ec2, faults
     called = {f"{services.get(call.service, call.service)}:{call.operation}" for call in aws.call_log[seen:]}
     page = (Path(__file__).parents[3] / "docs" / "vpc.md").read_text()
     documented = page.partition("<!-- doctor actions -->")[2].partition("\n\n")[0]
-    assert called == set(re.findall(r"`(\w+:\w+)`", documented))
+    only_with_events = {"lambda:GetFunctionEventInvokeConfig", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"}
+    assert called | only_with_events == set(re.findall(r"`(\w+:\w+)`", documented))
     location, *lines = capsys.readouterr().out.splitlines()
     assert location == "eu-west-1"
     (line,) = lines
@@ -182,17 +183,72 @@ def test_throttles_of_the_last_week_and_what_fits_against_them(aws, client, caps
     put("Duration", 9_000, "Milliseconds", function="report-daily")
     put("AsyncEventsReceived", 50, function="report-daily")
     assert main(["doctor"]) == 0
-    near, report, api, figures = capsys.readouterr().out.splitlines()[1:]
-    assert "warning  800 of 1,000 concurrent executions were claimed (80%)" in near
-    assert (
-        "report-daily was throttled 300 times in the last week, with at most 20 executions at once" in report
-    )
-    assert "raise its 'concurrency: {reserved: 20}', which was used up; 980 are unreserved" in report
+    near, report, api, events, figures = capsys.readouterr().out.splitlines()[1:]
+    assert "warning  800 of 1,000 concurrent executions were claimed (80%), at 20" in near
+    assert "report-daily was throttled 300 times in the last week, most at 20" in report
+    assert "its reservation of 20 was used up: raise 'concurrency: {reserved: ...}' by up to 880" in report
     assert "SQS queue" in report
-    assert "it takes 9.0 s on average" in report
+    assert "it takes 9.0 s on average with 128 MB, which is 0.07 vCPU" in report
     assert "api was throttled 7 times" in api
-    assert "the account had room (800 of 1,000 claimed)" in api
+    assert "no limit was reached for a whole minute (800 of 1,000 claimed)" in api
+    assert "report-daily had 50 asynchronous events in the last week, and does not keep failed ones" in events
     assert "980 of them unreserved; at most 800 claimed" in figures
+
+
+def test_calls_per_second_are_of_the_busiest_minute(client, capsys):
+    client.put_function_concurrency(FunctionName="api", ReservedConcurrentExecutions=20)
+    for name, value in (("Throttles", 7), ("ConcurrentExecutions", 9), ("Invocations", 200 * 60)):
+        put(name, value, function="api")
+    assert main(["doctor"]) == 0
+    told = capsys.readouterr().out
+    assert (
+        "its calls came at 200 per second, and its reservation of 20 allows 200 (10 for each execution)"
+        in told
+    )
+
+
+def test_events_that_functions_lose(aws, client, faults, capsys):
+    """Functions that were not throttled; what invokes them is moto's queue, and a stream."""
+    with contextlib.closing(boto3.client("sqs")) as sqs:
+        sqs.create_queue(QueueName="orders", Attributes={"VisibilityTimeout": "10"})
+    stream = "arn:aws:kinesis:eu-west-1:123456789012:stream/clicks"
+    aws.declare_sources("api", ["arn:aws:sqs:eu-west-1:123456789012:orders"])
+    aws.declare_sources("report-daily", [stream])
+
+    def with_settings(answer):
+        for mapping in answer["EventSourceMappings"]:
+            mapping |= {"BatchSize": 10, "MaximumBatchingWindowInSeconds": 5}
+            if mapping["EventSourceArn"] == stream:
+                mapping |= {"ParallelizationFactor": 2, "BisectBatchOnFunctionError": True}
+            else:
+                mapping["ScalingConfig"] = {"MaximumConcurrency": 50}
+
+    faults.script("ListEventSourceMappings", *[fault.changed(with_settings)] * 3)
+    client.put_function_concurrency(FunctionName="api", ReservedConcurrentExecutions=40)
+    put("IteratorAge", 3_600_000, "Milliseconds", function="report-daily")
+    put("AsyncEventsDropped", 4, function="api")
+    put("ProvisionedConcurrencySpilloverInvocations", 2, function="api")
+    put("DeadLetterErrors", 1, function="report-daily")
+    put("AsyncEventsReceived", 9, function="api")
+    assert main(["doctor"]) == 0
+    told = capsys.readouterr().out
+    for text in (
+        "api: 4 asynchronous events were dropped",
+        "api: 2 calls found no provisioned environment",
+        "report-daily: 1 events could not be sent to its dead-letter",
+        "api had 9 asynchronous events in the last week, and does not keep failed ones",
+        "report-daily is behind its stream: records waited 3,600 s at 20",
+        "raise the parallelization factor of the stream clicks from 2 to up to 10",
+        "failed records of the stream clicks are lost",
+        "api: the queue orders may use 50 executions, and 40 are reserved",
+        "api: the queue orders hides messages for 10 s; 23 s are recommended",
+        "api: the queue orders has no dead-letter queue",
+    ):
+        assert text in told
+    failed = {"OnFailure": {"Destination": "arn:aws:sqs:eu-west-1:123456789012:failed"}}
+    client.put_function_event_invoke_config(FunctionName="api", DestinationConfig=failed)
+    assert main(["doctor"]) == 0
+    assert "does not keep failed ones" not in capsys.readouterr().out
 
 
 def test_few_calls_however_many_functions_there_are(aws, capsys):
@@ -202,7 +258,7 @@ def test_few_calls_however_many_functions_there_are(aws, capsys):
     assert main(["doctor"]) == 0
     capsys.readouterr()
     operations = [call.operation for call in aws.call_log[seen:]]
-    assert operations.count("GetMetricData") == 3  # 604 metrics and one: 500 a call
+    assert operations.count("GetMetricData") == 6  # 2,114 metrics and one: 500 a call
     assert "GetFunction" not in operations
 
 
