@@ -154,9 +154,9 @@ class Pipeline:
         at_once = AT_ONCE._replace(shift=self.project.manifest.rollout.shift)
         return self._carry_out(plans, {}, rollout=at_once if now else None, going_back=True)
 
-    def prune(self, keep: int | None, *, dry_run: bool) -> Results[RegionResult]:
-        """Delete the layer versions that nothing needs, or only find them."""
-        return self._release.prune(self._hashes(*self._inputs()), keep, dry_run=dry_run)
+    def prune(self, keep: int | None, *, dry_run: bool, alarms: bool) -> Results[RegionResult]:
+        """Delete the layer versions, and with `alarms` the alarms, that nothing needs, or only find them."""
+        return self._release.prune(self._hashes(*self._inputs()), keep, dry_run=dry_run, alarms=alarms)
 
     @property
     def comparison(self) -> Comparison:

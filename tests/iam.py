@@ -42,7 +42,7 @@ class Judge:
             yield "lambda:GetLayerVersion", dict(parse_qsl(environ["QUERY_STRING"]))["Arn"]
             return
         action = f"{service}:{_NAMES.get(call.operation, call.operation)}"
-        if call.operation == "PutMetricAlarm":
+        if call.operation in {"PutMetricAlarm", "DeleteAlarms"}:
             name = re.search(rb"lambda-layers-[\w-]+", _peek(environ))
             yield (
                 action,

@@ -3,17 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from entrypoint.aws.alarm_model import ALARM_PREFIX, Alarm, ExistingAlarm
 from entrypoint.aws.connection import Connection
-from entrypoint.aws.model import ALARM_PREFIX, Alarm
 from entrypoint.aws.pacing import Pace
 
 _PUTS_PER_SECOND = 3
 """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html"""
 _NAMES_AT_ONCE = 100
-"""The maximum number of alarm names of DescribeAlarms."""
-_PERIOD = 60
-"""Seconds; Lambda's metrics have one-minute resolution."""
-_NAMESPACE = "AWS/Lambda"
+"""The maximum number of alarm names of DescribeAlarms and DeleteAlarms."""
 
 
 class Alarms:
@@ -31,55 +28,26 @@ class Alarms:
                 states[alarm["AlarmName"]] = alarm["StateValue"]
         return states
 
-    def ours(self) -> Mapping[str, Alarm | None]:
-        """Return the alarms with our prefix by name; None for one with settings that we never write."""
-        return {item["AlarmName"]: _alarm(item) for item in self._described(AlarmNamePrefix=ALARM_PREFIX)}
+    def ours(self) -> Mapping[str, ExistingAlarm]:
+        """Return the alarms with our prefix by name."""
+        found = self._described(AlarmNamePrefix=ALARM_PREFIX)
+        return {item["AlarmName"]: ExistingAlarm(item) for item in found}
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete alarms."""
+        for start in range(0, len(names), _NAMES_AT_ONCE):
+            some = list(names[start : start + _NAMES_AT_ONCE])
+            self._connection.ask("cloudwatch", "delete_alarms", AlarmNames=some)
 
     def put(self, alarms: Sequence[Alarm]) -> None:
         """Create or overwrite alarms, at CloudWatch's own pace."""
-        pace = Pace(_PUTS_PER_SECOND, self._connection.clock, self._connection.sleep)
+        pace = Pace(self._connection.rate(_PUTS_PER_SECOND), self._connection.clock, self._connection.sleep)
         for alarm in alarms:
             pace.wait()
-            self._connection.ask("cloudwatch", "put_metric_alarm", AlarmName=alarm.name, **_settings(alarm))
+            named = {"AlarmName": alarm.name, "AlarmDescription": alarm.description}
+            self._connection.ask("cloudwatch", "put_metric_alarm", **named, **alarm.settings)
 
     def _described(self, **parameters: object) -> Iterator[dict[str, Any]]:
         for page in self._connection.paginate("cloudwatch", "describe_alarms", **parameters):
             yield from page.get("MetricAlarms", ())
             yield from page.get("CompositeAlarms", ())
-
-
-def _settings(alarm: Alarm) -> dict[str, Any]:
-    """Return the parameters of PutMetricAlarm."""
-    of_function = [{"Name": "FunctionName", "Value": alarm.function}] if alarm.function else []
-    is_percentile = alarm.statistic.startswith("p")
-    return {
-        "Namespace": _NAMESPACE,
-        "MetricName": alarm.metric,
-        "Dimensions": of_function,
-        "ExtendedStatistic" if is_percentile else "Statistic": alarm.statistic,
-        "Period": _PERIOD,
-        "EvaluationPeriods": alarm.datapoints,
-        "DatapointsToAlarm": alarm.datapoints,
-        "ComparisonOperator": alarm.comparison,
-        "Threshold": alarm.threshold,
-        "TreatMissingData": alarm.missing,
-        "AlarmActions": list(alarm.actions),
-    }
-
-
-def _alarm(item: Mapping[str, Any]) -> Alarm | None:
-    """Return an alarm of DescribeAlarms; None unless PutMetricAlarm with `_settings` creates exactly it."""
-    dimensions = {each["Name"]: each["Value"] for each in item.get("Dimensions", ())}
-    alarm = Alarm(
-        metric=item.get("MetricName", ""),
-        function=dimensions.get("FunctionName"),
-        statistic=item.get("ExtendedStatistic") or item.get("Statistic", ""),
-        comparison=item["ComparisonOperator"],
-        threshold=item.get("Threshold", 0.0),
-        datapoints=item["EvaluationPeriods"],
-        missing=item.get("TreatMissingData", "missing"),
-        actions=tuple(sorted(item.get("AlarmActions", ()))),
-    )
-    given = {key: item.get(key) for key in ("Namespace", "Period", "DatapointsToAlarm")}
-    ours = {key: _settings(alarm)[key] for key in given}
-    return alarm if given == ours and len(dimensions) == bool(alarm.function) else None

@@ -62,13 +62,17 @@ class Connection:
         self._others: dict[str, Any] = {}
         self._lock = Lock()
         #: Calls Lambda, at the pace of the account and region.
-        quota = quota or _quota(self._lambda.meta.endpoint_url)
+        quota = quota or self.rate(CONTROL_PLANE_CALLS_PER_SECOND)
         self.call = LambdaCalls(self._lambda, quota=quota, clock=clock, sleep=sleep)
 
     @property
     def has_own_endpoint(self) -> bool:
         """Whether an endpoint was given, such as the embedded AWS; no proxy is used then."""
         return self._endpoint is not None
+
+    def rate(self, quota: float) -> float:
+        """Return a service's quota of calls per second, or that of an endpoint on this machine."""
+        return _quota(self._lambda.meta.endpoint_url, quota)
 
     def close(self) -> None:
         """Close the connections that are kept open between calls."""
@@ -142,9 +146,9 @@ class Connection:
         return {"region_name": self.destination.region, "endpoint_url": self._endpoint, "config": config}
 
 
-def _quota(endpoint_url: str) -> float:
+def _quota(endpoint_url: str, of_aws: float) -> float:
     is_local = urlsplit(endpoint_url).hostname in _THIS_MACHINE
-    return LOCAL_CALLS_PER_SECOND if is_local else CONTROL_PLANE_CALLS_PER_SECOND
+    return LOCAL_CALLS_PER_SECOND if is_local else of_aws
 
 
 @contextmanager

@@ -135,31 +135,7 @@ class Details:
     provisioned: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
-    """A CloudWatch alarm on a Lambda metric, of one function or of the whole account and region."""
-
-    metric: str
-    function: str | None = None
-    #: Such as Sum or p90.
-    statistic: str
-    comparison: str
-    threshold: float
-    #: How many minutes in a row.
-    datapoints: int
-    missing: str = "missing"
-    #: ARNs to notify, sorted, since their order has no meaning.
-    actions: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """The name in CloudWatch."""
-        return "-".join(filter(None, (ALARM_PREFIX.removesuffix("-"), self.function, self.metric)))
-
-
 CODE_DEPLOY_APPLICATION = "lambda-layers"
-ALARM_PREFIX = "lambda-layers-"
-"""The prefix of the names of alarms that this tool creates."""
 
 
 class Metric(NamedTuple):

@@ -15,7 +15,7 @@ HELP = {
     "report": "Write an HTML page with the layers' sizes, versions, functions, duplicates and drift.",
     "deploy": "Build and publish what changed, and update the functions.",
     "rollback": "Give functions the previous versions of their layers.",
-    "prune": "Delete the layer versions that nothing needs.",
+    "prune": "Delete the layer versions that nothing needs, and alarms with --alarms.",
     "doctor": "Examine the functions' VPCs, roles and throttles; changes nothing.",
     "iam-policy": "Print the least IAM policy that a deployment needs.",
     "schema": "Print the manifest's JSON Schema, for editors.",

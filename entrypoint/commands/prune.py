@@ -17,7 +17,7 @@ def run(context: "Context") -> Result:
     keep, dry_run = context.arguments.keep, context.arguments.dry_run
     if keep is not None and keep < 0:
         raise UsageError.of(f"--keep is {keep}", "write how many versions to keep, such as 5")
-    pruned = context.pipeline.prune(keep, dry_run=dry_run)
+    pruned = context.pipeline.prune(keep, dry_run=dry_run, alarms=context.arguments.alarms)
     return Result(
         show=lambda console: console.pruned(pruned, dry_run=dry_run),
         data=pruned_as_json(pruned),
@@ -29,6 +29,7 @@ COMMAND = Command(
     (
         valued("--keep", "N", "how many versions of each layer to keep", type=int),
         switch("--dry-run", "show what would be deleted, and delete nothing"),
+        switch("--alarms", "also delete the alarms of functions that the manifest no longer watches"),
         *options.ON_AWS,
         options.JSON,
     ),

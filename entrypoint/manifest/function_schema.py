@@ -27,11 +27,18 @@ def _function(
     *,
     name: str,
     aliases: tuple[str, ...] = (),
+    alarms: Mapping[str, tuple[str, ...]] | None = None,
     **fields: Any,  # noqa: ANN401 - of FunctionEntry, each of its own type
 ) -> FunctionEntry:
     """Make an entry from its keys; an alias in its ARN is one of its aliases."""
     pattern, alias = unqualified(name)
-    return FunctionEntry(pattern=pattern, aliases=tuple(dict.fromkeys([*alias, *aliases])), **fields)
+    return FunctionEntry(
+        pattern=pattern,
+        aliases=tuple(dict.fromkeys([*alias, *aliases])),
+        alarm_actions=(alarms or {}).get("actions", ()),
+        ok_actions=(alarms or {}).get("ok_actions", ()),
+        **fields,
+    )
 
 
 def _sorted(texts: tuple[str, ...], _: Origin) -> tuple[str, ...]:
@@ -40,10 +47,6 @@ def _sorted(texts: tuple[str, ...], _: Origin) -> tuple[str, ...]:
 
 def _pairs(table: Mapping[str, str], _: Origin) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(table.items()))
-
-
-def _actions(alarms: Mapping[str, tuple[str, ...]], _: Origin) -> tuple[str, ...]:
-    return alarms["actions"]
 
 
 def _vpc(written: Vpc | str, _: Origin) -> Vpc:
@@ -101,9 +104,13 @@ _ALARMS = Record(
     {
         "actions": Field(
             shape=ListOf(String("the ARN of an alarm action", r"arn:[a-z-]+:[a-z-]+:\S+")),
-            help="ARNs that an alarm notifies, such as SNS topics. {region} is replaced.",
+            help="ARNs that an alarm notifies, such as SNS topics. {region} and {account} are replaced.",
             required=True,
-        )
+        ),
+        "ok_actions": Field(
+            shape=ListOf(String("the ARN of an alarm action", r"arn:[a-z-]+:[a-z-]+:\S+")),
+            help="ARNs that it notifies when the alarm is over.",
+        ),
     }
 )
 
@@ -156,8 +163,6 @@ FUNCTION = Record(
         ),
         "alarms": Field(
             shape=_ALARMS,
-            fills="alarm_actions",
-            convert=_actions,
             help="Create the CloudWatch alarms that AWS recommends. Without it, none are created.",
         ),
     },

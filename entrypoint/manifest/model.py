@@ -151,6 +151,8 @@ class FunctionEntry(NamedTuple):
     concurrency: Concurrency = NO_CONCURRENCY
     #: ARNs that the function's alarms notify; empty if it has no alarms.
     alarm_actions: tuple[str, ...] = ()
+    #: ARNs that they notify when all is well again.
+    ok_actions: tuple[str, ...] = ()
 
     def matches(self, name: str, arn: str) -> bool:
         """Return whether the pattern matches a function of this name and ARN."""

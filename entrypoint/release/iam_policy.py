@@ -6,7 +6,7 @@ The resource types of actions: https://docs.aws.amazon.com/service-authorization
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from entrypoint.aws.model import ALARM_PREFIX
+from entrypoint.aws.alarm_model import ALARM_PREFIX
 from entrypoint.aws.model import CODE_DEPLOY_APPLICATION as APPLICATION
 from entrypoint.manifest.model import FunctionEntry, Manifest
 from entrypoint.manifest.targets import AwsLayer
@@ -157,7 +157,7 @@ def _of_rollout(manifest: Manifest, resources: _Resources) -> Iterator[dict[str,
         know = ["lambda:GetAccountSettings", "lambda:ListEventSourceMappings"]
         yield _allow("KnowLimits", know, _EVERY)
         arns = resources("cloudwatch", f"alarm:{ALARM_PREFIX}*")
-        yield _allow("PutAlarms", ["cloudwatch:PutMetricAlarm"], arns)
+        yield _allow("PutAlarms", ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"], arns)
     if rollout.shift:
         config = f"deploymentconfig:{rollout.shift.codedeploy}"
         paths = (f"application:{APPLICATION}", f"deploymentgroup:{APPLICATION}/*", config)

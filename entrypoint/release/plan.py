@@ -6,8 +6,9 @@ from datetime import date
 from enum import StrEnum
 
 from entrypoint.aws.accounts import located
+from entrypoint.aws.alarm_model import AlarmChange
 from entrypoint.aws.grants import Grant, grants_of, to_revoke
-from entrypoint.aws.model import Alarm, Details, LayerVersion
+from entrypoint.aws.model import Details, LayerVersion
 from entrypoint.errors import Diagnostic, PlanError
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import AwsLayer
@@ -59,7 +60,7 @@ class RegionPlan:
     functions: tuple[FunctionChange, ...]
     warnings: tuple[Diagnostic, ...]
     #: Those that are missing or different in AWS.
-    alarms: tuple[Alarm, ...] = ()
+    alarms: tuple[AlarmChange, ...] = ()
     #: The layers whose old versions are deleted when all else is done.
     retention: tuple[Retention, ...] = ()
     #: The functions whose old versions are deleted before that.

@@ -60,7 +60,7 @@ class RegionRelease:
             result = replace(result, functions=rolled.functions)
             if rolled.trouble:
                 raise RolloutError.of(rolled.trouble, "fix the cause, and run again for what is left")
-            aws.alarms.put(plan.alarms)
+            aws.alarms.put([change.alarm for change in plan.alarms])
             result = replace(result, alarms=tuple(alarm.name for alarm in plan.alarms))
             if not result.problems:
                 self._export(result.layers)

@@ -26,6 +26,8 @@ class RegionResult:
     deleted: tuple[str, ...] = ()
     #: The function versions that were deleted, as NAME:VERSION.
     deleted_versions: tuple[str, ...] = ()
+    #: The names of the alarms that were deleted.
+    deleted_alarms: tuple[str, ...] = ()
     #: What prune kept although nothing in the account uses it, and why.
     kept: tuple[str, ...] = ()
     error: LayersError | None = None

@@ -16,7 +16,7 @@ from entrypoint.manifest.model import Destination, Rollout
 from entrypoint.manifest.project import OUTPUT_FOLDER, Project
 from entrypoint.manifest.targets import AwsLayer, Target
 from entrypoint.parallel import for_each
-from entrypoint.release.alarms import alarms_to_put
+from entrypoint.release.alarms import alarms_to_put, unwanted_alarms
 from entrypoint.release.alias_shifts import deployments_in_progress
 from entrypoint.release.ancestry import overtaken
 from entrypoint.release.doctor import examine
@@ -78,7 +78,7 @@ class Release:
             return replace(
                 found,
                 warnings=tuple(each.as_warning() for each in (*warnings, *old)),
-                alarms=alarms_to_put(aws, selection.functions, details, aws.destination.region),
+                alarms=alarms_to_put(aws, selection.functions, details, layers),
                 retention=self._retention(hashes),
                 version_retention=version_retention(selection.functions),
             )
@@ -159,8 +159,8 @@ class Release:
 
         def look(aws: "Aws") -> RegionStatus:
             state, selection, details = observed = self._observe(aws, hashes, every_version=True)
-            alarms = alarms_to_put(aws, selection.functions, details, aws.destination.region)
             layers = self.project.layers
+            alarms = alarms_to_put(aws, selection.functions, details, layers)
             foreign = _foreign(aws, observed, layers)
             found = status_of(
                 layers, hashes, state, selection, details, foreign=foreign, alarms=alarms, today=_today()
@@ -226,8 +226,13 @@ class Release:
 
         return in_order(settings.destinations, self.accounts.destinations, plans, work)
 
-    def prune(self, hashes: Hashes, keep: int | None, *, dry_run: bool) -> Results[RegionResult]:
-        """Delete the layer versions that nothing needs, or only find them; `keep` overrides the manifest."""
+    def prune(
+        self, hashes: Hashes, keep: int | None, *, dry_run: bool, alarms: bool = False
+    ) -> Results[RegionResult]:
+        """Delete the layer versions that nothing needs, or only find them; `keep` overrides the manifest.
+
+        With `alarms`, also the alarms of functions that the manifest no longer leads to.
+        """
         retention = self._retention(hashes, keep)
 
         def act(aws: "Aws") -> RegionResult:
@@ -237,10 +242,18 @@ class Release:
                 destination=aws.destination,
                 deleted=pruned.deleted,
                 deleted_versions=versions,
+                deleted_alarms=self._prune_alarms(aws, dry_run=dry_run) if alarms else (),
                 kept=pruned.kept,
             )
 
         return self.accounts.in_each(act)
+
+    def _prune_alarms(self, aws: "Aws", *, dry_run: bool) -> tuple[str, ...]:
+        _, selection, details = self._observe(aws, {})
+        names = unwanted_alarms(aws, selection.functions, details, self.project.layers)
+        if names and not dry_run:
+            aws.alarms.delete(names)
+        return names
 
     def _observe(self, aws: "Aws", hashes: Hashes, *, every_version: bool = False) -> Observed:
         return observe(aws, self.project.manifest, self.project.layers, hashes, every_version=every_version)

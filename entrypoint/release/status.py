@@ -10,7 +10,8 @@ from datetime import date
 from enum import StrEnum
 
 from entrypoint.aws.accounts import located
-from entrypoint.aws.model import Alarm, Details, Function, LayerVersion
+from entrypoint.aws.alarm_model import AlarmChange
+from entrypoint.aws.model import Details, Function, LayerVersion
 from entrypoint.errors import Diagnostic, Severity
 from entrypoint.manifest.arn import Arn, short_name, without_version
 from entrypoint.manifest.model import NONE, Destination, FunctionEntry
@@ -94,7 +95,7 @@ def status_of(
     details: Mapping[str, Details],
     *,
     foreign: Readable = NOTHING_READ,
-    alarms: Sequence[Alarm],
+    alarms: Sequence[AlarmChange],
     today: date,
 ) -> RegionStatus:
     """Compare; `state` has every version of the layers, `alarms` are those that are missing or different."""
@@ -114,7 +115,7 @@ def status_of(
             *(drift for each in plans for drift in _of_function(each, current, deleted, today)),
             *(drift for each in plans for drift in _of_foreign(each.change(), current, foreign)),
             *_of_others(state.functions, {each.function.name for each in plans}, deleted),
-            *(_setting(alarm.name, "missing or different", "the recommended alarm") for alarm in alarms),
+            *(_setting(alarm.name, alarm.reason, "the recommended alarm") for alarm in alarms),
         ),
     )
 

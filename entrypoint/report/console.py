@@ -168,7 +168,7 @@ class Console:
         for region in pruned.values:
             self._deleted(region, "to delete" if dry_run else "deleted")
         if not pruned.failures and not any(
-            region.deleted or region.deleted_versions for region in pruned.values
+            region.deleted or region.deleted_versions or region.deleted_alarms for region in pruned.values
         ):
             self._out.say("nothing to delete")
 
@@ -178,6 +178,9 @@ class Console:
         if region.deleted_versions:
             names = ", ".join(region.deleted_versions)
             self._out.say(f"{verb} in {region.destination}, versions of functions: {names}")
+        if region.deleted_alarms:
+            names = ", ".join(map(escape, region.deleted_alarms))
+            self._out.say(f"{verb} in {region.destination}, alarms: {names}")
         for reason in region.kept:
             self._out.say(f"kept in {region.destination}: {escape(reason)}")
 
@@ -192,6 +195,8 @@ class Console:
                 self._out.say(f"  function {line}" if not line.startswith(" ") else f"           {line}")
         for alarm in plan.alarms:
             self._out.say(f"  alarm    [green]put     [/green] {escape(alarm.name)}")
+            for difference in alarm.differences:
+                self._out.say(f"             {escape(difference)}")
 
     def changed(self, destination: Destination, change: LayerChange | Outcome) -> None:
         """Report a published layer version, or how a function's update ended."""

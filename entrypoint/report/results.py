@@ -109,6 +109,7 @@ def pruned_as_json(pruned: Results[RegionResult]) -> dict[str, Any]:
                 **_destination(region.destination),
                 "deleted": list(region.deleted),
                 "deletedVersions": list(region.deleted_versions),
+                "deletedAlarms": list(region.deleted_alarms),
                 "kept": list(region.kept),
             }
             for region in pruned.values

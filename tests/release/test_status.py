@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planning import HASH, REGION, arn, function, layer, plan_of, read, version
 
-from entrypoint.aws.model import Alarm, Alias, AliasState, Details, LayerVersion
+from entrypoint.aws.alarm_model import Alarm, AlarmChange
+from entrypoint.aws.model import Alias, AliasState, Details, LayerVersion
 from entrypoint.errors import PlanError
 from entrypoint.manifest.model import Destination, Vpc
 from entrypoint.release.selection import select
@@ -138,11 +139,20 @@ def test_settings_and_alarms():
     alarm = Alarm(
         metric="Errors", function="api", statistic="Sum", comparison="", threshold=0, datapoints=3, actions=()
     )
-    assert drift(text, api, details=details, alarms=[alarm], web=[version("web", 7)]) == [
+    different = AlarmChange(alarm, ("period: 300 instead of 60",))
+    assert drift(
+        text, api, details=details, alarms=[AlarmChange(alarm), different], web=[version("web", 7)]
+    ) == [
         (DriftKind.SETTINGS, "api", "vpc: subnet-2, sg-1", "subnet-1, sg-1"),
         (DriftKind.SETTINGS, "api", "reserved concurrency: 0", "5"),
         (DriftKind.SETTINGS, "api", "aliases: a version with other layers", "live"),
-        (DriftKind.SETTINGS, "lambda-layers-api-Errors", "missing or different", "the recommended alarm"),
+        (DriftKind.SETTINGS, "lambda-layers-api-Errors", "missing", "the recommended alarm"),
+        (
+            DriftKind.SETTINGS,
+            "lambda-layers-api-Errors",
+            "period: 300 instead of 60",
+            "the recommended alarm",
+        ),
     ]
 
 

@@ -111,6 +111,117 @@ def test_only_what_differs_is_put(watch, client, written, capsys):
     assert standing(watch)["api-Errors"]["Period"] == 60
 
 
+def entry(project, settings, more=""):
+    """Write the entry of `api` with these settings, and perhaps another entry."""
+    text = MANIFEST.replace("layers: [web, tools]}", f"layers: [web, tools], {settings}}}{more}")
+    (project / "lambda-layers.yml").write_text(text)
+
+
+def test_a_difference_says_what_differs(watch, client, capsys):
+    client.put_function_concurrency(FunctionName="api", ReservedConcurrentExecutions=50)
+    assert main(["deploy"]) == 0
+    client.put_function_concurrency(FunctionName="api", ReservedConcurrentExecutions=100)
+    watch.disable_alarm_actions(AlarmNames=["lambda-layers-api-Errors"])
+    capsys.readouterr()
+    assert main(["plan"]) == 0
+    told = capsys.readouterr().out
+    assert "lambda-layers-api-ConcurrentExecutions\n             threshold: 45 instead of 90" in told
+    assert "lambda-layers-api-Errors\n             actions enabled: false instead of true" in told
+    assert main(["status"]) == 2
+    assert "threshold: 45 instead of 90" in capsys.readouterr().out
+    assert main(["deploy"]) == 0
+    assert standing(watch)["api-Errors"]["ActionsEnabled"] is True
+    assert main(["status"]) == 0
+
+
+def test_actions_for_both_ways_with_the_account(watch, project):
+    topic = "arn:aws:sns:{region}:{account}:"
+    entry(project, f"alarms: {{actions: ['{topic}bad'], ok_actions: ['{topic}good']}}")
+    assert main(["deploy"]) == 0
+    for alarm in standing(watch).values():
+        assert alarm["AlarmActions"] == ["arn:aws:sns:eu-west-1:123456789012:bad"]
+        assert alarm["OKActions"] == ["arn:aws:sns:eu-west-1:123456789012:good"]
+    assert main(["plan", "--detailed-exitcode"]) == 0
+
+
+def test_the_alarm_of_the_account_is_shared_by_manifests(watch, project, written):
+    """Each adds its actions, and leaves those of others."""
+    for name in ("ops", "shop", "ops", "shop"):
+        entry(project, f"alarms: {{actions: ['arn:aws:sns:eu-west-1:123456789012:{name}']}}")
+        assert main(["deploy"]) == 0
+    actions = standing(watch)["ClaimedAccountConcurrency"]["AlarmActions"]
+    assert sorted(actions) == [f"arn:aws:sns:eu-west-1:123456789012:{name}" for name in ("ops", "shop")]
+    written()
+    assert main(["deploy"]) == 0
+    assert written() == []
+
+
+def test_alarms_where_they_apply(aws, watch, project, client):
+    aws.declare_alias("api", "live")
+    queue = {"TargetArn": "arn:aws:sqs:eu-west-1:123456789012:failed"}
+    client.update_function_configuration(FunctionName="report-daily", DeadLetterConfig=queue)
+    client.get_function(FunctionName="report-daily")
+    alarms = f"alarms: {{actions: ['{TOPIC}']}}"
+    entry(project, f"aliases: [live], concurrency: {{provisioned: 2}}, {alarms}")
+    text = (project / "lambda-layers.yml").read_text()
+    (project / "lambda-layers.yml").write_text(
+        text.replace("{layers: [web]}", f"{{layers: [web], {alarms}}}")
+    )
+    client.publish_version(FunctionName="api")
+    assert main(["deploy"]) == 0
+    found = standing(watch)
+    assert found["api-ProvisionedConcurrencySpilloverInvocations"]["Threshold"] == 0.0
+    lost = ("AsyncEventsDropped", "DeadLetterErrors")
+    assert {f"report-daily-{metric}" for metric in lost} < set(found)
+    assert not {f"api-{metric}" for metric in lost} & set(found)
+    assert "report-daily-ProvisionedConcurrencySpilloverInvocations" not in found
+
+
+def test_alarms_of_removed_entries_are_pruned_and_no_others(aws, watch, project, written, capsys):
+    alarms = f"alarms: {{actions: ['{TOPIC}']}}"
+    entry(project, alarms)
+    text = (project / "lambda-layers.yml").read_text()
+    (project / "lambda-layers.yml").write_text(
+        text.replace("{layers: [web]}", f"{{layers: [web], {alarms}}}")
+    )
+    assert main(["deploy"]) == 0
+    existing = standing(watch)["api-Errors"]
+    other = {
+        key: existing[key]
+        for key in (
+            "Namespace",
+            "MetricName",
+            "Dimensions",
+            "Statistic",
+            "Period",
+            "EvaluationPeriods",
+            "Threshold",
+            "ComparisonOperator",
+        )
+    }
+    watch.put_metric_alarm(
+        AlarmName="lambda-layers-shop-Errors",
+        AlarmDescription="By lambda-layers, for the layers: shop",
+        **other,
+    )
+    watch.put_metric_alarm(AlarmName="lambda-layers-mine", **other)
+    entry(project, alarms)
+    gone = [f"lambda-layers-report-daily-{metric}" for metric in PER_FUNCTION]
+    written()
+    capsys.readouterr()
+    assert main(["prune"]) == 0
+    assert main(["prune", "--alarms", "--dry-run"]) == 0
+    assert f"to delete in eu-west-1, alarms: {', '.join(gone)}" in capsys.readouterr().out
+    assert written() == []
+    assert main(["prune", "--alarms", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["regions"][0]["deletedAlarms"] == gone
+    kept = {"ClaimedAccountConcurrency", "shop-Errors", "mine", *(f"api-{metric}" for metric in PER_FUNCTION)}
+    assert set(standing(watch)) == kept
+    (project / "lambda-layers.yml").write_text(MANIFEST)
+    assert main(["prune", "--alarms"]) == 0
+    assert set(standing(watch)) == {"ClaimedAccountConcurrency", "shop-Errors", "mine"}
+
+
 def test_a_manifest_without_them_asks_for_nothing(aws, project):
     (project / "lambda-layers.yml").write_text(MANIFEST)
     assert main(["deploy"]) == 0

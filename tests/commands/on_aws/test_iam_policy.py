@@ -118,6 +118,7 @@ RESTORING = ["lambda:DeleteFunctionConcurrency", "lambda:DeleteProvisionedConcur
 """What a deployment needs that is rolled back."""
 FORESEEING = ["iam:SimulatePrincipalPolicy", "lambda:ListProvisionedConcurrencyConfigs"]
 """What a plan asks for, and does without."""
+PRUNING = "cloudwatch:DeleteAlarms"
 ROLLING_BACK = "lambda:ListVersionsByFunction"
 UNSHARING = "lambda:RemoveLayerVersionPermission"
 
@@ -136,9 +137,11 @@ def test_with_just_this_policy_a_deployment_goes_through(aws, judge, capsys, pro
     assert main(["deploy"]) == 0
     assert main(["rollback", "--layer", "web", "--to", "2"]) == 0
     assert layers_of(aws, "api") == ["web:2"]
+    (project / "lambda-layers.yml").write_text(full.replace("provisioned: 2}", "provisioned: none}"))
+    assert main(["prune", "--alarms"]) == 0
     allowed = {action for statement in judge.policy["Statement"] for action in statement["Action"]}
     assert (
-        {*ACTIONS, *RESTORING, *FORESEEING, UNSHARING, ROLLING_BACK} == judge.asked == allowed
+        {*ACTIONS, *RESTORING, *FORESEEING, UNSHARING, ROLLING_BACK, PRUNING} == judge.asked == allowed
     )  # nothing is allowed that is not needed
 
 
