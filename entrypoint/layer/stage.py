@@ -1,5 +1,6 @@
 """Wheels -> verified archives: inspect, lay out, assemble, verify, describe, for all targets."""
 
+import zipfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,9 @@ from entrypoint.parallel import for_each
 from entrypoint.progress import Progress
 from entrypoint.wheels.builders import Builders
 from entrypoint.wheels.fetch import Wheel
+
+_NAMED = 3
+"""The most files that a message names."""
 
 Files = Mapping[Target, tuple[RepositoryFile, ...]]
 
@@ -303,10 +307,21 @@ def _refuse_differences(layers: Iterable[AwsLayer], archives: Mapping[Target, Bu
             sets = [{package.origin for package in archive.packages} for archive in built.values()]
             different = sorted(set[str]().union(*sets) - sets[0].intersection(*sets[1:]))
             names = ", ".join(map(str, built))
-            what = ", ".join(different) or "their bytecode"
+            what = ", ".join(different) or _different_files(built.values())
             message = f"{names} share the layer name {layer.name} but differ in {what}"
             hint = "add {runtime} and {architecture} to the layer's 'name'"
-            hint += "" if different else ", or remove 'bytecode'"
+            hint += ", or remove 'bytecode'" if ".pyc" in what else ""
             problems.append(Diagnostic(message, hint, layer.targets[0].layer.location))
     if problems:
         raise VerifyError(*problems)
+
+
+def _different_files(archives: Iterable[BuiltArchive]) -> str:
+    """Return the first few files that are not the same in all archives, such as scripts and bytecode."""
+    found = []
+    for archive in archives:
+        with zipfile.ZipFile(archive.path) as opened:
+            found.append({(info.filename, info.CRC) for info in opened.infolist()})
+    names = sorted({name for name, _ in set[tuple[str, int]]().union(*found) - found[0].intersection(*found)})
+    more = f" and {len(names) - _NAMED} more files" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

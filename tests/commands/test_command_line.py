@@ -232,6 +232,16 @@ def test_targets_that_share_a_name_must_be_equal(run, project):
     assert [path for path in content if "only_arm.py" in path] == ["python/only_arm.py"]
 
 
+def test_files_that_differ_between_targets_of_one_name_are_named(run, project, index):
+    script = {"tool.py": "", "tool-1.0.data/scripts/tool": "#!python\nimport tool\n"}
+    make_wheel(index.folder, "tool", "1.0", files=script)
+    (project / "web.in").write_text("tool\n")
+    text = MANIFEST.replace("[x86_64, arm64]", "[x86_64]")
+    (project / "lambda-layers.yml").write_text(text + "    name: '{layer}'\n")
+    said = expect(run("build"), 9, "share the layer name web but differ in python/bin/tool, python/tool-1.0")
+    assert "remove 'bytecode'" not in said
+
+
 def test_the_command_line_itself(run, project):
     expect(run("--help"), 0, "init", "deploy")
     expect(run("--version"), 0, "lambda-layers 0.")

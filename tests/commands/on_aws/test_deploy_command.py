@@ -228,3 +228,14 @@ def test_tags_that_cannot_be_read_stop_nothing(aws, faults):
     faults.script("GetResources", *[fault.DENIED] * 9)
     assert main(["deploy"]) == 0
     assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:1"]
+
+
+def test_one_layer_for_several_pythons(aws, project, client):
+    text = MANIFEST.replace("lock: web.txt,", "lock: web.txt, name: '{layer}',")
+    (project / "lambda-layers.yml").write_text(text)
+    assert main(["deploy"]) == 0
+    assert layers_of(aws, "api") == ["web:1", "tools:1"]
+    assert layers_of(aws, "report-daily") == ["web:1"]  # on another Python
+    published = client.get_layer_version(LayerName="web", VersionNumber=1)
+    assert sorted(published["CompatibleRuntimes"]) == ["python3.12", "python3.13"]
+    assert main(["plan", "--detailed-exitcode"]) == 0
