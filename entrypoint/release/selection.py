@@ -135,7 +135,8 @@ def _unmatched(entry: FunctionEntry, functions: Iterable[Function]) -> Diagnosti
     if entry.is_glob:
         return Diagnostic(f"no function matches {entry.pattern!r}", "correct the pattern", entry.location)
     close = get_close_matches(entry.pattern, [function.name for function in functions], n=1)
-    hint = f"did you mean {close[0]!r}?" if close else "create it first, or remove it from the manifest"
+    first = "create it first, or remove it until then: deploy publishes the layers without it"
+    hint = f"did you mean {close[0]!r}?" if close else first
     return Diagnostic(f"the function {entry.pattern!r} does not exist", hint, entry.location)
 
 

@@ -21,6 +21,7 @@ from entrypoint.release.alias_shifts import deployments_in_progress
 from entrypoint.release.ancestry import overtaken
 from entrypoint.release.doctor import examine
 from entrypoint.release.findings import Diagnosis, error, warning
+from entrypoint.release.first_run import suggest_functions
 from entrypoint.release.foreign import Readable, read_foreign, refuse_unreadable
 from entrypoint.release.foresight import foresee
 from entrypoint.release.function_change import FunctionChange, function_plans
@@ -74,7 +75,8 @@ class Release:
             old = tuple(overtaken(self.project.folder, found.layers))
             other = self._other_bytes(aws, found.layers)
             shifts = self._deployments(aws, found.functions)
-            warnings = (*found.warnings, *owned, *other, *shifts, *warn_of_size(found, foreign))
+            first = tuple(suggest_functions(aws, self.project, found))
+            warnings = (*found.warnings, *first, *owned, *other, *shifts, *warn_of_size(found, foreign))
             return replace(
                 found,
                 warnings=tuple(each.as_warning() for each in (*warnings, *old)),

@@ -110,7 +110,7 @@ def test_a_function_that_there_is_not():
             DriftKind.MISSING,
             "api",
             "the function 'api' does not exist",
-            "create it first, or remove it from the manifest",
+            "create it first, or remove it until then: deploy publishes the layers without it",
         )
     ]
     globs = WEB + 'functions: {"report-*": {layers: [web]}}'

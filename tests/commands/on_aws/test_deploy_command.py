@@ -239,3 +239,37 @@ def test_one_layer_for_several_pythons(aws, project, client):
     published = client.get_layer_version(LayerName="web", VersionNumber=1)
     assert sorted(published["CompatibleRuntimes"]) == ["python3.12", "python3.13"]
     assert main(["plan", "--detailed-exitcode"]) == 0
+
+
+WITHOUT_FUNCTIONS = MANIFEST.partition("functions:")[0]
+
+
+def test_a_first_run_without_functions_says_how_to_go_on(aws, project, capsys):
+    for name in ("mail", "shop"):
+        aws.declare_function(name, runtime="python3.12")
+    aws.declare_function("other", runtime="python3.9")
+    (project / "lambda-layers.yml").write_text(WITHOUT_FUNCTIONS)
+    assert main(["plan"]) == 0
+    told = capsys.readouterr()
+    assert "warning: lambda-layers.yml: the manifest has no 'functions': layers are published" in told.err
+    assert "such as api, mail, report-daily and 1 more of this account" in told.err
+    assert main(["deploy"]) == 0
+    capsys.readouterr()
+    seen = len(aws.call_log)
+    assert main(["plan"]) == 0
+    assert "has no 'functions'" not in capsys.readouterr().err
+    assert "ListFunctions" not in {call.operation for call in aws.call_log[seen:]}
+
+
+def test_a_first_run_that_may_not_list_functions(project, faults, capsys):
+    faults.script("ListFunctions", fault.DENIED)
+    (project / "lambda-layers.yml").write_text(WITHOUT_FUNCTIONS)
+    assert main(["deploy"]) == 0
+    assert "list the functions that should have them; or ignore this" in capsys.readouterr().err
+
+
+def test_functions_that_other_tools_update_are_not_missed(aws, project, capsys):
+    (project / "lambda-layers.yml").write_text(WITHOUT_FUNCTIONS + "export: {file: arns.json}\n")
+    assert main(["plan"]) == 0
+    assert "has no 'functions'" not in capsys.readouterr().err
+    assert "ListFunctions" not in {call.operation for call in aws.call_log}
