@@ -70,6 +70,8 @@ class LambdaEmulator:
     def __init__(self, engine: docker.DockerClient, cache: Path) -> None:
         self._engine = engine
         self._cache = cache
+        #: What the emulator and the function wrote at the last invocation.
+        self.log = ""
         machine = engine.info()["Architecture"]
         self.architecture = next(each for each in Architecture if each.machine == machine)
 
@@ -89,8 +91,9 @@ class LambdaEmulator:
             command = [python, "-I", "-c", _INVOKE, json.dumps(event), str(_SECONDS)]
             code, (out, err) = container.exec_run(command, demux=True)
             assert code == 0, (err or b"").decode() + container.logs().decode()
+            self.log = container.logs().decode()
             if not out:
-                raise NotStartedError(container.logs().decode())
+                raise NotStartedError(self.log)
         return json.loads(out)
 
     @contextmanager

@@ -3,6 +3,7 @@
 import pytest
 from lambda_emulator import LambdaEmulator, NotStartedError
 from layers import for_machine, shared_object, target
+from snippets import ROOT, snippets
 
 from entrypoint.layer.assemble import assemble
 from entrypoint.layer.repository_files import repository_files
@@ -36,6 +37,18 @@ me = {{"Lambda-Extension-Identifier": registered.headers["Lambda-Extension-Ident
 pathlib.Path("/tmp/registered").touch()
 while True:
     urlopen(Request(f"{{extension}}/event/next", headers=me)).read()
+"""
+CURL = f"""{PYTHON}
+import sys
+from urllib.request import urlopen
+
+*options, url = sys.argv[1:]
+sent = options[options.index("-d") + 1].encode() if "-d" in options else None
+answer = urlopen(url, sent)
+if "-D" in options:
+    with open(options[options.index("-D") + 1], "w") as headers:
+        headers.writelines(f"{{name}}: {{value}}\\r\\n" for name, value in answer.headers.items())
+sys.stdout.buffer.write(answer.read())
 """
 ECHO = '#!/bin/sh\necho "{\\"got\\": $(cat)}"\n'
 HANDLER = "import os\ndef handler(event, context): return os.path.exists('/tmp/registered')\n"
@@ -123,3 +136,28 @@ def test_one_file_that_is_no_extension_stops_the_function(build, emulator, writt
     assert rules == ["extension"]
     with pytest.raises(NotStartedError, match=r"Agent README\.md .* failed to launch"):
         emulator.invoke("python3.13", archive, HANDLER)
+
+
+@pytest.fixture(scope="module")
+def page():
+    """The files that docs/content.md shows."""
+    return {each.title: each.text for each in snippets(ROOT / "docs" / "content.md") if each.title}
+
+
+def test_the_documented_custom_runtime(build, emulator, page):
+    """With a program in place of curl, which the image that stands for provided.al2023 does not have."""
+    files = {"bootstrap": (page["runtime/bootstrap"], 0o755)}
+    archive, rules = build("provided.al2023", files | {"bin/curl": (CURL, 0o755)})
+    assert rules == []
+    answer = emulator.invoke("provided.al2023", archive, page["function/job"], {"order": 7})
+    assert answer == {"received": {"order": 7}}
+
+
+def test_the_documented_extension(build, emulator, page):
+    archive, rules = build("python3.13", {"extensions/monitor": (page["monitor/extensions/monitor"], 0o755)})
+    assert rules == []
+    assert emulator.invoke("python3.13", archive, page["function/app.py"], {"name": "Ada"}) == {
+        "hello": "Ada"
+    }
+    assert "External agent monitor" in emulator.log
+    assert "extension: INVOKE" in emulator.log
