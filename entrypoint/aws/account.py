@@ -32,6 +32,9 @@ class AccountSettings:
         """Return which of the actions a role is not allowed on all of these resources.
 
         `context` are condition keys with their values.
+
+        Raises:
+            AbsentError: the role does not exist.
         """
         entries = [
             {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}

@@ -51,6 +51,7 @@ _GET_FUNCTION_CALLS_PER_SECOND = 100
 _ABSENT = {
     "ApplicationDoesNotExistException",
     "DeploymentGroupDoesNotExistException",
+    "NoSuchEntity",
     "ProvisionedConcurrencyConfigNotFoundException",
     "ResourceNotFoundException",
 }

@@ -4,17 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from entrypoint.aws.model import Function
+from entrypoint.aws.model import AbsentError, Function
+from entrypoint.aws.network_model import Denial
 from entrypoint.errors import Diagnostic
 from entrypoint.manifest.arn import Arn
 from entrypoint.manifest.model import Vpc
 from entrypoint.parallel import for_each
 from entrypoint.release.attachments import examine_attachments
 from entrypoint.release.endpoints import examine_endpoints
-from entrypoint.release.findings import info, named
+from entrypoint.release.findings import error, info, named
 from entrypoint.release.network import INTERFACES_PER_VPC, Attachment, Network
 from entrypoint.release.reading import Reading
-from entrypoint.release.roles import examine_role, simulations
+from entrypoint.release.roles import Simulation, examine_role, simulations
 from entrypoint.release.routes import examine_routes
 
 if TYPE_CHECKING:
@@ -109,22 +110,29 @@ def _examine_roles(
         if function.role:
             by_role.setdefault(function.role, []).append((vpc, function))
 
+    def denials_of(role: str, wanted: Sequence[Simulation]) -> list[Denial] | None:
+        """Return None for a role that does not exist."""
+        try:
+            return [
+                denial
+                for each in wanted
+                for denial in aws.account.denied(role, each.actions, each.resources, each.context)
+            ]
+        except AbsentError:
+            return None
+
     def examine(item: tuple[str, list[tuple[Vpc, Function]]]) -> list[Diagnostic]:
         role, users = item
         subnets = network.subnets or {}
         vpcs = {subnets[name].vpc for vpc, _ in users for name in vpc.subnets if name in subnets}
         arn = Arn.parse(users[0][1].arn)
         wanted = simulations(arn, [vpc for vpc, _ in users], vpcs.pop() if len(vpcs) == 1 else None)
-        denials = reading(
-            lambda: [
-                denial
-                for each in wanted
-                for denial in aws.account.denied(role, each.actions, each.resources, each.context)
-            ],
-            kind=info,
-        )
         who = named(tuple(function.name for _, function in users))
-        return list(examine_role(role, who, denials or ()))
+        answer = reading(lambda: (denials_of(role, wanted),), kind=info)
+        if answer == (None,):
+            message = f"the role of {who}, {role}, does not exist"
+            return [error(message, "create it again, or give the functions another role")]
+        return list(examine_role(role, who, (answer and answer[0]) or ()))
 
     for found in for_each(sorted(by_role.items()), examine, at_once=_ROLES_AT_ONCE):
         yield from found

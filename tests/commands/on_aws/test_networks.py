@@ -404,6 +404,15 @@ class TestRoles:
         ((_, text),) = doctor()
         assert text.endswith("is not allowed ec2:CreateNetworkInterface")
 
+    def test_a_role_that_was_deleted(self, doctor, faults):
+        gone = b"<ErrorResponse><Error><Code>NoSuchEntity</Code><Message>no</Message></Error></ErrorResponse>"
+        faults.script("SimulatePrincipalPolicy", fault.answer(404, gone))
+        ((severity, text),) = doctor()
+        assert (severity, text) == (
+            "error",
+            "the role of api, arn:aws:iam::123456789012:role/api, does not exist",
+        )
+
     def test_conditions_that_cannot_be_known_are_named(self, doctor, roles):
         roles(policies=[{**MANAGED, "Condition": {"StringEquals": {"aws:PrincipalTag/team": "web"}}}])
         (error, _), (info, more) = doctor()

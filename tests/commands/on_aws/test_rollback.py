@@ -9,6 +9,7 @@ import faults as fault
 import pytest
 from alarms import set_alarm
 from deploying import MANIFEST, UPDATE, layers_of
+from vpcs import MadeVpc
 
 from entrypoint.cli import main
 
@@ -176,12 +177,15 @@ def test_what_a_newer_manifest_added_is_taken_away(aws, deployed, everything, cl
 
 
 def test_settings_of_functions(aws, deployed, everything):
-    settings = "vpc: {subnets: [subnet-1], security_groups: [sg-1]}, concurrency: {reserved: 50}"
+    with contextlib.closing(boto3.client("ec2")) as ec2:
+        made = MadeVpc(ec2)
+    first, second = made.private
+    settings = f"vpc: {{subnets: [{first}], security_groups: [{made.group}]}}, concurrency: {{reserved: 50}}"
     deployed(six="1.0", manifest=MANIFEST.replace("tools]}", f"tools], {settings}}}", 1))
     before = everything()
-    settings = settings.replace("subnet-1", "subnet-2").replace("50", "7")
+    settings = settings.replace(first, second).replace("reserved: 50", "reserved: 7")
     deployed(six="2.0", manifest=MANIFEST.replace("tools]}", f"tools], {settings}}}", 1))
-    assert everything()["api"]["vpc"] == ["subnet-2"]
+    assert everything()["api"]["vpc"] == [second]
     assert main(["rollback"]) == 0
     assert everything() == before
 
