@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from entrypoint.aws.accounts import Accounts, Results, located
 from entrypoint.errors import Diagnostic, LayersError, PlanError
-from entrypoint.layer.describe import BuiltArchive, recorded_code_sha256
+from entrypoint.layer.describe import BuiltArchive
 from entrypoint.manifest.model import Destination, Rollout
 from entrypoint.manifest.project import OUTPUT_FOLDER, Project
 from entrypoint.manifest.targets import AwsLayer, Target
@@ -19,6 +19,7 @@ from entrypoint.parallel import for_each
 from entrypoint.release.alarms import alarms_to_put, unwanted_alarms
 from entrypoint.release.alias_shifts import deployments_in_progress
 from entrypoint.release.ancestry import overtaken
+from entrypoint.release.built_here import warn_of_other_bytes
 from entrypoint.release.doctor import examine
 from entrypoint.release.findings import Diagnosis, error, warning
 from entrypoint.release.first_run import suggest_functions
@@ -264,24 +265,7 @@ class Release:
         return tuple(deployments_in_progress(aws, changes)) if self.project.manifest.rollout.shift else ()
 
     def _other_bytes(self, aws: "Aws", changes: Sequence[LayerChange]) -> tuple[Diagnostic, ...]:
-        """Compare the versions in use with the archives that were built here from the same inputs."""
-        folder = self.project.folder / OUTPUT_FOLDER / "build"
-
-        def compare(change: LayerChange) -> Diagnostic | None:
-            built = recorded_code_sha256(folder, change.layer, change.dependency_hash)
-            if change.version is None or built is None:
-                return None
-            name, version = change.layer.name, change.version.version
-            try:
-                if aws.layers.code_sha256(name, version) == built:
-                    return None
-            except LayersError:  # only this warning needs it
-                return None
-            message = f"{name}:{version} has other content than the archive that was built here"
-            hint = "it may be built without bytecode or in another image; if not, delete it and run deploy"
-            return Diagnostic(message, hint, change.layer.targets[0].layer.location)
-
-        return tuple(found for found in for_each(changes, compare) if found)
+        return warn_of_other_bytes(aws, self.project.folder / OUTPUT_FOLDER / "build", changes)
 
     def _version_retention(self, aws: "Aws") -> tuple[VersionRetention, ...]:
         """Return how many versions to keep of each function that does not keep all."""
