@@ -151,7 +151,7 @@ def _one_nat_for_zones(attachment: Attachment, network: Network) -> Iterator[Dia
 
 def _filtered(subnet: Subnet, network: Network) -> Iterator[Found]:
     acl = next((each for each in network.network_acls or () if subnet.id in each.subnets), None)
-    if acl is None:
+    if acl is None or not reaches_internet(subnet, network):
         return
     hint = "allow outbound TCP 443 and inbound TCP 1024-65535, as network ACLs keep no state"
     if not acl.allows(_HTTPS, is_egress=True):

@@ -251,6 +251,14 @@ def test_what_is_sound_in_another_way(doctor, made):
     assert doctor() == []
 
 
+def test_a_network_acl_may_be_narrow_where_there_is_no_internet(doctor, made):
+    no_routes(made)
+    made.acl(*made.private)
+    ((severity, text),) = doctor()
+    assert severity == "info"
+    assert text.startswith("no route to the internet")
+
+
 def test_missing_subnets_and_groups_are_one_finding_each(doctor, made):
     entry = f"vpc: {{subnets: [subnet-0, subnet-00, {made.private[0]}], security_groups: [sg-0, sg-00]}}"
     (_, groups), (_, subnets) = (each for each in doctor(entry) if each[0] == "error")
