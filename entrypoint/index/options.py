@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
@@ -57,6 +58,12 @@ class IndexOptions(NamedTuple):
     prefer_binary: bool = False
     no_binary: tuple[str, ...] = ()
     only_binary: tuple[str, ...] = ()
+    #: Globs of package names, each with the only index of those packages; the first that matches applies.
+    index_of: tuple[tuple[str, str], ...] = ()
+
+    def index_for(self, name: str) -> str | None:
+        """Return the only index of a package, as `plain_url` does; None if it may be in any."""
+        return next((plain_url(url) for glob, url in self.index_of if fnmatchcase(name, glob)), None)
 
     @property
     def sources(self) -> frozenset[str]:
@@ -150,6 +157,11 @@ def without_credentials(text: str) -> str:
     Whatever prints a URL, or a text that may have one, calls this first.
     """
     return _WORD.sub(_without_credentials, text)
+
+
+def plain_url(url: str) -> str:
+    """Return an index's URL without credentials and without a slash at its end, to compare or print it."""
+    return without_credentials(url).replace("****@", "").rstrip("/")
 
 
 def _without_credentials(word: re.Match[str]) -> str:

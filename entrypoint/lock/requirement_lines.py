@@ -17,6 +17,7 @@ from entrypoint.index.options import (
     PipOption,
     index_options,
     parse_options,
+    plain_url,
 )
 from entrypoint.lock.project_sources import ProjectIndex
 from entrypoint.lock.project_table import project_lines
@@ -85,8 +86,11 @@ class _Reader:
     def result(self) -> RequirementLines:
         return RequirementLines(
             lines=tuple(self.lines),
-            options=index_options(self.options),
-            option_lines=tuple(self.option_lines),
+            options=index_options(self.options)._replace(index_of=self.requirements.index_of),
+            option_lines=(
+                *self.option_lines,
+                *(f"index of {glob}: {plain_url(url)}" for glob, url in self.requirements.index_of),
+            ),
             problems=tuple(self.problems),
             indexes=tuple(self.indexes),
             build_lines=tuple(f"build {name}: {', '.join(texts)}" for name, texts in self.requirements.build),

@@ -21,13 +21,14 @@ from entrypoint.errors import CompileError, Diagnostic, FetchError, Location, Lo
 from entrypoint.index.candidates import IndexFile, choose, choose_sdist, usable, version_of, yank_reason
 from entrypoint.index.incompatible import no_compatible_file, no_compatible_version
 from entrypoint.index.options import IndexOptions
-from entrypoint.index.package_index import PackageIndex, plain_url
+from entrypoint.index.package_index import PackageIndex
 from entrypoint.index.pin import Pin
 from entrypoint.index.requirement import read_requirement
 from entrypoint.index.tags import marker_environment
 from entrypoint.lock.header import inputs_hash
+from entrypoint.lock.indexes import strangers, wrong_indexes
 from entrypoint.lock.lock_file import Lock, raise_all, read_pinned, read_via
-from entrypoint.lock.requirement_lines import RequirementLines, display_path, logical_lines
+from entrypoint.lock.requirement_lines import display_path, logical_lines
 from entrypoint.lock.requirements import LocatedRequirement, RequirementSet, read_requirements
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import Platform
@@ -141,7 +142,7 @@ def resolve_set(
     Raises:
         LockError: there is no resolution, or a version has no compatible file.
     """
-    raise_all([*_variables_in(parsed), *_other_indexes(parsed.lines, index)])
+    raise_all([*_variables_in(parsed), *wrong_indexes(parsed.lines, index, requirements.location)])
     question = Question(
         requirements=tuple(map(str, parsed.requirements)),
         options=parsed.options,
@@ -166,7 +167,9 @@ def resolve_set(
         return _pins(answer, parsed, requirements, platform)
 
     allowed = parsed.options._replace(only_binary=(":all:",)) if engine.wheels_only else parsed.options
-    return _hashed(find, question, platform, index, allowed)
+    pins = _hashed(find, question, platform, index, allowed)
+    raise_all(strangers(pins, index))
+    return pins
 
 
 def _variables_in(parsed: RequirementSet) -> Iterator[Diagnostic]:
@@ -175,19 +178,6 @@ def _variables_in(parsed: RequirementSet) -> Iterator[Diagnostic]:
         if "${" in str(line.requirement):
             hint = "write the text itself; only index URLs and --find-links may have variables"
             yield Diagnostic("a requirement cannot have ${...}", hint, line.location)
-
-
-def _other_indexes(lines: RequirementLines, index: PackageIndex) -> Iterator[Diagnostic]:
-    """Yield the indexes of the project that packages would not be looked up in, or not only."""
-    for named, location in lines.indexes:
-        urls, url = index.urls, plain_url(named.url)
-        if named.name and urls != {url}:
-            message = f"{named.name} comes from {url}, and would be looked up in {', '.join(sorted(urls))}"
-            hint = "make that the only index: --index-url in a requirements file, or index-url of pip"
-            yield Diagnostic(message, hint, location)
-        elif url not in urls:
-            message = f"this project uses the index {url}, which is not configured"
-            yield Diagnostic(message, "set it in pip's configuration, or with --index-url", location)
 
 
 def _hashed(

@@ -80,6 +80,8 @@ class UvCompile:
         if ":all:" in question.options.sources:
             message = "uv cannot resolve `--no-binary :all:` without building every package on this machine"
             raise LockError.of(message, _OTHER_ENGINE)
+        if question.options.index_of:
+            raise LockError.of("uv cannot resolve with 'index_of'", _OTHER_ENGINE)
         described: dict[str, tuple[str, bytes]] = dict.fromkeys(sorted(question.options.sources), ("", b""))
         for _ in range(_ROUNDS):
             answer = self._resolved(question, platform, described)

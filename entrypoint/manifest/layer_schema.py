@@ -90,6 +90,10 @@ def _build_requirements(
     return tuple((name, tuple(map(str, texts))) for name, texts in sorted(named.items()))
 
 
+def _indexes(table: Mapping[str, str], _: Origin) -> tuple[tuple[str, str], ...]:
+    return tuple((re.sub(r"[-_.]+", "-", glob).lower(), str(url)) for glob, url in table.items())
+
+
 def _bytecode(value: bool | str, _: Origin) -> bool | None:
     return value if isinstance(value, bool) else None
 
@@ -112,6 +116,7 @@ def _layer(
     extras: tuple[str, ...] = (),
     groups: tuple[str, ...] = (),
     build: tuple[tuple[str, tuple[str, ...]], ...] = (),
+    index_of: tuple[tuple[str, str], ...] = (),
     own_locks: Mapping[Platform, Path] | None = None,
     name_template: str | None = None,
     **fields: Any,  # noqa: ANN401 - of Layer, each of its own type
@@ -121,7 +126,7 @@ def _layer(
     return Layer(
         location=location,
         requirements=(requirements or Requirements(location))._replace(
-            extras=extras, groups=groups, build=build
+            extras=extras, groups=groups, build=build, index_of=index_of
         ),
         platforms=platforms,
         own_locks={platform: own_locks[platform] for platform in platforms} if own_locks else {},
@@ -233,6 +238,13 @@ LAYER = Record(
             shape=ListOf(String("the name of a package", PACKAGE_NAME)),
             convert=_canonical_names,
             help="Packages to compile from source even if a compatible wheel exists.",
+        ),
+        "index_of": Field(
+            shape=MapOf(
+                String("the URL of an index", r"[a-z]+://[^\s@]+"), r"[A-Za-z0-9._*?-]+", "a glob of names"
+            ),
+            convert=_indexes,
+            help="The index that packages come from, by globs of their names, if there are several indexes.",
         ),
         "builder_image": Field(
             shape=String("the name of an image", r"\S+"),

@@ -27,6 +27,8 @@ class Requirements(NamedTuple):
     groups: tuple[str, ...] = ()
     #: Build requirements to add, for each package that is built from source; names are canonical.
     build: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    #: Globs of package names, each with the only index of those packages; the first that matches applies.
+    index_of: tuple[tuple[str, str], ...] = ()
     #: The folders that files which they include may be in; any if empty.
     roots: tuple[Path, ...] = ()
 
@@ -34,7 +36,8 @@ class Requirements(NamedTuple):
     def inputs(self) -> tuple[tuple[object, ...], ...]:
         """The requirements without their locations, for comparison; all parts are empty if there are none."""
         build = self.build if self.files or self.lines else ()
-        return self.files, tuple(line for line, _ in self.lines), self.extras, self.groups, build
+        lines = tuple(line for line, _ in self.lines)
+        return self.files, lines, self.extras, self.groups, build, self.index_of
 
 
 class Layer(NamedTuple):
