@@ -20,6 +20,7 @@ from entrypoint.index.options import IndexOptions
 from entrypoint.index.pin import Pin
 from entrypoint.index.tags import marker_environment
 from entrypoint.lock.build_requirements import BuildSections, missing_sections, read_sections, section_lines
+from entrypoint.lock.formats import is_tool_lock, read_tool_lock
 from entrypoint.lock.header import (
     FROM_SOURCE,
     INPUTS,
@@ -105,13 +106,25 @@ def read_lock(
 
 
 def read_pinned(
-    path: Path, platform: Platform, *, from_source: frozenset[str] = frozenset(), root: Path | None = None
+    path: Path,
+    platform: Platform,
+    *,
+    requirements: Requirements | None = None,
+    from_source: frozenset[str] = frozenset(),
+    root: Path | None = None,
 ) -> Lock:
     """Read a lock of another tool, for one of its platforms.
+
+    Of a lock in the format of its tool, the extras and groups of `requirements` are read.
 
     Raises:
         LockError: the lock is invalid, or not every line is pinned and hashed.
     """
+    if is_tool_lock(path) and path.is_file():
+        location = Location(display_path(path, root))
+        _refuse_large(path, location)
+        pinned = read_tool_lock(path, platform, requirements or Requirements(location), location)
+        return Lock(platform=platform, pins=_marked(pinned, from_source))
     lock = _read(path, platform, root, from_source)
     hint = "export the lock with hashes, such as: uv export --format requirements-txt"
     raise_all(Diagnostic(f"{pin} has no hash", hint, pin.location) for pin in lock.pins if not pin.hashes)
@@ -186,12 +199,9 @@ def _read(
 ) -> Lock:
     if path.suffix == ".toml":
         location = Location(display_path(path, root))
-        if (size := path.stat().st_size) > LARGEST:
-            message = f"this lock has {size:,} bytes; at most {LARGEST:,} are allowed"
-            raise LockError.of(message, "split the layer", location)
+        _refuse_large(path, location)
         pinned = read_pylock(path.read_text(encoding="utf-8-sig"), platform, location)
-        compiled = (replace(pin, from_source=pin.name in from_source) for pin in pinned)
-        return Lock(platform=platform, pins=tuple(compiled))
+        return Lock(platform=platform, pins=_marked(pinned, from_source))
     try:
         parsed = read_requirements_file(path, root=root)
     except ManifestError as error:
@@ -207,6 +217,16 @@ def _read(
         for name in sorted(pins)
     )
     return Lock(platform=platform, pins=ordered, options=parsed.options)
+
+
+def _refuse_large(path: Path, location: Location) -> None:
+    if (size := path.stat().st_size) > LARGEST:
+        message = f"this lock has {size:,} bytes; at most {LARGEST:,} are allowed"
+        raise LockError.of(message, "split the layer", location)
+
+
+def _marked(pins: Iterable[Pin], from_source: frozenset[str]) -> tuple[Pin, ...]:
+    return tuple(replace(pin, from_source=pin.name in from_source) for pin in pins)
 
 
 def _not_pinned(line: LocatedRequirement) -> Diagnostic | None:

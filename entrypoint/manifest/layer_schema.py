@@ -231,7 +231,7 @@ LAYER = Record(
             shape=String("the path of a pinned requirements file"),
             fills="own_locks",
             convert=_own_locks,
-            help="Your own pinned requirements file or pylock.toml. "
+            help="Your own lock: a pinned requirements file, or the lock of uv, Poetry, PDM or Pipenv. "
             "{runtime} and {architecture} are replaced in its path.",
         ),
         "from_source": Field(

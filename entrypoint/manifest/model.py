@@ -37,7 +37,8 @@ class Requirements(NamedTuple):
         """The requirements without their locations, for comparison; all parts are empty if there are none."""
         build = self.build if self.files or self.lines else ()
         lines = tuple(line for line, _ in self.lines)
-        return self.files, lines, self.extras, self.groups, build, self.index_of
+        index_of = self.index_of if self.files or self.lines else ()
+        return self.files, lines, self.extras, self.groups, build, index_of
 
 
 class Layer(NamedTuple):

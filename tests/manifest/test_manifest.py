@@ -147,10 +147,7 @@ functions:
             SMALL.replace("[requests]", "pylock.toml"),
             "pylock.toml is not a supported requirements file; use a pyproject.toml",
         ),
-        (
-            SMALL + "    lock: sub/uv.lock",
-            "sub/uv.lock has a tool-specific format; export it (uv export --format pylock.toml",
-        ),
+        (SMALL + "    lock: sub/uv.lock", "lambda-layers.yml:6:11: file sub/uv.lock not found"),
         (SMALL.replace("[requests]", "pyproject.toml"), "file pyproject.toml not found"),
         (SMALL + "    content: nowhere", "lambda-layers.yml:6:14: folder nowhere not found"),
         (SMALL + "    include: nowhere.py", "lambda-layers.yml:6:14: file or folder nowhere.py not found"),
