@@ -15,6 +15,7 @@ from entrypoint.layer.exclude import Exclusion
 from entrypoint.layer.inspect import Contents, inspect
 from entrypoint.layer.interpreters import Interpreter, Interpreters
 from entrypoint.layer.layout import Part, lay_out
+from entrypoint.layer.libraries import library_parts
 from entrypoint.layer.module_imports import needed
 from entrypoint.layer.presets import imports_of
 from entrypoint.layer.repository_files import RepositoryFile, repository_files
@@ -31,6 +32,7 @@ from entrypoint.parallel import for_each
 from entrypoint.progress import Progress
 from entrypoint.wheels.builders import Builders
 from entrypoint.wheels.fetch import Wheel
+from entrypoint.wheels.libraries import Libraries
 
 Files = Mapping[Target, tuple[RepositoryFile, ...]]
 
@@ -59,6 +61,7 @@ class Archives:
         wheels: Mapping[Target, tuple[Wheel, ...]],
         files: Files,
         *,
+        libraries: Mapping[Target, Libraries],
         artifacts: Mapping[Target, Artifact],
         finished: Callable[[Target, Archive, BuiltArchive], None],
     ) -> dict[Target, BuiltArchive]:
@@ -73,7 +76,9 @@ class Archives:
         """
         contents = self._inspect(wheels)
         archives = self._assemble(
-            {target: [contents[wheel.sha256] for wheel in wheels[target]] for target in locks}, files
+            {target: [contents[wheel.sha256] for wheel in wheels[target]] for target in locks},
+            files,
+            libraries,
         )
         self._compare(archives, artifacts)
         warnings = self._verify(archives, imported=artifacts)
@@ -127,7 +132,12 @@ class Archives:
             inspected = for_each(tuple(unique.values()), read)
         return dict(zip(unique, inspected, strict=True))
 
-    def _assemble(self, contents: Mapping[Target, Sequence[Contents]], files: Files) -> dict[Target, Archive]:
+    def _assemble(
+        self,
+        contents: Mapping[Target, Sequence[Contents]],
+        files: Files,
+        libraries: Mapping[Target, Libraries],
+    ) -> dict[Target, Archive]:
         targets = tuple(contents)
         interpreters = self._interpreters(targets)
         folder, strip = self.project.output_folder() / "build", Strip(self.cache)
@@ -135,9 +145,11 @@ class Archives:
         def assembled(target: Target) -> Archive:
             excluded = Exclusion(target.layer.exclude)
             parts = _laid_out(target, contents[target], files[target])
-            self.progress.warn(_unused(target, parts))
             kept = self._kept(target, excluded, parts)
-            parts = [excluded.applied(part, kept) for part in parts]
+            remaining = [excluded.applied(part, kept) for part in parts]
+            added = library_parts(target, remaining, libraries[target]) if target in libraries else []
+            self.progress.warn(_unused(target, [*parts, *added]))
+            parts = [*remaining, *(excluded.applied(part) for part in added)]
             if target.layer.strip:
                 parts = [self._stripped(strip, part) for part in parts]
             path = folder / f"{target}.zip"

@@ -47,7 +47,7 @@ class RequirementLines(NamedTuple):
     option_lines: tuple[str, ...]
     #: What could not be read.
     problems: tuple[Diagnostic, ...]
-    #: The build requirements that the layer adds, for the hash of the inputs.
+    #: The build requirements and libraries that the layer adds, for the hash of the inputs.
     build_lines: tuple[str, ...] = ()
 
 
@@ -63,6 +63,14 @@ def read_lines(
     for text, location in requirements.lines:
         reader.read_line(text, location=location, folder=root or Path())
     return reader.result()
+
+
+def _build_lines(requirements: Requirements) -> Iterator[str]:
+    for name, texts in requirements.build:
+        yield f"build {name}: {', '.join(texts)}"
+    if requirements.libraries:
+        image, *names = requirements.libraries_of_image
+        yield f"libraries of {image}: {', '.join(names)}"
 
 
 class _Reader:
@@ -84,7 +92,7 @@ class _Reader:
             options=index_options(self.options),
             option_lines=tuple(self.option_lines),
             problems=tuple(self.problems),
-            build_lines=tuple(f"build {name}: {', '.join(texts)}" for name, texts in self.requirements.build),
+            build_lines=tuple(_build_lines(self.requirements)),
         )
 
     def read_file(self, path: Path, *, included_at: Location, constraint: bool = False) -> None:

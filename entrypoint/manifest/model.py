@@ -29,12 +29,21 @@ class Requirements(NamedTuple):
     build: tuple[tuple[str, tuple[str, ...]], ...] = ()
     #: The folders that files which they include may be in; any if empty.
     roots: tuple[Path, ...] = ()
+    #: The packages of the builder image whose shared libraries the layer takes, and the image's template.
+    libraries: tuple[str, ...] = ()
+    image: str = DEFAULT_BUILDER
 
     @property
     def inputs(self) -> tuple[tuple[object, ...], ...]:
         """The requirements without their locations, for comparison; all parts are empty if there are none."""
         build = self.build if self.files or self.lines else ()
-        return self.files, tuple(line for line, _ in self.lines), self.extras, self.groups, build
+        lines = tuple(line for line, _ in self.lines)
+        return self.files, lines, self.extras, self.groups, build, self.libraries_of_image
+
+    @property
+    def libraries_of_image(self) -> tuple[str, ...]:
+        """The image and the packages of `libraries`; empty if there are none."""
+        return (self.image, *sorted(self.libraries)) if self.libraries else ()
 
 
 class Layer(NamedTuple):

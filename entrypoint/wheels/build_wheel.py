@@ -27,7 +27,7 @@ _INSTALLERS = (
     ("dnf", ("install", "-y", "--setopt=install_weak_deps=False")),
     ("microdnf", ("install", "-y", "--setopt=install_weak_deps=0")),
     ("yum", ("install", "-y")),
-    ("apt-get", ("install", "-y", "--no-install-recommends")),
+    ("apt-get", ("install", "-y", "--no-install-recommends", "--allow-downgrades")),
 )
 
 
@@ -37,7 +37,7 @@ def main() -> None:
         _call_hook(*sys.argv[2:])
         return
     job = json.loads(Path("job.json").read_text("utf-8"))
-    if list(sys.version_info[:2]) != job["python"]:
+    if job["python"] and list(sys.version_info[:2]) != job["python"]:
         print("Python", sys.version.split()[0])  # noqa: T201 - the answer
         sys.exit(WRONG_PYTHON)
     os.umask(0o022)
@@ -54,13 +54,19 @@ def main() -> None:
 
 
 def _install_system_packages(names: "list[str]") -> None:
+    """Install packages, as `name` or `name=version`, which only apt-get writes like this."""
     for tool, arguments in _INSTALLERS:
         if shutil.which(tool):
             _note(f"installing {', '.join(names)} with {tool}")
             if tool == "apt-get":
                 os.environ["DEBIAN_FRONTEND"] = "noninteractive"
                 _run([tool, "update"])
+            else:
+                names = [name.replace("=", "-") for name in names]
             _run([tool, *arguments, *names])
+            ldconfig = shutil.which("ldconfig", path=f"{os.environ['PATH']}{os.pathsep}/sbin")
+            if ldconfig:  # in some images, packages do not update the cache of the loader
+                _run([ldconfig])
             return
     sys.exit("no package manager found: expected dnf, microdnf, yum or apt-get")
 
