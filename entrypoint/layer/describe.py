@@ -6,7 +6,7 @@ the one of the description (`artifacts.py`).
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -177,3 +177,21 @@ def _package(part: Part) -> dict[str, object]:
         **({"builtFrom": wheel.built_from} if wheel.built_from else {}),
         **sizes,
     }
+
+
+def refuse_differences(layers: Iterable[AwsLayer], archives: Mapping[Target, BuiltArchive]) -> None:
+    """Refuse targets that share a layer name in AWS but not their bytes."""
+    problems = []
+    for layer in layers:
+        built = {target: archives[target] for target in layer.targets if target in archives}
+        if len({archive.sha256 for archive in built.values()}) > 1:
+            sets = [{package.origin for package in archive.packages} for archive in built.values()]
+            different = sorted(set[str]().union(*sets) - sets[0].intersection(*sets[1:]))
+            names = ", ".join(map(str, built))
+            what = ", ".join(different) or "their bytecode"
+            message = f"{names} share the layer name {layer.name} but differ in {what}"
+            hint = "add {runtime} and {architecture} to the layer's 'name'"
+            hint += "" if different else ", or remove 'bytecode'"
+            problems.append(Diagnostic(message, hint, layer.targets[0].layer.location))
+    if problems:
+        raise VerifyError(*problems)

@@ -10,7 +10,7 @@ from entrypoint.layer.artifacts import Artifact, difference, leave_compiled, rea
 from entrypoint.layer.assemble import Archive, assemble
 from entrypoint.layer.bytecode import Bytecode
 from entrypoint.layer.dependency_hash import dependency_hash
-from entrypoint.layer.describe import BuiltArchive, describe
+from entrypoint.layer.describe import BuiltArchive, describe, refuse_differences
 from entrypoint.layer.exclude import Exclusion
 from entrypoint.layer.inspect import Contents, inspect
 from entrypoint.layer.interpreters import Interpreter, Interpreters
@@ -27,7 +27,7 @@ from entrypoint.limits import DIRECT_UPLOAD_BYTES, UNZIPPED_BYTES
 from entrypoint.lock.lock_file import Lock
 from entrypoint.manifest.project import OUTPUT_FOLDER, Project
 from entrypoint.manifest.runtimes import Runtime
-from entrypoint.manifest.targets import AwsLayer, Target
+from entrypoint.manifest.targets import Target
 from entrypoint.parallel import for_each
 from entrypoint.progress import Progress
 from entrypoint.wheels.builders import Builders
@@ -88,7 +88,7 @@ class Archives:
             digest = dependency_hash(target, locks[target], files[target])
             built[target] = describe(archive, target, digest, warnings[target])
             finished(target, archive, built[target])
-        _refuse_differences(self.project.layers, built)
+        refuse_differences(self.project.layers, built)
         return built
 
     def artifacts(self, locks: Mapping[Target, Lock], files: Files, folder: Path) -> dict[Target, Artifact]:
@@ -296,21 +296,3 @@ def _unused(target: Target, parts: Sequence[Part]) -> list[Diagnostic]:
 def _unzipped_size(parts: Sequence[Part]) -> int:
     """Return the size of the archive of these parts, of which later files replace earlier ones."""
     return sum({entry.path: entry.size for part in parts for entry in part.entries}.values())
-
-
-def _refuse_differences(layers: Iterable[AwsLayer], archives: Mapping[Target, BuiltArchive]) -> None:
-    """Refuse targets that share a layer name in AWS but not their bytes."""
-    problems = []
-    for layer in layers:
-        built = {target: archives[target] for target in layer.targets if target in archives}
-        if len({archive.sha256 for archive in built.values()}) > 1:
-            sets = [{package.origin for package in archive.packages} for archive in built.values()]
-            different = sorted(set[str]().union(*sets) - sets[0].intersection(*sets[1:]))
-            names = ", ".join(map(str, built))
-            what = ", ".join(different) or "their bytecode"
-            message = f"{names} share the layer name {layer.name} but differ in {what}"
-            hint = "add {runtime} and {architecture} to the layer's 'name'"
-            hint += "" if different else ", or remove 'bytecode'"
-            problems.append(Diagnostic(message, hint, layer.targets[0].layer.location))
-    if problems:
-        raise VerifyError(*problems)

@@ -70,7 +70,7 @@ def check_interpreter(result: BuildResult, name: str, platform: Platform) -> Non
     """
     if result.code not in {WRONG_PYTHON, *_NO_SUCH_COMMAND}:
         return
-    wanted = ".".join(map(str, platform.runtime.python_version or ()))
+    wanted = ".".join(map(str, platform.runtime.python_version or (3,)))
     last = (result.output.strip().splitlines() or [""])[-1]
     found = repr(last) if result.code == WRONG_PYTHON else f"none that an unprivileged user can run ({last})"
     message = f"{name} cannot build for {platform.runtime}: expected Python {wanted}, found {found}"

@@ -8,13 +8,14 @@ privileges. What that returns is not trusted (`collected_libraries.py`).
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from entrypoint.cache import Cache, CacheEntry, Made
-from entrypoint.errors import CompileError
+from entrypoint.errors import CompileError, Diagnostic
 from entrypoint.lock.header import LOCK_HINT
 from entrypoint.lock.libraries import LibraryPins, SystemPackage
 from entrypoint.manifest.libraries import libraries_of
@@ -29,7 +30,9 @@ _FORMAT = 1
 _KIND = f"libraries/{_FORMAT}"
 _SCRIPT = "collect_libraries.py"
 _LATEST = "latest"
-_OR_A_WHEEL = ", or pin a version that has a wheel"
+_PARALLEL = 2
+"""Installations at a time, as of builds."""
+_A_WHEEL = "pin a version that has a wheel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,7 @@ class SystemLibraries:
         self._guard = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._newest: dict[str, Libraries] = {}
+        self._at_once = threading.Semaphore(_PARALLEL)
 
     def newest(self, environment: BuildEnvironment, names: tuple[str, ...]) -> Libraries:
         """Return the newest versions of these packages, which are installed once in each run.
@@ -73,7 +77,7 @@ class SystemLibraries:
         Raises:
             CompileError: there is no engine, or a package cannot be installed, or has no library.
         """
-        key = _key(environment, names, ())
+        key, environment = _key(environment, names, ()), replace(environment, system_packages=names)
         with self._lock_of(key):
             if key not in self._newest:
                 made = self._made(environment, names, (), f"{key}/newest")
@@ -89,6 +93,7 @@ class SystemLibraries:
             CompileError: see `newest`; also if the image's package manager does not have these versions.
         """
         key = _key(environment, pins.names, pins.packages)
+        environment = replace(environment, system_packages=pins.names)  # so never this machine
         with self._lock_of(key):
             identity = self._builders.identity(environment)
             entry = self._cache.get(_KIND, f"{key}/{_short(identity) if identity else _LATEST}")
@@ -104,7 +109,10 @@ class SystemLibraries:
         pins: tuple[SystemPackage, ...],
         key: str,
     ) -> CacheEntry:
-        return self._cache.make(_KIND, key, lambda folder: self._collect(environment, names, pins, folder))
+        with self._at_once, _explained(names, environment.image):
+            return self._cache.make(
+                _KIND, key, lambda folder: self._collect(environment, names, pins, folder)
+            )
 
     def _keep(self, key: str, environment: BuildEnvironment, entry: CacheEntry) -> None:
         """Let an entry be found by the versions of its packages, for this image and without an engine."""
@@ -125,7 +133,7 @@ class SystemLibraries:
         environment = replace(environment, system_packages=wanted)
         results = folder / "results"
         results.mkdir()
-        builder = self._open(environment, names)
+        builder = self._builders.open(environment)
         hint = "use the names of that image's packages in 'libraries'"
         if pins:
             hint = f"if only other versions are available now, {LOCK_HINT} --upgrade"
@@ -147,21 +155,6 @@ class SystemLibraries:
         write_archive(archive, packages, result)
         return Made(facts=packages, file=archive)
 
-    def _open(self, environment: BuildEnvironment, names: tuple[str, ...]) -> Builder:
-        try:
-            return self._builders.open(environment)
-        except CompileError as error:
-            needed = f"the libraries of {', '.join(names)} come from {environment.image}"
-            raise CompileError(
-                *(
-                    problem._replace(
-                        message=f"{needed}, but {problem.message}",
-                        hint=problem.hint.removesuffix(_OR_A_WHEEL).replace("Docker, set", "Docker, or set"),
-                    )
-                    for problem in error.problems
-                )
-            ) from error
-
     def _collected(
         self, builder: Builder, environment: BuildEnvironment, names: tuple[str, ...], results: Path
     ) -> BuildResult:
@@ -179,6 +172,23 @@ class SystemLibraries:
     def _lock_of(self, key: str) -> threading.Lock:
         with self._guard:
             return self._locks.setdefault(key, threading.Lock())
+
+
+@contextmanager
+def _explained(names: tuple[str, ...], image: str) -> Iterator[None]:
+    """Say what the engine is needed for, and suggest no other wheel."""
+    try:
+        yield
+    except CompileError as error:
+        raise CompileError(*(_of_libraries(problem, names, image) for problem in error.problems)) from error
+
+
+def _of_libraries(problem: Diagnostic, names: tuple[str, ...], image: str) -> Diagnostic:
+    if not problem.hint.endswith(_A_WHEEL):
+        return problem
+    hint = problem.hint.removesuffix(_A_WHEEL).removesuffix(", or ")
+    message = f"the libraries of {', '.join(names)} come from {image}, but {problem.message}"
+    return problem._replace(message=message, hint=hint or "name fewer packages under 'libraries'")
 
 
 def _key(environment: BuildEnvironment, names: Iterable[str], packages: Iterable[SystemPackage]) -> str:

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 import shared
 from compiling import BUILDER, open_builder
-from layers import shared_object, unzipped
+from layers import PYTHON313, shared_object, unzipped
 from package_index import make_wheel
 
 from entrypoint.errors import CompileError
 from entrypoint.lock.header import DIGEST, lock_digest
-from entrypoint.wheels.build_environment import BuildResult
+from entrypoint.lock.libraries import LibraryPins, SystemPackage
+from entrypoint.wheels.build_environment import BuildEnvironment, BuildResult
 from entrypoint.wheels.collect_libraries import libraries_in_cache, linked_libraries
 from entrypoint.wheels.collected_libraries import read_index
+from entrypoint.wheels.libraries import SystemLibraries
 
 NOWHERE = {"DOCKER_HOST": "unix:///nowhere.sock"}
 RPM = Path(__file__).parents[1] / "data" / "rpm"
@@ -201,6 +203,106 @@ class TestWithoutAnEngine:
         isolated.run("check")
         said = isolated.run("build", expect=14, **NOWHERE)
         assert "no lock pins the libraries of web-python3.13-x86_64" in said
+
+
+class Image:
+    """Offers one builder, and is that builder too; its package manager has one package."""
+
+    name = "builder"
+    python = "python3.13"
+
+    def __init__(self):
+        self.version = "2.6-1"
+        self.identity_now = "sha256:1"
+        self.installed = []
+        self.fails_with = None
+
+    def identity(self, environment):
+        assert environment.system_packages  # or the builder could be this machine
+        return self.identity_now
+
+    def open(self, _):
+        if self.identity_now is None:
+            hint = "start Docker, or set DOCKER_HOST, or pin a version that has a wheel"
+            raise CompileError.of("no Docker engine is available", hint)
+        return self
+
+    def install(self, _environment, files, _command, **_options):
+        self.installed.append(json.loads(files["job.json"])["system_packages"])
+        return BuildResult(code=0, output="", files={})
+
+    def run(self, _files, _command, *, results, **_options):
+        if self.fails_with:
+            raise CompileError.of(self.fails_with, "pin a version that has a wheel")
+        (results / "0").write_bytes(self.version.encode())
+        package = {"name": "expat", "version": self.version, "license": "MIT", "names": ["expat"]}
+        package |= {"libraries": {"libexpat.so.1": "0"}, "licenses": []}
+        index = {"system": "rpm/amzn", "packages": [package]}
+        (results / "index.json").write_text(json.dumps(index))
+        return BuildResult(code=0, output="", files={path.name: path for path in results.iterdir()})
+
+
+class TestTheCache:
+    HERE = BuildEnvironment(platform=PYTHON313, image="builder")
+    OLD = LibraryPins("builder", ("expat",), (SystemPackage("expat", "2.5-1"),))
+
+    @pytest.fixture
+    def image(self):
+        return Image()
+
+    @pytest.fixture
+    def opened(self, image, tmp_path):
+        return lambda: SystemLibraries(image, cache=tmp_path / "cache", say=lambda _: None)
+
+    def content(self, libraries):
+        return unzipped(libraries.archive)["expat/libexpat.so.1"].decode()
+
+    def test_the_newest_are_installed_once_in_a_run(self, image, opened):
+        libraries = opened()
+        pins = libraries.newest(self.HERE, ("expat",)).pins
+        assert libraries.newest(self.HERE, ("expat",)).pins == pins
+        assert pins == LibraryPins("builder", ("expat",), (SystemPackage("expat", "2.6-1"),))
+        assert image.installed == [["expat"]]
+        image.version = "2.7-1"
+        assert dict(opened().newest(self.HERE, ("expat",)).pins.packages) == {"expat": "2.7-1"}
+
+    def test_what_a_lock_pins_is_taken_from_the_cache(self, image, opened):
+        pins = opened().newest(self.HERE, ("expat",)).pins
+        image.version = "2.7-1"
+        assert self.content(opened().pinned(self.HERE, pins)) == "2.6-1"
+        image.identity_now = None
+        assert self.content(opened().pinned(self.HERE, pins)) == "2.6-1"
+        assert len(image.installed) == 1
+
+    def test_another_image_of_the_same_name_is_asked_for_the_same_versions(self, image, opened):
+        pins = opened().newest(self.HERE, ("expat",)).pins
+        image.identity_now = "sha256:2"
+        opened().pinned(self.HERE, pins)
+        opened().pinned(self.HERE, pins)
+        assert image.installed == [["expat"], ["expat=2.6-1"]]
+
+    def test_other_versions_than_those_of_the_lock_are_refused_and_not_kept(self, image, opened):
+        for _ in range(2):
+            with pytest.raises(CompileError) as caught:
+                opened().pinned(self.HERE, self.OLD)
+            (problem,) = caught.value.problems
+            assert problem.message == "builder has 2.6-1 of expat; the lock has 2.5-1"
+            assert problem.hint == "run: lambda-layers lock --upgrade"
+        image.version = "2.5-1"
+        assert self.content(opened().pinned(self.HERE, self.OLD)) == "2.5-1"
+
+    def test_hints_do_not_suggest_another_wheel(self, image, opened):
+        image.fails_with = "the command timed out after 60 minutes"
+        with pytest.raises(CompileError) as caught:
+            opened().newest(self.HERE, ("expat",))
+        assert caught.value.problems[0].hint == "name fewer packages under 'libraries'"
+        image.identity_now = None
+        with pytest.raises(CompileError) as caught:
+            opened().newest(self.HERE, ("expat",))
+        assert str(caught.value) == (
+            "the libraries of expat come from builder, but no Docker engine is available; "
+            "start Docker, or set DOCKER_HOST"
+        )
 
 
 class TestAnIndexThatLies:
