@@ -27,11 +27,14 @@ _LIBRARIES, _LICENSES = "lib/", "share/licenses/"
 def library_parts(target: Target, parts: Sequence[Part], libraries: Libraries) -> list[Part]:
     """Return the parts of the system packages whose libraries the other parts of a target need.
 
+    Packages that the layer names come first.
+
     Raises:
         ArchiveError: if the file with the libraries is damaged.
     """
     members = {member.path: member for member in read_members(libraries.archive)}
-    all_parts = [_part(package, libraries, members) for package in libraries.packages]
+    packages = sorted(libraries.packages, key=lambda package: not package.is_named)
+    all_parts = [_part(package, libraries, members) for package in packages]
     chosen = _chosen(target, parts, libraries, all_parts)
     return [_only(part, chosen) for part in all_parts if any(entry.path in chosen for entry in part.entries)]
 

@@ -208,7 +208,8 @@ def _read(
         parsed = read_requirements_file(path, root=root)
     except ManifestError as error:
         raise LockError(*error.problems) from error
-    environment = marker_environment(platform)
+    # A layer of libraries only may be for a runtime without Python, which has no such environment.
+    environment = marker_environment(platform) if parsed.requirements or parsed.constraints else {}
     lines = [line for line in parsed.requirements if line.applies(environment)]
     raise_all(problem for line in lines if (problem := _not_pinned(line)))
     constraints = [line for line in parsed.constraints if line.applies(environment)]

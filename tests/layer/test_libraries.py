@@ -97,8 +97,8 @@ def test_what_the_layer_is_linked_to_at_any_depth_and_nothing_else(shelf, part):
     shelf.library("libdeep.so.3", "libc.so.6")
     shelf.library("libmiddle.so.2", "libdeep.so.3")
     shelf.library("libother.so.1")
-    shelf.package("middle", "libmiddle.so.2", "libother.so.1")
     shelf.package("deep", "libdeep.so.3", named=False)
+    shelf.package("middle", "libmiddle.so.2", "libother.so.1")
     module = part({"a.so": shelf.user("libmiddle.so.2")})
     parts = library_parts(target(), [module], shelf.libraries)
     assert paths(parts) == [

@@ -10,6 +10,7 @@ from entrypoint.lock.header import inputs_hash, is_in_sync
 from entrypoint.lock.libraries import LibraryPins, SystemPackage, library_lines, read_libraries
 from entrypoint.lock.lock_file import Lock, lock_text, read_lock, write_lock
 from entrypoint.lock.requirement_lines import read_lines
+from entrypoint.lock.resolve import resolve
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 
@@ -90,6 +91,15 @@ def test_a_layer_without_libraries_has_the_hash_that_it_had_before():
     assert read_lines(wanted()).build_lines == ()
     assert not any(wanted().inputs)
     assert any(wanted("expat").inputs)
+
+
+def test_a_runtime_without_python_has_no_packages_to_resolve(tmp_path):
+    platform = Platform(RUNTIMES["provided.al2023"], Architecture.X86_64)
+    lock = resolve(wanted("expat"), platform, engine=None, index=None, describe=None)
+    path = tmp_path / "web.txt"
+    write_lock(path, replace(lock, libraries=PINS), made_from=["lambda-layers.yml"])
+    found = read_lock(path, platform, requirements=wanted("expat"))
+    assert (found.pins, found.libraries) == ((), PINS)
 
 
 def test_changes_name_system_packages():
