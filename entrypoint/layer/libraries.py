@@ -12,6 +12,7 @@ from pathlib import Path
 from posixpath import basename
 from typing import IO
 
+from entrypoint.errors import Diagnostic
 from entrypoint.layer import elf
 from entrypoint.layer.elf import ElfFacts
 from entrypoint.layer.layout import ArchiveEntry, Part, copied
@@ -37,6 +38,18 @@ def library_parts(target: Target, parts: Sequence[Part], libraries: Libraries) -
     all_parts = [_part(package, libraries, members) for package in packages]
     chosen = _chosen(target, parts, libraries, all_parts)
     return [_only(part, chosen) for part in all_parts if any(entry.path in chosen for entry in part.entries)]
+
+
+def unused_packages(target: Target, added: Iterable[Part], libraries: Libraries) -> Iterator[Diagnostic]:
+    """Describe the packages of `libraries` that add nothing to a target."""
+    taken = {part.name for part in added}
+    for package in libraries.packages:
+        if package.is_named and package.package.name not in taken:
+            name = package.package.name
+            message = (
+                f"{target}: {name} in libraries adds nothing: the layer or the runtime has its libraries"
+            )
+            yield Diagnostic(message, "remove it", target.layer.location)
 
 
 def _chosen(

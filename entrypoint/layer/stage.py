@@ -15,7 +15,7 @@ from entrypoint.layer.exclude import Exclusion
 from entrypoint.layer.inspect import Contents, inspect
 from entrypoint.layer.interpreters import Interpreter, Interpreters
 from entrypoint.layer.layout import Part, lay_out
-from entrypoint.layer.libraries import library_parts
+from entrypoint.layer.libraries import library_parts, unused_packages
 from entrypoint.layer.module_imports import needed
 from entrypoint.layer.presets import imports_of
 from entrypoint.layer.repository_files import RepositoryFile, repository_files
@@ -147,7 +147,10 @@ class Archives:
             parts = _laid_out(target, contents[target], files[target])
             kept = self._kept(target, excluded, parts)
             remaining = [excluded.applied(part, kept) for part in parts]
-            added = library_parts(target, remaining, libraries[target]) if target in libraries else []
+            added: list[Part] = []
+            if target in libraries:
+                added = library_parts(target, remaining, libraries[target])
+                self.progress.warn(unused_packages(target, added, libraries[target]))
             self.progress.warn(_unused(target, [*parts, *added]))
             parts = [*remaining, *(excluded.applied(part) for part in added)]
             if target.layer.strip:

@@ -1,9 +1,8 @@
 """The system packages whose shared libraries a layer takes, as a section of a lock's header.
 
-    # libraries of public.ecr.aws/sam/build-python3.13:latest-x86_64 for expat, unixODBC:
-    #   expat 2.6.3-1.amzn2023.0.2
+    # libraries of public.ecr.aws/sam/build-python3.13:latest-x86_64 for expat, libtool-ltdl:
+    #   expat 2.5.0-1.amzn2023.0.4
     #   libtool-ltdl 2.4.7-1.amzn2023.0.3
-    #   unixODBC 2.3.11-2.amzn2023.0.3
 
 They are comments, because other tools install every line of the lock that is not one.
 """
@@ -31,6 +30,10 @@ class LibraryPins(NamedTuple):
     image: str
     names: tuple[str, ...]
     packages: tuple[SystemPackage, ...]
+
+    def has(self, name: str) -> bool:
+        """Whether a text is the name of one of the packages."""
+        return name in self.names or name in dict(self.packages)
 
     def as_json(self) -> dict[str, Any]:
         """Return them in JSON's types, for hashing."""

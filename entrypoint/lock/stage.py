@@ -76,7 +76,13 @@ class Locks:
 
         locks = for_each(self._one_for_each_file(targets), relock)
         locked = {pin.name for lock in locks for pins in (lock.pins, *lock.builds.values()) for pin in pins}
-        unknown = [name for name in packages if canonicalize_name(Requirement(name).name) not in locked]
+        libraries = [lock.libraries for lock in locks if lock.libraries]
+        unknown = [
+            name
+            for name in packages
+            if canonicalize_name(Requirement(name).name) not in locked
+            and not any(pins.has(name) for pins in libraries)
+        ]
         self.progress.warn(
             Diagnostic(f"no lock has the package {name}", "--upgrade-package has no effect for it")
             for name in unknown
@@ -133,6 +139,9 @@ class Locks:
     ) -> Lock:
         requirements, from_source = target.layer.requirements, target.layer.from_source
         root = self.project.root
+        libraries = None if existing is None or upgrade else _libraries(existing)
+        if libraries and (of_system := {name for name in packages if libraries.has(name)}):
+            libraries, packages = None, [name for name in packages if name not in of_system]
         options = read_requirements(requirements, root=root, from_source=from_source).options
         sections = {} if existing is None or upgrade else self._sections(existing)
         kept = KeptBuilds(sections=sections, upgrade_packages=tuple(packages))
@@ -149,8 +158,11 @@ class Locks:
             root=root,
             folder=self.project.folder,
         )
-        libraries = self.pin_libraries(target, None if existing is None or upgrade else _libraries(existing))
-        return replace(lock, builds=self.pin_builds(target, lock, kept), libraries=libraries)
+        return replace(
+            lock,
+            builds=self.pin_builds(target, lock, kept),
+            libraries=self.pin_libraries(target, libraries),
+        )
 
     def _sections(self, existing: Path) -> BuildSections:
         """Return the build requirements that a lock pins; none if it cannot be read."""

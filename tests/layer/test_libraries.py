@@ -11,7 +11,7 @@ from package_index import make_wheel
 from entrypoint.layer.assemble import assemble
 from entrypoint.layer.dependency_hash import dependency_hash
 from entrypoint.layer.describe import describe
-from entrypoint.layer.libraries import library_parts
+from entrypoint.layer.libraries import library_parts, unused_packages
 from entrypoint.layer.strip import Strip
 from entrypoint.layer.verify import verify
 from entrypoint.layer.verify.system_packages import PACKAGES, packages_of
@@ -123,6 +123,18 @@ def test_what_the_layer_or_the_runtime_has_is_not_taken(shelf, part):
     module = part({"a.so": user, "pkg.libs/libbundled-12ab.so.1.2": bundled})
     parts = library_parts(target(), [module], shelf.libraries)
     assert paths(parts) == ["lib/libwanted.so.1", "share/licenses/all/COPYING"]
+
+
+def test_a_package_that_adds_nothing_is_reported(shelf, part):
+    shelf.library("libz.so.1")
+    shelf.library("libwanted.so.1")
+    shelf.package("zlib", "libz.so.1")
+    shelf.package("wanted", "libwanted.so.1")
+    parts = library_parts(target(), [part({"a.so": shelf.user("libz.so.1")})], shelf.libraries)
+    (problem,) = unused_packages(target(), parts, shelf.libraries)
+    assert problem.message == (
+        "web-python3.13-x86_64: zlib in libraries adds nothing: the layer or the runtime has its libraries"
+    )
 
 
 def test_all_of_a_named_package_that_nothing_is_linked_to(shelf, part):
