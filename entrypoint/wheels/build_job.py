@@ -42,14 +42,19 @@ def install_packages(
     results: Path,
     on_output: Callable[[str], None],
     hint: str = _FIX_NAMES,
+    upgrade: bool = False,
 ) -> None:
     """Install system packages, as `name` or `name=version`, where the builds of an environment start from.
+
+    With `upgrade`, they have the newest version, also if the image has an older one.
 
     Raises:
         CompileError: if they cannot be installed.
     """
     python = python_of(builder, environment.platform)
-    command, inputs = build_job({"system_packages": packages}, {}, python, environment.platform)
+    command, inputs = build_job(
+        {"system_packages": packages, "upgrade": upgrade}, {}, python, environment.platform
+    )
     result = builders.install(environment, inputs, command, results=results, on_output=on_output)
     check_interpreter(result, builder.name, environment.platform)
     if result.code:

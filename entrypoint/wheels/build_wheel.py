@@ -48,13 +48,16 @@ def main() -> None:
             is_path = value.startswith(f"{settings.parent}/")
             os.environ[name] = str(Path.cwd() / value) if is_path else value
     if "system_packages" in job:
-        _install_system_packages(job["system_packages"])
+        _install_system_packages(job["system_packages"], upgrade=job["upgrade"])
     else:
         _build(job)
 
 
-def _install_system_packages(names: "list[str]") -> None:
-    """Install packages, as `name` or `name=version`, which only apt-get writes like this."""
+def _install_system_packages(names: "list[str]", *, upgrade: bool) -> None:
+    """Install packages, as `name` or `name=version`, which only apt-get writes like this.
+
+    apt-get upgrades packages that the image has; the others do so only with `upgrade`, unless configured to.
+    """
     for tool, arguments in _INSTALLERS:
         if shutil.which(tool):
             _note(f"installing {', '.join(names)} with {tool}")
@@ -64,6 +67,8 @@ def _install_system_packages(names: "list[str]") -> None:
             else:
                 names = [name.replace("=", "-") for name in names]
             _run([tool, *arguments, *names])
+            if upgrade and tool != "apt-get":
+                _run([tool, "upgrade", "-y", *names])
             ldconfig = shutil.which("ldconfig", path=f"{os.environ['PATH']}{os.pathsep}/sbin")
             if ldconfig:  # in some images, packages do not update the cache of the loader
                 _run([ldconfig])

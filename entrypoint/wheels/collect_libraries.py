@@ -31,8 +31,11 @@ def main() -> None:
     job = json.loads(Path("job.json").read_text("utf-8"))
     os.umask(0o022)
     os.environ.update(job["environment"])
-    is_rpm = any(map(shutil.which, ("dnf", "microdnf", "yum")))
-    packages = _Packages(_Rpm() if is_rpm else _Dpkg(), frozenset(job["provided"]))
+    manager = _Rpm() if any(map(shutil.which, ("dnf", "microdnf", "yum"))) else _Dpkg()
+    for tool in (manager.tool, "ldd"):
+        if not shutil.which(tool):
+            sys.exit(f"the image has no {tool}")
+    packages = _Packages(manager, frozenset(job["provided"]))
     for name in job["names"]:
         packages.add(name)
     packages.write(Path("out"))
@@ -42,6 +45,7 @@ class _Rpm:
     """The database of RPM, which dnf, microdnf and yum install into."""
 
     kind = "rpm"
+    tool = "rpm"
 
     def describe(self, name: str) -> "list[str]":
         """Return name, version and license of a package, by its name or by one that it provides."""
@@ -63,6 +67,7 @@ class _Dpkg:
     """The database of dpkg, which apt-get installs into."""
 
     kind = "deb"
+    tool = "dpkg-query"
 
     def describe(self, name: str) -> "list[str]":
         """Return name, version and license of a package; dpkg does not know the license."""
@@ -162,7 +167,8 @@ def linked_libraries(lines: "list[str]") -> "dict[str, str]":
 def _ldconfig() -> "list[str]":
     """Return the cache of the dynamic loader; ldconfig is not on every user's PATH."""
     path = os.pathsep.join([os.environ.get("PATH", ""), "/sbin", "/usr/sbin"])
-    return _lines(shutil.which("ldconfig", path=path) or "ldconfig", "-p")
+    ldconfig = shutil.which("ldconfig", path=path)
+    return _lines(ldconfig, "-p") if ldconfig else []
 
 
 def _system() -> str:

@@ -146,6 +146,7 @@ class SystemLibraries:
             results=results,
             on_output=lambda _: None,
             hint=hint,
+            upgrade=not pins,
         )
         result = self._collected(builder, environment, names, results)
         packages = read_index(result, names)

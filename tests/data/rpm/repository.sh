@@ -14,3 +14,4 @@ rm -f /etc/yum.repos.d/*
 printf '[own]\nname=own\nbaseurl=file:///repository\ngpgcheck=1\ngpgkey=file:///repository/key\n' \
   >/etc/yum.repos.d/own.repo
 echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros # Debian's default is another one for each user
+dnf install --assumeyes --quiet own-libs-1.1-1 own-base-1.1-1 # an image may have an older version
