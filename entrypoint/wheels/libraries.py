@@ -187,7 +187,7 @@ def _explained(names: tuple[str, ...], image: str) -> Iterator[None]:
 def _of_libraries(problem: Diagnostic, names: tuple[str, ...], image: str) -> Diagnostic:
     if not problem.hint.endswith(_A_WHEEL):
         return problem
-    hint = problem.hint.removesuffix(_A_WHEEL).removesuffix(", or ")
+    hint = problem.hint.removesuffix(_A_WHEEL).removesuffix(", or ").rstrip("; ")
     message = f"the libraries of {', '.join(names)} come from {image}, but {problem.message}"
     return problem._replace(message=message, hint=hint or "name fewer packages under 'libraries'")
 

@@ -1,10 +1,11 @@
 """The system packages of a layer's libraries in its lock."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from entrypoint.errors import Location, LockError
+from entrypoint.errors import Location, LockError, ManifestError
 from entrypoint.lock.changes import changes
 from entrypoint.lock.header import inputs_hash, is_in_sync
 from entrypoint.lock.libraries import LibraryPins, SystemPackage, library_lines, read_libraries
@@ -12,6 +13,7 @@ from entrypoint.lock.lock_file import Lock, lock_text, read_lock, write_lock
 from entrypoint.lock.requirement_lines import read_lines
 from entrypoint.lock.resolve import resolve
 from entrypoint.manifest.model import Requirements
+from entrypoint.manifest.project import load_project
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 
 PLATFORM = Platform(RUNTIMES["python3.13"], Architecture.X86_64)
@@ -100,6 +102,25 @@ def test_a_runtime_without_python_has_no_packages_to_resolve(tmp_path):
     write_lock(path, replace(lock, libraries=PINS), made_from=["lambda-layers.yml"])
     found = read_lock(path, platform, requirements=wanted("expat"))
     assert (found.pins, found.libraries) == ((), PINS)
+
+
+@pytest.mark.parametrize(("libraries", "is_refused"), [("[expat]", False), ("[expat, unixODBC]", True)])
+def test_layers_with_one_lock_have_the_same_libraries(tmp_path, libraries, is_refused):
+    (tmp_path / "web.in").write_text("six\n")
+    layers = (
+        f"  {name}: {{requirements: web.in, runtimes: [python3.13], libraries: {each}}}\n"
+        for name, each in (("one", "[expat]"), ("two", libraries))
+    )
+    (tmp_path / "lambda-layers.yml").write_text("version: 1\nlayers:\n" + "".join(layers))
+
+    def load():
+        return load_project(Path("lambda-layers.yml"), root=tmp_path, variables={})
+
+    if is_refused:
+        with pytest.raises(ManifestError, match="the layers 'one' and 'two' would share their locks"):
+            load()
+    else:
+        assert [target.layer.requirements.libraries for target in load().targets] == [("expat",)] * 2
 
 
 def test_changes_name_system_packages():

@@ -217,6 +217,7 @@ class Image:
         self.identity_now = "sha256:1"
         self.installed = []
         self.fails_with = None
+        self.hint = "pin a version that has a wheel"
 
     def identity(self, environment):
         assert environment.system_packages  # or the builder could be this machine
@@ -234,7 +235,7 @@ class Image:
 
     def run(self, _files, _command, *, results, **_options):
         if self.fails_with:
-            raise CompileError.of(self.fails_with, "pin a version that has a wheel")
+            raise CompileError.of(self.fails_with, self.hint)
         (results / "0").write_bytes(self.version.encode())
         package = {"name": "expat", "version": self.version, "license": "MIT", "names": ["expat"]}
         package |= {"libraries": {"libexpat.so.1": "0"}, "licenses": []}
@@ -297,6 +298,10 @@ class TestTheCache:
         with pytest.raises(CompileError) as caught:
             opened().newest(self.HERE, ("expat",))
         assert caught.value.problems[0].hint == "name fewer packages under 'libraries'"
+        image.hint = "a layer cannot be larger than 250 MB; pin a version that has a wheel"
+        with pytest.raises(CompileError) as caught:
+            opened().newest(self.HERE, ("expat",))
+        assert caught.value.problems[0].hint == "a layer cannot be larger than 250 MB"
         image.identity_now = None
         with pytest.raises(CompileError) as caught:
             opened().newest(self.HERE, ("expat",))
