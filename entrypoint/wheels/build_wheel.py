@@ -10,6 +10,7 @@ It must run on the oldest runtime's Python. `tests/wheels/test_source_builds.py`
 import importlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -65,7 +66,9 @@ def _install_system_packages(names: "list[str]", *, upgrade: bool) -> None:
                 os.environ["DEBIAN_FRONTEND"] = "noninteractive"
                 _run([tool, "update"])
             else:
-                names = [name.replace("=", "-") for name in names]
+                # With the architecture: yum does not find name-epoch:version-release.
+                machine = platform.machine()
+                names = [f"{name.replace('=', '-')}.{machine}" if "=" in name else name for name in names]
             _run([tool, *arguments, *names])
             if upgrade and tool != "apt-get":
                 _run([tool, "upgrade", "-y", *names])
