@@ -30,6 +30,7 @@ from entrypoint.lock.header import (
     inputs_hash,
     lock_digest,
 )
+from entrypoint.lock.libraries import LibraryPins, library_lines, read_libraries
 from entrypoint.lock.pylock import read_pylock
 from entrypoint.lock.requirement_lines import LARGEST, display_path
 from entrypoint.lock.requirements import LocatedRequirement, read_requirements, read_requirements_file
@@ -52,6 +53,8 @@ class Lock:
     inputs: str | None = None
     #: The pinned build requirements of the packages built from source; none in a lock of another tool.
     builds: BuildSections = field(default_factory=dict, hash=False)
+    #: The system packages of the layer's libraries; None without any, and in a lock of another tool.
+    libraries: LibraryPins | None = None
 
 
 def read_lock(
@@ -87,7 +90,13 @@ def read_lock(
     compiled = frozenset(name for names in FROM_SOURCE.findall(text) for name in names.split(", "))
     pins = tuple(replace(pin, from_source=pin.name in compiled) for pin in lock.pins)
     builds = read_sections(text, location)
-    lock = replace(lock, pins=pins, inputs=inputs[1] if inputs else None, builds=builds)
+    lock = replace(
+        lock,
+        pins=pins,
+        inputs=inputs[1] if inputs else None,
+        builds=builds,
+        libraries=read_libraries(text, location),
+    )
     if requirements is None:
         return lock
     if not has_own_digest(text):
@@ -102,6 +111,8 @@ def read_lock(
         files = (display_path(path, root) for path in requirements.files)
         names = ", ".join(files) or str(requirements.location)
         raise LockError.of(f"this lock is out of sync with {names}", LOCK_HINT, location)
+    if requirements.libraries and not lock.libraries:
+        raise LockError.of("this lock does not pin the packages of 'libraries'", LOCK_HINT, location)
     return replace(lock, options=parsed.options)
 
 
@@ -139,6 +150,7 @@ def lock_text(lock: Lock, *, made_from: Iterable[str]) -> str:
     compiled = sorted(pin.name for pin in lock.pins if pin.from_source)
     lines += [f"# from source: {', '.join(compiled)}"] if compiled else []
     lines += section_lines(lock.builds)
+    lines += library_lines(lock.libraries)
     for pin in sorted(lock.pins, key=lambda pin: pin.name):
         hashes = [f"    --hash={digest}" for digest in sorted(pin.hashes)]
         lines.append(" \\\n".join([str(pin), *hashes]))
@@ -206,7 +218,8 @@ def _read(
         parsed = read_requirements_file(path, root=root)
     except ManifestError as error:
         raise LockError(*error.problems) from error
-    environment = marker_environment(platform)
+    # A layer of libraries only may be for a runtime without Python, which has no such environment.
+    environment = marker_environment(platform) if parsed.requirements or parsed.constraints else {}
     lines = [line for line in parsed.requirements if line.applies(environment)]
     raise_all(problem for line in lines if (problem := _not_pinned(line)))
     constraints = [line for line in parsed.constraints if line.applies(environment)]

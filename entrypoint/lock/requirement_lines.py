@@ -51,7 +51,7 @@ class RequirementLines(NamedTuple):
     problems: tuple[Diagnostic, ...]
     #: The indexes that pyproject.toml files name.
     indexes: tuple[tuple[ProjectIndex, Location], ...] = ()
-    #: The build requirements that the layer adds, for the hash of the inputs.
+    #: The build requirements and libraries that the layer adds, for the hash of the inputs.
     build_lines: tuple[str, ...] = ()
 
 
@@ -67,6 +67,14 @@ def read_lines(
     for text, location in requirements.lines:
         reader.read_line(text, location=location, folder=root or Path())
     return reader.result()
+
+
+def _build_lines(requirements: Requirements) -> Iterator[str]:
+    for name, texts in requirements.build:
+        yield f"build {name}: {', '.join(texts)}"
+    if requirements.libraries:
+        image, *names = requirements.libraries_of_image
+        yield f"libraries of {image}: {', '.join(names)}"
 
 
 class _Reader:
@@ -93,7 +101,7 @@ class _Reader:
             ),
             problems=tuple(self.problems),
             indexes=tuple(self.indexes),
-            build_lines=tuple(f"build {name}: {', '.join(texts)}" for name, texts in self.requirements.build),
+            build_lines=tuple(_build_lines(self.requirements)),
         )
 
     def read_file(self, path: Path, *, included_at: Location, constraint: bool = False) -> None:

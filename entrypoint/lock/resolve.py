@@ -109,6 +109,9 @@ def resolve(
         LockError: there is no resolution, or a version has no compatible file.
     """
     parsed = read_requirements(requirements, root=root, from_source=from_source)
+    inputs = inputs_hash(parsed.lines, platform)
+    if not parsed.requirements:
+        return Lock(platform=platform, pins=(), options=parsed.options, inputs=inputs)
     kept = () if existing is None or upgrade else _kept(existing, platform, index)
     pins = resolve_set(
         parsed,
@@ -122,7 +125,6 @@ def resolve(
     )
     if folder is not None:
         pins = tuple(replace(pin, via=tuple(_relative_to(pin.via, root or Path(), folder))) for pin in pins)
-    inputs = inputs_hash(parsed.lines, platform)
     return Lock(platform=platform, pins=pins, options=parsed.options, inputs=inputs)
 
 

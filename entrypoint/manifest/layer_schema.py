@@ -117,6 +117,8 @@ def _layer(
     groups: tuple[str, ...] = (),
     build: tuple[tuple[str, tuple[str, ...]], ...] = (),
     index_of: tuple[tuple[str, str], ...] = (),
+    libraries: tuple[str, ...] = (),
+    builder_image: str = DEFAULT_BUILDER,
     own_locks: Mapping[Platform, Path] | None = None,
     name_template: str | None = None,
     **fields: Any,  # noqa: ANN401 - of Layer, each of its own type
@@ -126,8 +128,14 @@ def _layer(
     return Layer(
         location=location,
         requirements=(requirements or Requirements(location))._replace(
-            extras=extras, groups=groups, build=build, index_of=index_of
+            extras=extras,
+            groups=groups,
+            build=build,
+            index_of=index_of,
+            libraries=tuple(map(str, libraries)),
+            image=str(builder_image),
         ),
+        builder_image=builder_image,
         platforms=platforms,
         own_locks={platform: own_locks[platform] for platform in platforms} if own_locks else {},
         name_template=name_template or ("{layer}" if len(platforms) == 1 else DEFAULT_NAME),
@@ -254,6 +262,10 @@ LAYER = Record(
         "system_packages": Field(
             shape=ListOf(String("the name of a system package", r"[A-Za-z0-9][A-Za-z0-9.+:_-]*")),
             help="System packages to install in that image, by the names of its package manager.",
+        ),
+        "libraries": Field(
+            shape=ListOf(String("the name of a system package", r"[A-Za-z0-9][A-Za-z0-9.+_-]*")),
+            help="System packages of that image whose shared libraries are added to lib/, such as expat.",
         ),
         "build_requirements": Field(
             shape=MapOf(ListOf(String("a requirement")), PACKAGE_NAME, "the name of a package"),

@@ -31,6 +31,9 @@ class Requirements(NamedTuple):
     index_of: tuple[tuple[str, str], ...] = ()
     #: The folders that files which they include may be in; any if empty.
     roots: tuple[Path, ...] = ()
+    #: The packages of the builder image whose shared libraries the layer takes, and the image's template.
+    libraries: tuple[str, ...] = ()
+    image: str = DEFAULT_BUILDER
 
     @property
     def inputs(self) -> tuple[tuple[object, ...], ...]:
@@ -38,7 +41,12 @@ class Requirements(NamedTuple):
         build = self.build if self.files or self.lines else ()
         lines = tuple(line for line, _ in self.lines)
         index_of = self.index_of if self.files or self.lines else ()
-        return self.files, lines, self.extras, self.groups, build, index_of
+        return self.files, lines, self.extras, self.groups, build, index_of, self.libraries_of_image
+
+    @property
+    def libraries_of_image(self) -> tuple[str, ...]:
+        """The image and the packages of `libraries`; empty if there are none."""
+        return (self.image, *sorted(self.libraries)) if self.libraries else ()
 
 
 class Layer(NamedTuple):

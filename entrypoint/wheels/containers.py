@@ -43,7 +43,7 @@ _SECONDS_TO_CONNECT = 60
 #: The share of the engine's processors and memory that a build can use; two builds run at a time.
 _PROCESSORS, _MEMORY = 0.75, 0.375
 _LEFTOVER = {"dangling": True, "label": LABEL, "until": "24h"}
-_START_ENGINE = "start Docker, set DOCKER_HOST to a Docker engine, or pin a version that has a wheel"
+_START_ENGINE = "start Docker, or set DOCKER_HOST to a Docker engine, or pin a version that has a wheel"
 
 
 class Containers:
