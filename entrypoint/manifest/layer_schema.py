@@ -161,7 +161,7 @@ _SHARE = Record(
 
 LAYER = Record(
     make=_layer,
-    any_of=("requirements", "include", "content"),
+    any_of=("requirements", "lock", "include", "content"),
     fields={
         "requirements": Field(
             shape=ListOf(String("a requirements file or a requirement"), single=True),

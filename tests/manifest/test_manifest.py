@@ -119,7 +119,7 @@ functions:
             "8:18: expected a description, found a number; write a description in quotes",
             "9:3: 'b d' is not a valid layer name; it must match [a-zA-Z0-9_-]{1,100}",
             "9:10: missing key 'runtimes'; add 'runtimes:' (Lambda runtimes to build for)",
-            "9:10: none of requirements, include, content is set; add at least one of them",
+            "9:10: none of requirements, lock, include, content is set; add at least one of them",
             "11:18: layer 'wub' is not defined in this manifest; choose one of web, b d",
             "12:3: 6 layers exceed the limit of 5 per function; merge some of them",
             *[
