@@ -138,6 +138,8 @@ class IndexServer:
         self.user_agents: Counter[str] = Counter()
         self.corrupted: set[str] = set()
         self.yanked: dict[str, str] = {}
+        #: The times of upload by filename, if they are listed (PEP 700).
+        self.uploaded: dict[str, str] = {}
         self.lists_hashes = True
         self.lists_nonsense = False
         self.can_be_cached = False
@@ -258,6 +260,8 @@ class IndexServer:
             "size": path.stat().st_size,
             "yanked": (self.yanked[path.name] or True) if path.name in self.yanked else False,
         }
+        if path.name in self.uploaded:
+            file["upload-time"] = self.uploaded[path.name]
         if path.suffix == ".whl":
             file["core-metadata"] = {"sha256": hashlib.sha256(_metadata(path)).hexdigest()}
             if requires_python := _requires_python(path):

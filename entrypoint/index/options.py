@@ -60,6 +60,9 @@ class IndexOptions(NamedTuple):
     only_binary: tuple[str, ...] = ()
     #: Globs of package names, each with the only index of those packages; the first that matches applies.
     index_of: tuple[tuple[str, str], ...] = ()
+    #: Days for which new files are not locked, except those of the packages with these canonical names.
+    cooldown: int = 0
+    cooldown_exceptions: frozenset[str] = frozenset()
 
     def index_for(self, name: str) -> str | None:
         """Return the only index of a package, as `plain_url` does; None if it may be in any."""

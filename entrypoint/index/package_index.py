@@ -142,6 +142,13 @@ class PackageIndex:
         """The URLs of the indexes, as `plain_url` returns them."""
         return frozenset(map(plain_url, self._urls))
 
+    @property
+    def cutoffs(self) -> tuple[str, ...]:
+        """Return the settings of pip and uv that leave out new versions; they are not used here."""
+        pip = read_pip_settings(self._environment).has_cutoff
+        names = {"uploaded-prior-to of pip": pip, "UV_EXCLUDE_NEWER": "UV_EXCLUDE_NEWER" in self._environment}
+        return tuple(name for name, is_set in names.items() if is_set)
+
     def index_for(self, name: str) -> str | None:
         """Return the only index of a package; None if it may be in any."""
         return self._options.index_for(canonicalize_name(name))

@@ -94,10 +94,15 @@ class _Reader:
     def result(self) -> RequirementLines:
         return RequirementLines(
             lines=tuple(self.lines),
-            options=index_options(self.options)._replace(index_of=self.requirements.index_of),
+            options=index_options(self.options)._replace(
+                index_of=self.requirements.index_of,
+                cooldown=self.requirements.cooldown,
+                cooldown_exceptions=self.requirements.cooldown_exceptions,
+            ),
             option_lines=(
                 *self.option_lines,
                 *(f"index of {glob}: {plain_url(url)}" for glob, url in self.requirements.index_of),
+                *_cooldown_lines(self.requirements),
             ),
             problems=tuple(self.problems),
             indexes=tuple(self.indexes),
@@ -176,6 +181,9 @@ class _Reader:
             message = f"{package.name} comes from a {package.kind}, and would be looked up in a package index"
             hint = "remove it from the layer's requirements, and add code of this repository under 'include'"
             self._problem(message, hint, Location(name, package.line))
+        if found.sources.cutoff and not self.requirements.cooldown:
+            message = "exclude-newer of [tool.uv] is not used by lambda-layers"
+            self._problem(message, "set 'cooldown' in the manifest", Location(name, found.sources.cutoff))
         self.indexes += [(each, Location(name, each.line)) for each in found.sources.indexes]
         return found.lines
 
@@ -199,6 +207,11 @@ class _Reader:
 
     def _problem(self, message: str, hint: str, location: Location) -> None:
         self.problems.append(Diagnostic(message, hint, location))
+
+
+def _cooldown_lines(requirements: Requirements) -> Iterator[str]:
+    if requirements.cooldown:
+        yield " ".join([f"cooldown {requirements.cooldown}", *sorted(requirements.cooldown_exceptions)])
 
 
 def logical_lines(text: str) -> Iterator[tuple[str, int]]:

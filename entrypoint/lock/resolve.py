@@ -25,6 +25,7 @@ from entrypoint.index.package_index import PackageIndex
 from entrypoint.index.pin import Pin
 from entrypoint.index.requirement import read_requirement
 from entrypoint.index.tags import marker_environment
+from entrypoint.lock.cooldown import old_enough, too_new, unused_cutoffs
 from entrypoint.lock.header import inputs_hash
 from entrypoint.lock.indexes import strangers, wrong_indexes
 from entrypoint.lock.lock_file import Lock, raise_all, read_pinned, read_via
@@ -144,7 +145,13 @@ def resolve_set(
     Raises:
         LockError: there is no resolution, or a version has no compatible file.
     """
-    raise_all([*_variables_in(parsed), *wrong_indexes(parsed.lines, index, requirements.location)])
+    raise_all(
+        [
+            *_variables_in(parsed),
+            *wrong_indexes(parsed.lines, index, requirements.location),
+            *unused_cutoffs(index, parsed.options, requirements.location),
+        ]
+    )
     question = Question(
         requirements=tuple(map(str, parsed.requirements)),
         options=parsed.options,
@@ -215,9 +222,10 @@ def _exclusions(
 ) -> Iterator[str]:
     """Yield a constraint for each package whose pin has no compatible file, against all such versions."""
     for pin in pins:
-        files = index.files(pin.name)
+        every = index.files(pin.name)
+        files = old_enough(pin.name, every, options)
         if not usable(pin, files, platform, options):
-            versions = sorted({version for file in files if (version := version_of(file.filename))})
+            versions = sorted({version for file in every if (version := version_of(file.filename))})
             others = (replace(pin, version=str(version)) for version in versions)
             excluded = (other.version for other in others if not usable(other, files, platform, options))
             yield f"{pin.name}{','.join(f'!={version}' for version in excluded)}"
@@ -319,7 +327,10 @@ def _with_hashes_of(
     pin: Pin, platform: Platform, index: PackageIndex, options: IndexOptions
 ) -> Pin | Diagnostic:
     pin = replace(pin, from_source=options.wants_source(pin.name))
-    files = index.files(pin.name)
+    every = index.files(pin.name)
+    if problem := too_new(pin, every, options):
+        return problem
+    files = old_enough(pin.name, every, options)
     wheel = None if pin.from_source else choose(pin, files, platform)
     sdist = choose_sdist(pin, files, platform)
     if wheel is None and (sdist is None or options.refuses_source(pin.name)):

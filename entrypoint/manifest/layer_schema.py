@@ -79,14 +79,15 @@ def _own_locks(template: str, origin: Origin) -> Mapping[Platform, Path]:
     return {platform: origin.folder / lock_name(template, platform) for platform in platforms}
 
 
-def _canonical_names(names: tuple[str, ...], _: Origin) -> frozenset[str]:
+def canonical_names(names: tuple[str, ...], _: Origin) -> frozenset[str]:
+    """Return names of packages in their canonical form (PEP 503)."""
     return frozenset(re.sub(r"[-_.]+", "-", name).lower() for name in names)
 
 
 def _build_requirements(
     table: Mapping[str, tuple[str, ...]], origin: Origin
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    named = {next(iter(_canonical_names((name,), origin))): texts for name, texts in table.items()}
+    named = {next(iter(canonical_names((name,), origin))): texts for name, texts in table.items()}
     return tuple((name, tuple(map(str, texts))) for name, texts in sorted(named.items()))
 
 
@@ -201,7 +202,7 @@ LAYER = Record(
         ),
         "exclude_packages": Field(
             shape=ListOf(String("the name of a package", PACKAGE_NAME)),
-            convert=_canonical_names,
+            convert=canonical_names,
             help="Packages to leave out, with those that only they require, such as boto3 in the runtime.",
         ),
         "strip": Field(
@@ -244,7 +245,7 @@ LAYER = Record(
         ),
         "from_source": Field(
             shape=ListOf(String("the name of a package", PACKAGE_NAME)),
-            convert=_canonical_names,
+            convert=canonical_names,
             help="Packages to compile from source even if a compatible wheel exists.",
         ),
         "index_of": Field(

@@ -29,6 +29,9 @@ class Requirements(NamedTuple):
     build: tuple[tuple[str, tuple[str, ...]], ...] = ()
     #: Globs of package names, each with the only index of those packages; the first that matches applies.
     index_of: tuple[tuple[str, str], ...] = ()
+    #: Days for which new versions are not locked, except those of the packages with these canonical names.
+    cooldown: int = 0
+    cooldown_exceptions: frozenset[str] = frozenset()
     #: The folders that files which they include may be in; any if empty.
     roots: tuple[Path, ...] = ()
     #: The packages of the builder image whose shared libraries the layer takes, and the image's template.
@@ -38,10 +41,14 @@ class Requirements(NamedTuple):
     @property
     def inputs(self) -> tuple[tuple[object, ...], ...]:
         """The requirements without their locations, for comparison; all parts are empty if there are none."""
-        build = self.build if self.files or self.lines else ()
+        build = self.build
         lines = tuple(line for line, _ in self.lines)
-        index_of = self.index_of if self.files or self.lines else ()
-        return self.files, lines, self.extras, self.groups, build, index_of, self.libraries_of_image
+        given = (build, self.index_of, self._cooldown) if self.files or self.lines else ()
+        return self.files, lines, self.extras, self.groups, given, self.libraries_of_image
+
+    @property
+    def _cooldown(self) -> tuple[object, ...]:
+        return (self.cooldown, *sorted(self.cooldown_exceptions)) if self.cooldown else ()
 
     @property
     def libraries_of_image(self) -> tuple[str, ...]:
