@@ -210,6 +210,8 @@ class IndexServer:
         if status == 401:
             handler.send_header("WWW-Authenticate", 'Basic realm="tests"')
         handler.end_headers()
+        if handler.command == "HEAD":
+            return
         if reset or any(part in path for part in self._stalls):
             handler.wfile.write(body[: len(body) // 2])
             handler.wfile.flush()
@@ -296,6 +298,9 @@ def _handler_of(server: IndexServer) -> type[BaseHTTPRequestHandler]:
                 super().handle()
 
         def do_GET(self) -> None:
+            server.answer(self)
+
+        def do_HEAD(self) -> None:
             server.answer(self)
 
         def log_message(self, *_: object) -> None:

@@ -5,9 +5,12 @@ import shlex
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from entrypoint.errors import Diagnostic, Location
+
+if TYPE_CHECKING:
+    from entrypoint.index.direct_file import DirectFile
 
 #: The options that include another file, and the kind of its lines.
 INCLUDES: dict[str, Literal["requirement", "constraint"]] = {
@@ -63,6 +66,12 @@ class IndexOptions(NamedTuple):
     #: Days for which new files are not locked, except those of the packages with these canonical names.
     cooldown: int = 0
     cooldown_exceptions: frozenset[str] = frozenset()
+    #: The files of packages that requirements name by URL and digest; they are looked up in no index.
+    direct: tuple["DirectFile", ...] = ()
+
+    def direct_file(self, name: str) -> "DirectFile | None":
+        """Return the file that a requirement names, by the package's canonical name."""
+        return next((file for file in self.direct if file.name == name), None)
 
     def index_for(self, name: str) -> str | None:
         """Return the only index of a package, as `plain_url` does; None if it may be in any."""

@@ -33,6 +33,7 @@ from unearth.utils import is_archive_file
 
 from entrypoint.errors import Diagnostic, FetchError
 from entrypoint.index.candidates import IndexFile
+from entrypoint.index.direct_file import DirectFile
 from entrypoint.index.downloads import PatientClient, ServerRefusedError, open_client, save
 from entrypoint.index.listings import JSON, index_file, read_listing
 from entrypoint.index.options import IndexOptions, plain_url, without_credentials
@@ -101,7 +102,9 @@ class PackageIndex:
         name = canonicalize_name(name)
         with self._lock_of(name):
             if name not in self._listings:
-                self._listings[name] = tuple(self._listing(name))
+                direct = self._options.direct_file(name)
+                self._by_index[name] = {}
+                self._listings[name] = (_of_url(direct),) if direct else tuple(self._listing(name))
             return self._listings[name]
 
     def download(
@@ -170,7 +173,7 @@ class PackageIndex:
     def _listing(self, name: str) -> Iterator[IndexFile]:
         seen: set[str] = set()
         refused: list[Diagnostic] = []
-        found = self._by_index[name] = dict[str, tuple[IndexFile, ...]]()
+        found = self._by_index[name]
         for url, source in self._sources(name):
             try:
                 files = tuple(file for file in source if _is_of(file.filename, name))
@@ -269,6 +272,10 @@ class _Connection:
 
     options: IndexOptions
     client: PatientClient
+
+
+def _of_url(file: DirectFile) -> IndexFile:
+    return IndexFile(filename=file.filename, url=file.url, sha256=file.sha256)
 
 
 def _is_of(filename: str, name: str) -> bool:

@@ -37,7 +37,7 @@ from entrypoint.lock.requirements import LocatedRequirement, read_requirements, 
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import Platform
 
-_PINNED_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==")
+_PINNED_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*(?:==|@ )")
 _VIA = re.compile(r"^\s*# via\s*(.*)$")
 _MORE_VIA = re.compile(r"^\s*#   (\S.*)$")
 
@@ -244,6 +244,8 @@ def _marked(pins: Iterable[Pin], from_source: frozenset[str]) -> tuple[Pin, ...]
 
 def _not_pinned(line: LocatedRequirement) -> Diagnostic | None:
     specifiers = list(line.requirement.specifier)
+    if line.requirement.url:
+        return None
     if len(specifiers) == 1 and specifiers[0].operator in {"==", "==="}:
         try:
             Version(specifiers[0].version)
@@ -261,9 +263,8 @@ def _merged(
     pins: dict[str, Pin] = {}
     problems: list[Diagnostic] = []
     for line in lines:
-        version = next(iter(line.requirement.specifier)).version
-        sources = via.get(line.name, ())
-        pin = Pin(name=line.name, version=version, hashes=line.hashes, location=line.location, via=sources)
+        version, sources = line.version, via.get(line.name, ())
+        pin = Pin(name=line.name, version=version, hashes=line.digests, location=line.location, via=sources)
         earlier = pins.setdefault(line.name, pin)
         if Version(earlier.version) == Version(version):
             pins[line.name] = replace(earlier, hashes=earlier.hashes | line.hashes)

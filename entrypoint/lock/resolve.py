@@ -114,6 +114,7 @@ def resolve(
     if not parsed.requirements:
         return Lock(platform=platform, pins=(), options=parsed.options, inputs=inputs)
     kept = () if existing is None or upgrade else _kept(existing, platform, index)
+    kept = tuple(pin for pin in kept if not parsed.options.direct_file(pin.partition("==")[0]))
     pins = resolve_set(
         parsed,
         requirements,
@@ -278,7 +279,7 @@ def _pins(
     return tuple(
         Pin(
             name=line.name,
-            version=next(iter(line.requirement.specifier)).version,
+            version=line.version,
             location=top_level[line.name][0].location if line.name in top_level else requirements.location,
             via=_via(via.get(line.name, ()), top_level.get(line.name, ()), parsed, requirements),
         )
