@@ -21,6 +21,8 @@ from entrypoint.manifest.model import Vpc
 _LONGEST_UPDATE = 900.0
 """Seconds; an update that attaches a VPC takes minutes."""
 _POLL = 1.0
+_TENANT = "lambda-layers"
+"""The tenant of health checks. https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation.html"""
 _COLD_START = 60
 """Seconds to wait for a response beyond the timeout of a function."""
 _STREAMS = {"kinesis", "dynamodb", "rds"}
@@ -133,8 +135,11 @@ class Functions:
             AwsError: there is no answer.
         """
         which = {"FunctionName": name} | ({"Qualifier": qualifier} if qualifier else {})
-        timeout = self._connection.call("get_function", **which)["Configuration"].get("Timeout", 0)
-        content, is_error = self._connection.invoke(timeout + _COLD_START, Payload=payload, **which)
+        configuration = self._connection.call("get_function", **which)["Configuration"]
+        timeout = configuration.get("Timeout", 0)
+        # A function with an environment for each tenant refuses invocations that name none.
+        tenant = {"TenantId": _TENANT} if "TenancyConfig" in configuration else {}
+        content, is_error = self._connection.invoke(timeout + _COLD_START, Payload=payload, **which, **tenant)
         if is_error:
             about = f"{name}:{qualifier}" if qualifier else name
             message = f"the invocation of {about} failed: {content.decode('utf-8', 'replace')[:300]}"
@@ -166,6 +171,7 @@ def function_of(item: Mapping[str, Any]) -> Function:
         layers=layers_of(item),
         revision_id=item.get("RevisionId", ""),
         package_type=item.get("PackageType", "Zip"),
+        is_replica="MasterArn" in item,
         code_sha256=item.get("CodeSha256", ""),
         vpc=vpc_of(item),
         uses_ipv6=item.get("VpcConfig", {}).get("Ipv6AllowedForDualStack", False),
