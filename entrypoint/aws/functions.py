@@ -172,6 +172,8 @@ def function_of(item: Mapping[str, Any]) -> Function:
         revision_id=item.get("RevisionId", ""),
         package_type=item.get("PackageType", "Zip"),
         is_replica="MasterArn" in item,
+        is_managed="CapacityProviderConfig" in item,
+        is_durable="DurableConfig" in item,
         code_sha256=item.get("CodeSha256", ""),
         vpc=vpc_of(item),
         uses_ipv6=item.get("VpcConfig", {}).get("Ipv6AllowedForDualStack", False),
