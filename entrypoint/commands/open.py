@@ -16,8 +16,8 @@ from entrypoint.index.options import IndexOptions
 from entrypoint.index.package_index import PackageIndex
 from entrypoint.layer.interpreters import Interpreters
 from entrypoint.layer.stage import Archives
+from entrypoint.lock.engine import Engine
 from entrypoint.lock.pip_compile import PipCompile
-from entrypoint.lock.resolve import Engine
 from entrypoint.lock.stage import Locks
 from entrypoint.lock.uv import UvCompile
 from entrypoint.manifest.model import Destination

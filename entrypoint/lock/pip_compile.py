@@ -21,9 +21,9 @@ from entrypoint.errors import Diagnostic, LockError
 from entrypoint.index.options import IndexOptions, plain_url, without_credentials
 from entrypoint.index.pip_settings import filled
 from entrypoint.index.tags import marker_environment, supported_tags
+from entrypoint.lock.engine import Ask, Question, UnresolvableError
 from entrypoint.lock.pip_compile_for_platform import CHANGED, TargetPlatform
 from entrypoint.lock.pip_compile_process import KILLED, started, variables
-from entrypoint.lock.resolve import Ask, Question, UnresolvableError
 from entrypoint.manifest.runtimes import Platform
 
 _SECRET_VARIABLES = re.compile(r"^(?:AWS_|ACTIONS_|GITHUB_TOKEN$|GH_TOKEN$)")

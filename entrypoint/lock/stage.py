@@ -16,12 +16,13 @@ from entrypoint.index.pin import Pin
 from entrypoint.lock.build_requirements import BuildSections, KeptBuilds, read_sections
 from entrypoint.lock.changes import changes
 from entrypoint.lock.current import current_lock, no_lock
+from entrypoint.lock.engine import Describe, Engine
 from entrypoint.lock.header import LOCK_HINT
 from entrypoint.lock.libraries import LibraryPins, read_libraries
 from entrypoint.lock.lock_file import Lock, lock_text, read_lock, without_packages, write_lock
 from entrypoint.lock.requirement_lines import display_path
 from entrypoint.lock.requirements import read_requirements
-from entrypoint.lock.resolve import Describe, Engine, resolve
+from entrypoint.lock.resolve import resolve
 from entrypoint.manifest.project import Project
 from entrypoint.manifest.targets import Target
 from entrypoint.parallel import for_each

@@ -20,8 +20,8 @@ from packaging.metadata import parse_email
 from entrypoint.errors import Diagnostic, LockError, UsageError
 from entrypoint.index.options import IndexOptions, without_credentials
 from entrypoint.index.pip_settings import PipSettings, combined, read_pip_settings
+from entrypoint.lock.engine import Ask, Question, UnresolvableError
 from entrypoint.lock.pip_compile import versions, without_secrets
-from entrypoint.lock.resolve import Ask, Question, UnresolvableError
 from entrypoint.manifest.runtimes import Platform
 
 #: The versions 2.x of glibc for which uv has a platform: https://docs.astral.sh/uv/reference/cli/#uv-pip-compile
