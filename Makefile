@@ -6,7 +6,7 @@ READY := .venv/ready
 # Some machines set it; then every process that a test starts compiles all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast check docs images reference refresh bench requirements clean
+.PHONY: demo facts test test-fast test-nightly check docs images reference refresh bench requirements clean
 
 demo: $(READY)
 	@$(BIN)/lambda-layers demo
@@ -17,6 +17,14 @@ test: $(READY)
 # While editing: the tests that start no server, process or container, and have small inputs.
 test-fast: $(READY)
 	@$(BIN)/pytest -n 2 --fast --quiet
+
+# Forty real layers, used by handlers in AWS's emulator.
+test-nightly: $(READY)
+	@$(BIN)/pytest -n 2 --nightly tests/layer/test_many_layers.py
+
+# Does the newest botocore know runtimes, operations or limits that this project does not?
+facts: $(READY)
+	@$(BIN)/uv run --quiet --no-project --with botocore .github/facts.py
 
 check: $(READY)
 	$(BIN)/ruff check .

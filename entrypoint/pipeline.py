@@ -202,7 +202,10 @@ class Pipeline:
             raise CompileError(
                 *(each._replace(hint=f"{each.hint}; {more}") for each in error.problems)
             ) from None
-        return self.archives.build(locks, wheels, files, artifacts=artifacts, finished=finished)
+        libraries = self.wheels.libraries(locks)
+        return self.archives.build(
+            locks, wheels, files, libraries=libraries, artifacts=artifacts, finished=finished
+        )
 
     def _carry_out(
         self,

@@ -44,6 +44,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--fast", action="store_true", help="run only tests that start nothing and have small inputs"
     )
+    parser.addoption("--nightly", action="store_true", help="also run tests that take minutes")
 
 
 def pytest_configure(config):
@@ -52,14 +53,16 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--fast"):
-        slow = {
-            item
-            for item in items
-            if _starts_something(item) or SLOW & {mark.name for mark in item.iter_markers()}
-        }
-        config.hook.pytest_deselected(items=list(slow))
-        items[:] = [item for item in items if item not in slow]
+    left_out = set() if config.getoption("--nightly") else {"nightly"}
+    is_fast = config.getoption("--fast")
+    left_out |= SLOW if is_fast else set()
+    slow = {
+        item
+        for item in items
+        if left_out & {mark.name for mark in item.iter_markers()} or (is_fast and _starts_something(item))
+    }
+    config.hook.pytest_deselected(items=list(slow))
+    items[:] = [item for item in items if item not in slow]
 
 
 def pytest_collection_finish():

@@ -21,13 +21,13 @@ from entrypoint.wheels.fetch import Wheel
 PYTHON313 = Platform(RUNTIMES["python3.13"], Architecture.X86_64)
 
 
-def target(platform: Platform = PYTHON313, **options: Any) -> Target:
+def target(platform: Platform = PYTHON313, libraries: tuple[str, ...] = (), **options: Any) -> Target:
     location = Location("lambda-layers.yml", 4, 3)
     return Target(
         Layer(
             name="web",
             location=location,
-            requirements=Requirements(location=location),
+            requirements=Requirements(location=location, libraries=libraries),
             platforms=(platform,),
             name_template="{layer}",
             own_locks={},

@@ -138,6 +138,8 @@ class IndexServer:
         self.user_agents: Counter[str] = Counter()
         self.corrupted: set[str] = set()
         self.yanked: dict[str, str] = {}
+        #: The times of upload by filename, if they are listed (PEP 700).
+        self.uploaded: dict[str, str] = {}
         self.lists_hashes = True
         self.lists_nonsense = False
         self.can_be_cached = False
@@ -208,6 +210,8 @@ class IndexServer:
         if status == 401:
             handler.send_header("WWW-Authenticate", 'Basic realm="tests"')
         handler.end_headers()
+        if handler.command == "HEAD":
+            return
         if reset or any(part in path for part in self._stalls):
             handler.wfile.write(body[: len(body) // 2])
             handler.wfile.flush()
@@ -258,6 +262,8 @@ class IndexServer:
             "size": path.stat().st_size,
             "yanked": (self.yanked[path.name] or True) if path.name in self.yanked else False,
         }
+        if path.name in self.uploaded:
+            file["upload-time"] = self.uploaded[path.name]
         if path.suffix == ".whl":
             file["core-metadata"] = {"sha256": hashlib.sha256(_metadata(path)).hexdigest()}
             if requires_python := _requires_python(path):
@@ -292,6 +298,9 @@ def _handler_of(server: IndexServer) -> type[BaseHTTPRequestHandler]:
                 super().handle()
 
         def do_GET(self) -> None:
+            server.answer(self)
+
+        def do_HEAD(self) -> None:
             server.answer(self)
 
         def log_message(self, *_: object) -> None:

@@ -77,3 +77,38 @@ def test_everything_that_ci_installs_is_pinned_by_hash():
         text = (ROOT / "requirements" / f"{name}.txt").read_text()
         pins = re.findall(r"^[\w.-]+==.*\\\n +--hash=sha256:", text, re.MULTILINE)
         assert len(pins) == len(re.findall(r"^[\w.-]+==", text, re.MULTILINE)) > 0
+
+
+NODE24 = {
+    "actions/attest": 4,
+    "actions/cache": 5,
+    "actions/checkout": 7,
+    "actions/download-artifact": 8,
+    "actions/github-script": 8,
+    "actions/setup-python": 7,
+    "actions/upload-artifact": 7,
+    "aws-actions/configure-aws-credentials": 6,
+}
+"""The major versions of actions that run on Node 24; GitHub has removed Node 20."""
+
+
+def uses(text):
+    """Yield each action of a workflow's text with its reference, and the version in the comment behind it."""
+    return re.findall(r"uses: ([\w/.-]+)@(\S+)(?: # v([\d.]+))?", text)
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_our_own_workflows_refer_to_nothing_that_can_be_moved(name):
+    text = (ROOT / ".github" / "workflows" / name).read_text()
+    for action, reference, version in uses(text):
+        assert re.fullmatch("[0-9a-f]{40}", reference), action
+        assert int(version.split(".")[0]) >= NODE24.get(action, 1), action
+    every = [step["uses"] for step in steps(WORKFLOWS[name]) if "uses" in step]
+    assert all(each == "$/" or "@" in each for each in every)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_use_actions_that_run_on_node_24(page):
+    for action, reference, _ in uses(page.read_text()):
+        if action in NODE24:
+            assert reference == f"v{NODE24[action]}", action

@@ -23,6 +23,8 @@ _LONGEST_UPDATE = 900.0
 _POLL, _LATER_POLL = 1.0, 5.0
 """Seconds between two looks at an update, in its first minute and later."""
 _SHORT_UPDATE = 60.0
+_TENANT = "lambda-layers"
+"""The tenant of health checks. https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation.html"""
 _COLD_START = 60
 """Seconds to wait for a response beyond the timeout of a function."""
 _STREAMS = {"kinesis", "dynamodb", "rds"}
@@ -135,8 +137,11 @@ class Functions:
             AwsError: there is no answer.
         """
         which = {"FunctionName": name} | ({"Qualifier": qualifier} if qualifier else {})
-        timeout = self._connection.call("get_function", **which)["Configuration"].get("Timeout", 0)
-        content, is_error = self._connection.invoke(timeout + _COLD_START, Payload=payload, **which)
+        configuration = self._connection.call("get_function", **which)["Configuration"]
+        timeout = configuration.get("Timeout", 0)
+        # A function with an environment for each tenant refuses invocations that name none.
+        tenant = {"TenantId": _TENANT} if "TenancyConfig" in configuration else {}
+        content, is_error = self._connection.invoke(timeout + _COLD_START, Payload=payload, **which, **tenant)
         if is_error:
             about = f"{name}:{qualifier}" if qualifier else name
             message = f"the invocation of {about} failed: {content.decode('utf-8', 'replace')[:300]}"
@@ -169,6 +174,9 @@ def function_of(item: Mapping[str, Any]) -> Function:
         layers=layers_of(item),
         revision_id=item.get("RevisionId", ""),
         package_type=item.get("PackageType", "Zip"),
+        is_replica="MasterArn" in item,
+        is_managed="CapacityProviderConfig" in item,
+        is_durable="DurableConfig" in item,
         code_sha256=item.get("CodeSha256", ""),
         vpc=vpc_of(item),
         code_size=item.get("CodeSize", 0),

@@ -70,6 +70,12 @@ class Function:
     layers: tuple[str, ...]
     revision_id: str
     package_type: str = "Zip"
+    #: Whether it is a copy that Lambda@Edge made of a function in another region.
+    is_replica: bool = False
+    #: Whether it runs on Lambda managed instances, whose callers reach `$LATEST.PUBLISHED`.
+    is_managed: bool = False
+    #: Whether it is a durable function, whose callers name a version or an alias.
+    is_durable: bool = False
     #: Base64 SHA-256 of its code.
     code_sha256: str = ""
     #: None for a function that is attached to no VPC.

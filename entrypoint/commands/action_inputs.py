@@ -14,6 +14,8 @@ DEFAULTS = {
     "manifest": "lambda-layers.yml",
     "set": "",
     "target": "",
+    "upgrade": "false",
+    "revision": "",
     "layer": "",
     "artifacts": "",
     "trust": "",
@@ -21,8 +23,9 @@ DEFAULTS = {
     "cache": "",
     "sarif": "",
 }
-"""The inputs of action.yml and their defaults; each but the first has the name of its option."""
-_SWITCHES = ("locked",)
+"""The inputs of action.yml and their defaults; each but the first has the name of its option or argument."""
+_SWITCHES = ("locked", "upgrade")
+_ARGUMENTS = ("revision",)
 _LISTS = ("set", "target", "layer")
 _PREFIX = "INPUT_"
 _OF_EVERY_CONTAINER = ("args", "entrypoint")
@@ -89,6 +92,8 @@ def _wrong(given: Mapping[str, str]) -> Iterator[Diagnostic]:
     for name in _SWITCHES:
         if name in given and given[name].lower() not in {"true", "false"}:
             yield Diagnostic(f"the input {name!r} is {given[name]!r}", "set it to 'true' or 'false'")
+    if given.get("revision", "").startswith("-"):
+        yield Diagnostic(f"the revision {given['revision']!r} begins with -", "name a commit, tag or branch")
     for line in _lines(given.get("set", "")):
         if not line.partition("=")[0].isidentifier():
             message = f"the input 'set' has {line!r}, which is not NAME or NAME=VALUE"
@@ -99,15 +104,21 @@ def _idle(
     command: str, given: Mapping[str, str], options: Mapping[str, Collection[str]]
 ) -> Iterator[Diagnostic]:
     for name in DEFAULTS:
-        if name in given and f"--{name}" not in options[command]:
-            readers = ", ".join(reader for reader in options if f"--{name}" in options[reader])
+        if name in given and _option(name) not in options[command]:
+            readers = ", ".join(reader for reader in options if _option(name) in options[reader])
             message = f"the command {command!r} does not use the input {name!r}"
             yield Diagnostic(message, f"remove it; it is for {readers}")
+
+
+def _option(name: str) -> str:
+    return name if name in _ARGUMENTS else f"--{name}"
 
 
 def _words(name: str, value: str) -> list[str]:
     if name in _SWITCHES:
         return [f"--{name}"] if value.lower() == "true" else []
+    if name in _ARGUMENTS:
+        return [value]
     return [f"--{name}={part}" for part in (_lines(value) if name in _LISTS else [value])]
 
 

@@ -14,11 +14,16 @@ _REVISION = {"nargs": "?", "metavar": "REVISION"}
 def run(context: "Context") -> Result:
     """Compare packages."""
     from entrypoint.report.results import differences_as_json  # noqa: PLC0415 - slow to import
+    from entrypoint.report.summary import difference_summary  # noqa: PLC0415 - as above
 
     before, after = context.arguments.revision, context.arguments.other_revision
     comparison = context.pipeline.comparison
     found = comparison.with_aws() if before is None else comparison.of_revisions(before, after, context.load)
-    return Result(show=lambda console: console.differences(found), data=differences_as_json(found))
+    return Result(
+        show=lambda console: console.differences(found),
+        data=differences_as_json(found),
+        summary=difference_summary(found),
+    )
 
 
 COMMAND = Command(

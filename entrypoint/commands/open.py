@@ -16,8 +16,8 @@ from entrypoint.index.options import IndexOptions
 from entrypoint.index.package_index import PackageIndex
 from entrypoint.layer.interpreters import Interpreters
 from entrypoint.layer.stage import Archives
+from entrypoint.lock.engine import Engine
 from entrypoint.lock.pip_compile import PipCompile
-from entrypoint.lock.resolve import Engine
 from entrypoint.lock.stage import Locks
 from entrypoint.lock.uv import UvCompile
 from entrypoint.manifest.model import Destination
@@ -26,6 +26,7 @@ from entrypoint.pipeline import Pipeline
 from entrypoint.report.console import Console
 from entrypoint.wheels.build_plan import BuildRequirements
 from entrypoint.wheels.builders import Builders
+from entrypoint.wheels.libraries import SystemLibraries
 from entrypoint.wheels.source_builds import Compiler
 from entrypoint.wheels.stage import Wheels
 
@@ -67,13 +68,20 @@ def open_pipeline(
     resolver = _engine(engine, environment, variables)
     requirements = BuildRequirements(index=index, engine=resolver, cache=wheel_cache)
     compiler = Compiler(builders, requirements, cache=wheel_cache, say=console.say, warn=console.warn)
-    wheels = Wheels(index=index, builds=compiler, cache=wheel_cache, progress=console)
+    wheels = Wheels(
+        index=index,
+        builds=compiler,
+        system=SystemLibraries(builders, cache=wheel_cache, say=console.say),
+        cache=wheel_cache,
+        progress=console,
+    )
     locks = Locks(
         project=project,
         index=index,
         engine=resolver,
         describe=wheels.metadata,
         pin_builds=wheels.pin_builds,
+        pin_libraries=wheels.pin_libraries,
         progress=console,
         locked=locked,
     )

@@ -35,6 +35,8 @@ class IndexFile:
     #: Why it was yanked (PEP 592), empty if no reason is given; None if it was not.
     yanked: str | None = None
     size: int | None = None
+    #: When it was uploaded, as listed (PEP 700).
+    uploaded: str | None = None
     #: Whether its METADATA can be read without the file (PEP 658).
     has_metadata: bool = False
 

@@ -70,6 +70,7 @@ def _listed_file(listed: Mapping[str, Any], base: str) -> IndexFile:
         requires_python=_text(listed.get("requires-python")),
         yanked=_reason(listed.get("yanked")),
         size=size,
+        uploaded=_text(listed.get("upload-time")),
         has_metadata=bool(listed.get("core-metadata", listed.get("data-dist-info-metadata"))),
     )
 

@@ -3,10 +3,14 @@
 import re
 import shlex
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from entrypoint.errors import Diagnostic, Location
+
+if TYPE_CHECKING:
+    from entrypoint.index.direct_file import DirectFile
 
 #: The options that include another file, and the kind of its lines.
 INCLUDES: dict[str, Literal["requirement", "constraint"]] = {
@@ -57,6 +61,21 @@ class IndexOptions(NamedTuple):
     prefer_binary: bool = False
     no_binary: tuple[str, ...] = ()
     only_binary: tuple[str, ...] = ()
+    #: Globs of package names, each with the only index of those packages; the first that matches applies.
+    index_of: tuple[tuple[str, str], ...] = ()
+    #: Days for which new files are not locked, except those of the packages with these canonical names.
+    cooldown: int = 0
+    cooldown_exceptions: frozenset[str] = frozenset()
+    #: The files of packages that requirements name by URL and digest; they are looked up in no index.
+    direct: tuple["DirectFile", ...] = ()
+
+    def direct_file(self, name: str) -> "DirectFile | None":
+        """Return the file that a requirement names, by the package's canonical name."""
+        return next((file for file in self.direct if file.name == name), None)
+
+    def index_for(self, name: str) -> str | None:
+        """Return the only index of a package, as `plain_url` does; None if it may be in any."""
+        return next((plain_url(url) for glob, url in self.index_of if fnmatchcase(name, glob)), None)
 
     @property
     def sources(self) -> frozenset[str]:
@@ -150,6 +169,11 @@ def without_credentials(text: str) -> str:
     Whatever prints a URL, or a text that may have one, calls this first.
     """
     return _WORD.sub(_without_credentials, text)
+
+
+def plain_url(url: str) -> str:
+    """Return an index's URL without credentials and without a slash at its end, to compare or print it."""
+    return without_credentials(url).replace("****@", "").rstrip("/")
 
 
 def _without_credentials(word: re.Match[str]) -> str:

@@ -33,9 +33,10 @@ from unearth.utils import is_archive_file
 
 from entrypoint.errors import Diagnostic, FetchError
 from entrypoint.index.candidates import IndexFile
+from entrypoint.index.direct_file import DirectFile
 from entrypoint.index.downloads import PatientClient, ServerRefusedError, open_client, save
 from entrypoint.index.listings import JSON, index_file, read_listing
-from entrypoint.index.options import IndexOptions, without_credentials
+from entrypoint.index.options import IndexOptions, plain_url, without_credentials
 from entrypoint.index.pip_settings import combined, read_pip_settings
 from entrypoint.index.responses import ResponseLimits, Transfer, watched
 from entrypoint.limits import METADATA_BYTES
@@ -74,6 +75,7 @@ class PackageIndex:
         self._pause = pause or time.sleep
         self._limits = limits
         self._listings: dict[str, tuple[IndexFile, ...]] = {}
+        self._by_index: dict[str, dict[str, tuple[IndexFile, ...]]] = {}
         self._find_links: dict[str, dict[str, list[IndexFile]]] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._setting_up = threading.RLock()
@@ -100,7 +102,9 @@ class PackageIndex:
         name = canonicalize_name(name)
         with self._lock_of(name):
             if name not in self._listings:
-                self._listings[name] = tuple(self._listing(name))
+                direct = self._options.direct_file(name)
+                self._by_index[name] = {}
+                self._listings[name] = (_of_url(direct),) if direct else tuple(self._listing(name))
             return self._listings[name]
 
     def download(
@@ -139,9 +143,24 @@ class PackageIndex:
     @property
     def urls(self) -> frozenset[str]:
         """The URLs of the indexes, as `plain_url` returns them."""
-        options = self._options
-        found = () if options.no_index else (options.index_url or "", *options.extra_index_urls)
-        return frozenset(map(plain_url, found))
+        return frozenset(map(plain_url, self._urls))
+
+    @property
+    def cutoffs(self) -> tuple[str, ...]:
+        """Return the settings of pip and uv that leave out new versions; they are not used here."""
+        pip = read_pip_settings(self._environment).has_cutoff
+        names = {"uploaded-prior-to of pip": pip, "UV_EXCLUDE_NEWER": "UV_EXCLUDE_NEWER" in self._environment}
+        return tuple(name for name, is_set in names.items() if is_set)
+
+    def index_for(self, name: str) -> str | None:
+        """Return the only index of a package; None if it may be in any."""
+        return self._options.index_for(canonicalize_name(name))
+
+    def by_index(self, name: str) -> Mapping[str, tuple[IndexFile, ...]]:
+        """Return the files of a package in each of the indexes that list it."""
+        name = canonicalize_name(name)
+        self.files(name)
+        return {url: files for url, files in self._by_index[name].items() if files}
 
     def mask(self, text: str) -> str:
         """Replace every credential in a text for output."""
@@ -154,26 +173,33 @@ class PackageIndex:
     def _listing(self, name: str) -> Iterator[IndexFile]:
         seen: set[str] = set()
         refused: list[Diagnostic] = []
-        for source in self._sources(name):
+        found = self._by_index[name]
+        for url, source in self._sources(name):
             try:
-                for file in source:
-                    if file.filename not in seen and _is_of(file.filename, name):
-                        seen.add(file.filename)
-                        yield file
+                files = tuple(file for file in source if _is_of(file.filename, name))
             except ServerRefusedError as error:
                 # Object stores return 403 for missing objects, so static indexes on them do too.
                 if error.status != _FORBIDDEN:
                     raise
                 refused.extend(error.problems)
+                continue
+            if url:
+                found[plain_url(url)] = files
+            for file in files:
+                if file.filename not in seen:
+                    seen.add(file.filename)
+                    yield file
         if refused and not seen:
             raise FetchError(*refused)
 
-    def _sources(self, name: str) -> Iterator[Iterator[IndexFile]]:
+    def _sources(self, name: str) -> Iterator[tuple[str | None, Iterator[IndexFile]]]:
+        """Yield the locations of a package, each with its URL if it is an index."""
         for location in self._options.find_links:
-            yield self._from_find_links(location, name)
-        if not self._options.no_index:
-            for url in (self._options.index_url or "", *self._options.extra_index_urls):
-                yield self._read(_link(f"{url.rstrip('/')}/{name}/"))
+            yield None, self._from_find_links(location, name)
+        only = self._options.index_for(name)
+        for url in self._urls:
+            if only in {None, plain_url(url)}:
+                yield url, self._read(_link(f"{url.rstrip('/')}/{name}/"))
 
     def _from_find_links(self, location: str, name: str) -> Iterator[IndexFile]:
         """Yield a package's files in a find-links location, which is read once for all packages."""
@@ -213,6 +239,11 @@ class PackageIndex:
             return watched(read, allowed=lambda _: seconds, url=page.link.url, late=late)
 
     @property
+    def _urls(self) -> tuple[str, ...]:
+        options = self._options
+        return () if options.no_index else (options.index_url or "", *options.extra_index_urls)
+
+    @property
     def _options(self) -> IndexOptions:
         return self._connection().options
 
@@ -243,16 +274,15 @@ class _Connection:
     client: PatientClient
 
 
+def _of_url(file: DirectFile) -> IndexFile:
+    return IndexFile(filename=file.filename, url=file.url, sha256=file.sha256)
+
+
 def _is_of(filename: str, name: str) -> bool:
     """Whether a file belongs to a project; parses no more of a wheel's name than necessary."""
     return (
         _canonical(filename.partition("-")[0]) if filename.endswith(".whl") else _project(filename)
     ) == name
-
-
-def plain_url(url: str) -> str:
-    """Return an index's URL without credentials and without a slash at its end, to compare or print it."""
-    return without_credentials(url).replace("****@", "").rstrip("/")
 
 
 _canonical = lru_cache(canonicalize_name)

@@ -35,6 +35,8 @@ class PipSettings:
     proxy: str | None = None
     timeout: float = 15.0
     retries: int = 5
+    #: Whether packages that were uploaded later than some time are to be left out.
+    has_cutoff: bool = False
 
 
 def read_pip_settings(environment: Mapping[str, str]) -> PipSettings:
@@ -82,6 +84,7 @@ def parse_pip_settings(text: str, environment: Mapping[str, str]) -> PipSettings
         proxy=values.get("proxy"),
         timeout=_number(values.get("timeout") or values.get("default-timeout"), 15.0),
         retries=int(_number(values.get("retries"), 5)),
+        has_cutoff="uploaded-prior-to" in values,
     )
 
 

@@ -71,11 +71,13 @@ class Content:
     #: Requirements files, or requirements.
     requirements: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    #: The project's own lock.
+    lock: str = ""
     include: tuple[str, ...] = ()
     content: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.requirements or self.include or self.content)
+        return bool(self.requirements or self.lock or self.include or self.content)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

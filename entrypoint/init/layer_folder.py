@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/b
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from entrypoint.errors import Location
@@ -65,7 +66,7 @@ def _built(repository: Repository, folder: Path, at: Location) -> Found:
     """Return the requirements of a folder, and everything else in it for python/."""
     found = _requirements(repository, folder, at)
     own, notes = own_files(repository, folder, at)
-    content = Content(requirements=found.content.requirements, groups=found.content.groups, include=own)
+    content = replace(found.content, include=own)
     if not content:
         notes = (left_out(f"{repository.shown(folder)} has no packages and no modules", at),)
     return Found(content, (*found.notes, *notes))
@@ -97,7 +98,7 @@ def _packed(repository: Repository, folder: Path, at: Location) -> Found:
         text = f"{shown} has {', '.join(others)}; move what is for /opt to its own folder, named as `content`"
         notes = (*notes, fill_in(text, at))
     note = fill_in("nothing installs these packages in the template; remove the script that does", at)
-    return Found(Content(requirements=found.content.requirements, include=own), (*found.notes, *notes, note))
+    return Found(replace(found.content, include=own), (*found.notes, *notes, note))
 
 
 def _requirements(repository: Repository, folder: Path, at: Location) -> Found:

@@ -61,6 +61,8 @@ def _layer(layer: DraftLayer, first: bool) -> str:
         *_comments(layer.notes, "    "),
         *_requirements(content.requirements),
     ]
+    if content.lock:
+        lines.append(f"    lock: {_scalar(content.lock)}\n")
     if content.groups:
         lines.append(f"    groups: {_list(content.groups)}\n")
     if content.include:

@@ -1,7 +1,7 @@
 """The project files of a folder (pyproject.toml of PEP 621, uv and Poetry, Pipfile) -> what a layer requires.
 
-A list of requirements is never copied: the manifest names the file, so that there is one place to change it.
-Poetry's and Pipenv's own lists are not in a standard format; their tools export them.
+A list of requirements is never copied: the manifest names the file, so that there is one place to change it,
+and the project's own lock. Without one, Poetry's and Pipenv's own lists have to be exported by their tools.
 
 https://packaging.python.org/en/latest/specifications/pyproject-toml/
 https://python-poetry.org/docs/pyproject/ and https://pipenv.pypa.io/en/latest/pipfile.html
@@ -16,8 +16,15 @@ from typing import Any, NamedTuple
 from entrypoint.errors import Location
 from entrypoint.init.draft import Content, Note, fill_in, left_out, taken
 from entrypoint.init.repository import Repository
+from entrypoint.lock.requirement_lines import LARGEST
 from entrypoint.manifest.yaml_limits import BYTES
 
+_FORMATS = {
+    "Pipfile.lock": r'"default": \{',
+    "pdm.lock": r'^strategy = \[.*"inherit_metadata"',
+    "poetry.lock": r'^lock-version = "2\.[1-9]',
+    "uv.lock": r"^version = 1$",
+}
 _DEVELOPMENT_GROUP = re.compile(r"dev(elop(ment)?)?|tests?|testing|lint(ing)?|docs?|typing|types|ci")
 
 
@@ -47,6 +54,8 @@ def found_in_project(repository: Repository, folder: Path, groups: tuple[str, ..
         if (found := _of_pyproject(repository, pyproject, project, groups)).content or found.notes:
             return found
     if pipfile.is_file() and repository.contains(pipfile) and read_toml(pipfile).get("packages"):
+        if lock := _lock(repository, pipfile.parent, "Pipfile.lock"):
+            return Found(Content(lock=lock), (_pinned(lock),))
         return _exported(repository, pipfile, "pipenv requirements > requirements.txt")
     return NOTHING
 
@@ -66,13 +75,15 @@ def _of_pyproject(
     if isinstance(dependencies, list) and (dependencies or groups):
         known = tuple(each for each in groups if each in _table(project, "dependency-groups"))
         notes = (
-            taken(
-                f"the dependencies of [project]{_tool(path.parent)}", _at(path, shown, r"dependencies\s*=")
-            ),
+            taken("the dependencies of [project]", _at(path, shown, r"dependencies\s*=")),
             *_optional(path, shown, project, known),
         )
-        return Found(Content(requirements=(shown,), groups=known), notes)
+        lock = _lock(repository, path.parent, "uv.lock", "poetry.lock", "pdm.lock")
+        pinned = (_pinned(lock),) if lock else ()
+        return Found(Content(requirements=(shown,), groups=known, lock=lock), (*notes, *pinned))
     if [name for name in _table(poetry, "dependencies") if name != "python"]:
+        if lock := _lock(repository, path.parent, "poetry.lock"):
+            return Found(Content(requirements=(shown,), groups=groups, lock=lock), (_pinned(lock),))
         command = "poetry export --format requirements.txt --output requirements.txt"
         return _exported(repository, path, command + "".join(f" --with {each}" for each in groups))
     if "dependencies" in (dynamic := standard.get("dynamic") or ()) and isinstance(dynamic, list):
@@ -83,8 +94,27 @@ def _of_pyproject(
     return NOTHING
 
 
-def _tool(folder: Path) -> str:
-    return ", which uv locks" if (folder / "uv.lock").is_file() else ""
+def _lock(repository: Repository, folder: Path, *names: str) -> str:
+    """Return the lock of a project or, with uv, of its workspace; empty if none can be read."""
+    for name in names:
+        for place in (folder, *folder.parents) if name == "uv.lock" else (folder,):
+            path = place / name
+            if path.is_file() and repository.contains(path) and _can_be_read(path):
+                return repository.shown(path)
+    return ""
+
+
+def _can_be_read(lock: Path) -> bool:
+    """Return whether a lock is in the format that is read; before Poetry 2, it had no groups of packages."""
+    try:
+        text = lock.read_text("utf-8") if lock.stat().st_size <= LARGEST else ""
+    except (OSError, ValueError):
+        return False
+    return re.search(_FORMATS[lock.name], text, re.MULTILINE) is not None
+
+
+def _pinned(lock: str) -> Note:
+    return taken(f"the versions of {lock}: change them with its tool", Location(lock))
 
 
 def _optional(path: Path, shown: str, project: Mapping[str, Any], groups: tuple[str, ...]) -> Iterator[Note]:

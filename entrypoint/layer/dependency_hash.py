@@ -45,6 +45,7 @@ def _options(layer: Layer, lock: Lock) -> dict[str, object]:
         "strip": layer.strip or None,
         "bytecode": layer.bytecode,
         **_compile_options(layer, lock),
+        **_library_options(layer, lock),
     }
     return {name: value for name, value in options.items() if value is not None}
 
@@ -74,6 +75,15 @@ def _compile_options(layer: Layer, lock: Lock) -> dict[str, object]:
     if lock.inputs is None and layer.requirements.build:
         options["build_requirements"] = layer.requirements.build
     return options
+
+
+def _library_options(layer: Layer, lock: Lock) -> dict[str, object]:
+    """Return the system packages of `libraries`, with their versions unless another tool wrote the lock."""
+    names = layer.requirements.libraries
+    if not names:
+        return {}
+    pinned = lock.libraries.as_json() if lock.libraries else {"names": sorted(names)}
+    return {"libraries": pinned, "builder_image": layer.builder_image}
 
 
 def layer_hashes(

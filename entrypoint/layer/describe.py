@@ -6,7 +6,8 @@ the one of the description (`artifacts.py`).
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,21 +20,25 @@ from entrypoint.layer.layout import Part
 from entrypoint.manifest.targets import AwsLayer, Target
 
 _LARGEST = 16 << 20
+_NAMED = 3
+"""The most files that a message names."""
 #: What reading a description raises that has unexpected values, or is no file.
 _INVALID = (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltPackage:
-    """A package, or a path of the repository, in an archive; sizes in bytes."""
+    """A package, a system package, or a path of the repository, in an archive; sizes in bytes."""
 
     name: str
-    #: The wheel's file name, or the path again.
+    #: The wheel's file name, the system package with its version, or the path again.
     origin: str
     compressed_size: int
     size: int
     #: The wheel's SHA-256 in hex; None for a path.
     sha256: str | None = None
+    #: Whether it is a system package, whose libraries the layer has.
+    is_system: bool = False
     #: What a compiled wheel was built from and with, in JSON's types.
     built_from: Mapping[str, Any] | None = field(default=None, hash=False)
 
@@ -141,10 +146,11 @@ def _built(path: Path, description: dict[str, object]) -> BuiltArchive:
         packages=tuple(
             BuiltPackage(
                 name=str(each.get("name") or each["path"]),
-                origin=str(each.get("wheel") or each["path"]),
+                origin=str(each.get("wheel") or each.get("systemPackage") or each["path"]),
                 compressed_size=int(each["bytes"]),
                 size=int(each["unzippedBytes"]),
                 sha256=str(each["sha256"]) if "sha256" in each else None,
+                is_system="systemPackage" in each,
                 built_from=dict(each["builtFrom"]) if "builtFrom" in each else None,
             )
             for each in packages
@@ -160,6 +166,9 @@ def _built(path: Path, description: dict[str, object]) -> BuiltArchive:
 
 def _package(part: Part) -> dict[str, object]:
     sizes: dict[str, object] = {"bytes": part.compressed_size, "unzippedBytes": part.size}
+    if part.system_package:
+        name, version = part.system_package.package
+        return {"name": name, "version": version, "systemPackage": part.origin, **sizes}
     if part.contents is None:
         return {"path": part.origin, **sizes}
     wheel = part.contents.wheel
@@ -171,3 +180,32 @@ def _package(part: Part) -> dict[str, object]:
         **({"builtFrom": wheel.built_from} if wheel.built_from else {}),
         **sizes,
     }
+
+
+def refuse_differences(layers: Iterable[AwsLayer], archives: Mapping[Target, BuiltArchive]) -> None:
+    """Refuse targets that share a layer name in AWS but not their bytes."""
+    problems = []
+    for layer in layers:
+        built = {target: archives[target] for target in layer.targets if target in archives}
+        if len({archive.sha256 for archive in built.values()}) > 1:
+            sets = [{package.origin for package in archive.packages} for archive in built.values()]
+            different = sorted(set[str]().union(*sets) - sets[0].intersection(*sets[1:]))
+            names = ", ".join(map(str, built))
+            what = ", ".join(different) or _different_files(built.values())
+            message = f"{names} share the layer name {layer.name} but differ in {what}"
+            hint = "add {runtime} and {architecture} to the layer's 'name'"
+            hint += ", or remove 'bytecode'" if ".pyc" in what else ""
+            problems.append(Diagnostic(message, hint, layer.targets[0].layer.location))
+    if problems:
+        raise VerifyError(*problems)
+
+
+def _different_files(archives: Iterable[BuiltArchive]) -> str:
+    """Return the first few files that are not the same in all archives, such as scripts and bytecode."""
+    found = []
+    for archive in archives:
+        with zipfile.ZipFile(archive.path) as opened:
+            found.append({(info.filename, info.CRC) for info in opened.infolist()})
+    names = sorted({name for name, _ in set[tuple[str, int]]().union(*found) - found[0].intersection(*found)})
+    more = f" and {len(names) - _NAMED} more files" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

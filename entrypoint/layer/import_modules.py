@@ -19,8 +19,12 @@ CODE = "import sys; sys.path.insert(0, sys.argv[1]); __import__(sys.argv[2])"
 def failure(folder, module):
     """Return why a module cannot be imported, or None if it can."""
     command = [sys.executable, "-I", "-B", "-c", CODE, folder, module]
+    paths = [os.environ.get("LD_LIBRARY_PATH"), os.path.join(os.path.dirname(folder), "lib")]
+    environment = {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(filter(None, paths))}
     try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, cwd="/")
+        result = subprocess.run(
+            command, capture_output=True, text=True, timeout=SECONDS, cwd="/", env=environment
+        )
     except subprocess.TimeoutExpired:
         return f"the import did not finish within {SECONDS} s"
     if result.returncode == 0:

@@ -21,6 +21,7 @@ from entrypoint.layer.elf import ElfFacts
 from entrypoint.layer.inspect import Contents
 from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.manifest.runtimes import ROOT, Runtime
+from entrypoint.wheels.libraries import LibraryPackage
 from entrypoint.wheels.wheel import RAW_METHODS, Member, read_content
 
 _SCHEMES = {"purelib": "", "platlib": "", "data": "", "scripts": "bin/", "headers": "include/"}
@@ -47,11 +48,11 @@ class ArchiveEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """The files of one wheel, or of the user's repository, in a layer."""
+    """The files of one wheel, of a system package, or of the user's repository, in a layer."""
 
-    #: The project's name, or the path as in the manifest.
+    #: The project's or package's name, or the path as in the manifest.
     name: str
-    #: The wheel's file name, or the path again.
+    #: The wheel's file name, the package with its version, or the path again.
     origin: str
     entries: tuple[ArchiveEntry, ...]
     #: The facts of its ELF files, and the reasons why others cannot be read, by path in the layer.
@@ -59,8 +60,9 @@ class Part:
     damaged: Mapping[str, str]
     #: Its files for macOS and Windows, with the name of the system.
     foreign: Mapping[str, str] = field(default_factory=dict)
-    #: None for files of the repository.
+    #: The wheel; None for files of the repository and of a system package.
     contents: Contents | None = None
+    system_package: LibraryPackage | None = None
 
     @property
     def size(self) -> int:

@@ -1,6 +1,5 @@
 """Wheels -> verified archives: inspect, lay out, assemble, verify, describe, for all targets."""
 
-import zipfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,12 @@ from entrypoint.layer.artifacts import Artifact, difference, leave_compiled, rea
 from entrypoint.layer.assemble import Archive, assemble
 from entrypoint.layer.bytecode import Bytecode
 from entrypoint.layer.dependency_hash import dependency_hash
-from entrypoint.layer.describe import BuiltArchive, describe
+from entrypoint.layer.describe import BuiltArchive, describe, refuse_differences
 from entrypoint.layer.exclude import Exclusion
 from entrypoint.layer.inspect import Contents, inspect
 from entrypoint.layer.interpreters import Interpreter, Interpreters
 from entrypoint.layer.layout import Part, lay_out
+from entrypoint.layer.libraries import library_parts, unused_packages
 from entrypoint.layer.module_imports import needed
 from entrypoint.layer.presets import imports_of
 from entrypoint.layer.repository_files import RepositoryFile, repository_files
@@ -28,14 +28,12 @@ from entrypoint.limits import DIRECT_UPLOAD_BYTES, UNZIPPED_BYTES
 from entrypoint.lock.lock_file import Lock
 from entrypoint.manifest.project import OUTPUT_FOLDER, Project
 from entrypoint.manifest.runtimes import Runtime
-from entrypoint.manifest.targets import AwsLayer, Target
+from entrypoint.manifest.targets import Target
 from entrypoint.parallel import for_each
 from entrypoint.progress import Progress
 from entrypoint.wheels.builders import Builders
 from entrypoint.wheels.fetch import Wheel
-
-_NAMED = 3
-"""The most files that a message names."""
+from entrypoint.wheels.libraries import Libraries
 
 Files = Mapping[Target, tuple[RepositoryFile, ...]]
 
@@ -64,6 +62,7 @@ class Archives:
         wheels: Mapping[Target, tuple[Wheel, ...]],
         files: Files,
         *,
+        libraries: Mapping[Target, Libraries],
         artifacts: Mapping[Target, Artifact],
         finished: Callable[[Target, Archive, BuiltArchive], None],
     ) -> dict[Target, BuiltArchive]:
@@ -78,7 +77,9 @@ class Archives:
         """
         contents = self._inspect(wheels)
         archives = self._assemble(
-            {target: [contents[wheel.sha256] for wheel in wheels[target]] for target in locks}, files
+            {target: [contents[wheel.sha256] for wheel in wheels[target]] for target in locks},
+            files,
+            libraries,
         )
         self._compare(archives, artifacts)
         warnings = self._verify(archives, imported=artifacts)
@@ -88,7 +89,7 @@ class Archives:
             digest = dependency_hash(target, locks[target], files[target])
             built[target] = describe(archive, target, digest, warnings[target])
             finished(target, archive, built[target])
-        _refuse_differences(self.project.layers, built)
+        refuse_differences(self.project.layers, built)
         return built
 
     def artifacts(self, locks: Mapping[Target, Lock], files: Files, folder: Path) -> dict[Target, Artifact]:
@@ -132,7 +133,12 @@ class Archives:
             inspected = for_each(tuple(unique.values()), read)
         return dict(zip(unique, inspected, strict=True))
 
-    def _assemble(self, contents: Mapping[Target, Sequence[Contents]], files: Files) -> dict[Target, Archive]:
+    def _assemble(
+        self,
+        contents: Mapping[Target, Sequence[Contents]],
+        files: Files,
+        libraries: Mapping[Target, Libraries],
+    ) -> dict[Target, Archive]:
         targets = tuple(contents)
         interpreters = self._interpreters(targets)
         folder, strip = self.project.output_folder() / "build", Strip(self.cache)
@@ -140,9 +146,14 @@ class Archives:
         def assembled(target: Target) -> Archive:
             excluded = Exclusion(target.layer.exclude)
             parts = _laid_out(target, contents[target], files[target])
-            self.progress.warn(_unused(target, parts))
             kept = self._kept(target, excluded, parts)
-            parts = [excluded.applied(part, kept) for part in parts]
+            remaining = [excluded.applied(part, kept) for part in parts]
+            added: list[Part] = []
+            if target in libraries:
+                added = library_parts(target, remaining, libraries[target])
+                self.progress.warn(unused_packages(target, added, libraries[target]))
+            self.progress.warn(_unused(target, [*parts, *added]))
+            parts = [*remaining, *(excluded.applied(part) for part in added)]
             if target.layer.strip:
                 parts = [self._stripped(strip, part) for part in parts]
             path = folder / f"{target}.zip"
@@ -296,32 +307,3 @@ def _unused(target: Target, parts: Sequence[Part]) -> list[Diagnostic]:
 def _unzipped_size(parts: Sequence[Part]) -> int:
     """Return the size of the archive of these parts, of which later files replace earlier ones."""
     return sum({entry.path: entry.size for part in parts for entry in part.entries}.values())
-
-
-def _refuse_differences(layers: Iterable[AwsLayer], archives: Mapping[Target, BuiltArchive]) -> None:
-    """Refuse targets that share a layer name in AWS but not their bytes."""
-    problems = []
-    for layer in layers:
-        built = {target: archives[target] for target in layer.targets if target in archives}
-        if len({archive.sha256 for archive in built.values()}) > 1:
-            sets = [{package.origin for package in archive.packages} for archive in built.values()]
-            different = sorted(set[str]().union(*sets) - sets[0].intersection(*sets[1:]))
-            names = ", ".join(map(str, built))
-            what = ", ".join(different) or _different_files(built.values())
-            message = f"{names} share the layer name {layer.name} but differ in {what}"
-            hint = "add {runtime} and {architecture} to the layer's 'name'"
-            hint += ", or remove 'bytecode'" if ".pyc" in what else ""
-            problems.append(Diagnostic(message, hint, layer.targets[0].layer.location))
-    if problems:
-        raise VerifyError(*problems)
-
-
-def _different_files(archives: Iterable[BuiltArchive]) -> str:
-    """Return the first few files that are not the same in all archives, such as scripts and bytecode."""
-    found = []
-    for archive in archives:
-        with zipfile.ZipFile(archive.path) as opened:
-            found.append({(info.filename, info.CRC) for info in opened.infolist()})
-    names = sorted({name for name, _ in set[tuple[str, int]]().union(*found) - found[0].intersection(*found)})
-    more = f" and {len(names) - _NAMED} more files" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -26,7 +26,7 @@ _NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 # Settings that are returned as given. Layers, Code, RevisionId, ... have rules of their own.
 _SETTINGS = (
     "Runtime", "Role", "Handler", "Description", "Timeout", "MemorySize", "Environment", "DeadLetterConfig",
-    "KMSKeyArn", "TracingConfig", "FileSystemConfigs", "EphemeralStorage", "LoggingConfig",
+    "KMSKeyArn", "TracingConfig", "FileSystemConfigs", "EphemeralStorage", "LoggingConfig", "TenancyConfig",
 )  # fmt: skip
 _DEFAULTS: Mapping[str, Any] = {
     "Description": "",

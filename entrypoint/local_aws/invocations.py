@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from entrypoint.local_aws import function_rules as rules
-from entrypoint.local_aws.refusals import conflict
+from entrypoint.local_aws.refusals import conflict, invalid_parameter
 
 if TYPE_CHECKING:
     from entrypoint.local_aws.arns import Scope
@@ -45,6 +45,8 @@ def begin(cloud: Cloud, caller: Scope, given: Json) -> InvocationRequest:
             "The operation cannot be performed at this time. "
             "The function is currently in the following state: Pending"
         )
+    if "TenancyConfig" in version.settings and "TenantId" not in given:
+        raise invalid_parameter("The function is tenant isolated: the invocation requires a tenant ID")
     if function.update is not None and version is function.latest:
         version = function.update.before  # the previous version is invoked until the update ends
     return InvocationRequest(

@@ -13,7 +13,7 @@ def changes(current: Lock, new: Lock) -> tuple[str, ...]:
     packages = tuple(
         change for name in sorted(before | after) for change in _changes(before.get(name), after.get(name))
     )
-    return (*packages, *_build_changes(current, new))
+    return (*packages, *_build_changes(current, new), *_library_changes(current, new))
 
 
 def _build_changes(current: Lock, new: Lock) -> Iterator[str]:
@@ -24,6 +24,17 @@ def _build_changes(current: Lock, new: Lock) -> Iterator[str]:
         for name in sorted(before | after):
             for change in _changes(before.get(name), after.get(name)):
                 yield f"{change} (to build {built})"
+
+
+def _library_changes(current: Lock, new: Lock) -> Iterator[str]:
+    before, after = (dict(lock.libraries.packages if lock.libraries else ()) for lock in (current, new))
+    for name in sorted(before | after):
+        old, latest = before.get(name), after.get(name)
+        if old is None or latest is None:
+            how = "added" if old is None else "removed"
+            yield f"{name} {old or latest} {how} (system package)"
+        elif old != latest:
+            yield f"{name} {old} -> {latest} (system package)"
 
 
 def _changes(before: Pin | None, after: Pin | None) -> Iterator[str]:

@@ -34,7 +34,13 @@ def current_lock(project: Project, target: Target, *, in_sync: bool = True) -> "
     layer, root = target.layer, project.root
     own = layer.own_locks.get(target.platform)
     if own is not None:
-        lock = read_pinned(own, target.platform, from_source=layer.from_source, root=root)
+        lock = read_pinned(
+            own,
+            target.platform,
+            requirements=layer.requirements,
+            from_source=layer.from_source,
+            root=root,
+        )
         return without_packages(lock, layer.exclude_packages)
     if not any(layer.requirements.inputs):
         return Lock(platform=target.platform, pins=())

@@ -25,6 +25,12 @@ BUILD_ENTRY = re.compile(
     rf"#   (?P<name>[a-z0-9-]+)==(?P<version>{_BUILT_VERSION})(?P<source> \(from source\))?"
     r"(?P<hashes>(?: --hash=sha256:[0-9a-f]{64})+)"
 )
+_SYSTEM_PACKAGE = r"[A-Za-z0-9][A-Za-z0-9.+_-]*"
+LIBRARY_SECTION = re.compile(
+    rf"^# libraries of (?P<image>\S+) for (?P<names>{_SYSTEM_PACKAGE}(?:, {_SYSTEM_PACKAGE})*):$",
+    re.MULTILINE,
+)
+LIBRARY_ENTRY = re.compile(rf"#   (?P<name>{_SYSTEM_PACKAGE}) (?P<version>[A-Za-z0-9][A-Za-z0-9.:+~^_-]*)")
 _PINNED_IN_COMMENT = re.compile(r"^#   [^/\s]+==.*$", re.MULTILINE)
 _PIN = re.compile(r"^([a-z0-9-]+)==\S+ \\\n", re.MULTILINE)
 _HASHES = r"(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n"
@@ -70,6 +76,8 @@ def is_in_sync(
     except (OSError, UnicodeDecodeError):
         return False
     made_for, recorded = MADE_FOR.search(text), INPUTS.search(text)
+    if requirements.libraries and not LIBRARY_SECTION.search(text):
+        return False
     if not made_for or not recorded or made_for[1] != str(platform) or not _is_as_written(text):
         return False
     inputs = read_lines(requirements, root=root, from_source=from_source)

@@ -20,6 +20,7 @@ from entrypoint.index.options import IndexOptions
 from entrypoint.index.pin import Pin
 from entrypoint.index.tags import marker_environment
 from entrypoint.lock.build_requirements import BuildSections, missing_sections, read_sections, section_lines
+from entrypoint.lock.formats import is_tool_lock, read_tool_lock
 from entrypoint.lock.header import (
     FROM_SOURCE,
     INPUTS,
@@ -29,13 +30,14 @@ from entrypoint.lock.header import (
     inputs_hash,
     lock_digest,
 )
+from entrypoint.lock.libraries import LibraryPins, library_lines, read_libraries
 from entrypoint.lock.pylock import read_pylock
 from entrypoint.lock.requirement_lines import LARGEST, display_path
 from entrypoint.lock.requirements import LocatedRequirement, read_requirements, read_requirements_file
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import Platform
 
-_PINNED_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==")
+_PINNED_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*(?:==|@ )")
 _VIA = re.compile(r"^\s*# via\s*(.*)$")
 _MORE_VIA = re.compile(r"^\s*#   (\S.*)$")
 
@@ -51,6 +53,8 @@ class Lock:
     inputs: str | None = None
     #: The pinned build requirements of the packages built from source; none in a lock of another tool.
     builds: BuildSections = field(default_factory=dict, hash=False)
+    #: The system packages of the layer's libraries; None without any, and in a lock of another tool.
+    libraries: LibraryPins | None = None
 
 
 def read_lock(
@@ -86,7 +90,13 @@ def read_lock(
     compiled = frozenset(name for names in FROM_SOURCE.findall(text) for name in names.split(", "))
     pins = tuple(replace(pin, from_source=pin.name in compiled) for pin in lock.pins)
     builds = read_sections(text, location)
-    lock = replace(lock, pins=pins, inputs=inputs[1] if inputs else None, builds=builds)
+    lock = replace(
+        lock,
+        pins=pins,
+        inputs=inputs[1] if inputs else None,
+        builds=builds,
+        libraries=read_libraries(text, location),
+    )
     if requirements is None:
         return lock
     if not has_own_digest(text):
@@ -101,17 +111,31 @@ def read_lock(
         files = (display_path(path, root) for path in requirements.files)
         names = ", ".join(files) or str(requirements.location)
         raise LockError.of(f"this lock is out of sync with {names}", LOCK_HINT, location)
+    if requirements.libraries and not lock.libraries:
+        raise LockError.of("this lock does not pin the packages of 'libraries'", LOCK_HINT, location)
     return replace(lock, options=parsed.options)
 
 
 def read_pinned(
-    path: Path, platform: Platform, *, from_source: frozenset[str] = frozenset(), root: Path | None = None
+    path: Path,
+    platform: Platform,
+    *,
+    requirements: Requirements | None = None,
+    from_source: frozenset[str] = frozenset(),
+    root: Path | None = None,
 ) -> Lock:
     """Read a lock of another tool, for one of its platforms.
+
+    Of a lock in the format of its tool, the extras and groups of `requirements` are read.
 
     Raises:
         LockError: the lock is invalid, or not every line is pinned and hashed.
     """
+    if is_tool_lock(path) and path.is_file():
+        location = Location(display_path(path, root))
+        _refuse_large(path, location)
+        pinned = read_tool_lock(path, platform, requirements or Requirements(location), location)
+        return Lock(platform=platform, pins=_marked(pinned, from_source))
     lock = _read(path, platform, root, from_source)
     hint = "export the lock with hashes, such as: uv export --format requirements-txt"
     raise_all(Diagnostic(f"{pin} has no hash", hint, pin.location) for pin in lock.pins if not pin.hashes)
@@ -126,6 +150,7 @@ def lock_text(lock: Lock, *, made_from: Iterable[str]) -> str:
     compiled = sorted(pin.name for pin in lock.pins if pin.from_source)
     lines += [f"# from source: {', '.join(compiled)}"] if compiled else []
     lines += section_lines(lock.builds)
+    lines += library_lines(lock.libraries)
     for pin in sorted(lock.pins, key=lambda pin: pin.name):
         hashes = [f"    --hash={digest}" for digest in sorted(pin.hashes)]
         lines.append(" \\\n".join([str(pin), *hashes]))
@@ -186,17 +211,15 @@ def _read(
 ) -> Lock:
     if path.suffix == ".toml":
         location = Location(display_path(path, root))
-        if (size := path.stat().st_size) > LARGEST:
-            message = f"this lock has {size:,} bytes; at most {LARGEST:,} are allowed"
-            raise LockError.of(message, "split the layer", location)
+        _refuse_large(path, location)
         pinned = read_pylock(path.read_text(encoding="utf-8-sig"), platform, location)
-        compiled = (replace(pin, from_source=pin.name in from_source) for pin in pinned)
-        return Lock(platform=platform, pins=tuple(compiled))
+        return Lock(platform=platform, pins=_marked(pinned, from_source))
     try:
         parsed = read_requirements_file(path, root=root)
     except ManifestError as error:
         raise LockError(*error.problems) from error
-    environment = marker_environment(platform)
+    # A layer of libraries only may be for a runtime without Python, which has no such environment.
+    environment = marker_environment(platform) if parsed.requirements or parsed.constraints else {}
     lines = [line for line in parsed.requirements if line.applies(environment)]
     raise_all(problem for line in lines if (problem := _not_pinned(line)))
     constraints = [line for line in parsed.constraints if line.applies(environment)]
@@ -209,8 +232,20 @@ def _read(
     return Lock(platform=platform, pins=ordered, options=parsed.options)
 
 
+def _refuse_large(path: Path, location: Location) -> None:
+    if (size := path.stat().st_size) > LARGEST:
+        message = f"this lock has {size:,} bytes; at most {LARGEST:,} are allowed"
+        raise LockError.of(message, "split the layer", location)
+
+
+def _marked(pins: Iterable[Pin], from_source: frozenset[str]) -> tuple[Pin, ...]:
+    return tuple(replace(pin, from_source=pin.name in from_source) for pin in pins)
+
+
 def _not_pinned(line: LocatedRequirement) -> Diagnostic | None:
     specifiers = list(line.requirement.specifier)
+    if line.requirement.url:
+        return None
     if len(specifiers) == 1 and specifiers[0].operator in {"==", "==="}:
         try:
             Version(specifiers[0].version)
@@ -228,9 +263,8 @@ def _merged(
     pins: dict[str, Pin] = {}
     problems: list[Diagnostic] = []
     for line in lines:
-        version = next(iter(line.requirement.specifier)).version
-        sources = via.get(line.name, ())
-        pin = Pin(name=line.name, version=version, hashes=line.hashes, location=line.location, via=sources)
+        version, sources = line.version, via.get(line.name, ())
+        pin = Pin(name=line.name, version=version, hashes=line.digests, location=line.location, via=sources)
         earlier = pins.setdefault(line.name, pin)
         if Version(earlier.version) == Version(version):
             pins[line.name] = replace(earlier, hashes=earlier.hashes | line.hashes)

@@ -18,12 +18,12 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from entrypoint.errors import Diagnostic, LockError
-from entrypoint.index.options import IndexOptions, without_credentials
+from entrypoint.index.options import IndexOptions, plain_url, without_credentials
 from entrypoint.index.pip_settings import filled
 from entrypoint.index.tags import marker_environment, supported_tags
+from entrypoint.lock.engine import Ask, Question, UnresolvableError
 from entrypoint.lock.pip_compile_for_platform import CHANGED, TargetPlatform
 from entrypoint.lock.pip_compile_process import KILLED, started, variables
-from entrypoint.lock.resolve import Ask, Question, UnresolvableError
 from entrypoint.manifest.runtimes import Platform
 
 _SECRET_VARIABLES = re.compile(r"^(?:AWS_|ACTIONS_|GITHUB_TOKEN$|GH_TOKEN$)")
@@ -121,7 +121,7 @@ class PipCompile:
         with tempfile.TemporaryDirectory(prefix="lambda-layers-lock-") as folder:
             arguments = _write_files(Path(folder), question)
             with (Path(folder) / "stderr.txt").open("w+b") as stderr:
-                target = _target(platform, arguments, variables(self._environment))
+                target = _target(platform, arguments, variables(self._environment), question.options)
                 code = self._run(target, ask, stderr)
                 stderr.seek(0)
                 output = stderr.read().decode("utf-8", "replace")
@@ -194,7 +194,12 @@ def _option_lines(options: IndexOptions) -> Iterable[str]:
     yield from (switch for switch, is_on in switches.items() if is_on)
 
 
-def _target(platform: Platform, arguments: Sequence[str], variables: Mapping[str, str]) -> TargetPlatform:
+def _target(
+    platform: Platform,
+    arguments: Sequence[str],
+    variables: Mapping[str, str],
+    options: IndexOptions | None = None,
+) -> TargetPlatform:
     environment = marker_environment(platform)
     return TargetPlatform(
         folder=str(Path.cwd()),
@@ -203,6 +208,7 @@ def _target(platform: Platform, arguments: Sequence[str], variables: Mapping[str
         tags=[[tag.interpreter, tag.abi, tag.platform] for tag in supported_tags(platform)],
         python=[int(part) for part in environment["python_full_version"].split(".")],
         arguments=list(arguments),
+        index_of=[[glob, plain_url(url)] for glob, url in options.index_of] if options else [],
     )
 
 

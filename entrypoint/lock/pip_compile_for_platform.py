@@ -23,14 +23,17 @@ import importlib
 import inspect
 import json
 import os
+import re
 import signal
 import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from importlib.metadata import version
 from typing import Any, NoReturn, TypedDict
+from urllib.parse import urlsplit, urlunsplit
 
 #: Exit code: the internals of pip or pip-tools are not as expected.
 CHANGED = 70
@@ -51,6 +54,8 @@ class TargetPlatform(TypedDict):
     tags: list[list[str]]
     python: list[int]
     arguments: list[str]
+    #: [glob of names, URL without credentials and without a slash at its end] of the only index of packages.
+    index_of: list[list[str]]
 
 
 def main() -> None:
@@ -64,6 +69,7 @@ def main() -> None:
         _replace_markers(target["environment"])
         _replace_tags(target["python"], target["tags"])
         _replace_sdist_metadata(parent)
+        _replace_indexes(target["index_of"])
         _check_markers(target["environment"])
         _check_tags(target["tags"])
     except (ImportError, AttributeError, TypeError) as error:
@@ -221,6 +227,30 @@ def _replace_sdist_metadata(parent: _Parent) -> None:
     if not callable(preparer.prepare_linked_requirements_more):
         _changed("prepare_linked_requirements_more is not callable")
     preparer.prepare_linked_requirements_more = lambda *_, **__: None
+
+
+def _replace_indexes(index_of: Sequence[Sequence[str]]) -> None:
+    """Look up each package only in the index that it comes from."""
+    from pip._internal.models.search_scope import SearchScope  # noqa: PLC0415
+
+    locations = SearchScope.get_index_urls_locations
+    _check_parameters(locations, "project_name")
+    _check_parameters(SearchScope, "find_links", "index_urls", "no_index")
+
+    def of_one_index(self: SearchScope, project_name: str) -> list[str]:
+        name = re.sub(r"[-_.]+", "-", project_name).lower()
+        only = next((url for glob, url in index_of if fnmatchcase(name, glob)), None)
+        urls = [url for url in self.index_urls if only in {None, _plain(url)}]
+        scope = SearchScope(find_links=self.find_links, index_urls=urls, no_index=self.no_index)
+        return locations(scope, project_name)
+
+    SearchScope.get_index_urls_locations = of_one_index  # type: ignore[method-assign]
+
+
+def _plain(url: str) -> str:
+    """Return a URL without credentials and without a slash at its end."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
 
 
 def _check_parameters(function: Callable[..., Any], *names: str) -> None:

@@ -35,6 +35,8 @@ class ProjectSources(NamedTuple):
 
     elsewhere: tuple[Elsewhere, ...] = ()
     indexes: tuple[ProjectIndex, ...] = ()
+    #: The line of a setting that leaves out new versions.
+    cutoff: int | None = None
 
 
 def project_sources(text: str, table: Mapping[str, Any], requirements: Iterable[str]) -> ProjectSources:
@@ -65,7 +67,8 @@ def project_sources(text: str, table: Mapping[str, Any], requirements: Iterable[
                     elsewhere.append(Elsewhere(name, kind, line))
                 elif index := each.get("index") or each.get("source"):
                     indexes.append(ProjectIndex(urls.get(str(index), str(index)), line, name))
-    return ProjectSources(tuple(elsewhere), tuple(indexes))
+    cutoff = _line(text, "tool.uv", "exclude-newer") if "exclude-newer" in uv else None
+    return ProjectSources(tuple(elsewhere), tuple(indexes), cutoff)
 
 
 def _for_all(text: str, uv: Mapping[str, Any], poetry: Mapping[str, Any]) -> Iterator[ProjectIndex]:

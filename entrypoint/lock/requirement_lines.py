@@ -17,6 +17,7 @@ from entrypoint.index.options import (
     PipOption,
     index_options,
     parse_options,
+    plain_url,
 )
 from entrypoint.lock.project_sources import ProjectIndex
 from entrypoint.lock.project_table import project_lines
@@ -50,7 +51,7 @@ class RequirementLines(NamedTuple):
     problems: tuple[Diagnostic, ...]
     #: The indexes that pyproject.toml files name.
     indexes: tuple[tuple[ProjectIndex, Location], ...] = ()
-    #: The build requirements that the layer adds, for the hash of the inputs.
+    #: The build requirements and libraries that the layer adds, for the hash of the inputs.
     build_lines: tuple[str, ...] = ()
 
 
@@ -66,6 +67,14 @@ def read_lines(
     for text, location in requirements.lines:
         reader.read_line(text, location=location, folder=root or Path())
     return reader.result()
+
+
+def _build_lines(requirements: Requirements) -> Iterator[str]:
+    for name, texts in requirements.build:
+        yield f"build {name}: {', '.join(texts)}"
+    if requirements.libraries:
+        image, *names = requirements.libraries_of_image
+        yield f"libraries of {image}: {', '.join(names)}"
 
 
 class _Reader:
@@ -85,11 +94,19 @@ class _Reader:
     def result(self) -> RequirementLines:
         return RequirementLines(
             lines=tuple(self.lines),
-            options=index_options(self.options),
-            option_lines=tuple(self.option_lines),
+            options=index_options(self.options)._replace(
+                index_of=self.requirements.index_of,
+                cooldown=self.requirements.cooldown,
+                cooldown_exceptions=self.requirements.cooldown_exceptions,
+            ),
+            option_lines=(
+                *self.option_lines,
+                *(f"index of {glob}: {plain_url(url)}" for glob, url in self.requirements.index_of),
+                *_cooldown_lines(self.requirements),
+            ),
             problems=tuple(self.problems),
             indexes=tuple(self.indexes),
-            build_lines=tuple(f"build {name}: {', '.join(texts)}" for name, texts in self.requirements.build),
+            build_lines=tuple(_build_lines(self.requirements)),
         )
 
     def read_file(self, path: Path, *, included_at: Location, constraint: bool = False) -> None:
@@ -164,6 +181,9 @@ class _Reader:
             message = f"{package.name} comes from a {package.kind}, and would be looked up in a package index"
             hint = "remove it from the layer's requirements, and add code of this repository under 'include'"
             self._problem(message, hint, Location(name, package.line))
+        if found.sources.cutoff and not self.requirements.cooldown:
+            message = "exclude-newer of [tool.uv] is not used by lambda-layers"
+            self._problem(message, "set 'cooldown' in the manifest", Location(name, found.sources.cutoff))
         self.indexes += [(each, Location(name, each.line)) for each in found.sources.indexes]
         return found.lines
 
@@ -187,6 +207,11 @@ class _Reader:
 
     def _problem(self, message: str, hint: str, location: Location) -> None:
         self.problems.append(Diagnostic(message, hint, location))
+
+
+def _cooldown_lines(requirements: Requirements) -> Iterator[str]:
+    if requirements.cooldown:
+        yield " ".join([f"cooldown {requirements.cooldown}", *sorted(requirements.cooldown_exceptions)])
 
 
 def logical_lines(text: str) -> Iterator[tuple[str, int]]:

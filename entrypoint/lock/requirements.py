@@ -14,6 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from entrypoint.errors import Diagnostic, Location, ManifestError
+from entrypoint.index.direct_file import direct_file
 from entrypoint.index.options import IndexOptions, without_credentials
 from entrypoint.index.requirement import read_requirement
 from entrypoint.lock.requirement_lines import URL, Line, RequirementLines, display_path, read_lines
@@ -21,6 +22,7 @@ from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.paths import roots_of
 
 _OPTIONS_OF_A_REQUIREMENT = re.compile(r"\s(?=--?[A-Za-z])")
+_FILE = re.compile(r"https?://")
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 _PATH = re.compile(r"^\.{0,2}[/\\]|^\.$|^~|\.(?:whl|zip|tar\.gz|tgz)(?:\[|$)")
 
@@ -57,7 +59,22 @@ class LocatedRequirement:
         """Return the normalized form, the same for every spelling of a requirement."""
         extras = f"[{','.join(sorted(map(canonicalize_name, self.requirement.extras)))}]"
         marker = f" ; {self.requirement.marker}" if self.requirement.marker else ""
-        return f"{self.name}{extras if extras != '[]' else ''}{self.requirement.specifier}{marker}"
+        version = f" @ {self.requirement.url}" if self.requirement.url else self.requirement.specifier
+        return f"{self.name}{extras if extras != '[]' else ''}{version}{marker}"
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """Its hashes, or that of its URL."""
+        if self.requirement.url and not self.hashes:
+            return frozenset({f"sha256:{direct_file(self.requirement).sha256}"})
+        return self.hashes
+
+    @property
+    def version(self) -> str:
+        """The version of a requirement with exactly one, in a specifier or in the filename of its URL."""
+        if self.requirement.url:
+            return direct_file(self.requirement).version
+        return next(iter(self.requirement.specifier)).version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +107,8 @@ def read_requirements(
             parsed[line.is_constraint].append(requirement)
     if problems:
         raise ManifestError(*sorted(problems, key=_file_and_line))
+    direct = tuple(direct_file(line.requirement) for line in parsed[False] if line.requirement.url)
+    lines = lines._replace(options=lines.options._replace(direct=direct))
     return RequirementSet(requirements=tuple(parsed[False]), constraints=tuple(parsed[True]), lines=lines)
 
 
@@ -111,11 +130,26 @@ def _parse(line: Line, problems: list[Diagnostic]) -> LocatedRequirement | None:
     except InvalidRequirement as error:
         problems.append(_invalid(text, error, line.location))
         return None
-    if requirement.url or _PATH.search(requirement.name):
+    if _PATH.search(requirement.name) or (requirement.url and not _FILE.match(requirement.url)):
         problems.append(_direct_reference(text, line.location))
+        return None
+    if requirement.url and (problem := _wrong_file(requirement, line)):
+        problems.append(problem)
         return None
     hashes = frozenset(_hashes(" ".join(options), line.location, problems))
     return LocatedRequirement(requirement=requirement, hashes=hashes, location=line.location)
+
+
+def _wrong_file(requirement: Requirement, line: Line) -> Diagnostic | None:
+    """Describe why a URL cannot be locked."""
+    try:
+        direct_file(requirement)
+    except ValueError as error:
+        message = f"{without_credentials(requirement.url or '')} {error}"
+        return Diagnostic(message, "name a wheel or an sdist, by URL and digest", line.location)
+    if line.is_constraint:
+        return Diagnostic("a constraint cannot have a URL", "write it as a requirement", line.location)
+    return None
 
 
 def _hashes(options: str, location: Location, problems: list[Diagnostic]) -> Iterator[str]:
@@ -147,7 +181,7 @@ def _invalid(text: str, error: InvalidRequirement, location: Location) -> Diagno
 
 def _direct_reference(text: str, location: Location) -> Diagnostic:
     return Diagnostic(
-        f"`{without_credentials(text)}` is a file, a folder or a URL, which a lock cannot pin",
-        "build a wheel of it, put the wheel in a --find-links location, and write `name==version`",
+        f"`{without_credentials(text)}` is a file, a folder or a repository, which a lock cannot pin",
+        "build a wheel of it, and write `name @ URL#sha256=DIGEST`, or put it in a --find-links location",
         location,
     )

@@ -7,80 +7,34 @@ preferred to a newer one without. If there is no compatible wheel, or the source
 allows only the sdist.
 """
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from packaging.requirements import InvalidRequirement
 
-from entrypoint.errors import CompileError, Diagnostic, FetchError, Location, LockError
-from entrypoint.index.candidates import IndexFile, choose, choose_sdist, usable, version_of, yank_reason
-from entrypoint.index.incompatible import no_compatible_file, no_compatible_version
+from entrypoint.errors import CompileError, Diagnostic, FetchError, LockError
+from entrypoint.index.candidates import yank_reason
+from entrypoint.index.incompatible import no_compatible_version
 from entrypoint.index.options import IndexOptions
-from entrypoint.index.package_index import PackageIndex, plain_url
+from entrypoint.index.package_index import PackageIndex
 from entrypoint.index.pin import Pin
 from entrypoint.index.requirement import read_requirement
 from entrypoint.index.tags import marker_environment
+from entrypoint.lock.cooldown import unused_cutoffs
+from entrypoint.lock.engine import Describe, Engine, Question, UnresolvableError
+from entrypoint.lock.hashes import exclusions, with_hashes
 from entrypoint.lock.header import inputs_hash
+from entrypoint.lock.indexes import strangers, wrong_indexes
 from entrypoint.lock.lock_file import Lock, raise_all, read_pinned, read_via
-from entrypoint.lock.requirement_lines import RequirementLines, display_path, logical_lines
+from entrypoint.lock.requirement_lines import display_path, logical_lines
 from entrypoint.lock.requirements import LocatedRequirement, RequirementSet, read_requirements
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import Platform
 
 _CONNECTIONS = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What to resolve, as lines of requirements files, and the index options."""
-
-    requirements: tuple[str, ...]
-    options: IndexOptions = field(default_factory=IndexOptions)
-    constraints: tuple[str, ...] = ()
-    #: Versions to keep if they satisfy the requirements.
-    pins: tuple[str, ...] = ()
-    upgrade_packages: tuple[str, ...] = ()
-
-
-Ask = Callable[[str, str], bytes]
-"""Returns the METADATA of a package (name, version) that must be built from source."""
-
-Describe = Callable[[str, str, Location], bytes]
-"""Returns the METADATA of a name and version that must be built from source, without running its code here.
-
-The location, of the requirement, is for problems.
-"""
-
-
-class Engine(Protocol):
-    """Finds versions: pip-compile or uv, in a process of its own."""
-
-    @property
-    def wheels_only(self) -> bool:
-        """Whether an sdist is used only if the source is required."""
-        ...
-
-    def __call__(self, question: Question, platform: Platform, ask: Ask) -> str:
-        """Return `name==version` lines with `# via` comments.
-
-        Raises:
-            UnresolvableError: there is no resolution.
-            Exception: any error of `ask`.
-        """
-        ...
-
-
-class UnresolvableError(LockError):
-    """There is no resolution; `missing` are the requirements that no file was found for."""
-
-    def __init__(self, *problems: Diagnostic, missing: tuple[str, ...] = ()) -> None:
-        super().__init__(*problems)
-        self.missing = missing
 
 
 def resolve(
@@ -108,7 +62,11 @@ def resolve(
         LockError: there is no resolution, or a version has no compatible file.
     """
     parsed = read_requirements(requirements, root=root, from_source=from_source)
+    inputs = inputs_hash(parsed.lines, platform)
+    if not parsed.requirements:
+        return Lock(platform=platform, pins=(), options=parsed.options, inputs=inputs)
     kept = () if existing is None or upgrade else _kept(existing, platform, index)
+    kept = tuple(pin for pin in kept if not parsed.options.direct_file(pin.partition("==")[0]))
     pins = resolve_set(
         parsed,
         requirements,
@@ -121,7 +79,6 @@ def resolve(
     )
     if folder is not None:
         pins = tuple(replace(pin, via=tuple(_relative_to(pin.via, root or Path(), folder))) for pin in pins)
-    inputs = inputs_hash(parsed.lines, platform)
     return Lock(platform=platform, pins=pins, options=parsed.options, inputs=inputs)
 
 
@@ -141,7 +98,13 @@ def resolve_set(
     Raises:
         LockError: there is no resolution, or a version has no compatible file.
     """
-    raise_all([*_variables_in(parsed), *_other_indexes(parsed.lines, index)])
+    raise_all(
+        [
+            *_variables_in(parsed),
+            *wrong_indexes(parsed.lines, index, requirements.location),
+            *unused_cutoffs(index, parsed.options, requirements.location),
+        ]
+    )
     question = Question(
         requirements=tuple(map(str, parsed.requirements)),
         options=parsed.options,
@@ -166,7 +129,9 @@ def resolve_set(
         return _pins(answer, parsed, requirements, platform)
 
     allowed = parsed.options._replace(only_binary=(":all:",)) if engine.wheels_only else parsed.options
-    return _hashed(find, question, platform, index, allowed)
+    pins = _hashed(find, question, platform, index, allowed)
+    raise_all(strangers(pins, index))
+    return pins
 
 
 def _variables_in(parsed: RequirementSet) -> Iterator[Diagnostic]:
@@ -175,19 +140,6 @@ def _variables_in(parsed: RequirementSet) -> Iterator[Diagnostic]:
         if "${" in str(line.requirement):
             hint = "write the text itself; only index URLs and --find-links may have variables"
             yield Diagnostic("a requirement cannot have ${...}", hint, line.location)
-
-
-def _other_indexes(lines: RequirementLines, index: PackageIndex) -> Iterator[Diagnostic]:
-    """Yield the indexes of the project that packages would not be looked up in, or not only."""
-    for named, location in lines.indexes:
-        urls, url = index.urls, plain_url(named.url)
-        if named.name and urls != {url}:
-            message = f"{named.name} comes from {url}, and would be looked up in {', '.join(sorted(urls))}"
-            hint = "make that the only index: --index-url in a requirements file, or index-url of pip"
-            yield Diagnostic(message, hint, location)
-        elif url not in urls:
-            message = f"this project uses the index {url}, which is not configured"
-            yield Diagnostic(message, "set it in pip's configuration, or with --index-url", location)
 
 
 def _hashed(
@@ -209,26 +161,13 @@ def _hashed(
         except UnresolvableError as error:
             raise incompatible or error from None
         try:
-            return _with_hashes(pins, platform, index, options)
+            return with_hashes(pins, platform, index, options)
         except LockError as error:
-            excluded = tuple(_exclusions(pins, platform, index, options))
+            excluded = tuple(exclusions(pins, platform, index, options))
             if set(excluded) <= set(question.constraints):
                 raise
             incompatible = error
             question = replace(question, constraints=(*question.constraints, *excluded))
-
-
-def _exclusions(
-    pins: Iterable[Pin], platform: Platform, index: PackageIndex, options: IndexOptions
-) -> Iterator[str]:
-    """Yield a constraint for each package whose pin has no compatible file, against all such versions."""
-    for pin in pins:
-        files = index.files(pin.name)
-        if not usable(pin, files, platform, options):
-            versions = sorted({version for file in files if (version := version_of(file.filename))})
-            others = (replace(pin, version=str(version)) for version in versions)
-            excluded = (other.version for other in others if not usable(other, files, platform, options))
-            yield f"{pin.name}{','.join(f'!={version}' for version in excluded)}"
 
 
 @contextmanager
@@ -278,7 +217,7 @@ def _pins(
     return tuple(
         Pin(
             name=line.name,
-            version=next(iter(line.requirement.specifier)).version,
+            version=line.version,
             location=top_level[line.name][0].location if line.name in top_level else requirements.location,
             via=_via(via.get(line.name, ()), top_level.get(line.name, ()), parsed, requirements),
         )
@@ -306,42 +245,6 @@ def _relative_to(via: Iterable[str], root: Path, folder: Path) -> Iterable[str]:
         flag, _, file = source.rpartition(" ")
         path = root / file
         yield f"{flag} {display_path(path, folder)}".strip() if path.is_file() else source
-
-
-def _with_hashes(
-    pins: Iterable[Pin], platform: Platform, index: PackageIndex, options: IndexOptions
-) -> tuple[Pin, ...]:
-    def hashed(pin: Pin) -> Pin | Diagnostic:
-        try:
-            return _with_hashes_of(pin, platform, index, options)
-        except FetchError as error:
-            return error.problems[0]._replace(location=pin.location)
-
-    with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="list") as pool:
-        results = list(pool.map(hashed, pins))
-    raise_all(dict.fromkeys(result for result in results if isinstance(result, Diagnostic)))
-    return tuple(result for result in results if isinstance(result, Pin))
-
-
-def _with_hashes_of(
-    pin: Pin, platform: Platform, index: PackageIndex, options: IndexOptions
-) -> Pin | Diagnostic:
-    pin = replace(pin, from_source=options.wants_source(pin.name))
-    files = index.files(pin.name)
-    wheel = None if pin.from_source else choose(pin, files, platform)
-    sdist = choose_sdist(pin, files, platform)
-    if wheel is None and (sdist is None or options.refuses_source(pin.name)):
-        return no_compatible_file(pin, files, platform)
-    digests = frozenset(f"sha256:{_sha256(file, index)}" for file in (wheel, sdist) if file)
-    return replace(pin, hashes=digests, from_source=wheel is None)
-
-
-def _sha256(file: IndexFile, index: PackageIndex) -> str:
-    """Return the listed hash; if the index lists none, as a plain folder does, hash the file."""
-    if file.sha256:
-        return file.sha256
-    with tempfile.TemporaryDirectory(prefix="lambda-layers-hash-") as folder:
-        return index.download(file, Path(folder) / "file")
 
 
 def _incompatible(

@@ -16,11 +16,13 @@ from entrypoint.index.pin import Pin
 from entrypoint.lock.build_requirements import BuildSections, KeptBuilds, read_sections
 from entrypoint.lock.changes import changes
 from entrypoint.lock.current import current_lock, no_lock
+from entrypoint.lock.engine import Describe, Engine
 from entrypoint.lock.header import LOCK_HINT
+from entrypoint.lock.libraries import LibraryPins, read_libraries
 from entrypoint.lock.lock_file import Lock, lock_text, read_lock, without_packages, write_lock
 from entrypoint.lock.requirement_lines import display_path
 from entrypoint.lock.requirements import read_requirements
-from entrypoint.lock.resolve import Describe, Engine, resolve
+from entrypoint.lock.resolve import resolve
 from entrypoint.manifest.project import Project
 from entrypoint.manifest.targets import Target
 from entrypoint.parallel import for_each
@@ -39,6 +41,8 @@ class Locks:
     describe: Callable[[Target, IndexOptions, KeptBuilds], Describe]
     #: Pins the build requirements of the packages of a lock that are built from source.
     pin_builds: Callable[[Target, Lock, KeptBuilds], BuildSections]
+    #: Finds the packages of a target's libraries; the argument after it is what an existing lock has.
+    pin_libraries: Callable[[Target, LibraryPins | None], LibraryPins | None]
     progress: Progress
     #: Refuse to resolve: every target must have a lock that is in sync.
     locked: bool = False
@@ -73,7 +77,13 @@ class Locks:
 
         locks = for_each(self._one_for_each_file(targets), relock)
         locked = {pin.name for lock in locks for pins in (lock.pins, *lock.builds.values()) for pin in pins}
-        unknown = [name for name in packages if canonicalize_name(Requirement(name).name) not in locked]
+        libraries = [lock.libraries for lock in locks if lock.libraries]
+        unknown = [
+            name
+            for name in packages
+            if canonicalize_name(Requirement(name).name) not in locked
+            and not any(pins.has(name) for pins in libraries)
+        ]
         self.progress.warn(
             Diagnostic(f"no lock has the package {name}", "--upgrade-package has no effect for it")
             for name in unknown
@@ -130,6 +140,9 @@ class Locks:
     ) -> Lock:
         requirements, from_source = target.layer.requirements, target.layer.from_source
         root = self.project.root
+        libraries = None if existing is None or upgrade else _libraries(existing)
+        if libraries and (of_system := {name for name in packages if libraries.has(name)}):
+            libraries, packages = None, [name for name in packages if name not in of_system]
         options = read_requirements(requirements, root=root, from_source=from_source).options
         sections = {} if existing is None or upgrade else self._sections(existing)
         kept = KeptBuilds(sections=sections, upgrade_packages=tuple(packages))
@@ -146,7 +159,11 @@ class Locks:
             root=root,
             folder=self.project.folder,
         )
-        return replace(lock, builds=self.pin_builds(target, lock, kept))
+        return replace(
+            lock,
+            builds=self.pin_builds(target, lock, kept),
+            libraries=self.pin_libraries(target, libraries),
+        )
 
     def _sections(self, existing: Path) -> BuildSections:
         """Return the build requirements that a lock pins; none if it cannot be read."""
@@ -154,6 +171,14 @@ class Locks:
             return read_sections(existing.read_text("utf-8-sig"), Location(str(existing)))
         except (OSError, UnicodeDecodeError, LockError):
             return {}
+
+
+def _libraries(existing: Path) -> LibraryPins | None:
+    """Return the system packages that a lock pins; None if it cannot be read."""
+    try:
+        return read_libraries(existing.read_text("utf-8-sig"), Location(str(existing)))
+    except (OSError, UnicodeDecodeError, LockError):
+        return None
 
 
 def yanked(pin: Pin, reason: str, target: Target) -> Diagnostic:

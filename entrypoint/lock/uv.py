@@ -20,8 +20,8 @@ from packaging.metadata import parse_email
 from entrypoint.errors import Diagnostic, LockError, UsageError
 from entrypoint.index.options import IndexOptions, without_credentials
 from entrypoint.index.pip_settings import PipSettings, combined, read_pip_settings
+from entrypoint.lock.engine import Ask, Question, UnresolvableError
 from entrypoint.lock.pip_compile import versions, without_secrets
-from entrypoint.lock.resolve import Ask, Question, UnresolvableError
 from entrypoint.manifest.runtimes import Platform
 
 #: The versions 2.x of glibc for which uv has a platform: https://docs.astral.sh/uv/reference/cli/#uv-pip-compile
@@ -80,6 +80,8 @@ class UvCompile:
         if ":all:" in question.options.sources:
             message = "uv cannot resolve `--no-binary :all:` without building every package on this machine"
             raise LockError.of(message, _OTHER_ENGINE)
+        if question.options.index_of:
+            raise LockError.of("uv cannot resolve with 'index_of'", _OTHER_ENGINE)
         described: dict[str, tuple[str, bytes]] = dict.fromkeys(sorted(question.options.sources), ("", b""))
         for _ in range(_ROUNDS):
             answer = self._resolved(question, platform, described)

@@ -19,15 +19,8 @@ _PLACEHOLDER = re.compile(r"\{(?:region|account)\}")
 _ALARMS_OF_DEPLOYMENT = 10
 """https://docs.aws.amazon.com/codedeploy/latest/userguide/limits.html"""
 NOTHING = Table({}, {}, Location(""))
-_EXPORTS = {
-    "uv.lock": "uv export --format pylock.toml -o pylock.toml",
-    "poetry.lock": "poetry export -o requirements.txt",
-    "pdm.lock": "pdm export -f pylock -o pylock.toml",
-    "Pipfile.lock": "pipenv requirements --hash > requirements.txt",
-}
-"""How to export a tool-specific lock to a standard format."""
 _REQUIREMENTS_OF = {
-    **{name: f"export it: {command}" for name, command in _EXPORTS.items()},
+    **dict.fromkeys(("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock"), "name it under 'lock'"),
     "Pipfile": "export it: pipenv requirements > requirements.txt",
     "setup.py": "list its requirements in a requirements file",
     "setup.cfg": "list its requirements in a requirements file",
@@ -117,10 +110,7 @@ def _missing_files(folder: Path, layer: Table) -> Iterator[Diagnostic]:
             kind = "folder" if text is layer.get("content") else "file or folder"
             yield Diagnostic(f"{kind} {text} not found", _NOT_FOUND_HINT, text.location)
     lock = layer.get("lock")
-    if lock and (export := _EXPORTS.get(Path(lock).name)):
-        hint = f"export it ({export}) and use the exported file"
-        yield Diagnostic(f"{lock} has a tool-specific format", hint, lock.location)
-    elif lock:
+    if lock:
         names = dict.fromkeys(lock_name(lock, platform) for platform in _platforms(layer))
         for name in names:
             if not (folder / name).is_file():

@@ -82,15 +82,20 @@ def _own_locks(template: str, origin: Origin) -> Mapping[Platform, Path]:
     return {platform: origin.folder / lock_name(template, platform) for platform in platforms}
 
 
-def _canonical_names(names: tuple[str, ...], _: Origin) -> frozenset[str]:
+def canonical_names(names: tuple[str, ...], _: Origin) -> frozenset[str]:
+    """Return names of packages in their canonical form (PEP 503)."""
     return frozenset(re.sub(r"[-_.]+", "-", name).lower() for name in names)
 
 
 def _build_requirements(
     table: Mapping[str, tuple[str, ...]], origin: Origin
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    named = {next(iter(_canonical_names((name,), origin))): texts for name, texts in table.items()}
+    named = {next(iter(canonical_names((name,), origin))): texts for name, texts in table.items()}
     return tuple((name, tuple(map(str, texts))) for name, texts in sorted(named.items()))
+
+
+def _indexes(table: Mapping[str, str], _: Origin) -> tuple[tuple[str, str], ...]:
+    return tuple((re.sub(r"[-_.]+", "-", glob).lower(), str(url)) for glob, url in table.items())
 
 
 def _bytecode(value: bool | str, _: Origin) -> bool | None:
@@ -115,6 +120,9 @@ def _layer(
     extras: tuple[str, ...] = (),
     groups: tuple[str, ...] = (),
     build: tuple[tuple[str, tuple[str, ...]], ...] = (),
+    index_of: tuple[tuple[str, str], ...] = (),
+    libraries: tuple[str, ...] = (),
+    builder_image: str = DEFAULT_BUILDER,
     own_locks: Mapping[Platform, Path] | None = None,
     name_template: str | None = None,
     **fields: Any,  # noqa: ANN401 - of Layer, each of its own type
@@ -124,8 +132,14 @@ def _layer(
     return Layer(
         location=location,
         requirements=(requirements or Requirements(location))._replace(
-            extras=extras, groups=groups, build=build
+            extras=extras,
+            groups=groups,
+            build=build,
+            index_of=index_of,
+            libraries=tuple(map(str, libraries)),
+            image=str(builder_image),
         ),
+        builder_image=builder_image,
         platforms=platforms,
         own_locks={platform: own_locks[platform] for platform in platforms} if own_locks else {},
         name_template=name_template or ("{layer}" if len(platforms) == 1 else DEFAULT_NAME),
@@ -151,7 +165,7 @@ _SHARE = Record(
 
 LAYER = Record(
     make=_layer,
-    any_of=("requirements", "include", "content"),
+    any_of=("requirements", "lock", "include", "content"),
     fields={
         "requirements": Field(
             shape=ListOf(String("a requirements file or a requirement"), single=True),
@@ -191,7 +205,7 @@ LAYER = Record(
         ),
         "exclude_packages": Field(
             shape=ListOf(String("the name of a package", PACKAGE_NAME)),
-            convert=_canonical_names,
+            convert=canonical_names,
             help="Packages to leave out, with those that only they require, such as boto3 in the runtime.",
         ),
         "strip": Field(
@@ -229,13 +243,20 @@ LAYER = Record(
             shape=String("the path of a pinned requirements file"),
             fills="own_locks",
             convert=_own_locks,
-            help="Your own pinned requirements file or pylock.toml. "
+            help="Your own lock: a pinned requirements file, or the lock of uv, Poetry, PDM or Pipenv. "
             "{runtime} and {architecture} are replaced in its path.",
         ),
         "from_source": Field(
             shape=ListOf(String("the name of a package", PACKAGE_NAME)),
-            convert=_canonical_names,
+            convert=canonical_names,
             help="Packages to compile from source even if a compatible wheel exists.",
+        ),
+        "index_of": Field(
+            shape=MapOf(
+                String("the URL of an index", r"[a-z]+://[^\s@]+"), r"[A-Za-z0-9._*?-]+", "a glob of names"
+            ),
+            convert=_indexes,
+            help="The index that packages come from, by globs of their names, if there are several indexes.",
         ),
         "builder_image": Field(
             shape=String("the name of an image", r"\S+"),
@@ -245,6 +266,10 @@ LAYER = Record(
         "system_packages": Field(
             shape=ListOf(String("the name of a system package", r"[A-Za-z0-9][A-Za-z0-9.+:_-]*")),
             help="System packages to install in that image, by the names of its package manager.",
+        ),
+        "libraries": Field(
+            shape=ListOf(String("the name of a system package", r"[A-Za-z0-9][A-Za-z0-9.+_-]*")),
+            help="System packages of that image whose shared libraries are added to lib/, such as expat.",
         ),
         "build_requirements": Field(
             shape=MapOf(ListOf(String("a requirement")), PACKAGE_NAME, "the name of a package"),

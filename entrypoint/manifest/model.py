@@ -27,14 +27,33 @@ class Requirements(NamedTuple):
     groups: tuple[str, ...] = ()
     #: Build requirements to add, for each package that is built from source; names are canonical.
     build: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    #: Globs of package names, each with the only index of those packages; the first that matches applies.
+    index_of: tuple[tuple[str, str], ...] = ()
+    #: Days for which new versions are not locked, except those of the packages with these canonical names.
+    cooldown: int = 0
+    cooldown_exceptions: frozenset[str] = frozenset()
     #: The folders that files which they include may be in; any if empty.
     roots: tuple[Path, ...] = ()
+    #: The packages of the builder image whose shared libraries the layer takes, and the image's template.
+    libraries: tuple[str, ...] = ()
+    image: str = DEFAULT_BUILDER
 
     @property
     def inputs(self) -> tuple[tuple[object, ...], ...]:
         """The requirements without their locations, for comparison; all parts are empty if there are none."""
-        build = self.build if self.files or self.lines else ()
-        return self.files, tuple(line for line, _ in self.lines), self.extras, self.groups, build
+        build = self.build
+        lines = tuple(line for line, _ in self.lines)
+        given = (build, self.index_of, self._cooldown) if self.files or self.lines else ()
+        return self.files, lines, self.extras, self.groups, given, self.libraries_of_image
+
+    @property
+    def _cooldown(self) -> tuple[object, ...]:
+        return (self.cooldown, *sorted(self.cooldown_exceptions)) if self.cooldown else ()
+
+    @property
+    def libraries_of_image(self) -> tuple[str, ...]:
+        """The image and the packages of `libraries`; empty if there are none."""
+        return (self.image, *sorted(self.libraries)) if self.libraries else ()
 
 
 class Layer(NamedTuple):

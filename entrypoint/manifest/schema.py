@@ -16,7 +16,7 @@ from entrypoint.manifest.fields import (
     String,
 )
 from entrypoint.manifest.function_schema import FUNCTION, FUNCTION_ARN, FUNCTION_GLOB
-from entrypoint.manifest.layer_schema import LAYER, LAYER_NAME
+from entrypoint.manifest.layer_schema import LAYER, LAYER_NAME, PACKAGE_NAME, canonical_names
 from entrypoint.manifest.model import (
     AT_ONCE,
     Audit,
@@ -24,6 +24,7 @@ from entrypoint.manifest.model import (
     Export,
     FunctionEntry,
     Invocation,
+    Layer,
     Manifest,
     Rollout,
     Shift,
@@ -53,6 +54,29 @@ def _rollout(
 ) -> Rollout:
     """Make a rollout from its keys; those under `check` fill fields of `Rollout` too."""
     return Rollout(failure_threshold=failure_threshold, **(check or {}), **fields)
+
+
+def _manifest(
+    *,
+    layers: Mapping[str, Layer],
+    cooldown: int = 0,
+    cooldown_exceptions: frozenset[str] = frozenset(),
+    **fields: Any,  # noqa: ANN401 - of Manifest, each of its own type
+) -> Manifest:
+    """Make a manifest; the cooldown applies to the requirements of each layer."""
+    cooled = {
+        name: layer._replace(
+            requirements=layer.requirements._replace(
+                cooldown=cooldown, cooldown_exceptions=cooldown_exceptions
+            )
+        )
+        for name, layer in layers.items()
+    }
+    return Manifest(layers=cooled, **fields)
+
+
+def _days(text: str, _: Origin) -> int:
+    return int(text.split(maxsplit=1)[0])
 
 
 def _entries(table: Mapping[str, FunctionEntry], _: Origin) -> tuple[FunctionEntry, ...]:
@@ -214,7 +238,7 @@ _AUDIT = Record(
 )
 
 MANIFEST = Record(
-    make=Manifest,
+    make=_manifest,
     extensions=True,
     fields={
         "version": Field(shape=Constant(1), help="Version of this format: 1.", required=True),
@@ -224,6 +248,16 @@ MANIFEST = Record(
         ),
         "layers": Field(
             shape=MapOf(LAYER, LAYER_NAME, "a valid layer name"), help="Layers by name.", required=True
+        ),
+        "cooldown": Field(
+            shape=String("a number of days", r"[1-9][0-9]{0,2} days?"),
+            convert=_days,
+            help="Lock no version that is younger, such as 7 days. By default, the newest are locked.",
+        ),
+        "cooldown_exceptions": Field(
+            shape=ListOf(String("the name of a package", PACKAGE_NAME)),
+            convert=canonical_names,
+            help="Packages to which the cooldown does not apply.",
         ),
         "functions": Field(
             shape=MapOf(FUNCTION, f"{FUNCTION_GLOB}|{FUNCTION_ARN}", "a function's name, ARN or glob"),

@@ -231,6 +231,9 @@ class FunctionPlan:
             message = f"{self.function.name} has {name}, which the manifest does not list for it"
             hint = "list it, or set 'exclusive: true' to remove it"
             yield Diagnostic(message, hint, self.entry.location)
+        if self.function.is_durable and not self.entry.aliases:
+            message = f"{self.function.name} is durable: its callers name a version or an alias, not $LATEST"
+            yield Diagnostic(message, "add its alias to 'aliases'", self.entry.location)
         if obstacle := self.change().obstacle(versions):
             yield obstacle._replace(location=self.entry.location)
 

@@ -5,13 +5,14 @@ dependency hash is looked up before the call is repeated.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from entrypoint.aws.model import REVISION_MARK, LayerVersion, UnclearAnswerError
 from entrypoint.errors import AwsError
 from entrypoint.layer.describe import BuiltArchive
+from entrypoint.limits import DESCRIPTION_CHARACTERS
 from entrypoint.manifest.checks import HASH_MARK
 from entrypoint.release.plan import LayerChange
 from entrypoint.release.state import read_layer
@@ -64,7 +65,12 @@ def _publish(aws: "Aws", change: LayerChange, archive: BuiltArchive, revision: s
     )
     return aws.layers.publish(
         name=layer.name,
-        description=describe(about, change.dependency_hash, revision),
+        description=describe(
+            about,
+            change.dependency_hash,
+            revision,
+            libraries=[package.origin for package in archive.packages if package.is_system],
+        ),
         archive=archive.path,
         runtimes=layer.runtimes,
         architectures=layer.architectures,
@@ -72,7 +78,18 @@ def _publish(aws: "Aws", change: LayerChange, archive: BuiltArchive, revision: s
     )
 
 
-def describe(about: str, dependency_hash: str, revision: str | None = None) -> str:
-    """Return a version's description, at most 256 characters, with the hash by which it is found."""
+def describe(
+    about: str, dependency_hash: str, revision: str | None = None, *, libraries: Sequence[str] = ()
+) -> str:
+    """Return a version's description, at most 256 characters, with the hash by which it is found.
+
+    Libraries are named as far as there is room.
+    """
     commit = f" {REVISION_MARK}{revision}" if revision else ""
-    return f"{about[:150]}{commit} {HASH_MARK}{dependency_hash}"
+    end = f"{commit} {HASH_MARK}{dependency_hash}"
+    text = about[:150]
+    for library in libraries:
+        if len(text) + len(library) + len(end) + 2 > DESCRIPTION_CHARACTERS:
+            break
+        text += f", {library}"
+    return text + end

@@ -60,8 +60,8 @@ def select(
         for function in matching:
             if function.name in selected:
                 continue
-            if function.package_type != "Zip":
-                unmet.append((entry, _image(entry, function)))
+            if reason := _unfit(entry, function, layers):
+                unmet.append((entry, reason))
             else:
                 selected[function.name] = (entry, function)
     return Selection(functions=tuple(selected.values()), unmet=tuple(unmet))
@@ -140,7 +140,34 @@ def _unmatched(entry: FunctionEntry, functions: Iterable[Function]) -> Diagnosti
     return Diagnostic(f"the function {entry.pattern!r} does not exist", hint, entry.location)
 
 
-def _image(entry: FunctionEntry, function: Function) -> Diagnostic:
-    message = f"{function.name} is a container image, which cannot have layers"
+def _unfit(entry: FunctionEntry, function: Function, layers: tuple[AwsLayer, ...]) -> Diagnostic | None:
+    """Describe why a function cannot have the layers of its entry, for a reason that no new build changes."""
     hint = "it is skipped" if entry.is_glob else "remove it from the manifest"
+    if function.package_type != "Zip":
+        message = f"{function.name} is a container image, which cannot have layers"
+    elif function.is_replica:
+        message = f"{function.name} is a replica of Lambda@Edge, which cannot be updated"
+    elif function.is_managed:
+        message = f"{function.name} runs on managed instances, whose published version is not updated"
+    elif entry.is_glob and not _speaks(function, entry, layers):
+        message = f"{function.name} runs on {function.runtime or 'no runtime'}, for which no layer is built"
+    else:
+        return None
     return Diagnostic(message, hint, entry.location)
+
+
+def _speaks(function: Function, entry: FunctionEntry, layers: tuple[AwsLayer, ...]) -> bool:
+    """Return whether a function and the layers that its entry names are for Python both, or both not.
+
+    A Python function without a target is a mistake in the manifest; a function of another language, which a
+    glob selects too, is not.
+    """
+    names = {name for name in entry.layers if not is_arn(name)}
+    built = {
+        target.platform.runtime.python is not None
+        for layer in layers
+        for target in layer.targets
+        if target.layer.name in names
+    }
+    is_python = function.runtime.startswith("python")
+    return not built or (is_python in built and (is_python or function.runtime in RUNTIMES))

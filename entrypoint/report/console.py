@@ -96,8 +96,10 @@ class Console:
         sizes = f"{megabytes(archive.compressed_size)} zipped, {megabytes(archive.unzipped_size)} unzipped"
         self._count("built", "archive")
         wheels = sum(package.origin.endswith(".whl") for package in archive.packages)
-        shown = f"{count(wheels, 'package')}, {sizes}" if wheels else sizes
-        self._err.say(f"[green]built[/green] {target}: {shown}")
+        system = sum(package.is_system for package in archive.packages)
+        shown = [count(wheels, "package")] if wheels else []
+        shown += [count(system, "system package")] if system else []
+        self._err.say(f"[green]built[/green] {target}: {', '.join([*shown, sizes])}")
 
     def plans(self, plans: Iterable[RegionPlan]) -> None:
         """Show what would be done everywhere, layer by layer and function by function."""

@@ -19,8 +19,11 @@ from entrypoint.index.tags import marker_environment
 from entrypoint.layer.assemble import Archive
 from entrypoint.layer.layout import Part
 from entrypoint.layer.verify.packages import required_by
+from entrypoint.manifest.runtimes import Architecture
 from entrypoint.manifest.targets import Target
+from entrypoint.wheels.libraries import LibraryPackage
 
+_DEB_NAMES = {Architecture.X86_64: "amd64", Architecture.ARM64: "arm64"}
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/lambda-layer-pipeline/lambda-layer-pipeline")
 
 
@@ -39,17 +42,21 @@ def sbom(archive: Archive, target: Target) -> str:
             Property(name="aws:lambda:architecture", value=target.platform.architecture),
         ],
     )
-    components = [_component(part) for part in archive.parts]
+    components = [_component(part, target) for part in archive.parts]
     bom.components.update(components)
     bom.register_dependency(layer, components)
-    packages = {canonicalize_name(each.name): each for each in components if each.purl}
+    packages = {
+        canonicalize_name(each.name): each for each in components if each.purl and each.purl.type == "pypi"
+    }
     for part, component in zip(archive.parts, components, strict=True):
         needed = [packages[name] for name in _needs(part, target) if name in packages]
         bom.register_dependency(component, needed)
     return JsonV1Dot6(bom).output_as_string(indent=2) + "\n"
 
 
-def _component(part: Part) -> Component:
+def _component(part: Part, target: Target) -> Component:
+    if part.system_package:
+        return _library(part.system_package, target)
     if part.contents is None:
         return Component(type=ComponentType.APPLICATION, name=part.name, bom_ref=part.origin)
     wheel = part.contents.wheel
@@ -63,6 +70,24 @@ def _component(part: Part) -> Component:
         hashes=[_sha256(wheel.sha256)],
         licenses=[LicenseFactory().make_from_string(part.contents.license)] if part.contents.license else [],
         properties=list(_properties(part)),
+    )
+
+
+def _library(found: LibraryPackage, target: Target) -> Component:
+    name, version = found.package
+    kind, _, distribution = found.system.partition("/")
+    architecture, text = target.platform.architecture, version
+    qualifiers = {"arch": _DEB_NAMES[architecture] if kind == "deb" else architecture.machine}
+    if kind == "rpm" and ":" in version:
+        qualifiers["epoch"], _, text = version.partition(":")
+    address = PackageURL(kind, distribution, name, text, qualifiers)
+    return Component(
+        type=ComponentType.LIBRARY,
+        name=name,
+        version=version,
+        purl=address,
+        bom_ref=address.to_string(),
+        licenses=[LicenseFactory().make_from_string(found.license)] if found.license else [],
     )
 
 

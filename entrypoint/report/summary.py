@@ -97,6 +97,13 @@ def deployment_summary(deployment: Deployment, warnings: Sequence[Diagnostic] = 
     return _page(f"Lambda layers: {layers} published, {count(functions, 'function')} updated", sections)
 
 
+def difference_summary(differences: Iterable[Difference]) -> str:
+    """Return the package changes of all targets."""
+    found = tuple(differences)
+    names = {change.name for difference in found for change in difference.changes}
+    return _page(f"Lambda layers: {count(len(names), 'package')} changed", [_packages(found)])
+
+
 def _page(title: str, sections: Iterable[str]) -> str:
     return "\n\n".join([MARKER, f"## {title}", *filter(None, sections)]) + "\n"
 

@@ -20,9 +20,10 @@ from entrypoint.index.package_index import PackageIndex
 from entrypoint.index.pin import Pin
 from entrypoint.index.requirement import read_requirement
 from entrypoint.lock.build_requirements import BuildSections, KeptBuilds
+from entrypoint.lock.engine import Engine
 from entrypoint.lock.lock_file import Lock
 from entrypoint.lock.requirements import read_requirements
-from entrypoint.lock.resolve import Engine, resolve_set
+from entrypoint.lock.resolve import resolve_set
 from entrypoint.manifest.model import Requirements
 from entrypoint.wheels.build_environment import BuildEnvironment
 from entrypoint.wheels.fetch import Sdist, Wheel, fetch

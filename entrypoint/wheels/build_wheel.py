@@ -10,6 +10,7 @@ It must run on the oldest runtime's Python. `tests/wheels/test_source_builds.py`
 import importlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -27,7 +28,7 @@ _INSTALLERS = (
     ("dnf", ("install", "-y", "--setopt=install_weak_deps=False")),
     ("microdnf", ("install", "-y", "--setopt=install_weak_deps=0")),
     ("yum", ("install", "-y")),
-    ("apt-get", ("install", "-y", "--no-install-recommends")),
+    ("apt-get", ("install", "-y", "--no-install-recommends", "--allow-downgrades")),
 )
 
 
@@ -37,7 +38,7 @@ def main() -> None:
         _call_hook(*sys.argv[2:])
         return
     job = json.loads(Path("job.json").read_text("utf-8"))
-    if list(sys.version_info[:2]) != job["python"]:
+    if job["python"] and list(sys.version_info[:2]) != job["python"]:
         print("Python", sys.version.split()[0])  # noqa: T201 - the answer
         sys.exit(WRONG_PYTHON)
     os.umask(0o022)
@@ -48,19 +49,32 @@ def main() -> None:
             is_path = value.startswith(f"{settings.parent}/")
             os.environ[name] = str(Path.cwd() / value) if is_path else value
     if "system_packages" in job:
-        _install_system_packages(job["system_packages"])
+        _install_system_packages(job["system_packages"], upgrade=job["upgrade"])
     else:
         _build(job)
 
 
-def _install_system_packages(names: "list[str]") -> None:
+def _install_system_packages(names: "list[str]", *, upgrade: bool) -> None:
+    """Install packages, as `name` or `name=version`, which only apt-get writes like this.
+
+    apt-get upgrades packages that the image has; the others do so only with `upgrade`, unless configured to.
+    """
     for tool, arguments in _INSTALLERS:
         if shutil.which(tool):
             _note(f"installing {', '.join(names)} with {tool}")
             if tool == "apt-get":
                 os.environ["DEBIAN_FRONTEND"] = "noninteractive"
                 _run([tool, "update"])
+            else:
+                # With the architecture: yum does not find name-epoch:version-release.
+                machine = platform.machine()
+                names = [f"{name.replace('=', '-')}.{machine}" if "=" in name else name for name in names]
             _run([tool, *arguments, *names])
+            if upgrade and tool != "apt-get":
+                _run([tool, "upgrade", "-y", *names])
+            ldconfig = shutil.which("ldconfig", path=f"{os.environ['PATH']}{os.pathsep}/sbin")
+            if ldconfig:  # in some images, packages do not update the cache of the loader
+                _run([ldconfig])
             return
     sys.exit("no package manager found: expected dnf, microdnf, yum or apt-get")
 

@@ -8,7 +8,7 @@ container runs until its standard input is closed, so it ends even if this proce
 import tarfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -181,3 +181,8 @@ def reason_of(error: Exception) -> str:
         return " ".join(text.split()) or f"exit code {error.exit_status}"
     explanation = error.explanation if isinstance(error, APIError) else None
     return str(explanation or error)
+
+
+def starting(image: str) -> AbstractContextManager[None]:
+    """Turn errors of the engine into one that says that no container of an image can be started."""
+    return engine_errors(f"a container of {image} cannot be started", "check the log of the Docker engine")

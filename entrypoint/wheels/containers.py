@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,14 @@ from docker.utils import parse_repository_tag
 from entrypoint.errors import CompileError
 from entrypoint.manifest.runtimes import Architecture
 from entrypoint.wheels.build_environment import BuildEnvironment, BuildResult, Limits
-from entrypoint.wheels.container import FOLDER, RunningContainer, engine_errors, reason_of
+from entrypoint.wheels.container import FOLDER, RunningContainer, engine_errors, reason_of, starting
+from entrypoint.wheels.container_builders import ContainerBuilder, SharedContainer
 from entrypoint.wheels.engine_streams import pulled_layers
 
 LABEL = "lambda-layer-pipeline.compiles-for"
 UNPRIVILEGED = 65534
 """The user and group of builds: nobody's, which own no files of an image."""
 _ROOT = 0
-#: What a shell and the engine report of a command that is missing or not executable.
-_CANNOT_BE_RUN = (126, 127)
 _MAKE_REACHABLE = """\
 path=$(command -v "$0") && path=$(readlink -f "$path") || exit 1
 while [ "$path" != / ]; do path=$(dirname "$path") && chmod o+x "$path" || exit 1; done
@@ -43,7 +41,7 @@ _SECONDS_TO_CONNECT = 60
 #: The share of the engine's processors and memory that a build can use; two builds run at a time.
 _PROCESSORS, _MEMORY = 0.75, 0.375
 _LEFTOVER = {"dangling": True, "label": LABEL, "until": "24h"}
-_START_ENGINE = "start Docker, set DOCKER_HOST to a Docker engine, or pin a version that has a wheel"
+_START_ENGINE = "start Docker, or set DOCKER_HOST to a Docker engine, or pin a version that has a wheel"
 
 
 class Containers:
@@ -81,25 +79,26 @@ class Containers:
             return None
         return str(image.id) if _is_for(image, environment) else None
 
-    def open(self, environment: BuildEnvironment) -> "ContainerBuilder":
+    def open(self, environment: BuildEnvironment) -> ContainerBuilder:
         """Return a builder that starts a container for each run.
 
         Raises:
             CompileError: if the image cannot be pulled, or the engine cannot run it.
         """
-        with self._lock_of(environment), _starting(environment):
+        with self._lock_of(environment), starting(environment.image):
             if environment not in self._images:
                 image = self._image(environment)
                 self._check_architecture(image, environment)
                 self._images[environment] = image
         return ContainerBuilder(self, environment, self._images[environment])
 
-    def open_shared(self, environment: BuildEnvironment) -> "SharedContainer":
+    def open_shared(self, environment: BuildEnvironment) -> SharedContainer:
         """Return a builder that uses one container for all runs; only for code of our own.
 
         Its processes are those of root, but have no capabilities and no network either.
         """
-        return SharedContainer(self, environment, self.open(environment))
+        started = self.started(environment, _ROOT)
+        return SharedContainer(started, environment, self.open(environment))
 
     def install(
         self,
@@ -119,7 +118,7 @@ class Containers:
         started = self._started(
             environment, self._prepared.get(environment) or base, user=_ROOT, trusted=True
         )
-        with _starting(environment), started as (running, container):
+        with starting(environment.image), started as (running, container):
             result = running.run(files, command, results=results, on_output=on_output)
             if result.code == 0:
                 self._keep(environment, running, container)
@@ -130,7 +129,7 @@ class Containers:
 
         Returns whether containers of the environment now start from an image in which they can.
         """
-        with self._lock_of(environment), _starting(environment):
+        with self._lock_of(environment), starting(environment.image):
             if environment not in self._reachable:
                 image = self._prepared.get(environment) or self._images[environment]
                 with self._started(environment, image, user=_ROOT) as (running, container):
@@ -289,73 +288,5 @@ class Containers:
         self._checked.add(str(image.id))
 
 
-class ContainerBuilder:
-    """Runs each command in a new container."""
-
-    def __init__(self, containers: Containers, environment: BuildEnvironment, image: Image) -> None:
-        self.name = environment.image
-        self.identity = str(image.id)
-        self.python = f"python{'.'.join(map(str, environment.platform.runtime.python_version or ()))}"
-        self.image = image
-        self._containers = containers
-        self._environment = environment
-
-    def run(
-        self,
-        files: Mapping[str, bytes | Path],
-        command: Sequence[str],
-        *,
-        results: Path,
-        on_output: Callable[[str], None],
-    ) -> BuildResult:
-        """Run a command; see `Builder.run`."""
-
-        def run() -> BuildResult:
-            with _starting(self._environment), self._containers.started(self._environment) as container:
-                return container.run(files, command, results=results, on_output=on_output)
-
-        result = run()
-        if result.code in _CANNOT_BE_RUN and self._containers.make_reachable(self._environment, self.python):
-            result = run()
-        return result
-
-
-class SharedContainer:
-    """Runs commands in one container, which lasts until the containers are closed."""
-
-    def __init__(self, containers: Containers, environment: BuildEnvironment, like: ContainerBuilder) -> None:
-        self.name, self.identity, self.python = like.name, like.identity, like.python
-        self._starting = containers.started(environment, _ROOT)
-        self._environment = environment
-        self._guard = threading.Lock()
-        self._container: RunningContainer | None = None
-        self._numbers = count()
-
-    def run(
-        self,
-        files: Mapping[str, bytes | Path],
-        command: Sequence[str],
-        *,
-        results: Path,
-        on_output: Callable[[str], None],
-    ) -> BuildResult:
-        """Run a command; see `Builder.run`."""
-        with self._guard:
-            if self._container is None:
-                with _starting(self._environment):
-                    self._container = self._starting.__enter__()
-            folder = f"lambda-layers/{next(self._numbers)}"
-        try:
-            return self._container.run(files, command, results=results, on_output=on_output, folder=folder)
-        finally:
-            self._container.delete(folder)
-
-
 def _is_for(image: Image, environment: BuildEnvironment) -> bool:
     return bool(image.attrs.get("Architecture") == _NAMES[environment.platform.architecture])
-
-
-def _starting(environment: BuildEnvironment) -> Any:  # noqa: ANN401 - a context manager
-    return engine_errors(
-        f"a container of {environment.image} cannot be started", "check the log of the Docker engine"
-    )

@@ -6,34 +6,28 @@ result is cached under everything that determines it (sdist, platform, builder, 
 requirements), so that later runs on this machine need no builder.
 """
 
-import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from entrypoint.cache import Cache
 from entrypoint.errors import CompileError, Diagnostic
 from entrypoint.lock.build_requirements import BuildSections, as_json, sections_of
-from entrypoint.manifest.runtimes import Platform
 from entrypoint.wheels.build_environment import BuildEnvironment, Builder, BuildResult
+from entrypoint.wheels.build_job import build_job, check_interpreter, install_packages
 from entrypoint.wheels.build_plan import BuildPlan, BuildRequirements, Chain, extended
 from entrypoint.wheels.build_result import answer_of, checked, missing, tail
-from entrypoint.wheels.build_wheel import ASKS, NOTE, WRONG_PYTHON
+from entrypoint.wheels.build_wheel import ASKS, NOTE
 from entrypoint.wheels.builders import Builders
 from entrypoint.wheels.built_wheels import BuiltWheels, built_key, pure_key
 from entrypoint.wheels.fetch import Sdist, Wheel
 from entrypoint.wheels.sdist import build_system
 
 _PARALLEL_BUILDS = 2
-_SCRIPT = "build_wheel.py"
 _PIN_ANOTHER = "pin a version that has a wheel"
-_NO_SUCH_COMMAND = (126, 127)
-#: Makes builds reproducible as far as their backends allow: https://reproducible-builds.org/docs/
-_ENVIRONMENT = {"SOURCE_DATE_EPOCH": "315532800", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,12 +188,12 @@ class Compiler:
             **{f"wheels/{wheel.filename}": wheel.path for wheel in build.wheels},
         }
         environment = build.plan.environment
-        command, inputs = _job(job, files, build.builder.python, environment.platform)
+        command, inputs = build_job(job, files, build.builder.python, environment.platform)
         with self._at_once:
             self._say(f"compiling {sdist} for {build.plan.wanted_by} in {build.builder.name}")
             notes = self._notes_of(str(sdist))
             result = build.builder.run(inputs, command, results=results, on_output=notes)
-        _check_interpreter(result, build.builder.name, environment.platform)
+        check_interpreter(result, build.builder.name, environment.platform)
         return result
 
     def _open(self, environment: BuildEnvironment, sdist: Sdist, why: Callable[[], str]) -> Builder:
@@ -212,21 +206,17 @@ class Compiler:
                 problems = [p._replace(message=f"{needed}, but {p.message}") for p in error.problems]
                 raise CompileError(*problems) from error
             if environment.system_packages and environment not in self._prepared:
-                self._install(builder, environment)
+                with self._cache.incoming() as results:
+                    install_packages(
+                        environment,
+                        environment.system_packages,
+                        builder=builder,
+                        builders=self._builders,
+                        results=results,
+                        on_output=self._notes_of(builder.name),
+                    )
                 self._prepared.add(environment)
             return builder
-
-    def _install(self, builder: Builder, environment: BuildEnvironment) -> None:
-        packages = environment.system_packages
-        command, inputs = _job({"system_packages": packages}, {}, builder.python, environment.platform)
-        with self._cache.incoming() as results:
-            notes = self._notes_of(builder.name)
-            result = self._builders.install(environment, inputs, command, results=results, on_output=notes)
-        _check_interpreter(result, builder.name, environment.platform)
-        if result.code:
-            message = f"{', '.join(packages)} cannot be installed in {builder.name}:\n{tail(result)}"
-            hint = "fix system_packages; use the names of the image's package manager"
-            raise CompileError.of(message, hint)
 
     def _lock_of(self, key: str) -> threading.Lock:
         with self._guard:
@@ -244,15 +234,6 @@ def _name(sdist: Sdist) -> str:
     return f"{sdist.name}=={sdist.version}"
 
 
-def _job(
-    job: Mapping[str, object], files: Mapping[str, Path], python: str, platform: Platform
-) -> tuple[list[str], dict[str, bytes | Path]]:
-    """Return the command of a job, and its files."""
-    text = json.dumps({"environment": _ENVIRONMENT, "python": platform.runtime.python_version, **job})
-    script = (resources("entrypoint.wheels") / _SCRIPT).read_bytes()
-    return [python, "-I", _SCRIPT], {"job.json": text.encode(), _SCRIPT: script, **files}
-
-
 def _built_from(build: _Build) -> dict[str, object]:
     """Return the record of how a wheel was built."""
     return {
@@ -264,17 +245,6 @@ def _built_from(build: _Build) -> dict[str, object]:
             {"name": wheel.name, "version": wheel.version, "sha256": wheel.sha256} for wheel in build.wheels
         ],
     }
-
-
-def _check_interpreter(result: BuildResult, name: str, platform: Platform) -> None:
-    """Check that the builder has the runtime's interpreter, because images change."""
-    if result.code not in {WRONG_PYTHON, *_NO_SUCH_COMMAND}:
-        return
-    wanted = ".".join(map(str, platform.runtime.python_version or ()))
-    last = (result.output.strip().splitlines() or [""])[-1]
-    found = repr(last) if result.code == WRONG_PYTHON else f"none that an unprivileged user can run ({last})"
-    message = f"{name} cannot build for {platform.runtime}: expected Python {wanted}, found {found}"
-    raise CompileError.of(message, "set builder_image to an image of that runtime")
 
 
 @contextmanager

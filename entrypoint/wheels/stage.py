@@ -1,17 +1,18 @@
 """Locks -> wheels: downloaded, or built from source in the environment that the layer requires."""
 
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from entrypoint.errors import Diagnostic, FetchError
+from entrypoint.errors import CompileError, Diagnostic, FetchError
 from entrypoint.index.candidates import choose, yank_reason
 from entrypoint.index.incompatible import no_compatible_file, why_no_wheel
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.package_index import PackageIndex
 from entrypoint.index.pin import Pin
 from entrypoint.lock.build_requirements import BuildSections, KeptBuilds
+from entrypoint.lock.libraries import LibraryPins
 from entrypoint.lock.lock_file import Lock
 from entrypoint.lock.stage import yanked
 from entrypoint.manifest.model import DEFAULT_BUILDER
@@ -21,6 +22,7 @@ from entrypoint.progress import Progress
 from entrypoint.wheels.build_environment import BuildEnvironment
 from entrypoint.wheels.build_plan import BuildPlan
 from entrypoint.wheels.fetch import Sdist, Wheel, fetch
+from entrypoint.wheels.libraries import Libraries, SystemLibraries
 from entrypoint.wheels.metadata import Metadata
 from entrypoint.wheels.source_builds import Compiler
 
@@ -31,6 +33,7 @@ class Wheels:
 
     index: Callable[[IndexOptions], PackageIndex]
     builds: Compiler
+    system: SystemLibraries
     cache: Path
     progress: Progress
 
@@ -90,6 +93,41 @@ class Wheels:
                 sections |= self.builds.pin(file, plan)
         return sections
 
+    def libraries(self, locks: Mapping[Target, Lock]) -> dict[Target, Libraries]:
+        """Return the libraries of system packages, for the targets that take any.
+
+        Raises:
+            CompileError: with everything that cannot be installed.
+        """
+
+        def found(target: Target) -> Libraries:
+            pins, environment = locks[target].libraries, environment_of(target)
+            if pins is None:
+                message = f"no lock pins the libraries of {target}"
+                hint = "to pin them, let lambda-layers lock make the lock"
+                self.progress.warn([Diagnostic(message, hint, target.layer.location)])
+            with _located(target):
+                if pins is None:
+                    return self.system.newest(environment, target.layer.requirements.libraries)
+                return self.system.pinned(environment, pins)
+
+        asking = [target for target in locks if target.layer.requirements.libraries]
+        return dict(zip(asking, for_each(asking, found), strict=True))
+
+    def pin_libraries(self, target: Target, kept: LibraryPins | None) -> LibraryPins | None:
+        """Return the packages of a target's libraries; `kept` if they are of the same names and image.
+
+        Raises:
+            CompileError: there is no engine, or a package cannot be installed, or has no library.
+        """
+        names, environment = target.layer.requirements.libraries, environment_of(target)
+        if not names:
+            return None
+        if kept and (kept.image, sorted(kept.names)) == (environment.image, sorted(names)):
+            return kept
+        with _located(target):
+            return self.system.newest(environment, names).pins
+
     def check_available(self, locks: Mapping[Target, Lock]) -> None:
         """Make sure, without downloading, that every pin has a compatible wheel or is in `from_source`.
 
@@ -145,14 +183,9 @@ def build_plan_of(
     kept: KeptBuilds | None = None,
 ) -> BuildPlan:
     """Return how the packages of a target are built; see `BuildPlan`."""
-    layer, platform = target.layer, target.platform
-    image = layer.builder_image.replace("{runtime}", str(platform.runtime))
-    environment = BuildEnvironment(
-        platform=platform,
-        image=image.replace("{architecture}", platform.architecture),
-        system_packages=layer.system_packages,
-        chosen=layer.builder_image != DEFAULT_BUILDER,
-        network=layer.build_network,
+    layer = target.layer
+    environment = replace(
+        environment_of(target), system_packages=layer.system_packages, network=layer.build_network
     )
     return BuildPlan(
         environment=environment,
@@ -163,3 +196,25 @@ def build_plan_of(
         strict=strict,
         kept=kept or KeptBuilds(),
     )
+
+
+def environment_of(target: Target) -> BuildEnvironment:
+    """Return the build environment of a target, without system packages and network."""
+    layer, platform = target.layer, target.platform
+    image = layer.builder_image.replace("{runtime}", str(platform.runtime))
+    return BuildEnvironment(
+        platform=platform,
+        image=image.replace("{architecture}", platform.architecture),
+        chosen=layer.builder_image != DEFAULT_BUILDER,
+    )
+
+
+@contextmanager
+def _located(target: Target) -> Iterator[None]:
+    """Add the location of the layer to diagnostics."""
+    try:
+        yield
+    except CompileError as error:
+        raise CompileError(
+            *(problem._replace(location=target.layer.location) for problem in error.problems)
+        ) from error

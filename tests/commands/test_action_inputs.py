@@ -46,6 +46,14 @@ def test_each_input_is_the_flag_of_its_name():
 
 def test_a_value_is_never_taken_for_an_option():
     assert line(command="plan", manifest="--json") == ["plan", "--manifest=--json"]
+    (problem,) = problems(command="diff", revision="--aws=local")
+    assert problem == "the revision '--aws=local' begins with -; name a commit, tag or branch"
+
+
+def test_the_revision_and_the_upgrade():
+    assert line(command="diff", revision="HEAD") == ["diff", "HEAD"]
+    assert line(command="rollback", revision="v1.4") == ["rollback", "v1.4"]
+    assert line(command="lock", upgrade="true") == ["lock", "--upgrade"]
 
 
 def test_all_that_is_wrong_is_told_at_once():
@@ -53,7 +61,7 @@ def test_all_that_is_wrong_is_told_at_once():
         command="plan", locked="maybe", set="my-stage\n2=3", target="web", lockd="true", other="x"
     ) == [
         "unknown input 'lockd'; did you mean 'locked'?",
-        "unknown input 'other'; choose from command, manifest, set, target, layer, artifacts, trust, locked, cache, sarif",
+        "unknown input 'other'; choose from command, manifest, set, target, upgrade, revision, layer, artifacts, trust, locked, cache, sarif",
         "the input 'locked' is 'maybe'; set it to 'true' or 'false'",
         "the input 'set' has 'my-stage', which is not NAME or NAME=VALUE; write it as STAGE=prod",
         "the input 'set' has '2=3', which is not NAME or NAME=VALUE; write it as STAGE=prod",

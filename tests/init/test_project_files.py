@@ -51,14 +51,49 @@ plot = ["humanize"]
 dev = ["pytest"]
 web = ["idna"]
 """
-    found = init({"pyproject.toml": project, "uv.lock": ""})
+    found = init({"pyproject.toml": project, "uv.lock": "version = 2\n"})
     assert found.layers == {
         "shared": {"requirements": "pyproject.toml", "runtimes": ["python3.12"], "architectures": ["x86_64"]}
     }
-    assert "pyproject.toml:4: the dependencies of [project], which uv locks" in found.taken
+    assert "pyproject.toml:4: the dependencies of [project]" in found.taken
     assert "pyproject.toml:6: extra plot: to install it, add `extras: [plot]`" in found.left
     assert "pyproject.toml:8: dependency group dev: for development" in found.left
     assert "pyproject.toml:9: dependency group web: to install it, add `groups: [web]`" in found.left
+
+
+LOCKS = {
+    "uv.lock": "version = 1\n",
+    "poetry.lock": '[metadata]\nlock-version = "2.1"\n',
+    "pdm.lock": '[metadata]\nstrategy = ["inherit_metadata"]\n',
+}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_own_lock_of_a_project(init, lock):
+    project = "[project]\nname = 'x'\nversion = '1'\ndependencies = ['jinja2']\n"
+    found = init({"pyproject.toml": project, lock: LOCKS[lock]})
+    assert found.layers["shared"]["requirements"] == "pyproject.toml"
+    assert found.layers["shared"]["lock"] == lock
+    assert f"{lock}: the versions of {lock}: change them with its tool" in found.taken
+
+
+def test_the_lock_of_a_workspace(init):
+    project = "[project]\nname = 'x'\nversion = '1'\ndependencies = ['jinja2']\n"
+    found = init({"web/pyproject.toml": project, "uv.lock": LOCKS["uv.lock"]})
+    assert [layer["lock"] for layer in found.layers.values()] == ["uv.lock"]
+
+
+@pytest.mark.parametrize(
+    ("files", "lock"),
+    [
+        ({"pyproject.toml": "[tool.poetry.dependencies]\njinja2 = '^3.1'\n", "poetry.lock": LOCKS["poetry.lock"]}, "poetry.lock"),
+        ({"Pipfile": "[packages]\njinja2 = '*'\n", "Pipfile.lock": '{"default": {}}'}, "Pipfile.lock"),
+    ],
+)  # fmt: skip
+def test_tools_with_a_list_of_their_own_and_a_lock(init, files, lock):
+    found = init(files)
+    assert found.layers["shared"]["lock"] == lock
+    assert "export" not in found.text
 
 
 @pytest.mark.parametrize(

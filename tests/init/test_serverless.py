@@ -243,7 +243,7 @@ functions:
         ("{layer: true, poetryWithGroups: [web]}", {"pyproject.toml": "[tool.poetry.dependencies]\njinja2 = '^3'\n"}, "requirements.txt", "--with web"),
         ("{usePoetry: false, layer: true}", REQUIREMENTS | {"pyproject.toml": "[tool.poetry.dependencies]\njinja2 = '^3'\n"}, "requirements.txt", "the packages of requirements.txt"),
         ("{layer: true}", {"Pipfile": "[packages]\njinja2 = '*'\n"}, "requirements.txt", "pipenv requirements > requirements.txt"),
-        ("{useUv: true, layer: true}", {"uv.lock": "", "pyproject.toml": "[project]\nname = 'x'\ndependencies = ['jinja2']\n"}, "pyproject.toml", "which uv locks"),
+        ("{useUv: true, layer: true}", {"uv.lock": "version = 1\n", "pyproject.toml": "[project]\nname = 'x'\ndependencies = ['jinja2']\n"}, "pyproject.toml", "the versions of uv.lock"),
         ("{layer: true}", {"pyproject.toml": "[project]\nname = 'x'\ndependencies = ['jinja2']\n"}, "pyproject.toml", "the dependencies of [project]"),
         ("{layer: true, fileName: reqs/prod.txt}", {"reqs/prod.txt": "jinja2\n"}, "reqs/prod.txt", "the packages of reqs/prod.txt"),
     ],

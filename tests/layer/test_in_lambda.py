@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -85,6 +86,53 @@ SETS = {
         ("secret", ["secret", {"host": "db", "port": "1"}]),
     ),
 }
+MAPPED = """
+def mapped():
+    return sorted({line.split()[-1] for line in open("/proc/self/maps") if "/opt/lib/" in line})
+"""
+RASTER = """
+import numpy, rasterio.io, rasterio.transform
+
+def handler(event, context):
+    profile = {"height": 2, "width": 2, "count": 1, "dtype": "uint8"}
+    transform = rasterio.transform.from_origin(0, 0, 1, 1)
+    with rasterio.io.MemoryFile() as file:
+        with file.open(driver="GTiff", transform=transform, **profile) as written:
+            written.write(numpy.full((1, 2, 2), event, "uint8"))
+        with file.open() as read:
+            return [int(read.read(1).sum()), mapped()]
+"""
+ODBC = """
+import pyodbc
+
+def handler(event, context):
+    try:
+        pyodbc.connect(f"Driver={event}")
+    except pyodbc.Error as error:
+        return [error.args[0], mapped()]
+"""
+WITH_LIBRARIES = {
+    "rasterio": (
+        [
+            "rasterio==1.5.2",
+            "affine==3.0.1",
+            "attrs==26.1.0",
+            "certifi==2026.10.19.post1",
+            "click==8.5.1",
+            "numpy==2.5.5",
+            "pyparsing==3.3.3",
+        ],
+        {"amzn": "expat", "debian": "libexpat1"},
+        RASTER,
+        (3, [12, ["/opt/lib/libexpat.so.1"]]),
+    ),
+    "pyodbc": (
+        ["pyodbc==5.5.0"],
+        {"amzn": "unixODBC", "debian": "libodbc2"},
+        ODBC,
+        ("none", ["01000", ["/opt/lib/libltdl.so.7", "/opt/lib/libodbc.so.2"]]),
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +182,7 @@ def prove(emulator):
 
 
 @pytest.mark.parametrize(
-    ("runtime", "chosen"), [*(("python3.13", name) for name in SETS), ("python3.12", "cryptography-psycopg2")]
+    ("runtime", "chosen"), [("python3.13", "pydantic-orjson"), ("python3.12", "cryptography-psycopg2")]
 )
 def test_a_handler_uses_what_was_built(build, prove, runtime, chosen):
     bytecode = "auto" if chosen == "pydantic-orjson" else False  # it takes its time
@@ -149,6 +197,32 @@ def test_stripped_libraries_load(build, prove, chosen):
         max(elf.read(io.BytesIO(library)).symbols for library in libraries) < 65536
     )  # alignment takes up the rest
     prove("python3.13", chosen, archive, described)
+
+
+@pytest.mark.parametrize("chosen", WITH_LIBRARIES)
+def test_libraries_of_the_distribution(emulator, engine, cache, tmp_path, chosen):
+    """Without them, these packages are refused."""
+    requirements, names, code, (given, wanted) = WITH_LIBRARIES[chosen]
+    image = f"public.ecr.aws/sam/build-python3.13:latest-{emulator.architecture}"
+    replaced = bool(engine.images.list(image)) and engine.images.get(image).labels.get("stand-in")
+    layer = {
+        "requirements": requirements,
+        "runtimes": ["python3.13"],
+        "architectures": [emulator.architecture],
+        "libraries": [names["debian" if replaced else "amzn"]],
+        "bytecode": False,
+        **({"ignore": {"symbol-version": "the system of the local image is newer"}} if replaced else {}),
+    }
+    (tmp_path / "lambda-layers.yml").write_text(json.dumps({"version": 1, "layers": {chosen: layer}}))
+    environment = {**os.environ, "PATH": f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"}
+    for arguments in (["lock", "--engine", "uv"], ["build", "--locked"]):
+        command = [COMMAND, *arguments, "--cache", cache / "layers"]
+        made = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert made.returncode == 0, made.stderr
+    archive = tmp_path / f".lambda-layers/build/{chosen}-python3.13-{emulator.architecture}.zip"
+    assert emulator.invoke("python3.13", archive, MAPPED + code, given) == wanted
 
 
 def test_the_bytecode_is_what_runs(build, prove, emulator, tmp_path):

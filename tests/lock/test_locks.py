@@ -280,7 +280,7 @@ class TestALockOfAnotherTool:
         (problem,) = problems_of(
             read_pinned, user_lock(tmp_path, "x @ https://h/x.whl\n"), ARM_313, root=tmp_path
         )
-        assert problem.startswith("lock.txt:1: `x @ https://h/x.whl` is a file")
+        assert problem.startswith("lock.txt:1: https://h/x.whl does not have the filename of a wheel")
 
 
 def test_via_comments():

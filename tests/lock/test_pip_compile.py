@@ -8,9 +8,9 @@ from package_index import IndexServer, make_sdist, make_wheel, pip_environment, 
 
 from entrypoint.errors import FetchError, LockError
 from entrypoint.index.options import IndexOptions
+from entrypoint.lock.engine import Question, UnresolvableError
 from entrypoint.lock.pip_compile import PipCompile, _target
 from entrypoint.lock.pip_compile_for_platform import CHANGED
-from entrypoint.lock.resolve import Question, UnresolvableError
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 
 ARM_313 = Platform(RUNTIMES["python3.13"], Architecture.ARM64)

@@ -16,8 +16,8 @@ from packaging.version import Version
 from entrypoint.errors import LockError
 from entrypoint.index.options import IndexOptions
 from entrypoint.lock import pip_compile_process
+from entrypoint.lock.engine import Question, UnresolvableError
 from entrypoint.lock.pip_compile import PipCompile, versions
-from entrypoint.lock.resolve import Question, UnresolvableError
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 
 PLATFORMS = [
@@ -162,7 +162,7 @@ def test_nothing_is_left_when_the_command_is_killed(tmp_path, server, started):
         import os, signal, sys
         from pathlib import Path
         from entrypoint.lock.pip_compile import PipCompile, versions
-        from entrypoint.lock.resolve import Question
+        from entrypoint.lock.engine import Question
         from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 
         def ask(*_):

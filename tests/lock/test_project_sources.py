@@ -1,6 +1,7 @@
 """Packages that a project takes from elsewhere are never looked up in an index that anyone can upload to."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -107,6 +108,7 @@ def test_a_package_of_one_index(lock, public, house, engine, more):
     assert locked == ""
     done, locked = lock(more, engine=engine, PIP_EXTRA_INDEX_URL=house.url)  # the newest of both would win
     assert done.returncode == 6
+    assert f"add to the layer: index_of: {{certifi: {plain(house)}}}" in done.stderr
     done, locked = lock(more, engine=engine, PIP_INDEX_URL=house.url)
     assert done.returncode == 0, done.stderr
     assert "certifi==2.0" in locked
@@ -158,3 +160,78 @@ def test_poetrys_own_list_is_not_read(tmp_path, lock):
     (tmp_path / "project" / "pyproject.toml").write_text("")
     done, _ = lock(more='[tool.poetry.dependencies]\npython = "^3.12"\n')
     assert done.returncode == 0, done.stderr
+
+
+class TestSeveralIndexes:
+    @pytest.fixture
+    def both(self, lock, house):
+        def run(index_of="", **options):
+            indexes = f", index_of: {{{index_of}}}" if index_of else ""
+            manifest = MANIFEST.replace("[pyproject.toml]", f"[pyproject.toml]{indexes}")
+            return lock(manifest=manifest, PIP_EXTRA_INDEX_URL=house.url, **options)
+
+        return run
+
+    @pytest.mark.parametrize("engine", ["pip-compile", "uv"])
+    def test_that_have_no_file_in_common(self, both, public, house, engine):
+        done, locked = both(engine=engine)
+        assert done.returncode == 6
+        assert (
+            f"pyproject.toml:4: idna may be different packages on {plain(public)} and on {plain(house)}: these "
+            f"have no file in common, or different ones of the same name; 99.0 is on {plain(public)}; say which "
+        ) in done.stderr
+        assert "certifi may be" in done.stderr
+        assert locked == ""
+
+    @pytest.mark.parametrize("engine", ["pip-compile", "uv"])
+    def test_that_have_different_files_of_the_same_name(self, tmp_path, both, engine):
+        for name in ("idna", "certifi"):
+            make_wheel(tmp_path / "house", name, "99.0", files={f"{name}.py": "mine = True\n"})
+        done, _ = both(engine=engine)
+        assert done.returncode == 6
+        assert "idna may be different packages" in done.stderr
+
+    @pytest.mark.parametrize("engine", ["pip-compile", "uv"])
+    def test_of_which_one_mirrors_a_part_of_the_other(self, tmp_path, both, engine):
+        for path in (tmp_path / "house").glob("*-2.0-*"):
+            shutil.copy(path, tmp_path / "public")
+        done, locked = both(engine=engine)
+        assert done.returncode == 0, done.stderr
+        assert "idna==99.0" in locked
+
+    def test_of_which_two_mirror_different_parts_of_the_third(self, tmp_path, lock, house):
+        for path in (tmp_path / "house").glob("*-2.0-*"):
+            shutil.copy(path, tmp_path / "public")
+        for name in ("idna", "certifi"):
+            make_wheel(tmp_path / "more", name, "99.0")
+        with IndexServer(tmp_path / "more") as more:
+            done, locked = lock(PIP_EXTRA_INDEX_URL=f"{more.url} {house.url}")
+        assert done.returncode == 0, done.stderr
+        assert "idna==99.0" in locked
+
+    def test_each_package_comes_from_its_own(self, both, public, house):
+        done, locked = both(f'IDNA: "{house.url}", "*": "{plain(public)}"')
+        assert done.returncode == 0, done.stderr
+        assert "idna==2.0" in locked
+        assert "certifi==99.0" in locked
+        assert not [path for path in public.requests if "idna" in path]
+
+    def test_what_a_package_requires_comes_from_its_index_too(self, tmp_path, both, house):
+        make_wheel(tmp_path / "public", "idna", "2.0", requires=("pipfile",))  # of a stranger
+        done, locked = both(f'"*": "{house.url}"')
+        assert done.returncode == 0, done.stderr
+        assert "pipfile" not in locked
+
+    def test_a_changed_index_makes_the_lock_out_of_date(self, both, house, public):
+        assert both(f'"*": "{house.url}"')[0].returncode == 0
+        assert both(f'"*": "{house.url}"', words=("check",))[0].returncode == 0
+        assert both(f'"*": "{public.url}"', words=("check",))[0].returncode == 6
+
+    def test_uv_refuses(self, both, house):
+        done, _ = both(f'"*": "{house.url}"', engine="uv")
+        assert "uv cannot resolve with 'index_of'; use --engine pip-compile" in done.stderr
+
+    def test_an_index_that_is_not_configured(self, both):
+        done, _ = both('"*": "https://example.org/simple"')
+        assert done.returncode == 6
+        assert "https://example.org/simple under 'index_of' is none of the indexes" in done.stderr

@@ -7,7 +7,7 @@ from package_index import IndexServer, make_sdist, make_wheel, pip_environment, 
 
 from entrypoint.errors import LockError, UsageError
 from entrypoint.index.options import IndexOptions
-from entrypoint.lock.resolve import Question, UnresolvableError
+from entrypoint.lock.engine import Question, UnresolvableError
 from entrypoint.lock.uv import UvCompile
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 

@@ -120,7 +120,7 @@ functions:
             "8:18: expected a description, found a number; write a description in quotes",
             "9:3: 'b d' is not a valid layer name; it must match [a-zA-Z0-9_-]{1,100}",
             "9:10: missing key 'runtimes'; add 'runtimes:' (Lambda runtimes to build for)",
-            "9:10: none of requirements, include, content is set; add at least one of them",
+            "9:10: none of requirements, lock, include, content is set; add at least one of them",
             "11:18: layer 'wub' is not defined in this manifest; choose one of web, b d",
             "12:3: 6 layers exceed the limit of 5 per function; merge some of them",
             *[
@@ -152,10 +152,7 @@ def with_function(entry):
             SMALL.replace("[requests]", "pylock.toml"),
             "pylock.toml is not a supported requirements file; use a pyproject.toml",
         ),
-        (
-            SMALL + "    lock: sub/uv.lock",
-            "sub/uv.lock has a tool-specific format; export it (uv export --format pylock.toml",
-        ),
+        (SMALL + "    lock: sub/uv.lock", "lambda-layers.yml:6:11: file sub/uv.lock not found"),
         (SMALL.replace("[requests]", "pyproject.toml"), "file pyproject.toml not found"),
         (SMALL + "    content: nowhere", "lambda-layers.yml:6:14: folder nowhere not found"),
         (SMALL + "    include: nowhere.py", "lambda-layers.yml:6:14: file or folder nowhere.py not found"),

@@ -1,5 +1,6 @@
 """The plan: which layers a function is to have, given those that it has. No AWS, no network."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -158,12 +159,43 @@ def test_a_layer_with_a_name_of_its_own_has_no_claim_on_the_default_names():
 def test_no_fit_names_both_sides_and_every_function_at_once():
     text = "layers:\n" + layer("web", "python3.12", "python3.13") + 'functions:\n  "*": {layers: [web]}\n'
     with pytest.raises(PlanError) as caught:
-        planned(text, function("a", runtime="nodejs22.x"), function("b", architecture="arm64"))
+        planned(text, function("a", runtime="python3.11"), function("b", architecture="arm64"))
     first, second = caught.value.problems
     built = "'web' is built for python3.12-x86_64, python3.13-x86_64"
-    assert first.message == f"a runs on nodejs22.x-x86_64, but {built}"
+    assert first.message == f"a runs on python3.11-x86_64, but {built}"
     assert second.message == f"b runs on python3.13-arm64, but {built}"
     assert (first.location.file, first.location.line) == ("lambda-layers.yml", 5)
+
+
+@pytest.mark.parametrize("runtime", ["nodejs22.x", "provided.al2023", "custom", ""])
+def test_a_glob_skips_functions_of_other_languages(runtime):
+    text = "layers:\n" + layer("web") + 'functions:\n  "*": {layers: [web]}\n'
+    plan = planned(text, function("a", runtime=runtime), function("b"))
+    assert [change.function.name for change in plan.functions] == ["b"]
+    (warning,) = plan.warnings
+    shown = runtime or "no runtime"
+    assert warning.message == f"a runs on {shown}, for which no layer is built"
+    assert warning.hint == "it is skipped"
+
+
+def test_a_function_of_another_language_that_is_named_is_a_problem():
+    text = "layers:\n" + layer("web") + "functions:\n  a: {layers: [web]}\n"
+    with pytest.raises(PlanError, match=r"a runs on nodejs22.x-x86_64, but 'web' is built for"):
+        planned(text, function("a", runtime="nodejs22.x"))
+
+
+def test_a_glob_gives_layers_of_others_to_functions_of_any_language():
+    text = f'layers:\n{layer("web")}functions:\n  "*": {{layers: ["{arn("other", 3)}"]}}\n'
+    assert after(planned(text, function("a", runtime="nodejs22.x")), "a") == (arn("other", 3),)
+
+
+def test_replicas_of_lambda_at_edge_are_skipped():
+    text = "layers:\n" + layer("web") + 'functions:\n  "*": {layers: [web]}\n'
+    replica = replace(function("us-east-1.a"), is_replica=True)
+    plan = planned(text, replica, function("b"))
+    assert [change.function.name for change in plan.functions] == ["b"]
+    (warning,) = plan.warnings
+    assert "is a replica of Lambda@Edge, which cannot be updated" in warning.message
 
 
 def test_more_than_five_layers_are_refused_before_anything_is_done():
@@ -227,3 +259,26 @@ def test_a_layer_of_another_region_is_an_error():
         PlanError, match=r"api is in eu-west-1, but .*us-east-1.*is not; add an entry per region"
     ):
         planned(WEB + f'functions: {{api: {{layers: [web, "{far}"]}}}}', function("api"))
+
+
+@pytest.mark.parametrize("entry", ['"*"', "a"])
+def test_functions_on_managed_instances_are_not_said_to_be_updated(entry):
+    """Their callers reach $LATEST.PUBLISHED, and an update changes $LATEST."""
+    text = "layers:\n" + layer("web") + f"functions:\n  {entry}: {{layers: [web]}}\n"
+    managed = replace(function("a"), is_managed=True)
+    message = "a runs on managed instances, whose published version is not updated"
+    if entry == "a":
+        with pytest.raises(PlanError, match=message):
+            planned(text, managed)
+    else:
+        plan = planned(text, managed)
+        assert plan.functions == ()
+        assert [warning.message for warning in plan.warnings] == [message]
+
+
+@pytest.mark.parametrize("aliases", ["", ", aliases: [live]"])
+def test_durable_functions_without_an_alias_are_a_warning(aliases):
+    text = "layers:\n" + layer("web") + f"functions:\n  a: {{layers: [web]{aliases}}}\n"
+    plan = planned(text, replace(function("a"), is_durable=True))
+    found = [warning.message for warning in plan.warnings if "durable" in warning.message]
+    assert bool(found) is not bool(aliases)

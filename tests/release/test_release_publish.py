@@ -9,6 +9,7 @@ from package_index import make_wheel
 from planning import HASH, layer, read
 
 from entrypoint.errors import AwsError
+from entrypoint.layer.describe import BuiltArchive, BuiltPackage
 from entrypoint.limits import DIRECT_UPLOAD_BYTES
 from entrypoint.manifest.model import Bucket
 from entrypoint.release.plan import LayerAction, LayerChange
@@ -32,7 +33,7 @@ def archive(tmp_path):
 def put(aws, connect, clock, archive):
     """Publish the archive as the layer of a manifest, as a plan made now would have it done."""
 
-    def publish_it(text=WEB, *, what=archive, dependency_hash=HASH, bucket=None):
+    def publish_it(text=WEB, *, what=archive, dependency_hash=HASH, bucket=None, packages=()):
         (aws_layer,) = read(text)[1]
         edge = connect(aws, bucket=bucket)
         stands = read_layer(edge, aws_layer.name, dependency_hash)
@@ -43,7 +44,14 @@ def put(aws, connect, clock, archive):
             latest=stands.latest,
             version=None,
         )
-        return publish(edge, change, what, sleep=clock.sleep)
+        built = BuiltArchive(
+            path=what.path,
+            sha256=what.sha256.hex(),
+            compressed_size=what.compressed_size,
+            unzipped_size=what.unzipped_size,
+            packages=packages,
+        )
+        return publish(edge, change, built, sleep=clock.sleep)
 
     return publish_it
 
@@ -64,6 +72,17 @@ def test_a_version_says_what_it_is_and_what_it_is_made_of(put, versions, other, 
     assert (done.action, done.version.arn) == (LayerAction.PUBLISH, version["LayerVersionArn"])
     content = other.get_layer_version(LayerName="web", VersionNumber=1)["Content"]
     assert content["CodeSha256"] == archive.code_sha256
+
+
+def test_libraries_are_named_as_far_as_there_is_room(put, versions):
+    def package(name, *, is_system=True):
+        return BuiltPackage(
+            name=name, origin=f"{name} 1.0-1.amzn2023", compressed_size=1, size=1, is_system=is_system
+        )
+
+    put(packages=[package("six", is_system=False), package("expat"), package("x" * 140), package("zlib")])
+    (version,) = versions()
+    assert version["Description"] == f"Everything for the web, expat 1.0-1.amzn2023 deps:sha256:{HASH}"
 
 
 def test_without_a_description_the_layer_and_its_platforms_are_named(put, versions):

@@ -344,3 +344,19 @@ def test_functions_by_a_layer_that_they_use(aws, roll):
     aws.declare_function("shop")
     text = LAYERS + "functions: {all-of-them: {using: web, layers: [web]}}"
     assert sorted(roll(text)[0]) == ["mail"]
+
+
+def test_a_function_with_tenants_is_invoked_as_one(aws, other, roll, code, two_versions):
+    other.create_function(
+        FunctionName="api",
+        Role="arn:aws:iam::123456789012:role/api",
+        Runtime="python3.13",
+        Handler="a.b",
+        Code={"ZipFile": code},
+        Layers=[OLD],
+        TenancyConfig={"TenantIsolationMode": "PER_TENANT"},
+    )
+    outcomes, trouble = roll(rolling(check="{invoke: {function: api}}"))
+    assert (outcomes["api"].status, trouble) == (Status.UPDATED, None)
+    with pytest.raises(other.exceptions.InvalidParameterValueException, match="tenant"):
+        other.invoke(FunctionName="api")

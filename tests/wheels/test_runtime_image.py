@@ -10,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from layers import assembled, target, unzipped
+from layers import assembled, laid_out, shared_object, target, unzipped
 from package_index import IndexServer, make_wheel, pip_environment
 
+from entrypoint.layer.assemble import assemble
 from entrypoint.layer.interpreters import ImageInterpreter
+from entrypoint.layer.layout import compressed
 from entrypoint.layer.runtime_image import runtime_image
 from entrypoint.layer.verify.imports import check_imports
 from entrypoint.wheels.containers import Containers
@@ -122,6 +124,24 @@ raise ImportError(f"{os.getuid()}, {route}, {len(os.environ)} variables")
     assert "app cannot be imported in public.ecr.aws/lambda/python:3.13-x86_64: " in problem.message
     assert "65534, Network is unreachable, " in problem.message
     assert containers() == []
+
+
+def test_libraries_of_the_layer_are_found_as_in_lambda(tmp_path, elsewhere):
+    helper = shared_object(tmp_path, flags=("-Wl,-soname,libhelp.so.1",))
+    (tmp_path / "libhelp.so.1").write_bytes(helper)
+    source = """\
+extern int answer(void);
+extern void *PyModule_Create2(void *, int);
+static long module[64] = {1};
+void *PyInit_app(void) { ((char **)module)[5] = "app"; return answer() == 42 ? PyModule_Create2(module, 1013) : 0; }
+"""
+    module = shared_object(tmp_path, source=source, flags=("-L.", "-l:libhelp.so.1"))
+    part = laid_out(make_wheel(tmp_path, "app", "1.0", files={"app.so": module}), tmp_path / "cache")
+    entry = compressed("lib/libhelp.so.1", helper, executable=False)
+    for entries, failures in (((), 1), ((entry,), 0)):
+        parts = [part, replace(part, name="libraries", entries=entries)]
+        found = check_imports(assemble(parts, tmp_path / "layer.zip"), target(), elsewhere)
+        assert len(found) == failures, found
 
 
 def test_the_container_that_makes_bytecode_is_isolated_too(tmp_path, elsewhere, containers):

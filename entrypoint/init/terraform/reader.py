@@ -180,6 +180,7 @@ class _Reader:
         content = Content(
             requirements=tuple(each for part in found for each in part.content.requirements),
             groups=tuple(each for part in found for each in part.content.groups),
+            lock=next((part.content.lock for part in found if part.content.lock), ""),
             include=tuple(each for part in found for each in part.content.include),
             content=next((part.content.content for part in found if part.content.content), ""),
         )

@@ -8,7 +8,9 @@ from entrypoint.errors import Diagnostic, Severity
 from entrypoint.layer.assemble import Archive
 from entrypoint.layer.elf import ElfFacts
 from entrypoint.layer.layout import Part
-from entrypoint.layer.verify.libraries import COMPLETE, libraries_of
+from entrypoint.layer.verify.system_packages import packages_of
+from entrypoint.manifest.libraries import COMPLETE, libraries_of
+from entrypoint.manifest.model import DEFAULT_BUILDER
 from entrypoint.manifest.runtimes import ROOT
 from entrypoint.manifest.targets import Target
 
@@ -90,6 +92,8 @@ def symbol_version(archive: Archive, target: Target) -> Iterator[Diagnostic]:
                 message = f"{path} of {part.origin} needs {prefix}_{_dotted(need)}; "
                 message += f"{target.platform.runtime} has {_dotted(have[prefix])}"
                 hint = "use a version of the package with a wheel for an older system"
+                if part.system_package:
+                    hint = "use a builder_image with the runtime's own distribution"
                 yield Diagnostic(message, hint)
 
 
@@ -132,12 +136,24 @@ def _missing(
     message += f"{neither} neither in the layer nor in {runtime}"
     if runtime.system not in COMPLETE:
         message += "; the list of libraries of this runtime is incomplete"
-        return Diagnostic(message, "test the layer in the runtime", severity=Severity.WARNING)
+        hint = f"test the layer in the runtime; if it fails there, {_how_to_add(target, libraries)}"
+        return Diagnostic(message, hint, severity=Severity.WARNING)
     if is_loaded:
-        hint = "use a wheel that bundles the library, or add it under lib/ with 'content'"
-        return Diagnostic(message, hint)
+        return Diagnostic(
+            message, f"use a wheel that bundles the library, or {_how_to_add(target, libraries)}"
+        )
     hint = "no extension module needs this; check that the function does not use it, or exclude it"
     return Diagnostic(message, hint, severity=Severity.WARNING)
+
+
+def _how_to_add(target: Target, libraries: Sequence[str]) -> str:
+    """Return how to add libraries to a layer; their packages are known for Amazon Linux only."""
+    layer = target.layer
+    is_amazon = layer.builder_image == DEFAULT_BUILDER
+    names = packages_of(libraries, target.platform.runtime.system) if is_amazon else None
+    if names is None or set(names) <= set(layer.requirements.libraries):
+        return "name the system package that has it under 'libraries'"
+    return f"add 'libraries: [{', '.join(sorted({*layer.requirements.libraries, *names}))}]' to the layer"
 
 
 def _some(names: Sequence[str]) -> str:

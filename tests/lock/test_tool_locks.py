@@ -1,0 +1,175 @@
+"""Locks in the formats of other tools have the pins that the tool's own export has.
+
+tests/data/locks has a project for each tool, its lock, and what the tool exported from it: without and with an
+extra and a group.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import command
+import pytest
+
+from entrypoint.errors import Location, LockError
+from entrypoint.lock.lock_file import read_pinned
+from entrypoint.manifest.model import Requirements
+from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
+
+LOCKS = Path(__file__).parents[1] / "data" / "locks"
+NAMES = {"uv": "uv.lock", "poetry": "poetry.lock", "pdm": "pdm.lock", "pipenv": "Pipfile.lock"}
+EXTRAS = {"uv": ("fast-text",), "poetry": ("Fast_Text",), "pdm": ("fast-text",), "pipenv": ()}
+PLATFORMS = [
+    Platform(RUNTIMES[runtime], architecture)
+    for runtime in ("python3.11", "python3.12", "python3.14")
+    for architecture in Architecture
+]
+
+
+def requirements(tool, *, extras=(), groups=(), folder=None):
+    project = (folder or LOCKS / tool) / "pyproject.toml"
+    files = () if tool == "pipenv" else (project,)
+    return Requirements(files=files, extras=extras, groups=groups, location=Location("lambda-layers.yml", 3))
+
+
+def pinned(lock):
+    return {(pin.name, pin.version, pin.hashes) for pin in lock.pins}
+
+
+@pytest.mark.parametrize("platform", PLATFORMS, ids=str)
+@pytest.mark.parametrize("tool", NAMES)
+def test_the_pins_are_those_of_the_export(tool, platform):
+    lock = LOCKS / tool / NAMES[tool]
+    export = pinned(read_pinned(LOCKS / tool / "export.txt", platform))
+    assert pinned(read_pinned(lock, platform, requirements=requirements(tool))) == export
+    more = requirements(tool, extras=EXTRAS[tool], groups=("cloud",))
+    export = pinned(read_pinned(LOCKS / tool / "export-more.txt", platform))
+    assert pinned(read_pinned(lock, platform, requirements=more)) == export
+    assert {"attrs"} <= {name for name, *_ in export}
+
+
+@pytest.mark.parametrize("tool", NAMES)
+@pytest.mark.parametrize("wanted", [{"extras": ("nowhere",)}, {"groups": ("nowhere",)}])
+def test_what_is_not_there_is_named(tool, wanted):
+    with pytest.raises(LockError) as caught:
+        read_pinned(LOCKS / tool / NAMES[tool], PLATFORMS[0], requirements=requirements(tool, **wanted))
+    (problem,) = caught.value.problems
+    assert "available: " in problem.message or problem.message == "a Pipfile.lock has no extras"
+    assert problem.hint
+
+
+OTHER = {
+    "uv.lock": """version = 1
+[[package]]
+name = "orders"
+version = "0.1.0"
+source = { virtual = "." }
+dependencies = [{ name = "common" }, { name = "tool" }]
+[[package]]
+name = "common"
+version = "1"
+source = { editable = "packages/common" }
+[[package]]
+name = "tool"
+version = "1.0"
+source = { git = "https://git.example.org/tool?rev=1#abc" }
+""",
+    "poetry.lock": """[[package]]
+name = "common"
+version = "1"
+groups = ["main"]
+files = []
+source = { type = "directory", url = "packages/common" }
+[[package]]
+name = "tool"
+version = "1.0"
+groups = ["main"]
+files = []
+source = { type = "git", url = "https://git.example.org/tool" }
+""",
+    "pdm.lock": """[metadata]
+groups = ["default"]
+[[package]]
+name = "common"
+version = "1"
+path = "./packages/common"
+groups = ["default"]
+[[package]]
+name = "tool"
+version = "1.0"
+git = "https://git.example.org/tool"
+groups = ["default"]
+""",
+    "Pipfile.lock": """{
+    "default": {
+        "common": {"path": "./packages/common", "version": "==1"},
+        "tool": {"git": "https://git.example.org/tool", "ref": "abc"}
+    }
+}
+""",
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_packages_from_elsewhere_are_named_at_their_lines(tmp_path, name):
+    path = tmp_path / name
+    path.write_text(OTHER[name])
+    with pytest.raises(LockError) as caught:
+        read_pinned(path, PLATFORMS[0], root=tmp_path)
+    said = [str(problem) for problem in caught.value.problems]
+    assert any(": common comes from a " in each for each in said)
+    assert any(": tool comes from a git, and not from a package index; " in each for each in said)
+    assert all(each.startswith(f"{name}:") for each in said)
+
+
+DAMAGED = {
+    "uv.lock": ["[", "version = 2\n", "version = 1\n", "version = 1\npackage = 3\n"],
+    "poetry.lock": ["[", '[[package]]\nname = "a"\nversion = "1"\n'],
+    "pdm.lock": ["[", "package = []\n", '[metadata]\n[[package]]\nname = "a"\n'],
+    "Pipfile.lock": ["[", "{}", "[]", '{"default": {"a": {"version": "*"}}}'],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(name, text) for name, texts in DAMAGED.items() for text in texts]
+)
+def test_a_lock_that_cannot_be_used(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(LockError) as caught:
+        read_pinned(path, PLATFORMS[0], root=tmp_path)
+    assert all(problem.hint and problem.location.file == name for problem in caught.value.problems)
+
+
+def test_a_member_of_a_workspace(tmp_path):
+    text = OTHER["uv.lock"].replace('{ editable = "packages/common" }', '{ virtual = "packages/common" }')
+    text = text.replace('version = "1"\n', 'version = "1"\ndependencies = [{ name = "six" }]\n', 1)
+    digest = "sha256:" + "a" * 64
+    text += f"""[[package]]
+name = "six"
+version = "1.0"
+source = {{ registry = "https://pypi.org/simple" }}
+sdist = {{ url = "https://x/six-1.0.tar.gz", hash = "{digest}" }}
+"""
+    (tmp_path / "uv.lock").write_text(text)
+    member = requirements("uv", folder=tmp_path / "packages" / "common")
+    (pin,) = read_pinned(tmp_path / "uv.lock", PLATFORMS[0], requirements=member).pins
+    assert (pin.name, pin.version, pin.hashes) == ("six", "1.0", frozenset({digest}))
+    other = requirements("uv", folder=tmp_path / "packages" / "other")
+    known = r"no project in the folder 'packages/other' \(it has: \., packages/common\)"
+    with pytest.raises(LockError, match=known):
+        read_pinned(tmp_path / "uv.lock", PLATFORMS[0], requirements=other)
+
+
+@pytest.mark.parametrize("tool", NAMES)
+def test_check(tmp_path, tool):
+    shutil.copytree(LOCKS / tool, tmp_path / "project")
+    source = "Pipfile" if tool == "pipenv" else "pyproject.toml"
+    layer = {"lock": NAMES[tool], "runtimes": ["python3.13"], "groups": ["cloud"]}
+    layer |= {"requirements": ["pyproject.toml"]} if tool != "pipenv" else {"requirements": ["requests>=0"]}
+    manifest = {"version": 1, "layers": {"web": layer}}
+    (tmp_path / "project" / "lambda-layers.yml").write_text(json.dumps(manifest))
+    environment = {"PATH": "", "HOME": str(tmp_path), "PIP_NO_INDEX": "1"}
+    done = command.run(["check"], folder=tmp_path / "project", environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "project" / source).exists()
