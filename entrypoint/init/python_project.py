@@ -8,7 +8,6 @@ https://python-poetry.org/docs/pyproject/ and https://pipenv.pypa.io/en/latest/p
 """
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from entrypoint.errors import Location
 from entrypoint.init.draft import Content, Note, fill_in, left_out, taken
 from entrypoint.init.repository import Repository
 from entrypoint.manifest.yaml_limits import BYTES
+from entrypoint.toml import load_toml
 
 _DEVELOPMENT_GROUP = re.compile(r"dev(elop(ment)?)?|tests?|testing|lint(ing)?|docs?|typing|types|ci")
 
@@ -34,7 +34,7 @@ NOTHING = Found(Content())
 def read_toml(path: Path) -> Mapping[str, Any]:
     """Return the content of a TOML file; empty if it is missing, invalid or too large."""
     try:
-        return tomllib.loads(path.read_text("utf-8")) if path.stat().st_size <= BYTES else {}
+        return load_toml(path.read_text("utf-8")) if path.stat().st_size <= BYTES else {}
     except (OSError, ValueError, RecursionError):
         return {}
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from entrypoint.lock.project_sources import ProjectSources, is_member, project_sources, sourced_names
+from entrypoint.toml import load_toml
 
 
 class ProjectLines(NamedTuple):
@@ -50,7 +51,7 @@ def _loaded(text: str) -> Mapping[str, Any]:
     import tomllib  # noqa: PLC0415 - see above
 
     try:
-        return tomllib.loads(text)
+        return load_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"invalid TOML: {error}") from error
     except RecursionError:

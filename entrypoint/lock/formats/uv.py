@@ -10,6 +10,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from entrypoint.lock.formats.selected import Entry, InvalidLockError, Selection, hashes_of, tables
+from entrypoint.toml import load_toml
 
 _VERSION = 1
 _LOCAL = ("editable", "virtual", "directory")
@@ -22,7 +23,7 @@ def read(text: str, selection: Selection) -> list[Entry]:
         InvalidLockError: the lock is of an unknown version, damaged, or not of this project.
     """
     try:
-        lock = tomllib.loads(text)
+        lock = load_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidLockError(f"invalid TOML: {error}") from None
     if lock.get("version") != _VERSION:
