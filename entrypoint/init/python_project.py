@@ -8,7 +8,6 @@ https://python-poetry.org/docs/pyproject/ and https://pipenv.pypa.io/en/latest/p
 """
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from entrypoint.init.draft import Content, Note, fill_in, left_out, taken
 from entrypoint.init.repository import Repository
 from entrypoint.lock.requirement_lines import LARGEST
 from entrypoint.manifest.yaml_limits import BYTES
+from entrypoint.toml import load_toml
 
 _FORMATS = {
     "Pipfile.lock": r'"default": \{',
@@ -41,7 +41,7 @@ NOTHING = Found(Content())
 def read_toml(path: Path) -> Mapping[str, Any]:
     """Return the content of a TOML file; empty if it is missing, invalid or too large."""
     try:
-        return tomllib.loads(path.read_text("utf-8")) if path.stat().st_size <= BYTES else {}
+        return load_toml(path.read_text("utf-8")) if path.stat().st_size <= BYTES else {}
     except (OSError, ValueError, RecursionError):
         return {}
 

@@ -8,6 +8,7 @@ https://python-poetry.org/docs/repositories/#package-sources
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -39,15 +40,18 @@ class ProjectSources(NamedTuple):
     cutoff: int | None = None
 
 
-def project_sources(text: str, table: Mapping[str, Any], requirements: Iterable[str]) -> ProjectSources:
-    """Return the sources of these requirements, which the file lists."""
+def project_sources(
+    text: str, table: Mapping[str, Any], requirements: Iterable[str], overridden: frozenset[str] = frozenset()
+) -> ProjectSources:
+    """Return the sources of these requirements that the file has, without those of `overridden` names."""
     tool = _tables(table.get("tool"))
     uv, poetry = _tables(tool.get("uv")), _tables(tool.get("poetry"))
     if not uv and not poetry:
         return ProjectSources()
     from packaging.utils import canonicalize_name  # noqa: PLC0415 - slow to import, and rarely needed
 
-    names = {canonicalize_name(found[0]) for line in requirements if (found := _NAME.match(line))}
+    names = {canonicalize_name(found[0]) for line in requirements if (found := _NAME.match(line.strip()))}
+    names -= overridden
     declared = {
         "tool.uv.sources": _tables(uv.get("sources")),
         "tool.poetry.dependencies": _tables(poetry.get("dependencies")),
@@ -71,6 +75,27 @@ def project_sources(text: str, table: Mapping[str, Any], requirements: Iterable[
     return ProjectSources(tuple(elsewhere), tuple(indexes), cutoff)
 
 
+def sourced_names(table: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the packages for which uv has a source in a file."""
+    from packaging.utils import canonicalize_name  # noqa: PLC0415 - see above
+
+    uv = _tables(_tables(table.get("tool")).get("uv"))
+    return frozenset(map(canonicalize_name, _tables(uv.get("sources"))))
+
+
+def is_member(table: Mapping[str, Any], folder: str) -> bool:
+    """Return whether a folder is in the workspace of a file, relative to it.
+
+    uv applies the sources and indexes of a workspace to all of its members. A `*` of `members` may match
+    more here than in uv, so that no source is missed.
+    """
+    workspace = _tables(_tables(_tables(table.get("tool")).get("uv")).get("workspace"))
+    excluded = (each for each in _texts(workspace.get("exclude")) if each.count("/") == folder.count("/"))
+    return any(fnmatchcase(folder, each) for each in _texts(workspace.get("members"))) and not any(
+        fnmatchcase(folder, each) for each in excluded
+    )
+
+
 def _for_all(text: str, uv: Mapping[str, Any], poetry: Mapping[str, Any]) -> Iterator[ProjectIndex]:
     """Yield the indexes in which a tool looks up every package."""
     for index in _list(uv.get("index")):
@@ -88,6 +113,12 @@ def _line(text: str, header: str, key: str, value: str = "") -> int:
     found = re.compile(pattern, re.MULTILINE).search(text, start)
     position = found.end() if found else start
     return text.count("\n", 0, position) + 1
+
+
+def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - any value of the file
+    """Yield the texts of a list of folders, as relative paths."""
+    for each in value if isinstance(value, list) else ():
+        yield str(each).removeprefix("./").rstrip("/")
 
 
 def _tables(value: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any value of the file

@@ -6,7 +6,8 @@ Imported by the check hook: parsers are imported only when such a file is read.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from entrypoint.lock.project_sources import ProjectSources, project_sources
+from entrypoint.lock.project_sources import ProjectSources, is_member, project_sources, sourced_names
+from entrypoint.toml import load_toml
 
 
 class ProjectLines(NamedTuple):
@@ -14,6 +15,8 @@ class ProjectLines(NamedTuple):
 
     lines: list[tuple[str, int]]
     sources: ProjectSources
+    #: The packages whose source in a workspace does not apply, because the file has another one.
+    sourced: frozenset[str]
 
 
 def project_lines(text: str, extras: Sequence[str], groups: Sequence[str]) -> ProjectLines:
@@ -24,17 +27,35 @@ def project_lines(text: str, extras: Sequence[str], groups: Sequence[str]) -> Pr
     Raises:
         ValueError: the file is not TOML, or a list is missing or dynamic.
     """
+    table = _loaded(text)
+    requirements = project_requirements(table, extras, groups)
+    lines = [(item, text.count("\n", 0, max(text.find(item), 0)) + 1) for item in requirements]
+    return ProjectLines(lines, project_sources(text, table, requirements), sourced_names(table))
+
+
+def workspace_sources(text: str, folder: str, member: ProjectLines) -> ProjectSources:
+    """Return what a pyproject.toml above a project says about its requirements.
+
+    It says nothing unless the project's folder, relative to it, is in its workspace.
+
+    Raises:
+        ValueError: the file is not TOML.
+    """
+    table = _loaded(text)
+    if not is_member(table, folder):
+        return ProjectSources()
+    return project_sources(text, table, (line for line, _ in member.lines), member.sourced)
+
+
+def _loaded(text: str) -> Mapping[str, Any]:
     import tomllib  # noqa: PLC0415 - see above
 
     try:
-        table = tomllib.loads(text)
+        return load_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"invalid TOML: {error}") from error
     except RecursionError:
         raise ValueError("values are nested too deeply") from None
-    requirements = project_requirements(table, extras, groups)
-    lines = [(item, text.count("\n", 0, max(text.find(item), 0)) + 1) for item in requirements]
-    return ProjectLines(lines, project_sources(text, table, requirements))
 
 
 def project_requirements(table: Mapping[str, Any], extras: Sequence[str], groups: Sequence[str]) -> list[str]:

@@ -16,6 +16,7 @@ from entrypoint.errors import Diagnostic, Location, LockError
 from entrypoint.index.pin import Pin
 from entrypoint.index.tags import marker_environment, supported_tags
 from entrypoint.manifest.runtimes import Platform
+from entrypoint.toml import load_toml
 
 _REGENERATE = "generate the lock again with the tool that created it"
 
@@ -27,7 +28,7 @@ def read_pylock(text: str, platform: Platform, location: Location) -> tuple[Pin,
         LockError: the lock is invalid, incompatible with the platform, or names a file outside an index.
     """
     try:
-        lock = Pylock.from_dict(tomllib.loads(text))
+        lock = Pylock.from_dict(load_toml(text))
         environment = marker_environment(platform)
         chosen = list(lock.select(environment=environment, tags=supported_tags(platform)))  # type: ignore[arg-type]
     except tomllib.TOMLDecodeError as error:

@@ -19,8 +19,8 @@ from entrypoint.index.options import (
     parse_options,
     plain_url,
 )
-from entrypoint.lock.project_sources import ProjectIndex
-from entrypoint.lock.project_table import project_lines
+from entrypoint.lock.project_sources import ProjectIndex, ProjectSources
+from entrypoint.lock.project_table import ProjectLines, project_lines, workspace_sources
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.paths import OUTSIDE_HINT, is_inside
 
@@ -177,15 +177,40 @@ class _Reader:
             hint = "fix the file, or export its requirements and name that file instead"
             self._problem(str(error), hint, Location(name))
             return ()
-        for package in found.sources.elsewhere:
+        self._add_sources(found.sources, name)
+        for above in self._above(path):
+            sources = self._of_workspace(above, path, found)
+            self._add_sources(sources, display_path(above, self.root))
+        return found.lines
+
+    def _add_sources(self, sources: ProjectSources, name: str) -> None:
+        for package in sources.elsewhere:
             message = f"{package.name} comes from a {package.kind}, and would be looked up in a package index"
             hint = "remove it from the layer's requirements, and add code of this repository under 'include'"
             self._problem(message, hint, Location(name, package.line))
-        if found.sources.cutoff and not self.requirements.cooldown:
+        if sources.cutoff and not self.requirements.cooldown:
             message = "exclude-newer of [tool.uv] is not used by lambda-layers"
-            self._problem(message, "set 'cooldown' in the manifest", Location(name, found.sources.cutoff))
-        self.indexes += [(each, Location(name, each.line)) for each in found.sources.indexes]
-        return found.lines
+            self._problem(message, "set 'cooldown' in the manifest", Location(name, sources.cutoff))
+        self.indexes += [(each, Location(name, each.line)) for each in sources.indexes]
+
+    def _above(self, path: Path) -> Iterator[Path]:
+        """Yield the pyproject.toml files of the repository above a project, which may be of its workspace."""
+        for folder in path.resolve().parents[1:]:
+            if not self.requirements.roots or not is_inside(folder, self.requirements.roots):
+                return
+            file = folder / path.name
+            if file.is_file() and is_inside(file, self.requirements.roots):
+                yield file
+
+    def _of_workspace(self, file: Path, path: Path, found: ProjectLines) -> ProjectSources:
+        folder = path.resolve().parent.relative_to(file.parent).as_posix()
+        try:
+            text = file.read_text("utf-8-sig") if file.stat().st_size <= LARGEST else ""
+            return workspace_sources(text, folder, found)
+        except (OSError, ValueError) as error:
+            hint = f"fix the file, which may be of the workspace of {folder}"
+            self._problem(str(error), hint, Location(display_path(file, self.root)))
+            return ProjectSources()
 
     def _read_options(self, text: str, location: Location, folder: Path, constraint: bool) -> None:
         line = parse_options(text, location)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from entrypoint.aws.accounts import Failure, Results
-from entrypoint.aws.model import LayerVersion
+from entrypoint.aws.model import Alarm, LayerVersion
 from entrypoint.layer.describe import BuiltArchive
 from entrypoint.manifest.model import NONE, Destination
 from entrypoint.manifest.runtimes import Architecture
@@ -193,11 +193,18 @@ def _plans(plans: tuple[RegionPlan, ...]) -> dict[str, Any]:
                 "layers": [_layer(change) for change in plan.layers],
                 "functions": [_function(change, plan) for change in plan.functions],
                 "alarms": [alarm.name for alarm in plan.alarms],
+                "alarmSettings": {alarm.name: _alarm(alarm) for alarm in plan.alarms},
+                "keep": {each.layer: each.keep for each in plan.retention},
+                "keepVersions": {each.function: each.keep for each in plan.version_retention},
                 "warnings": [diagnostic_as_json(warning) for warning in plan.warnings],
             }
             for plan in plans
         ],
     }
+
+
+def _alarm(alarm: Alarm) -> dict[str, Any]:
+    return asdict(alarm) | {"actions": list(alarm.actions)}
 
 
 def _destination(destination: Destination) -> dict[str, str]:

@@ -56,9 +56,10 @@ def _things(plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def _named(plan: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for region in plan["regions"]:
         where = f"{region.get('account', '')} {region['region']}".strip()
-        yield where, {"problems": region.get("problems")}
+        # What is deleted at the end depends on how many versions are kept.
+        yield where, {key: region.get(key) for key in ("problems", "keep", "keepVersions")}
         for kind in ("layers", "functions"):
             for each in region.get(kind, ()):
                 yield f"{where}: {kind.removesuffix('s')} {each['name']}", dict(each)
-        for name in region.get("alarms", ()):
-            yield f"{where}: alarm {name}", {}
+        for name, settings in region.get("alarmSettings", {}).items():
+            yield f"{where}: alarm {name}", dict(settings)

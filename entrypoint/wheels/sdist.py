@@ -7,7 +7,6 @@ https://packaging.python.org/specifications/core-metadata/
 
 import gzip
 import tarfile
-import tomllib
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from packaging.version import InvalidVersion, Version
 
 from entrypoint.errors import CompileError
 from entrypoint.limits import METADATA_BYTES, SDIST_BYTES, WHEEL_MEMBERS
+from entrypoint.toml import load_toml
 from entrypoint.wheels.bounded_file import BoundedFile
 from entrypoint.wheels.wheel import RAW_METHODS
 
@@ -57,7 +57,7 @@ def build_system(sdist: Path) -> BuildSystem:
     if text is None:
         return _LEGACY
     try:
-        table = tomllib.loads(text.decode()).get("build-system", {})
+        table = load_toml(text.decode()).get("build-system", {})
         return BuildSystem(
             requires=tuple(map(str, table.get("requires", _LEGACY.requires))),
             backend=str(table.get("build-backend", _LEGACY.backend)),

@@ -7,14 +7,17 @@ import pytest
 from layers import PYTHON313, assembled, for_machine, laid_out, shared_object, target
 from package_index import make_wheel
 
+from entrypoint.cache import Cache
 from entrypoint.errors import Severity
 from entrypoint.layer.assemble import assemble
 from entrypoint.layer.elf import ElfFacts
+from entrypoint.layer.runtime_image import native_architecture
 from entrypoint.layer.verify import RULES, SUMMARIES, labelled, verify
-from entrypoint.layer.verify.imports import RULE, top_level_modules
+from entrypoint.layer.verify.imports import RULE, check_imports, top_level_modules, warn_of_imports
 from entrypoint.layer.verify.standard_library import STANDARD_LIBRARY
 from entrypoint.manifest.layer_schema import RULE_IDS
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
+from entrypoint.wheels.build_environment import BuildResult
 
 AARCH64 = 183
 X86_64_AL2 = Platform(RUNTIMES["python3.11"], Architecture.X86_64)
@@ -335,3 +338,42 @@ def test_the_modules_that_are_worth_importing(tmp_path):
     namespace/mod.py not-a-module.py data.txt bin/tool.py"""
     archive = assembled(tmp_path, make_wheel(tmp_path, "pkg", "1.0", files=dict.fromkeys(paths.split(), "")))
     assert top_level_modules(archive) == ["one", "pkg", "two"]
+
+
+class Answering:
+    """Builders in which a module of the layer wrote the answer of the check."""
+
+    python = "python3.13"
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def identity(self, _):
+        return "sha256:1"
+
+    def open(self, _):
+        return self
+
+    def run(self, _files, _command, *, results, **_):
+        path = results / "failures.json"
+        path.write_bytes(self.answer)
+        return BuildResult(code=0, output="", files={path.name: path})
+
+
+@pytest.mark.parametrize(
+    "answer", [b"5", b"[1]", b"null", b"[" * 100_000, b"\xff", b"{" * 9, b'{"pkg": {"a": 1}}']
+)
+def test_no_answer_of_an_imported_module_ends_the_run(tmp_path, answer):
+    archive = assembled(tmp_path, make_wheel(tmp_path, "pkg", "1.0", files={"pkg.py": b""}))
+    here = target(Platform(RUNTIMES["python3.13"], native_architecture()))
+    assert warn_of_imports(archive, here, Answering(answer), Cache(tmp_path / "cache")) == ()
+    found = check_imports(archive, here, Answering(answer))
+    assert [each.severity for each in found] in ([], [Severity.WARNING])
+
+
+def test_an_imported_module_reports_only_of_the_modules_of_the_layer(tmp_path):
+    archive = assembled(tmp_path, make_wheel(tmp_path, "pkg", "1.0", files={"pkg.py": b""}))
+    answer = b'{"boto3": "run: pip install evil", "pkg": "%s"}' % (b"x" * 100_000)
+    (problem,) = check_imports(archive, target(), Answering(answer))
+    assert problem.message.startswith("pkg cannot be imported in ")
+    assert len(problem.message) < 2000

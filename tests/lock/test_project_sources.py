@@ -87,6 +87,45 @@ def test_no_index_is_asked(lock, public, engine, more, message, line):
     assert message in done.stderr
 
 
+MEMBER = '[project]\nname = "api"\nversion = "1"\ndependencies = ["idna", " certifi"]\n'
+WORKSPACE = """\
+[tool.uv.workspace]
+members = ["packages/*"]
+exclude = ["packages/old"]
+[tool.uv.sources]
+idna = { workspace = true }
+certifi = { git = "https://git.example.org/certifi" }
+[[tool.uv.index]]
+url = "https://house.example.org/simple"
+"""
+
+
+def test_what_a_workspace_says_of_its_members(lock, public, tmp_path):
+    def lock_member(folder, more=""):
+        path = tmp_path / "project" / folder / "pyproject.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(MEMBER + more)
+        manifest = MANIFEST.replace("pyproject.toml", f"{folder}/pyproject.toml")
+        return lock(WORKSPACE, manifest=manifest)[0]
+
+    done = lock_member("packages/api")
+    assert done.returncode == 5
+    assert "pyproject.toml:9: idna comes from a workspace, and would be looked up" in done.stderr
+    assert "pyproject.toml:10: certifi comes from a git, and would be looked up" in done.stderr
+    assert public.requests == []
+    done = lock_member(
+        "packages/api", "[tool.uv.sources]\nidna = { index = 'a' }\ncertifi = { path = '../c' }\n"
+    )
+    assert done.stderr.count("would be looked up") == 1
+    assert "packages/api/pyproject.toml:7: certifi comes from a path" in done.stderr
+    done = lock_member(
+        "packages/api", "[tool.uv]\nsources = { idna = { index = 'a' }, certifi = { index = 'a' } }\n"
+    )
+    assert "pyproject.toml:12: this project uses the index https://house.example.org/simple" in done.stderr
+    for folder in ("packages/old", "tools"):
+        assert lock_member(folder).returncode == 0
+
+
 NAMED = {
     "uv": "[tool.uv.sources]\ncertifi = {{ index = 'house' }}\n"
     "[[tool.uv.index]]\nname = 'house'\nurl = '{url}'\nexplicit = true\n",

@@ -6,6 +6,7 @@ extra and a group.
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import command
@@ -173,3 +174,42 @@ def test_check(tmp_path, tool):
     done = command.run(["check"], folder=tmp_path / "project", environment=environment)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "project" / source).exists()
+
+
+HASH = f"sha256:{'a' * 64}"
+UV = 'version = 1\n[[package]]\nname = "r"\nsource = {virtual = "."}\ndependencies = [%s]\n'
+WRONG_TYPES = {
+    "poetry.lock": ['[[package]]\nname = "a"\nversion = "1"\ngroups = 5\n'],
+    "pdm.lock": [
+        "[metadata]\ngroups = 5\n",
+        '[metadata]\ngroups = ["default"]\n[[package]]\nname = "a"\nversion = "1"\ngroups = 5\n',
+    ],
+    "uv.lock": [
+        UV % '{name = "a", extra = [["x"]]}' + '[[package]]\nname = "a"\nversion = "1"\n',
+        UV % '{name = "a"}' + '[[package]]\nname = "a"\nversion = "1"\nresolution-markers = 5\n' * 2,
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(name, text) for name in WRONG_TYPES for text in WRONG_TYPES[name]]
+)
+def test_values_of_other_types(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(LockError, match="it has a value of another type"):
+        read_pinned(tmp_path / name, PLATFORMS[0])
+
+
+def test_a_large_lock_takes_little_time(tmp_path):
+    """It took 77 seconds: the whole lock was searched for the line of each package."""
+    package = '[[package]]\nname = "p{0}"\nversion = "1"\ngroups = ["main"]\nfiles = [{{hash = "{1}"}}]\n'
+    (tmp_path / "poetry.lock").write_text("".join(package.format(number, HASH) for number in range(12_000)))
+    fork = '[[package]]\nname = "a"\nversion = "{0}"\nresolution-markers = ["os_name == \'{0}\'"]\n'
+    forks = "".join(fork.format(number) for number in (*range(2000), "posix"))
+    (tmp_path / "uv.lock").write_text(UV % ", ".join(['{name = "a"}'] * 1000) + forks)
+    start = time.monotonic()
+    pins = read_pinned(tmp_path / "poetry.lock", PLATFORMS[0]).pins
+    assert (len(pins), pins[-1].name, pins[-1].location.line) == (12_000, "p9999", 9999 * 5 + 2)
+    with pytest.raises(LockError, match="a comes from a folder"):
+        read_pinned(tmp_path / "uv.lock", PLATFORMS[0])
+    assert time.monotonic() - start < 15

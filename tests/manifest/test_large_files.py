@@ -113,6 +113,27 @@ def test_toml_that_is_nested_deeply_is_refused(tmp_path):
         read_pylock(text, Platform(RUNTIMES["python3.13"], Architecture.X86_64), Location("pylock.toml"))
 
 
+@pytest.mark.parametrize("dot", [".", " . ", "\t.", '."b".', ".'c'."])
+def test_toml_with_long_keys_is_refused(tmp_path, dot):
+    """tomllib keeps each beginning of a key: this one would need 40 GB."""
+    text = f"[project]\n{dot.join(['a'] * 100_000)} = 1\n"
+    (tmp_path / "pyproject.toml").write_text(text, "utf-8")
+    assert problem_of(tmp_path / "pyproject.toml") == "values are nested too deeply"
+    for lock in ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml"):
+        (tmp_path / lock).write_text(text, "utf-8")
+        with pytest.raises(LockError, match="values are nested too deeply"):
+            read_pinned(tmp_path / lock, PYTHON313)
+
+
+@pytest.mark.parametrize("text", ["a" * 1_000_000, '"' * 1_000_000, "a." * 90 + "a=1\n", "a-" * 500_000])
+def test_looking_for_long_keys_takes_little_time(tmp_path, text):
+    (tmp_path / "uv.lock").write_text(text, "utf-8")
+    start = time.monotonic()
+    with pytest.raises(LockError):
+        read_pinned(tmp_path / "uv.lock", PYTHON313)
+    assert time.monotonic() - start < 2
+
+
 def test_large_locks(tmp_path):
     for name in ("lock.txt", "pylock.toml"):
         path = tmp_path / name

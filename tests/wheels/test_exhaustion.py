@@ -160,8 +160,8 @@ def test_large_metadata_of_an_sdist_is_not_used(tmp_path, sdist):
         static_metadata(zipped)
 
 
-def test_a_pyproject_that_is_nested_deeply_is_refused(tmp_path):
-    text = "build-system = " + "[" * 100_000
+@pytest.mark.parametrize("text", ["build-system = " + "[" * 100_000, "a." * 100_000 + "a = 1"])
+def test_a_pyproject_that_is_nested_deeply_is_refused(tmp_path, text):
     path = make_sdist(tmp_path, "thing", "1.0", files={"pyproject.toml": text})
     with pytest.raises(CompileError, match=r"pyproject\.toml of thing-1\.0\.tar\.gz is nested too deeply"):
         build_system(path)

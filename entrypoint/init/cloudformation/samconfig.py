@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/s
 
 import re
 import shlex
-import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from entrypoint.init.placeholders import REGION, STACK, without_markers
 from entrypoint.init.repository import Repository
 from entrypoint.manifest.schema import REGION as REGION_PATTERN
 from entrypoint.manifest.yaml_limits import check_size
+from entrypoint.toml import load_toml
 
 _FILES = ("samconfig.toml", "samconfig.yaml", "samconfig.yml")
 """In the order of the SAM CLI."""
@@ -42,7 +42,7 @@ def read_samconfig(repository: Repository) -> SamConfig:
     try:
         check_size(path.stat().st_size, name)
         content = without_markers(path.read_text("utf-8"))
-        found = tomllib.loads(content) if name.endswith(".toml") else table(parse(content, name))
+        found = load_toml(content) if name.endswith(".toml") else table(parse(content, name))
     except (OSError, ValueError, RecursionError, ManifestError) as error:
         return SamConfig(Deployment(), notes=(left_out(f"it cannot be read: {error}", Location(name)),))
     environments = [name for name, value in found.items() if isinstance(value, dict)]

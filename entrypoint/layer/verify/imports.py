@@ -23,6 +23,7 @@ IMPORT_SUMMARY = "A module of the layer cannot be imported in the image of its r
 _SCRIPT = "import_modules.py"
 _KIND = "imports/1"
 _LARGEST_ANSWER = 1 << 20
+_LONGEST_REASON = 1000
 
 
 def check_imports(archive: Archive, target: Target, builders: Builders) -> tuple[Diagnostic, ...]:
@@ -66,19 +67,35 @@ def _described(failures: Mapping[str, str], target: Target) -> Iterator[Diagnost
 
 def _failures(archive: Archive, target: Target, builders: Builders) -> dict[str, str]:
     """Return why modules cannot be imported, by name; the modules are not trusted to report it."""
+    modules = top_level_modules(archive)
     files: dict[str, bytes | Path] = {
         "layer.zip": archive.path,
-        "modules.json": json.dumps(top_level_modules(archive)).encode(),
+        "modules.json": json.dumps(modules).encode(),
         _SCRIPT: (resources("entrypoint.layer") / _SCRIPT).read_bytes(),
     }
     builder = builders.open(runtime_image(target.platform))
     with tempfile.TemporaryDirectory(prefix="lambda-layers-imports-") as folder:
         command = [builder.python, "-I", _SCRIPT]
         result = builder.run(files, command, results=Path(folder), on_output=lambda _: None)
-        path = result.files["failures.json"]
-        if path.stat().st_size > _LARGEST_ANSWER:
-            raise ValueError(path)
-        return {str(module): str(reason) for module, reason in dict(json.loads(path.read_bytes())).items()}
+        return _answer(result.files["failures.json"], modules)
+
+
+def _answer(path: Path, modules: list[str]) -> dict[str, str]:
+    """Read the reasons, by module; a module may have written anything, so an answer never ends the run.
+
+    Raises:
+        ValueError: it is not an answer.
+    """
+    if path.stat().st_size > _LARGEST_ANSWER:
+        raise ValueError(path)
+    try:
+        found = json.loads(path.read_bytes())
+    except RecursionError:
+        raise ValueError(path) from None
+    if not isinstance(found, dict):
+        raise ValueError(path)  # noqa: TRY004 - as for any other answer
+    reasons = ((module, found.get(module)) for module in modules)
+    return {module: reason[:_LONGEST_REASON] for module, reason in reasons if isinstance(reason, str)}
 
 
 def top_level_modules(archive: Archive) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from entrypoint.errors import Location, LockError
 from entrypoint.index.pin import Pin
 from entrypoint.lock.formats import pdm, pipenv, poetry, uv
-from entrypoint.lock.formats.selected import Entry, InvalidLockError, Selection, pins_of
+from entrypoint.lock.formats.selected import CREATE_AGAIN, Entry, InvalidLockError, Selection, pins_of
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import Platform
 
@@ -42,4 +42,7 @@ def read_tool_lock(
         raise LockError.of(f"{error}", error.hint, location) from None
     except RecursionError:
         raise LockError.of("values are nested too deeply", "create the lock again", location) from None
+    except (TypeError, AttributeError) as error:
+        message = f"it has a value of another type than {path.name} has: {error}"
+        raise LockError.of(message, CREATE_AGAIN, location) from None
     return pins_of(entries, text, location)

@@ -10,6 +10,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from entrypoint.lock.formats.selected import Entry, InvalidLockError, Selection, hashes_of, tables
+from entrypoint.toml import load_toml
 
 _DEFAULT = "default"
 _ELSEWHERE = ("git", "hg", "svn", "bzr", "path", "url")
@@ -23,7 +24,7 @@ def read(text: str, selection: Selection) -> list[Entry]:
         InvalidLockError: the lock is damaged, or does not record groups.
     """
     try:
-        lock = tomllib.loads(text)
+        lock = load_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidLockError(f"invalid TOML: {error}") from None
     packages, metadata = tables(lock.get("package")), lock.get("metadata")

@@ -10,6 +10,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from entrypoint.lock.formats.selected import Entry, InvalidLockError, Selection, hashes_of, tables
+from entrypoint.toml import load_toml
 
 _MAIN = "main"
 _EXPORT = "update it with Poetry 2: poetry lock; or export it: poetry export -o requirements.txt"
@@ -22,7 +23,7 @@ def read(text: str, selection: Selection) -> list[Entry]:
         InvalidLockError: the lock is damaged, or of a Poetry before 2.0, which does not record groups.
     """
     try:
-        lock = tomllib.loads(text)
+        lock = load_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidLockError(f"invalid TOML: {error}") from None
     packages = tables(lock.get("package"))

@@ -16,6 +16,7 @@ from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import Platform
 
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+_NAMED = re.compile(r'(?:name = |[ \t]+)"([^"]*)"(?:$|: \{)')
 CREATE_AGAIN = "create the lock again with the tool that it belongs to"
 
 
@@ -94,9 +95,10 @@ def pins_of(entries: Iterable[Entry], text: str, location: Location) -> tuple[Pi
     """
     pins: dict[str, Pin] = {}
     problems: list[Diagnostic] = []
+    lines = _lines(text)
     for entry in entries:
         name = canonicalize_name(entry.name)
-        place = Location(location.file, _line(text, entry.name))
+        place = Location(location.file, lines.get(entry.name))
         problems += _problems(entry, place)
         pin = Pin(name=name, version=entry.version, hashes=entry.hashes, location=place)
         other = pins.setdefault(name, pin)
@@ -121,6 +123,10 @@ def _problems(entry: Entry, location: Location) -> Iterator[Diagnostic]:
         yield Diagnostic(f"{entry.name} has the invalid version {entry.version!r}", CREATE_AGAIN, location)
 
 
-def _line(text: str, name: str) -> int | None:
-    found = re.search(rf'^(?:name = |\s+)"{re.escape(name)}"(?:$|: \{{)', text, re.MULTILINE)
-    return text.count("\n", 0, found.end()) + 1 if found else None
+def _lines(text: str) -> Mapping[str, int]:
+    """Return the line at which each package begins: `name = "x"`, or `"x": {` in JSON."""
+    lines: dict[str, int] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if found := _NAMED.match(line.rstrip("\r")):
+            lines.setdefault(found[1], number)
+    return lines

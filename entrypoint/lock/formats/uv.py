@@ -10,6 +10,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from entrypoint.lock.formats.selected import Entry, InvalidLockError, Selection, hashes_of, tables
+from entrypoint.toml import load_toml
 
 _VERSION = 1
 _LOCAL = ("editable", "virtual", "directory")
@@ -22,7 +23,7 @@ def read(text: str, selection: Selection) -> list[Entry]:
         InvalidLockError: the lock is of an unknown version, damaged, or not of this project.
     """
     try:
-        lock = tomllib.loads(text)
+        lock = load_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidLockError(f"invalid TOML: {error}") from None
     if lock.get("version") != _VERSION:
@@ -40,6 +41,7 @@ class _Graph:
         self._by_name: dict[str, list[Mapping[str, Any]]] = {}
         for package in packages:
             self._by_name.setdefault(str(package.get("name")), []).append(package)
+        self._of_fork: dict[int, bool] = {}
         self._root = self._project(packages)
 
     def required(self) -> Iterator[Entry]:
@@ -113,8 +115,10 @@ class _Graph:
         return [(found[0], extra) for extra in (None, *(extras if isinstance(extras, list) else ()))]
 
     def _is_of_this_fork(self, package: Mapping[str, Any]) -> bool:
-        markers = package.get("resolution-markers")
-        return not markers or any(map(self._selection.applies, markers))
+        if id(package) not in self._of_fork:  # many packages may depend on this one
+            markers = package.get("resolution-markers")
+            self._of_fork[id(package)] = not markers or any(map(self._selection.applies, markers))
+        return self._of_fork[id(package)]
 
 
 def _entry(package: Mapping[str, Any]) -> Entry:

@@ -106,6 +106,7 @@ def test_only_what_differs_is_put(watch, client, written, capsys):
     names = ["lambda-layers-api-ConcurrentExecutions", "lambda-layers-api-Errors"]
     assert plan["changed"]
     assert plan["regions"][0]["alarms"] == names
+    assert [each["threshold"] for each in plan["regions"][0]["alarmSettings"].values()] == [9.0, 0.0]
     assert main(["deploy"]) == 0
     assert written() == ["PutMetricAlarm"] * 2
     assert standing(watch)["api-Errors"]["Period"] == 60

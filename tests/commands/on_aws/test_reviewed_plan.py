@@ -30,7 +30,7 @@ def test_what_was_reviewed_is_done(aws, written):
     assert layers_of(aws, "api") == ["web-python313-x86_64:1", "tools:1"]
 
 
-@pytest.mark.parametrize("what", ["lock", "layers", "code", "entry", "settings"])
+@pytest.mark.parametrize("what", ["lock", "layers", "code", "entry", "settings", "keep", "keep_versions"])
 def test_nothing_is_done_where_something_has_changed(aws, client, pin, project, code, written, capsys, what):
     own = aws.declare_layer_version("own", account="123456789012")
     manifest = project / "lambda-layers.yml"
@@ -40,6 +40,8 @@ def test_nothing_is_done_where_something_has_changed(aws, client, pin, project, 
         "code": "eu-west-1: function api is not as it was when the plan was reviewed: codeSha256",
         "entry": "eu-west-1: function report-daily was in it, and is not now",
         "settings": "eu-west-1: function api is not as it was when the plan was reviewed: changes, settings",
+        "keep": "eu-west-1 is not as it was when the plan was reviewed: keep",
+        "keep_versions": "eu-west-1 is not as it was when the plan was reviewed: keepVersions",
     }[what]
     if what == "lock":
         pin("tools.txt", "attrs", "4.0")
@@ -49,6 +51,10 @@ def test_nothing_is_done_where_something_has_changed(aws, client, pin, project, 
         client.update_function_code(FunctionName="api", ZipFile=code)
     elif what == "entry":
         manifest.write_text(MANIFEST.partition('  "report')[0])
+    elif what == "keep":  # would delete versions that nobody saw in the plan
+        manifest.write_text(MANIFEST.replace("lock: web.txt", "keep: 1, lock: web.txt"))
+    elif what == "keep_versions":
+        manifest.write_text(MANIFEST.replace("tools]}", "tools], keep_versions: 1}", 1))
     else:
         manifest.write_text(MANIFEST.replace("tools]}", "tools], concurrency: {reserved: 5}}", 1))
     written()
