@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from entrypoint.aws.accounts import Failure, Results
-from entrypoint.aws.model import Alarm, LayerVersion
+from entrypoint.aws.alarm_model import Alarm
+from entrypoint.aws.model import LayerVersion
 from entrypoint.layer.describe import BuiltArchive
 from entrypoint.manifest.model import NONE, Destination
 from entrypoint.manifest.runtimes import Architecture
@@ -193,7 +194,7 @@ def _plans(plans: tuple[RegionPlan, ...]) -> dict[str, Any]:
                 "layers": [_layer(change) for change in plan.layers],
                 "functions": [_function(change, plan) for change in plan.functions],
                 "alarms": [alarm.name for alarm in plan.alarms],
-                "alarmSettings": {alarm.name: _alarm(alarm) for alarm in plan.alarms},
+                "alarmSettings": {each.name: _alarm(each.alarm) for each in plan.alarms},
                 "keep": {each.layer: each.keep for each in plan.retention},
                 "keepVersions": {each.function: each.keep for each in plan.version_retention},
                 "warnings": [diagnostic_as_json(warning) for warning in plan.warnings],
@@ -204,7 +205,7 @@ def _plans(plans: tuple[RegionPlan, ...]) -> dict[str, Any]:
 
 
 def _alarm(alarm: Alarm) -> dict[str, Any]:
-    return asdict(alarm) | {"actions": list(alarm.actions)}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(alarm).items()}
 
 
 def _destination(destination: Destination) -> dict[str, str]:
