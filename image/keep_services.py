@@ -6,7 +6,8 @@ from pathlib import Path
 import botocore
 
 SERVICES = {
-    *("cloudwatch", "ec2", "iam", "lambda", "resourcegroupstaggingapi", "s3", "service-quotas", "ssm"),
+    *("cloudwatch", "codedeploy", "ec2", "iam", "lambda", "resourcegroupstaggingapi", "s3", "service-quotas"),
+    *("sqs", "ssm"),
     # The sources of credentials.
     *("signin", "sso", "sso-oidc", "sts"),
 }

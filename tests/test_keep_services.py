@@ -8,7 +8,7 @@ import boto3
 
 ROOT = Path(__file__).parent.parent
 KEEP = runpy.run_path(str(ROOT / "image" / "keep_services.py"))
-OTHER_WORDS = {"config", "dynamodb", "kinesis", "rds"}
+OTHER_WORDS = {"config", "dynamodb", "events", "kinesis", "rds"}
 """Words of our code that are names of services, and meant otherwise."""
 
 

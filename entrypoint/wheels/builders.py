@@ -16,7 +16,7 @@ from entrypoint.wheels.this_machine import ON_THIS_MACHINE, ThisMachine, is_allo
 if TYPE_CHECKING:
     from entrypoint.wheels.containers import Containers
 
-_SOCKET = Path("/var/run/docker.sock")
+_SOCKET = "/var/run/docker.sock"
 
 
 class Builders:
@@ -45,9 +45,7 @@ class Builders:
         """Return the identity of a builder, if it is known without downloading anything."""
         if self._is_here(build_environment):
             return self._here(build_environment).identity
-        # To import the Docker SDK takes longer than most builds.
-        is_there = self._environment.get("DOCKER_HOST") or os.name == "nt" or _SOCKET.exists()
-        return self._engine().identity(build_environment) if is_there else None
+        return self._engine().identity(build_environment) if self._may_have_engine() else None
 
     def open(self, build_environment: BuildEnvironment) -> Builder:
         """Return a builder that isolates each run.
@@ -94,6 +92,13 @@ class Builders:
         """Remove all containers."""
         if self._containers is not None:
             self._containers.close()
+
+    def _may_have_engine(self) -> bool:
+        """Look for an engine without the Docker SDK, whose import takes longer than most builds."""
+        scheme, _, address = self._environment.get("DOCKER_HOST", "").partition("://")
+        if scheme == "unix" or not (scheme or os.name == "nt"):
+            return Path(address or _SOCKET).exists()
+        return True
 
     def _is_here(self, build_environment: BuildEnvironment) -> bool:
         return is_allowed(self._environment) and is_runtime(build_environment, self._os_release)
