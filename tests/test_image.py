@@ -24,6 +24,7 @@ layers:
   web:
     requirements: [speedup]
     lock: requirements.txt
+    verify: static
     runtimes: [python3.13]
     architectures: [x86_64, arm64]
 functions:

@@ -211,6 +211,7 @@ def test_libraries_of_the_distribution(emulator, engine, cache, tmp_path, chosen
         "architectures": [emulator.architecture],
         "libraries": [names["debian" if replaced else "amzn"]],
         "bytecode": False,
+        "verify": "static",
         **({"ignore": {"symbol-version": "the system of the local image is newer"}} if replaced else {}),
     }
     (tmp_path / "lambda-layers.yml").write_text(json.dumps({"version": 1, "layers": {chosen: layer}}))
