@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from entrypoint.errors import Location
 from entrypoint.init.draft import Content, Note, fill_in, left_out, taken
-from entrypoint.init.repository import Repository
+from entrypoint.init.repository import Repository, start_of
 from entrypoint.manifest.yaml_limits import BYTES
 from entrypoint.toml import load_toml
 
@@ -34,7 +34,8 @@ NOTHING = Found(Content())
 def read_toml(path: Path) -> Mapping[str, Any]:
     """Return the content of a TOML file; empty if it is missing, invalid or too large."""
     try:
-        return load_toml(path.read_text("utf-8")) if path.stat().st_size <= BYTES else {}
+        text = start_of(path)
+        return load_toml(text) if len(text) < BYTES else {}
     except (OSError, ValueError, RecursionError):
         return {}
 
