@@ -9,7 +9,7 @@ from entrypoint.init.draft import Draft, DraftLayer, Note, fill_in, free_name, l
 from entrypoint.init.layer_folder import requirements_file
 from entrypoint.init.platforms import default_runtime
 from entrypoint.init.python_project import Found, found_in_project
-from entrypoint.init.repository import Repository, files_below, is_development_file
+from entrypoint.init.repository import Repository, files_below, is_development_file, start_of
 from entrypoint.manifest.runtimes import Architecture
 
 _LOCK = re.compile(r"-(?:python3\.\d+)-(?:x86_64|arm64)\.txt$")
@@ -94,11 +94,7 @@ def _requirements_files(repository: Repository, files: Sequence[Path], notes: li
 
 def _included_by_others(paths: Sequence[Path]) -> list[Path]:
     """Return the files of folders named requirements that another file beside them includes with -r."""
-    included = {
-        (path.parent / name).resolve()
-        for path in paths
-        for name in _INCLUDE.findall(path.read_text("utf-8", "replace"))
-    }
+    included = {(path.parent / name).resolve() for path in paths for name in _INCLUDE.findall(start_of(path))}
     return [path for path in paths if path.parent.name == "requirements" and path.resolve() in included]
 
 

@@ -17,6 +17,8 @@ from entrypoint.init.placeholders import without_markers
 from entrypoint.manifest.yaml_limits import check_depth, check_nodes, check_size
 
 _HINT = "fix it, or move it while init runs"
+LONGEST = 10_000
+"""Characters of a text that references make; a few of them can amount to any number."""
 _TRUE = {"true", "yes", "on"}
 _FALSE = {"false", "no", "off", ""}
 

@@ -14,15 +14,14 @@ from typing import Any, NamedTuple
 
 from entrypoint.errors import Location
 from entrypoint.init.draft import Content, Note, fill_in, left_out, taken
-from entrypoint.init.repository import Repository
-from entrypoint.lock.requirement_lines import LARGEST
+from entrypoint.init.repository import Repository, start_of
 from entrypoint.manifest.yaml_limits import BYTES
 from entrypoint.toml import load_toml
 
 _FORMATS = {
     "Pipfile.lock": r'"default": \{',
     "pdm.lock": r'^strategy = \[.*"inherit_metadata"',
-    "poetry.lock": r'^lock-version = "2\.[1-9]',
+    "poetry.lock": r'^(?:groups = \[|lock-version = "2\.[1-9])',
     "uv.lock": r"^version = 1$",
 }
 _DEVELOPMENT_GROUP = re.compile(r"dev(elop(ment)?)?|tests?|testing|lint(ing)?|docs?|typing|types|ci")
@@ -41,7 +40,8 @@ NOTHING = Found(Content())
 def read_toml(path: Path) -> Mapping[str, Any]:
     """Return the content of a TOML file; empty if it is missing, invalid or too large."""
     try:
-        return load_toml(path.read_text("utf-8")) if path.stat().st_size <= BYTES else {}
+        text = start_of(path)
+        return load_toml(text) if len(text) < BYTES else {}
     except (OSError, ValueError, RecursionError):
         return {}
 
@@ -106,11 +106,7 @@ def _lock(repository: Repository, folder: Path, *names: str) -> str:
 
 def _can_be_read(lock: Path) -> bool:
     """Return whether a lock is in the format that is read; before Poetry 2, it had no groups of packages."""
-    try:
-        text = lock.read_text("utf-8") if lock.stat().st_size <= LARGEST else ""
-    except (OSError, ValueError):
-        return False
-    return re.search(_FORMATS[lock.name], text, re.MULTILINE) is not None
+    return re.search(_FORMATS[lock.name], start_of(lock), re.MULTILINE) is not None
 
 
 def _pinned(lock: str) -> Note:

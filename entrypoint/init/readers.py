@@ -15,10 +15,9 @@ from entrypoint.init.draft import Draft, Note, fill_in, left_out
 from entrypoint.init.folder import found_in_folder
 from entrypoint.init.located import Table, read_file, table
 from entrypoint.init.placeholders import names_in
-from entrypoint.init.repository import Repository
+from entrypoint.init.repository import Repository, start_of
 from entrypoint.init.serverless.reader import draft_of_serverless
 from entrypoint.init.terraform.reader import draft_of_terraform, terraform_folder
-from entrypoint.manifest.yaml_limits import BYTES
 
 _SERVERLESS = ("serverless.yml", "serverless.yaml", "serverless.json")
 _SAM = ("template.yaml", "template.yml", "template.json")
@@ -42,7 +41,13 @@ def draft_of(folder: Path) -> Draft:
     repository = Repository.of(folder)
     notes = list(_programs(repository.folder))
     paths: list[Path] = []
-    found = _first(repository, notes, paths) or found_in_folder(repository)
+    try:
+        found = _first(repository, notes, paths) or found_in_folder(repository)
+    except RecursionError:
+        message = "its values refer to each other too often in a row"
+        raise ManifestError.of(
+            message, "move it while init runs", Location(repository.shown(paths[-1] if paths else folder))
+        ) from None
     notes += _elsewhere(repository, paths)
     return _with_variables(replace(found, notes=(*notes, *found.notes)))
 
@@ -76,7 +81,7 @@ def _templates(
         template = _resources(repository, path, notes)
         if template is not None:
             yield path, partial(draft_of_cloudformation, repository, path, template, config)
-    if terraform := terraform_folder(folder):
+    if terraform := terraform_folder(repository):
         yield terraform, partial(_terraform, repository, terraform, notes)
 
 
@@ -127,12 +132,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
 
 
 def _is_template(path: Path) -> bool:
-    try:
-        if not path.is_file() or path.stat().st_size > BYTES:
-            return False
-        content = path.read_text("utf-8", "replace")
-    except OSError:
-        return False
+    content = start_of(path)
     return "Resources" in content and any(kind in content for kind in _LAYER_TYPES)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.manifest.paths import is_inside, roots_of
+from entrypoint.manifest.yaml_limits import BYTES
 
 _DEPTH = 3
 """How many folders below the manifest's one are searched."""
@@ -56,6 +57,20 @@ def is_development_file(path: Path) -> bool:
 def is_development_folder(name: str) -> bool:
     """Whether a folder is for development."""
     return _DEVELOPMENT_FOLDER.fullmatch(name) is not None
+
+
+def start_of(path: Path) -> str:
+    """Return the first MiB of a file as text; empty if it is not a regular file.
+
+    A committed link may lead to a device, or to a file of the system, which has no end.
+    """
+    try:
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            return file.read(BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def files_below(folder: Path, depth: int = _DEPTH) -> Iterator[Path]:

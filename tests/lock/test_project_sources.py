@@ -9,6 +9,8 @@ import command
 import pytest
 from package_index import IndexServer, make_wheel, pip_environment
 
+from entrypoint.index.options import plain_url
+
 MANIFEST = "version: 1\nlayers:\n  web: {requirements: [pyproject.toml], runtimes: [python3.13]}\n"
 PROJECT = '[project]\nname = "orders"\nversion = "1"\ndependencies = ["idna", "certifi>=2"]\n'
 
@@ -274,3 +276,17 @@ class TestSeveralIndexes:
         done, _ = both('"*": "https://example.org/simple"')
         assert done.returncode == 6
         assert "https://example.org/simple under 'index_of' is none of the indexes" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "plain"),
+    [
+        ("https://user:secret@example.org/simple/", "https://example.org/simple"),
+        ("https://example.org/simple?token=secret", "https://example.org/simple"),
+        ("https://evil.example/a@pypi.org/simple", "https://****@pypi.org/simple"),
+        ("https://user:pa/ss@example.org/simple", "https://****@example.org/simple"),
+        ("https://[::1/simple", "https://[::1/simple"),
+    ],
+)
+def test_a_url_is_compared_by_its_host_and_shows_no_secret(url, plain):
+    assert plain_url(url) == plain

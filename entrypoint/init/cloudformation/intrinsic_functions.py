@@ -14,9 +14,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
 from entrypoint.errors import Location
-from entrypoint.init.located import Items, Table, Text, Unknown, items, location_of, table, text
+from entrypoint.init.located import LONGEST, Items, Table, Text, Unknown, items, location_of, table, text
 from entrypoint.init.placeholders import ACCOUNT, REGION, STACK, has_placeholder, placeholder
 
+_DEEPEST = 50
+"""Conditions in conditions."""
+_MOST_REGIONS = 100
 _SUBSTITUTION = re.compile(r"\$\{(!?)\s*([^}]*?)\s*\}")
 
 
@@ -53,6 +56,10 @@ class Evaluator:
         self._resources = table(template.get("Resources"))
         self._deployment = deployment
         self._open: set[str] = set()  # conditions that are being evaluated
+        self._known: dict[
+            str, bool | None
+        ] = {}  # those that were; others may refer to them any number of times
+        self._depth = 0
         self._pseudo: dict[str, object] = {
             "AWS::StackName": deployment.stack,
             "AWS::Region": REGION,
@@ -72,7 +79,10 @@ class Evaluator:
         function = next(iter(value)) if len(value) == 1 else ""
         if function in self._functions:
             made = self._functions[function](self, value[function], value.location)
-            return Text.at(made, value.location) if isinstance(made, str) else made
+            if isinstance(made, str):
+                at = value.location
+                return Text.at(made, at) if len(made) <= LONGEST else _too_long(at)
+            return made
         if function.startswith("Fn::"):
             return Unknown(f"{function} is evaluated at deployment", value.location)
         return self._table(value)
@@ -81,11 +91,13 @@ class Evaluator:
         """Return whether a condition of the template is true; None if that is not known."""
         if name in self._open or name not in self._conditions:
             return None
-        self._open.add(name)
-        try:
-            return self._truth(self._conditions[name])
-        finally:
-            self._open.discard(name)
+        if name not in self._known:
+            self._open.add(name)
+            try:
+                self._known[name] = self._truth(self._conditions[name])
+            finally:
+                self._open.discard(name)
+        return self._known[name]
 
     def is_default(self, name: str) -> bool:
         """Whether the value of a parameter is its default."""
@@ -116,6 +128,8 @@ class Evaluator:
         if kind.startswith("AWS::SSM::Parameter::"):
             return Unknown(f"parameter {name} is read from Systems Manager at deployment", location)
         value: object = self._deployment.parameters.get(name, declared.get("Default"))
+        if len(text(value)) > LONGEST:
+            return _too_long(location)
         if value is None:
             return placeholder(name) or Unknown(f"parameter {name} has no default", location)
         if kind == "CommaDelimitedList" or kind.startswith("List<"):
@@ -209,6 +223,15 @@ class Evaluator:
 
     def _truth(self, value: object) -> bool | None:
         """Return whether the expression of a condition is true; None if that is not known."""
+        if self._depth >= _DEEPEST:
+            return None
+        self._depth += 1
+        try:
+            return self._evaluated(value)
+        finally:
+            self._depth -= 1
+
+    def _evaluated(self, value: object) -> bool | None:
         expression = table(value)
         name = next(iter(expression), "")
         parts = items(expression.get(name))
@@ -256,7 +279,13 @@ def _joined(separator: str, parts: Sequence[object], location: Location) -> obje
             )
         if not isinstance(part, str):
             return _unknown("a part of the text", [part], location)
+    if sum(len(text(part)) + len(separator) for part in parts) > LONGEST:
+        return _too_long(location)
     return separator.join(text(part) for part in parts)
+
+
+def _too_long(location: Location) -> Unknown:
+    return Unknown(f"it has more than {LONGEST:,} characters", location)
 
 
 def _unknown(what: str, parts: Sequence[object], location: Location) -> Unknown:
@@ -266,6 +295,8 @@ def _unknown(what: str, parts: Sequence[object], location: Location) -> Unknown:
 
 def _in_every_region(mapping: Table, key: str) -> object:
     """Return the ARN that a mapping has for all its regions, if they differ only in the region."""
+    if len(mapping) > _MOST_REGIONS:
+        return None
     found = {
         text(table(entry).get(key)).replace(f":{region}:", f":{REGION}:") for region, entry in mapping.items()
     }

@@ -6,8 +6,9 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resou
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from entrypoint.errors import Location
@@ -160,19 +161,23 @@ class _Reader:
         license_ = text(properties.get("LicenseInfo"))
         return Settings(description=description, license=license_, share=share), tuple(notes)
 
+    @cached_property
+    def _permissions(self) -> Mapping[str, Sequence[tuple[Table, Location]]]:
+        """The properties of LayerVersionPermissions, by the layer that they refer to."""
+        found: dict[str, list[tuple[Table, Location]]] = {}
+        for resource, at in self._resources.values():
+            if text(resource.get("Type")) == _PERMISSION:
+                properties = table(self._evaluator.value(resource.get("Properties")))
+                used = properties.get("LayerVersionArn")
+                if isinstance(used, Resource):
+                    found.setdefault(used.name, []).append((properties, at))
+        return found
+
     def _share(self, layer: str) -> dict[str, object] | None:
         """Return who may use a layer, by the LayerVersionPermissions that refer to it."""
         accounts: list[str] = []
         share: dict[str, object] = {}
-        for resource, at in self._resources.values():
-            properties = table(self._evaluator.value(resource.get("Properties")))
-            used = properties.get("LayerVersionArn")
-            if (
-                text(resource.get("Type")) != _PERMISSION
-                or not isinstance(used, Resource)
-                or used.name != layer
-            ):
-                continue
+        for properties, at in self._permissions.get(layer, ()):
             organization, principal = (
                 text(properties.get("OrganizationId")),
                 text(properties.get("Principal")),

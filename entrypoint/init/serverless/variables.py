@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from entrypoint.errors import Location, ManifestError
-from entrypoint.init.located import Items, Table, Text, Unknown, location_of, read_file, table, text
+from entrypoint.init.located import LONGEST, Items, Table, Text, Unknown, location_of, read_file, table, text
 from entrypoint.init.placeholders import ACCOUNT, REGION, has_placeholder, placeholder
 from entrypoint.init.repository import Repository
 
@@ -93,6 +93,9 @@ class Variables:
         """Return a text with its variables replaced; a text that is one variable becomes its value."""
         pieces: list[object] = []
         rest = value
+        too_long = Unknown(f"it has more than {LONGEST:,} characters", at)
+        if "${" in value and len(value) > LONGEST:
+            return too_long
         while "${" in rest:
             before, _, after = rest.partition("${")
             inner, closed, rest = _closing(after)
@@ -102,6 +105,8 @@ class Variables:
             pieces += [before, self._variable(inner, at) if is_ours else f"${{{inner}}}"]
         pieces.append(rest)
         kept = [piece for piece in pieces if piece != ""]
+        if "${" in value and sum(len(text(piece)) for piece in kept) > LONGEST:
+            return too_long
         if len(kept) == 1:
             return Text.at(kept[0], at) if isinstance(kept[0], str) else kept[0]
         for piece in kept:

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from entrypoint.errors import Location
-from entrypoint.init.located import Unknown
+from entrypoint.init.located import LONGEST, Unknown
 from entrypoint.init.placeholders import ACCOUNT, REGION, placeholder, without_markers
 from entrypoint.init.repository import Repository
 from entrypoint.manifest.yaml_limits import BYTES
 
 _REFERENCE = re.compile(r"(?:[a-zA-Z_][\w-]*)(?:\.[a-zA-Z_][\w-]*|\[\d+\])*")
 _INTERPOLATION = re.compile(r"(?<!\$)\$\{\s*([^{}]*?)\s*\}")
+_OPENED = re.compile(r'[ \t]*((?:[\w-]+|"[^"]*")(?:[ \t]+(?:[\w-]+|"[^"]*"))*)[ \t]*\{')
+_LABEL = re.compile(r'"([^"]*)"|([\w-]+)')
+_ASSIGNED = re.compile(r"[ \t]*([\w-]+)[ \t]*=")
 _DEEPEST = 20
 _MOST_VALUES = 50_000
 """A few lines that refer to each other can amount to any number of values."""
@@ -112,6 +115,9 @@ class Configuration:
     def _template(self, text: str, at: Location) -> object:
         pieces: list[str] = []
         end = 0
+        too_long = Unknown(f"it has more than {LONGEST:,} characters", at)
+        if "${" in text and len(text) > LONGEST:
+            return too_long
         for match in _INTERPOLATION.finditer(text):
             found = self._reference(match[1], at)
             if match[0] == text:
@@ -127,6 +133,8 @@ class Configuration:
         rest = text[end:]
         if "${" in rest.replace("$${", "") or "%{" in rest.replace("%%{", ""):
             return Unknown(f'"{text}" has an expression', at)
+        if pieces and sum(map(len, pieces)) > LONGEST:
+            return too_long
         return without_escapes("".join([*pieces, rest]))
 
     def _reference(self, expression: str, at: Location) -> object:
@@ -196,25 +204,24 @@ def without_escapes(text: str) -> str:
 
 
 def _blocks(content: Mapping[str, Any], text: str, file: str) -> Iterator[Block]:
+    lines = _lines(text)
     for kind, found in content.items():
         for each in found if isinstance(found, list) else ():
             if not isinstance(each, dict):
                 continue
             if kind == "locals":
                 for name, value in each.items():
-                    yield Block(
-                        ("locals", name), {"value": value}, _at(text, file, rf"^\s*{re.escape(name)}\s*=")
-                    )
+                    yield Block(("locals", name), {"value": value}, Location(file, lines.get(("=", name))))
                 continue
             labels, arguments = _labelled(each)
-            quoted = r"\s+".join(rf'"?{re.escape(label)}"?' for label in (kind, *labels))
-            yield Block((kind, *labels), arguments, _at(text, file, rf"^\s*{quoted}\s*\{{"))
+            yield Block((kind, *labels), arguments, Location(file, lines.get((kind, *labels))))
 
 
 def _values(content: Mapping[str, Any], text: str, file: str) -> Iterator[Block]:
     """Yield the values of a .tfvars file, each as a block."""
+    lines = _lines(text)
     for name, value in content.items():
-        yield Block(("tfvars", name), {"value": value}, _at(text, file, rf"^\s*{re.escape(name)}\s*="))
+        yield Block(("tfvars", name), {"value": value}, Location(file, lines.get(("=", name))))
 
 
 def _labelled(block: Mapping[str, Any]) -> tuple[tuple[str, ...], Mapping[str, Any]]:
@@ -229,9 +236,16 @@ def _labelled(block: Mapping[str, Any]) -> tuple[tuple[str, ...], Mapping[str, A
     return tuple(labels), block
 
 
-def _at(text: str, file: str, pattern: str) -> Location:
-    match = re.search(pattern, text, re.MULTILINE)
-    return Location(file, text.count("\n", 0, match.end()) + 1 if match else None)
+def _lines(text: str) -> Mapping[tuple[str, ...], int]:
+    """Return the line at which each block begins, by its labels, and each argument, by `=` and its name."""
+    lines: dict[tuple[str, ...], int] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if opened := _OPENED.match(line):
+            labels = tuple(quoted or plain for quoted, plain in _LABEL.findall(opened[1]))
+            lines.setdefault(labels, number)
+        elif assigned := _ASSIGNED.match(line):
+            lines.setdefault(("=", assigned[1]), number)
+    return lines
 
 
 def _prefixes(parts: list[str]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from entrypoint.init.located import Unknown
 from entrypoint.init.placeholders import has_placeholder, in_comment, literal
 from entrypoint.init.platforms import is_python
 from entrypoint.init.python_project import Found
-from entrypoint.init.repository import Repository
+from entrypoint.init.repository import Repository, start_of
 from entrypoint.init.template import FoundFunction, FoundLayer, FoundTemplate, draft_of_template
 from entrypoint.init.terraform.configuration import Block, Configuration, Reference, read_configuration
 from entrypoint.manifest.runtimes import Architecture
@@ -27,8 +27,9 @@ _SIGNS = ("aws_lambda_layer_version", "aws_lambda_function", _MODULE)
 _LONGEST_DESCRIPTION = 150
 
 
-def terraform_folder(folder: Path) -> Path | None:
+def terraform_folder(repository: Repository) -> Path | None:
     """Return the folder whose .tf files have Lambda layers or functions: this one, or one inside it."""
+    folder = repository.folder
     inside = sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
     return next((each for each in (folder, *inside) if any(map(_has_signs, each.glob("*.tf")))), None)
 
@@ -47,10 +48,7 @@ def draft_of_terraform(repository: Repository, folder: Path) -> Draft | None:
 
 
 def _has_signs(path: Path) -> bool:
-    try:
-        content = path.read_text("utf-8", "replace")
-    except OSError:
-        return False
+    content = start_of(path)
     return any(sign in content for sign in _SIGNS)
 
 
