@@ -38,8 +38,8 @@ class AliasShifts:
         self._name = change.function.name
         self._aws = aws
         self._sleep = sleep
-        account = Arn.parse(change.function.arn).account
-        self._code_deploy = rollout.shift and rollout.shift.in_account(account)
+        shift = rollout.shift
+        self._code_deploy = shift and shift.in_account(Arn.parse(change.function.arn).account)
         self._alarms = rollout.alarms
         self._canary = rollout.canary
         self._going_back = going_back
