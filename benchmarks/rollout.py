@@ -182,7 +182,13 @@ class SimulatedLambda:
         if not busy:
             self.done_at.pop(FunctionName, None)
         status = "InProgress" if busy else "Successful"
-        configuration = {"FunctionName": FunctionName, "State": "Active", "LastUpdateStatus": status}
+        configuration = {
+            "FunctionName": FunctionName,
+            "FunctionArn": f"arn:aws:lambda:eu-west-1:123456789012:function:{FunctionName}",
+            "State": "Active",
+            "LastUpdateStatus": status,
+            "Layers": [{"Arn": NEW}],
+        }
         return {**ANSWERED, "Configuration": configuration}
 
 
@@ -202,7 +208,7 @@ class SimulatedFunctions(Functions):
 
     def update(self, function, layers, vpc=None):
         try:
-            super().update(function, layers, vpc)
+            return super().update(function, layers, vpc)
         finally:
             self._connection.clock.end()
 
@@ -219,7 +225,7 @@ def functions(number):
     return [
         Function(
             name=f"f{index:05}",
-            arn="",
+            arn=f"arn:aws:lambda:eu-west-1:123456789012:function:f{index:05}",
             runtime="python3.13",
             architecture="x86_64",
             layers=(OLD,),
