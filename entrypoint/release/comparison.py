@@ -23,7 +23,7 @@ from entrypoint.manifest.targets import AwsLayer, Target
 from entrypoint.parallel import for_each
 from entrypoint.release.archive_packages import ArchivePackages
 from entrypoint.release.difference import Difference, Side, compare
-from entrypoint.release.git import Repository
+from entrypoint.release.git import Repository, end_search
 
 _WORKING_TREE = "the working tree"
 Sides = Mapping[str, Side]
@@ -112,6 +112,7 @@ def _at_revision(repository: Repository, revision: str, name: str, load: Load, s
     with tempfile.TemporaryDirectory(prefix="lambda-layers-") as folder:
         top = Path(folder).resolve()
         repository.unpack(revision, top)
+        end_search(top)
         try:
             return _of_locks(load(top, repository.below_top / name), revision, sizes)
         except LayersError as error:

@@ -18,7 +18,7 @@ from entrypoint.lock.current import current_lock, no_lock
 from entrypoint.lock.lock_file import Lock
 from entrypoint.manifest.project import Project
 from entrypoint.manifest.targets import Target
-from entrypoint.release.git import Commit, Repository
+from entrypoint.release.git import Commit, Repository, end_search
 
 Load = Callable[[Path, Path], Project]
 """Loads a project: given the folder that messages show paths relative to, and the manifest's path in it."""
@@ -49,6 +49,7 @@ class History:
         self._stack = ExitStack()
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="lambda-layers-"))
         self._folder = Path(folder).resolve()
+        end_search(self._folder)
 
     def close(self) -> None:
         """Delete the files of all revisions."""

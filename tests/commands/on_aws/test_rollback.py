@@ -3,6 +3,7 @@
 import contextlib
 import os
 import subprocess
+import tempfile
 
 import boto3
 import faults as fault
@@ -340,5 +341,21 @@ def test_a_rollback_whose_answers_are_lost(deployed, everything, faults):
     before = everything()
     deployed(six="2.0")
     faults.script(UPDATE, fault.reset_after, fault.BROKEN)
+    assert main(["rollback"]) == 0
+    assert everything() == before
+
+
+def test_files_of_a_neighbour_in_the_temporary_folder_change_nothing(
+    deployed, everything, project, tmp_path, monkeypatch
+):
+    neighbour = tmp_path / "tmp"
+    (neighbour / ".git").mkdir(parents=True)
+    (neighbour / ".gitignore").write_text("x.py\n")
+    monkeypatch.setattr(tempfile, "tempdir", str(neighbour))
+    (project / "own").mkdir()
+    (project / "own" / "x.py").write_text("x = 1\n")
+    deployed(six="1.0", manifest=MANIFEST.replace("lock: web.txt,", "lock: web.txt, include: [own],"))
+    before = everything()
+    deployed(six="2.0")
     assert main(["rollback"]) == 0
     assert everything() == before
