@@ -31,7 +31,7 @@ _EMULATOR = "aws-sam-cli==1.170.0"
 _CLIENT = "awslambdaric==4.2.2"
 _SECONDS = 60
 _IMAGE_OF_CUSTOM = "python3.13"
-"""The image that stands for provided.al2023: of the same system, and with a Python to call the emulator."""
+"""The image that is used for provided.al2023: of the same system, and with a Python to call the emulator."""
 _FOLDERS = ("/opt", "/var/task", "/emulator")
 _INVOKE = """
 import sys, time, urllib.error, urllib.request

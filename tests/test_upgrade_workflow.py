@@ -1,4 +1,4 @@
-"""The scripts of upgrade.yml, on real repositories; GitHub's own command is a stand-in that records its calls."""
+"""The scripts of upgrade.yml, on real repositories; a script in place of GitHub's own command records its calls."""
 
 import json
 import os

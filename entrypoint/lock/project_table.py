@@ -70,7 +70,7 @@ def project_requirements(table: Mapping[str, Any], extras: Sequence[str], groups
     requirements: list[str] = []
     poetry = _table(_table(table, "tool"), "poetry")
     if poetry.get("dependencies") and "dependencies" not in project:
-        raise ValueError("Poetry's own list of dependencies, [tool.poetry.dependencies], cannot be read")
+        raise ValueError("Poetry's own list, [tool.poetry.dependencies], needs 'lock: poetry.lock' beside it")
     if project or not groups:
         requirements += _list(project, "dependencies", "[project] has no static list `dependencies`")
     optional = _table(project, "optional-dependencies")

@@ -25,7 +25,7 @@ _MANAGE = (
 _ABSENT = {"lambda:SourceFunctionArn"}
 """Condition keys that Lambda's own calls do not have."""
 _INTERFACE = "network-interface/eni-0123456789abcdef0"
-"""Stands for any: an interface that does not exist yet has no id."""
+"""Any interface: one that does not exist yet has no id."""
 
 
 class Simulation(NamedTuple):

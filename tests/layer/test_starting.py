@@ -145,7 +145,7 @@ def page():
 
 
 def test_the_documented_custom_runtime(build, emulator, page):
-    """With a program in place of curl, which the image that stands for provided.al2023 does not have."""
+    """With a program in place of curl, which the image used for provided.al2023 does not have."""
     files = {"bootstrap": (page["runtime/bootstrap"], 0o755)}
     archive, rules = build("provided.al2023", files | {"bin/curl": (CURL, 0o755)})
     assert rules == []
