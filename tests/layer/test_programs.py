@@ -77,6 +77,12 @@ def test_what_cannot_be_started(content, written, mode, said, name, rule):
     assert findings(content, ignored_rules=frozenset({rule})) == []
 
 
+def test_two_faults_of_one_program_are_two_findings(content):
+    write(content, "bootstrap", WINDOWS, 0o644)
+    said = [text for _, text in findings(content)]
+    assert ["is not executable" in each or "Windows line ends" in each for each in said] == [True, True]
+
+
 def test_a_readme_beside_extensions(content):
     write(content, "extensions/monitor", SCRIPT)
     write(content, "extensions/README.md", b"text", 0o644)

@@ -69,7 +69,8 @@ def _obstacle(path: str, files: Mapping[str, ArchiveEntry], archive: Archive) ->
         entry = files[path]
     if not entry.executable:
         yield "is not executable", "run chmod +x on it; on Windows: git update-index --chmod=+x PATH"
-        return
+        if not _shebang(entry):
+            return
     if any(path in {**part.elf, **part.damaged, **part.foreign} for part in archive.parts):
         return  # other rules examine those
     line = _shebang(entry)
