@@ -6,6 +6,7 @@ moto keeps its state in the process, and an instance resets it when it first loa
 
 from __future__ import annotations
 
+import os
 import warnings
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -99,6 +100,7 @@ def _unsupported(call: Call) -> WSGIApplication:
 
 
 def _new_application() -> WSGIApplication:
+    os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # half a second for each region that is used
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of moto's dependencies
         from moto.core.base_backend import BackendDict  # noqa: PLC0415 - slow (a third of a second), and often not needed
