@@ -8,6 +8,7 @@ import signal
 import docker
 import hypothesis
 import pytest
+from botocore.client import ClientCreator
 from docker.errors import DockerException
 from pythons import link_all
 
@@ -16,6 +17,21 @@ from entrypoint.index.package_index import PackageIndex
 
 # A suite that nohup or some CI runners start ignores SIGINT, and every process that it starts would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _share_methods_of_clients():
+    """Let all clients of a service share their methods, which botocore makes anew for each: hundreds for EC2."""
+    make, made = ClientCreator._create_methods, {}  # noqa: SLF001 - botocore keeps none itself
+
+    def shared(creator, model):
+        if model.service_name not in made:
+            made[model.service_name] = make(creator, model)
+        return dict(made[model.service_name])
+
+    ClientCreator._create_methods = shared  # noqa: SLF001
+
+
+_share_methods_of_clients()
 
 
 # Tests that need more than the default say how many times as many.

@@ -5,6 +5,7 @@ https://pip.pypa.io/en/stable/topics/configuration/.
 """
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -40,7 +41,7 @@ class PipSettings:
 
 
 def read_pip_settings(environment: Mapping[str, str]) -> PipSettings:
-    """Return pip's configuration in an environment; runs pip once per environment.
+    """Return pip's configuration in an environment; runs pip once per environment, if it would read a file.
 
     Raises:
         FetchError: if pip cannot read its configuration.
@@ -52,6 +53,8 @@ def read_pip_settings(environment: Mapping[str, str]) -> PipSettings:
 @lru_cache
 def _pip_settings(variables: frozenset[tuple[str, str]]) -> PipSettings:
     environment = dict(variables)
+    if environment.get("PIP_CONFIG_FILE") == os.devnull and "PIP_ISOLATED" not in environment:
+        return parse_pip_settings(_variables_of_pip(environment), environment)
     command = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "config", "list"]
     answer = subprocess.run(  # noqa: S603 - this interpreter, with constant arguments
         command, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=False
@@ -61,6 +64,15 @@ def _pip_settings(variables: frozenset[tuple[str, str]]) -> PipSettings:
         message = f"pip cannot read its configuration: {without_credentials(reason)}"
         raise FetchError(Diagnostic(message, "run: pip config debug"))
     return parse_pip_settings(answer.stdout, environment)
+
+
+def _variables_of_pip(environment: Mapping[str, str]) -> str:
+    """Return what `pip config list` prints where `PIP_CONFIG_FILE` is `os.devnull`: pip reads no file then.
+
+    https://pip.pypa.io/en/stable/topics/configuration/#pip-config-file
+    """
+    pairs = sorted((name, value) for name, value in environment.items() if name.startswith("PIP_"))
+    return "".join(f":env:.{name[4:].lower().replace('_', '-')}={value!r}\n" for name, value in pairs)
 
 
 def parse_pip_settings(text: str, environment: Mapping[str, str]) -> PipSettings:

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 from package_index import pip_environment
 
@@ -26,6 +30,30 @@ def test_a_configuration_that_pip_cannot_read(tmp_path):
     environment = {**pip_environment(tmp_path), "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
     with pytest.raises(FetchError, match="pip cannot read its configuration"):
         read_pip_settings(environment)
+
+
+def test_without_files_it_is_what_pip_prints(tmp_path):
+    """pip is not started then."""
+    environment = pip_environment(
+        tmp_path,
+        PIP_INDEX_URL="https://one.example/it's",
+        PIP_EXTRA_INDEX_URL="https://two.example\nhttps://three.example",
+        PIP_DEFAULT_TIMEOUT="7",
+        PIP_UPLOADED_PRIOR_TO="P7D",
+        PIP_NO_INDEX="1",
+    )
+    assert environment["PIP_CONFIG_FILE"] == os.devnull
+    printed = subprocess.run(
+        [sys.executable, "-I", "-m", "pip", "config", "list"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    settings = read_pip_settings(environment | {"PATH": "/nowhere"})
+    assert settings == parse_pip_settings(printed, environment)
+    assert settings.options.extra_index_urls == ("https://two.example", "https://three.example")
+    assert (settings.timeout, settings.has_cutoff, settings.options.no_index) == (7.0, True, True)
 
 
 def test_the_last_section_wins():
