@@ -18,9 +18,9 @@ test: $(READY)
 test-fast: $(READY)
 	@$(BIN)/pytest -n 2 --fast --quiet
 
-# Forty real layers, used by handlers in AWS's emulator.
+# What takes minutes; above all, forty real layers that handlers use in AWS's emulator.
 test-nightly: $(READY)
-	@$(BIN)/pytest -n 2 --nightly tests/layer/test_many_layers.py
+	@$(BIN)/pytest -n 2 --nightly -m nightly
 
 # Does the newest botocore know runtimes, operations or limits that this project does not?
 facts: $(READY)

@@ -240,13 +240,18 @@ def test_a_refused_password_of_the_index_is_nowhere(runner, workspace, index):
 
 
 def test_more_than_github_takes(runner, workspace, aws):
-    for number in range(2_500):
-        aws.declare_function(f"a-function-with-quite-a-long-name-as-people-have-them-{number:04}")
+    others = [
+        aws.declare_layer_version(f"{number}-" + "of-another-account-" * 7, account="210987654321")
+        for number in range(4)
+    ]
+    for number in range(800):
+        name = f"a-function-with-quite-a-long-name-as-people-have-them-{number:04}"
+        aws.declare_function(name, layers=others)
     with (workspace / "lambda-layers.yml").open("a") as file:
         file.write('  "a-function-*": {layers: [web]}\n')
     step = runner.run(command="plan")
     assert step.exit_code == 0, step.err
-    assert "to update: 2,502 functions" in step.out
+    assert "to update: 802 functions" in step.out
     assert step.outputs.keys() == {"changed", "matrix", "comment"}
     assert [(each.kind, each.message[:32]) for each in step.annotations] == [
         ("warning", "the output 'plan' is left out: i")

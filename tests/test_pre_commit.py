@@ -221,7 +221,9 @@ def test_a_push_of_what_has_no_wheel(committed):
     assert "six-1.0-cp313-cp313-win_amd64.whl (is for Windows)" in said
 
 
+@pytest.mark.nightly
 def test_try_repo(committed, ours):
+    """Installs everything again; all other tests have the hooks that are installed already."""
     command = (*PRE_COMMIT, "try-repo", str(ours[0]), "--all-files", "--hook-stage", "manual")
     code, said = run(command, committed.folder, installing(ours[1]))
     assert code == 1, said

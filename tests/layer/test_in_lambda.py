@@ -199,7 +199,7 @@ def test_stripped_libraries_load(build, prove, chosen):
     prove("python3.13", chosen, archive, described)
 
 
-@pytest.mark.parametrize("chosen", WITH_LIBRARIES)
+@pytest.mark.parametrize("chosen", ["pyodbc", pytest.param("rasterio", marks=pytest.mark.nightly)])
 def test_libraries_of_the_distribution(emulator, engine, cache, tmp_path, chosen):
     """Without them, these packages are refused."""
     requirements, names, code, (given, wanted) = WITH_LIBRARIES[chosen]

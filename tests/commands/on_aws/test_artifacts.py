@@ -188,9 +188,16 @@ def test_bytecode_of_a_job_is_not_published(artifacts, client, capsys):
     assert b"evil" not in bytecode
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """The cache of build jobs: the package is compiled once."""
+    return str(tmp_path_factory.mktemp("compiled"))
+
+
 @pytest.fixture
-def compiling(project, tmp_path, engine, tmp_path_factory):
+def compiling(project, tmp_path, engine, tmp_path_factory, compiled, monkeypatch):
     """The layer tools has a package that is compiled."""
+    monkeypatch.setenv("XDG_CACHE_HOME", compiled)
     open_builder(engine, tmp_path_factory)
     sdist = make_source(tmp_path / "wheels", "tiny", "1.0")
     with (project / "tools.txt").open("a") as lock:
