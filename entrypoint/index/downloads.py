@@ -15,7 +15,7 @@ from unearth.collector import is_secure_origin
 from unearth.fetchers.sync import PyPIClient
 from unearth.link import Link
 
-from entrypoint.errors import Diagnostic, FetchError
+from entrypoint.errors import Diagnostic, FetchError, ServerRefusedError
 from entrypoint.index.options import IndexOptions, without_credentials
 from entrypoint.index.pip_settings import PipSettings
 from entrypoint.index.responses import ResponseLimits, Transfer, redirected, watched
@@ -29,14 +29,6 @@ _MISSING = frozenset({404, 410})  # valid responses: the index does not have the
 _LONGEST_PAUSE = 20.0
 
 _Result = TypeVar("_Result")
-
-
-class ServerRefusedError(FetchError):
-    """A server refused a request."""
-
-    def __init__(self, status: int, problem: Diagnostic) -> None:
-        super().__init__(problem)
-        self.status = status
 
 
 class _TransientError(Exception):

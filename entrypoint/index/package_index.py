@@ -1,19 +1,16 @@
 """Package indexes: names -> listings and files.
 
-unearth parses the formats (PEP 503, PEP 691, find-links, file://) and finds credentials (URL, netrc,
-keyring). This module uses the indexes of pip's configuration, retries failures, reports them as one
-problem, and keeps credentials out of messages.
+The locations are those of pip's configuration. What reads them (`locations.py`) is imported at the first
+request: its libraries take a fifth of a second, and most runs find everything in the cache.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import TYPE_CHECKING, Self
 
 from packaging.utils import (
     InvalidSdistFilename,
@@ -22,31 +19,18 @@ from packaging.utils import (
     parse_sdist_filename,
     parse_wheel_filename,
 )
-from unearth.collector import (
-    IndexPage,
-    collect_links_from_location,
-    is_secure_origin,
-)
-from unearth.fetchers import Fetcher
-from unearth.link import Link
-from unearth.utils import is_archive_file
 
-from entrypoint.errors import Diagnostic, FetchError
+from entrypoint.errors import Diagnostic, FetchError, ServerRefusedError
 from entrypoint.index.candidates import IndexFile
 from entrypoint.index.direct_file import DirectFile
-from entrypoint.index.downloads import PatientClient, ServerRefusedError, open_client, save
-from entrypoint.index.listings import JSON, index_file, read_listing
 from entrypoint.index.options import IndexOptions, plain_url, without_credentials
 from entrypoint.index.pip_settings import combined, read_pip_settings
-from entrypoint.index.responses import ResponseLimits, Transfer, watched
-from entrypoint.limits import METADATA_BYTES
 
-_ACCEPTED = f"{JSON}, application/vnd.pypi.simple.v1+html; q=0.2, text/html; q=0.01"
+if TYPE_CHECKING:
+    from entrypoint.index.locations import Locations
+    from entrypoint.index.responses import ResponseLimits
+
 _FORBIDDEN = 403
-_NOT_FOUND = frozenset({404, 410})
-
-# Problems that unearth logs are raised here; without this, they would be printed twice.
-logging.getLogger("unearth").addHandler(logging.NullHandler())
 
 
 class PackageIndex:
@@ -67,7 +51,7 @@ class PackageIndex:
         environment: Mapping[str, str],
         variables: Mapping[str, str] | None = None,
         pause: Callable[[float], None] | None = None,
-        limits: ResponseLimits | None = None,
+        limits: "ResponseLimits | None" = None,
     ) -> None:
         self._extra_options = options or IndexOptions()
         self._environment = environment
@@ -79,10 +63,7 @@ class PackageIndex:
         self._find_links: dict[str, dict[str, list[IndexFile]]] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._setting_up = threading.RLock()
-        self._parsing = (
-            threading.Lock()
-        )  # parsing a large listing takes 40 MB, and threads do not make it faster
-        self._connected: _Connection | None = None
+        self._opened: Locations | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -94,8 +75,8 @@ class PackageIndex:
 
     def close(self) -> None:
         """Close all open connections."""
-        if self._connected is not None:
-            self._connected.client.close()
+        if self._opened is not None:
+            self._opened.close()
 
     def files(self, name: str) -> tuple[IndexFile, ...]:
         """List the files of a package in all locations, find-links first; each filename once."""
@@ -116,7 +97,7 @@ class PackageIndex:
             FetchError: if it cannot be downloaded, or its hash or size differs from the listed one.
         """
         count = received or (lambda _: None)
-        sha256, size = save(self._client, file.url, destination, received=count, size=file.size)
+        sha256, size = self._locations.download(file, destination, received=count)
         if file.sha256 in {None, sha256} and file.size in {None, size}:
             return sha256
         destination.unlink()
@@ -131,14 +112,7 @@ class PackageIndex:
 
     def metadata(self, file: IndexFile) -> bytes:
         """Return the METADATA that the index has for a file (PEP 658)."""
-        response = self._client.get(f"{file.url}.metadata", headers={"Accept": "*/*"})
-        if response.status_code in _NOT_FOUND:
-            message = f"the index lists metadata for {file.filename} but does not have it"
-            raise FetchError(Diagnostic(message, "report this to the operator of the index"))
-        if len(response.content) > METADATA_BYTES:
-            message = f"the metadata of {file.filename} has more than {METADATA_BYTES:,} bytes"
-            raise FetchError(Diagnostic(message, "pin another version, or report this to its maintainers"))
-        return bytes(response.content)
+        return self._locations.metadata(file)
 
     @property
     def urls(self) -> frozenset[str]:
@@ -199,44 +173,17 @@ class PackageIndex:
         only = self._options.index_for(name)
         for url in self._urls:
             if only in {None, plain_url(url)}:
-                yield url, self._read(_link(f"{url.rstrip('/')}/{name}/"))
+                yield url, self._locations.files(f"{url.rstrip('/')}/{name}/")
 
     def _from_find_links(self, location: str, name: str) -> Iterator[IndexFile]:
         """Yield a package's files in a find-links location, which is read once for all packages."""
         with self._lock_of(f"find-links {location}"):
             if location not in self._find_links:
                 by_project: dict[str, list[IndexFile]] = {}
-                for file in self._read(_link(location), expand=True):
+                for file in self._locations.files(location, is_folder=True):
                     by_project.setdefault(_project(file.filename), []).append(file)
                 self._find_links[location] = by_project
         yield from self._find_links[location].get(name, ())
-
-    def _read(self, location: Link, *, expand: bool = False) -> Iterator[IndexFile]:
-        """Read a page of links, or a folder of files with `expand`; empty if it does not exist."""
-        if location.is_file:
-            yield from map(index_file, collect_links_from_location(self._fetcher, location, expand=expand))
-            return
-        if not is_secure_origin(self._fetcher, location):
-            message = f"{without_credentials(location.url)} is not encrypted and its host is not trusted"
-            raise FetchError(Diagnostic(message, "use https, or set trusted-host in pip's configuration"))
-        if is_archive_file(location.filename):
-            yield index_file(location)
-            return
-        response = self._client.get(location.normalized, headers={"Accept": _ACCEPTED})
-        if response.status_code not in _NOT_FOUND:
-            content_type = response.headers.get("Content-Type", "text/html").lower()
-            page = IndexPage(Link(str(response.url)), response.content, response.encoding, content_type)
-            yield from self._parsed(page)
-
-    def _parsed(self, page: IndexPage) -> tuple[IndexFile, ...]:
-        def read(transfer: Transfer) -> tuple[IndexFile, ...]:
-            transfer.received = len(page.content)
-            return read_listing(page)
-
-        seconds = self._client.limits.seconds
-        late = "cannot be parsed in time"
-        with self._parsing:
-            return watched(read, allowed=lambda _: seconds, url=page.link.url, late=late)
 
     @property
     def _urls(self) -> tuple[str, ...]:
@@ -245,33 +192,18 @@ class PackageIndex:
 
     @property
     def _options(self) -> IndexOptions:
-        return self._connection().options
+        return self._locations.options
 
     @property
-    def _client(self) -> PatientClient:
-        return self._connection().client
-
-    @property
-    def _fetcher(self) -> Fetcher:
-        """The client, typed as unearth requires; responses of httpx2 miss one attribute of that Protocol."""
-        return cast("Fetcher", self._client)
-
-    def _connection(self) -> "_Connection":
+    def _locations(self) -> "Locations":
         with self._setting_up:
-            if self._connected is None:
+            if self._opened is None:
+                from entrypoint.index.locations import Locations  # noqa: PLC0415 - slow, and often not needed
+
                 settings = read_pip_settings(self._environment)
                 options = combined(settings.options, self._extra_options, self._variables)
-                client = open_client(settings, options, pause=self._pause, limits=self._limits)
-                self._connected = _Connection(options=options, client=client)
-            return self._connected
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Connection:
-    """The options and the client, which depend on pip's configuration."""
-
-    options: IndexOptions
-    client: PatientClient
+                self._opened = Locations(settings, options, pause=self._pause, limits=self._limits)
+            return self._opened
 
 
 def _of_url(file: DirectFile) -> IndexFile:
@@ -296,7 +228,3 @@ def _project(filename: str) -> str:
         return parse(filename)[0]
     except (InvalidWheelFilename, InvalidSdistFilename):
         return ""
-
-
-def _link(location: str) -> Link:
-    return Link(location) if "://" in location else Link.from_path(Path(location).absolute())
