@@ -23,6 +23,7 @@ COPY pyproject.toml README.md LICENSE /src/
 COPY entrypoint /src/entrypoint
 COPY hooks /src/hooks
 COPY examples/quickstart /src/examples/quickstart
+COPY docs/rules.md /src/docs/rules.md
 RUN python3 -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /dist /src
 
 FROM ${BASE_IMAGE}
@@ -39,5 +40,9 @@ RUN python3 -m pip install --no-cache-dir --root-user-action=ignore --no-deps /t
 # action with the runner's user and group, which this image cannot know, and its documentation says not to use USER.
 # Elsewhere, run it as any user: docker run --user (README, "Locally, with Docker").
 # https://docs.github.com/en/actions/reference/workflows-and-actions/dockerfile-support#user
+LABEL org.opencontainers.image.title="Lambda Layer Pipeline" \
+  org.opencontainers.image.description="Build, publish and roll out AWS Lambda layers for Python" \
+  org.opencontainers.image.source="https://github.com/lambda-layer-pipeline/lambda-layer-pipeline" \
+  org.opencontainers.image.licenses="MIT"
 # The console script, never `python -m`: that would run an `entrypoint` package of the user's checkout.
 ENTRYPOINT ["lambda-layers"]

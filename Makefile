@@ -6,7 +6,7 @@ READY := .venv/ready
 # Some machines set it; then every process that a test starts compiles all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo facts test test-fast test-nightly check docs images reference refresh bench requirements clean
+.PHONY: demo dist facts test test-fast test-nightly check docs images reference refresh bench requirements clean
 
 demo: $(READY)
 	@$(BIN)/lambda-layers demo
@@ -58,6 +58,11 @@ refresh: $(READY)
 # Writes the pictures of the README; needs Chromium.
 images: $(READY)
 	$(BIN)/python docs/images/generate.py
+
+# What PyPI gets: the sdist, and the wheel that it builds.
+dist: $(READY)
+	rm -rf build-output/dist
+	$(BIN)/python -m hatchling build --directory build-output/dist
 
 # Compares with uv, pex and the SAM CLI, in an environment of their own; needs zip, unzip, Python 3.11 and Docker.
 bench: $(READY) .venv/bench/bin/sam

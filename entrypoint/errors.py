@@ -113,14 +113,6 @@ class FetchError(LayersError):
     summary = "No compatible wheel, hash mismatch, or index unreachable"
 
 
-class ServerRefusedError(FetchError):
-    """A server refused a request; `status` is that of HTTP."""
-
-    def __init__(self, status: int, problem: Diagnostic) -> None:
-        super().__init__(problem)
-        self.status = status
-
-
 class ArchiveError(LayersError):
     """A wheel cannot be unpacked into a layer."""
 

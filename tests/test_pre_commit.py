@@ -20,6 +20,7 @@ OUR_FILES = (
     "entrypoint",
     "hooks",
     "examples",
+    "docs",
     ".pre-commit-hooks.yaml",
     "pyproject.toml",
     "README.md",

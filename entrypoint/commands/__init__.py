@@ -18,7 +18,9 @@ HELP = {
     "prune": "Delete the layer versions that nothing needs, and alarms with --alarms.",
     "doctor": "Examine the functions' VPCs, roles and throttles; changes nothing.",
     "iam-policy": "Print the least IAM policy that a deployment needs.",
+    "explain": "Show what a rule finds, and what to do.",
     "schema": "Print the manifest's JSON Schema, for editors.",
+    "completion": "Print a script that completes commands and options in a shell.",
     "demo": "Run the main job on an embedded AWS, with real packages.",
 }
 """What each command does, in the order of --help, which so needs none of their modules."""

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -22,6 +23,27 @@ class _Help(argparse.HelpFormatter):
         super().__init__(prog, width=columns - 2)
 
 
+class _Version(argparse.Action):
+    """Prints the version, and those of what a run depends on."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        import platform  # noqa: PLC0415 - slow to import, as the next one
+        from importlib import metadata  # noqa: PLC0415
+
+        found = [f"Python {platform.python_version()}"]
+        for name in _SHOWN:
+            try:
+                found.append(f"{name} {metadata.version(name)}")
+            except metadata.PackageNotFoundError:
+                found.append(f"{name} not installed")
+        sys.stdout.write(f"{parser.prog} {__version__}\n{', '.join(found)}\n")
+        parser.exit()
+
+
+_SHOWN = ("pip", "pip-tools", "uv", "botocore", "docker")
+"""The packages that --version shows: their versions change what a run does."""
+
+
 class _Parser(argparse.ArgumentParser):
     """Reports a wrong command line like every other problem."""
 
@@ -38,8 +60,15 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     Raises:
         UsageError: the command line is wrong.
     """
-    parser = _Parser(prog="lambda-layers", description="Build, publish and roll out AWS Lambda layers.")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    if argv[:1] == ["help"]:
+        argv = [*argv[1:2], "--help"]
+    parser = _Parser(
+        prog="lambda-layers",
+        description="Build, publish and roll out AWS Lambda layers.",
+        epilog="lambda-layers help COMMAND shows the options of a command.",
+    )
+    shown = "show the versions of this program and of what it uses, and exit"
+    parser.add_argument("--version", action=_Version, nargs=0, help=shown)
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
     # Where a command is named, only that one is imported: its options take time too.
     named = next((word for word in argv if not word.startswith("-")), "")

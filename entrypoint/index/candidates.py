@@ -18,10 +18,19 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
+from entrypoint.errors import Diagnostic, FetchError
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.pin import Pin
 from entrypoint.index.tags import tag_ranks
 from entrypoint.manifest.runtimes import Platform
+
+
+class ServerRefusedError(FetchError):
+    """A server refused a request; `status` is that of HTTP."""
+
+    def __init__(self, status: int, problem: Diagnostic) -> None:
+        super().__init__(problem)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

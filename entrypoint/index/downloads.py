@@ -15,7 +15,8 @@ from unearth.collector import is_secure_origin
 from unearth.fetchers.sync import PyPIClient
 from unearth.link import Link
 
-from entrypoint.errors import Diagnostic, FetchError, ServerRefusedError
+from entrypoint.errors import Diagnostic, FetchError
+from entrypoint.index.candidates import ServerRefusedError
 from entrypoint.index.options import IndexOptions, without_credentials
 from entrypoint.index.pip_settings import PipSettings
 from entrypoint.index.responses import ResponseLimits, Transfer, redirected, watched

@@ -20,8 +20,8 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from entrypoint.errors import Diagnostic, FetchError, ServerRefusedError
-from entrypoint.index.candidates import IndexFile
+from entrypoint.errors import Diagnostic, FetchError
+from entrypoint.index.candidates import IndexFile, ServerRefusedError
 from entrypoint.index.direct_file import DirectFile
 from entrypoint.index.options import IndexOptions, plain_url, without_credentials
 from entrypoint.index.pip_settings import combined, read_pip_settings
