@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.aws.accounts import Accounts, Results
-from entrypoint.errors import CompileError, Diagnostic, LayersError, VerifyError
+from entrypoint.errors import (
+    AwsError,
+    CompileError,
+    Diagnostic,
+    LayersError,
+    Location,
+    LockError,
+    VerifyError,
+)
+from entrypoint.figures import count
 from entrypoint.files import write_text
 from entrypoint.layer.artifacts import Artifact
 from entrypoint.layer.assemble import Archive
@@ -23,6 +32,7 @@ from entrypoint.layer.stage import Archives, Files, files_of
 from entrypoint.limits import DIRECT_UPLOAD_BYTES
 from entrypoint.lock.lock_file import Lock
 from entrypoint.lock.stage import Locks
+from entrypoint.manifest.layer_pins import open_versions, pin_problems, pins_path, pins_text, refuse_unpinned
 from entrypoint.manifest.model import AT_ONCE, Rollout
 from entrypoint.manifest.project import Project
 from entrypoint.manifest.targets import AwsLayer, Target
@@ -31,6 +41,7 @@ from entrypoint.release.difference import Difference
 from entrypoint.release.findings import Diagnosis
 from entrypoint.release.gather import Gathering
 from entrypoint.release.history import History
+from entrypoint.release.layer_versions import pin_layers
 from entrypoint.release.overview import Overview
 from entrypoint.release.plan import RegionPlan
 from entrypoint.release.result import Deployment, RegionResult
@@ -59,6 +70,36 @@ class Pipeline:
         """Pin and hash the packages of these targets; with `check`, only make sure nothing would change."""
         act = self.locks.compare if check else self.locks.write
         act(targets, upgrade=upgrade, packages=packages)
+
+    def pin_layers(self, *, upgrade: bool, check: bool) -> None:
+        """Pin the versions of other accounts' layers; with `check`, only make sure nothing would change.
+
+        Asks AWS only for versions that are missing, or to upgrade them.
+
+        Raises:
+            LockError: with `check`, the file would change.
+        """
+        manifest = self.project.manifest
+        layers, path = open_versions(manifest), pins_path(manifest.path)
+        if not layers:
+            return
+        if check and not upgrade:
+            refuse_unpinned(manifest)
+            return
+        try:
+            pins = pin_layers(self.accounts, layers, manifest.layer_pins, upgrade=upgrade)
+        except AwsError as error:
+            if check or tuple(pin_problems(manifest)):
+                raise
+            kept = f"the versions of other accounts' layers are not upgraded: {error.problems[0].message}"
+            self.console.warn([Diagnostic(kept, error.problems[0].hint)])
+            return
+        if check and pins != manifest.layer_pins:
+            message = f"{path.name} has no longer the newest versions"
+            raise LockError.of(message, "run: lambda-layers lock --upgrade", Location(path.name))
+        if not check:
+            write_text(path, pins_text(pins))
+            self.console.say(f"locked {count(len(pins), 'layer version')} of other accounts in {path.name}")
 
     def check_wheels(self) -> None:
         """Make sure that the index has a wheel for every package of every target; downloads nothing."""
@@ -170,6 +211,7 @@ class Pipeline:
         return Release(project=self.project, accounts=self.accounts, say=self.console.say)
 
     def _inputs(self) -> tuple[dict[Target, Lock], Files]:
+        refuse_unpinned(self.project.manifest)
         targets = self.project.targets
         return self.locks.of(targets), files_of(targets)
 

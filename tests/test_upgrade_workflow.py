@@ -72,16 +72,18 @@ def step(tmp_path, git):
 
 
 BODY = {
+    "MANIFEST": "lambda-layers.yml",
     "BODY": "## 1 package changed",
     "BUILD": "success",
     "AUDIT": "failure",
     "RUN": "https://example.org/1",
 }
-PULL = {"BRANCH": "lambda-layers/upgrade", "TITLE": "Upgrade"}
+PULL = {"MANIFEST": "lambda-layers.yml", "BRANCH": "lambda-layers/upgrade", "TITLE": "Upgrade"}
 
 
 def test_a_pull_request_is_opened_and_then_updated(tmp_path, git, step):
     (tmp_path / "checkout" / "web.txt").write_text("six==2.0\n")
+    (tmp_path / "checkout" / "lambda-layers.lock").write_text("arn\n")
     (tmp_path / "checkout" / "main.py").write_text("x = 2\n")  # nothing but locks is proposed
     step("upgrade", **BODY)
     assert (tmp_path / "outputs").read_text() == "changed=true\n"
@@ -93,6 +95,7 @@ def test_a_pull_request_is_opened_and_then_updated(tmp_path, git, step):
     file = tmp_path / "upgrade" / "body.md"
     assert calls[-1] == f"pr create --head lambda-layers/upgrade --title Upgrade --body-file {file}"
     assert git("show", "lambda-layers/upgrade:web.txt", folder="origin") == "six==2.0"
+    assert git("show", "lambda-layers/upgrade:lambda-layers.lock", folder="origin") == "arn"
     assert git("show", "lambda-layers/upgrade:main.py", folder="origin") == "x = 1"
     assert git("log", "--format=%s", "lambda-layers/upgrade", folder="origin").splitlines() == [
         "Upgrade",
@@ -111,6 +114,7 @@ def test_nothing_changed(tmp_path, step):
 
 
 def test_only_the_job_that_runs_nothing_of_packages_may_write():
-    assert JOBS["upgrade"]["permissions"] == {"contents": "read"}
+    # A role, if one is given, reads versions of layers; builds run in containers without credentials.
+    assert JOBS["upgrade"]["permissions"] == {"contents": "read", "id-token": "write"}
     assert [each for each in JOBS["propose"]["steps"] if each.get("uses") == "$/"] == []
     assert json.dumps(JOBS).count("github.token") == 1

@@ -1,9 +1,10 @@
 """What our own workflows may do: zizmor's strictest checks, roles, expressions in scripts, pinned installations."""
 
+import json
 import re
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
@@ -112,3 +113,32 @@ def test_examples_use_actions_that_run_on_node_24(page):
     for action, reference, _ in uses(page.read_text()):
         if action in NODE24:
             assert reference == f"v{NODE24[action]}", action
+
+
+def test_the_preset_for_renovate():
+    """It is valid, and finds the pins of a manifest and nothing else."""
+    path = ROOT / "renovate" / "lambda-layers.json"
+    command = [BIN / "check-jsonschema", "--builtin-schema", "vendor.renovate", path]
+    subprocess.run(command, check=True, capture_output=True)
+    preset = json.loads(path.read_text())
+    (manager,) = preset["customManagers"]
+    (pattern,) = (text.replace("(?<", "(?P<") for text in manager["matchStrings"])
+    manifest = """
+layers:
+  web:
+    requirements: [requests==2.32.5, "pydantic[email]==2.12", 'idna >=3', "pytz==2025.2; python_version < '3.12'"]
+    size_budget: 80 MB
+  x:
+    requirements:
+      - urllib3==2.5.0
+"""
+    assert [(found["depName"], found["currentValue"]) for found in re.finditer(pattern, manifest)] == [
+        ("requests", "2.32.5"),
+        ("pydantic", "2.12"),
+        ("pytz", "2025.2"),
+        ("urllib3", "2.5.0"),
+    ]
+    locks, is_enabled = preset["packageRules"][0]["matchFileNames"], preset["packageRules"][0]["enabled"]
+    assert not is_enabled
+    lock = PurePosixPath("layers/web-python3.13-arm64.txt")
+    assert any(lock.match(glob) for glob in locks)

@@ -20,6 +20,8 @@ def run(context: "Context") -> Result:
         packages=_requirements(arguments.upgrade_package),
         check=arguments.check,
     )
+    if not arguments.target:
+        context.pipeline.pin_layers(upgrade=arguments.upgrade, check=arguments.check)
     return Result()
 
 

@@ -6,6 +6,7 @@ Imported by the check hook at every commit: what is slow to import is imported w
 from entrypoint.errors import ArchiveError, Diagnostic, LockError, VerifyError
 from entrypoint.limits import UNZIPPED_BYTES
 from entrypoint.lock.current import lock_problems
+from entrypoint.manifest.layer_pins import pin_problems
 from entrypoint.manifest.model import Layer
 from entrypoint.manifest.project import Project
 
@@ -17,7 +18,7 @@ def check_project(project: Project) -> None:
         LockError: with every lock that is missing or out of sync, and everything else that is wrong.
         VerifyError: the locks are right, and the repository's files are too large for a layer.
     """
-    locks = lock_problems(project)
+    locks = [*lock_problems(project), *pin_problems(project.manifest)]
     files = [problem for layer in project.manifest.layers.values() for problem in _size_problems(layer)]
     if locks:
         raise LockError(*dict.fromkeys([*locks, *files]))

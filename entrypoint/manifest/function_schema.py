@@ -9,6 +9,7 @@ from entrypoint.manifest.model import NO_VPC, NONE, Concurrency, FunctionEntry, 
 from entrypoint.manifest.record import Field, MapOf, Origin, Record
 
 LAYER_VERSION_ARN = r"arn:[a-z-]+:lambda:(?:[a-z0-9-]+|\{region\}):[0-9]{12}:layer:[a-zA-Z0-9_-]+:[0-9]+"
+OPEN_VERSION = LAYER_VERSION_ARN.removesuffix("[0-9]+") + "(?:latest|>=[0-9]+)"
 ALIAS = r"(?![0-9]+$)[a-zA-Z0-9_-]{1,128}"
 FUNCTION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9_-]{1,140}(?::[a-zA-Z0-9_-]+)?"
 FUNCTION_GLOB = r"[a-zA-Z0-9_*?\[\]!-]{1,140}"
@@ -120,11 +121,13 @@ FUNCTION = Record(
         "layers": Field(
             shape=ListOf(
                 String(
-                    "a layer of this manifest or a layer version's ARN", rf"{LAYER_NAME}|{LAYER_VERSION_ARN}"
+                    "a layer of this manifest or a layer version's ARN",
+                    rf"{LAYER_NAME}|{LAYER_VERSION_ARN}|{OPEN_VERSION}",
                 )
             ),
-            help="Layers of this manifest and layer version ARNs, in which {region} is replaced. "
-            "Later ones override files of earlier ones.",
+            help="Layers of this manifest and layer version ARNs, in which {region} is replaced. A version "
+            "may be `latest` or `>=7`; `lambda-layers lock` pins it. Later ones override files "
+            "of earlier ones.",
             required=True,
         ),
         "tag": Field(

@@ -6,6 +6,7 @@ The declarations in `schema` and `layer_schema` say which key fills which field.
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from entrypoint.errors import Location
@@ -293,6 +294,8 @@ class Manifest(NamedTuple):
     audit: Audit | None = None
     #: The version of the manifest's format.
     version: int = 1
+    #: Versions of layers of other accounts, by ARN without version: those of lambda-layers.lock.
+    layer_pins: Mapping[str, int] = MappingProxyType({})
 
     def destinations(self, default_region: Callable[[], str]) -> tuple[Destination, ...]:
         """Return every account and region to deploy to."""

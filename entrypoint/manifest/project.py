@@ -11,6 +11,7 @@ from typing import NamedTuple
 from entrypoint.errors import Diagnostic, Location, ManifestError
 from entrypoint.files import write_text
 from entrypoint.manifest import reader
+from entrypoint.manifest.layer_pins import open_versions, pins_path, read_pins
 from entrypoint.manifest.model import Layer, Manifest, Requirements
 from entrypoint.manifest.paths import OUTSIDE_HINT, is_inside, roots_of
 from entrypoint.manifest.runtimes import Platform
@@ -104,6 +105,9 @@ def load_project(
             f"cannot be read: {error}", "make it a readable UTF-8 file", Location(shown)
         ) from None
     manifest = reader.load(path, text=text, shown=shown, variables=variables, roots=roots)
+    if open_versions(manifest):
+        pins = pins_path(path)
+        manifest = manifest._replace(layer_pins=read_pins(pins, str(Path(shown).with_name(pins.name))))
     project = Project(manifest=manifest, layers=expand(manifest), root=root, roots=roots)
     _refuse_shared_locks(project)
     _refuse_links(project)
@@ -113,6 +117,7 @@ def load_project(
 def _refuse_links(project: Project) -> None:
     """Refuse links out of the repository in the place of locks and of the output folder."""
     paths = {project.lock_path(target): target.layer.requirements.location for target in project.lockable}
+    paths[pins_path(project.manifest.path)] = Location(project.manifest.path.name)
     paths |= dict.fromkeys(_output_paths(project.folder), Location(project.manifest.path.name))
     links = [(path, location) for path, location in paths.items() if path.is_symlink()]
     if found := [(path, location) for path, location in links if not is_inside(path, project.roots)]:

@@ -16,6 +16,7 @@ from entrypoint.layer.dependency_hash import layer_hashes
 from entrypoint.layer.stage import files_of
 from entrypoint.lock.current import current_lock, no_lock
 from entrypoint.lock.lock_file import Lock
+from entrypoint.manifest.layer_pins import pins_path
 from entrypoint.manifest.project import Project
 from entrypoint.manifest.targets import Target
 from entrypoint.release.git import Commit, Repository, end_search
@@ -88,7 +89,11 @@ class History:
     def _paths(self) -> Sequence[Path]:
         """Return the files and folders that the hashes are made from."""
         project = self._project
-        paths = {project.manifest.path, *map(project.lock_path, project.lockable)}
+        paths = {
+            project.manifest.path,
+            pins_path(project.manifest.path),
+            *map(project.lock_path, project.lockable),
+        }
         for layer in {target.layer.name: target.layer for target in project.targets}.values():
             paths |= {*layer.requirements.files, *layer.own_locks.values(), *layer.include}
             paths |= {layer.content} if layer.content else set()

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from entrypoint.aws.model import Function
 from entrypoint.errors import Diagnostic
 from entrypoint.manifest.arn import Arn, is_arn, without_version
+from entrypoint.manifest.layer_pins import pinned
 from entrypoint.manifest.layer_schema import DEFAULT_NAME
 from entrypoint.manifest.model import Destination, FunctionEntry, Layer, Manifest
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture
@@ -50,7 +51,7 @@ def select(
     selected: dict[str, tuple[FunctionEntry, Function]] = {}
     unmet: list[tuple[FunctionEntry, Diagnostic]] = []
     for each in manifest.functions:
-        entry = _in_region(each, destination.region)
+        entry = pinned(each, destination.region, manifest.layer_pins)
         if not _is_in(entry, destination):
             unmet.extend((entry, problem) for problem in _nowhere(entry, manifest))
             continue
@@ -102,11 +103,6 @@ def _selects(
         ours = arns_of(entry.using, layers, function)
         return any(without_version(arn) in ours for arn in function.layers)
     return entry.matches(function.name, function.arn)
-
-
-def _in_region(entry: FunctionEntry, region: str) -> FunctionEntry:
-    """Fill in the region in the ARNs of layers."""
-    return entry._replace(layers=tuple(type(each)(each.replace("{region}", region)) for each in entry.layers))
 
 
 def _is_in(entry: FunctionEntry, destination: Destination) -> bool:
