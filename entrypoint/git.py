@@ -30,12 +30,26 @@ _OF_ANOTHER_FOLDER = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "G
 
 
 def tracked(folder: Path, checkout: Path) -> str | None:
-    """Return the first file in a folder that git tracks in the checkout; None if there is none, or no git."""
+    """Return the first file in a folder of the checkout's repository that git tracks, or None.
+
+    The folder may be in a submodule, which the repository brings too. Where git cannot list its files, the
+    folder itself is returned. Without git, or outside the repository, it is None.
+    """
+    folder = folder.resolve()
     try:
-        listed = git(["ls-files", "-z", "--", str(folder.resolve())], checkout).stdout
+        top = git(["rev-parse", "--show-toplevel"], checkout)
+        repository = Path(os.fsdecode(top.stdout.removesuffix(b"\n"))).resolve()
+        if top.returncode or not folder.is_relative_to(repository):
+            return None
+        for place in (checkout, folder):
+            listed = git(["ls-files", "-z", "--", str(folder)], place)
+            if listed.returncode:
+                return str(folder)
+            if listed.stdout:
+                return listed.stdout.split(b"\0")[0].decode("utf-8", "replace")
     except OSError:
-        return None
-    return listed.split(b"\0")[0].decode("utf-8", "replace") or None
+        pass
+    return None
 
 
 def git(

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from entrypoint.git import git
+from entrypoint.git import git, tracked
 from entrypoint.release.git import Repository
 
 IDENTITY = {
@@ -67,3 +67,36 @@ def test_git_gets_no_credentials(repository, monkeypatch):
     answer = git(["-c", "alias.show-variables=!env", "show-variables"], repository)
     assert b"GIT_ALLOW_PROTOCOL=" in answer.stdout
     assert b"secret" not in answer.stdout
+
+
+class TestTracked:
+    @pytest.fixture
+    def outside(self, tmp_path_factory):
+        return tmp_path_factory.mktemp("outside")
+
+    def test_files(self, repository, outside):
+        for name in ("new", "committed"):
+            (repository / name).mkdir()
+            (repository / name / "file").touch()
+        run(repository, "add", "committed")
+        assert tracked(repository / "new", repository) is None
+        assert tracked(repository / "committed", repository) == "committed/file"
+        assert tracked(outside, repository) is None
+        assert tracked(repository, outside) is None
+
+    def test_a_submodule_is_of_the_repository(self, repository, outside):
+        run(outside, "init", "-q")
+        (outside / "folder").mkdir()
+        (outside / "folder" / "file").touch()
+        run(outside, "add", "folder")
+        run(outside, "commit", "-q", "-m", "one")
+        run(
+            repository, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(outside), "sub"
+        )
+        for folder in ("sub", "sub/folder"):
+            assert tracked(repository / folder, repository), folder
+
+    def test_a_repository_that_git_cannot_read(self, repository):
+        (repository / "folder").mkdir()
+        (repository / ".git" / "index").write_text("not an index")
+        assert tracked(repository / "folder", repository) == str(repository / "folder")

@@ -157,8 +157,6 @@ def _build_again(target: Target) -> str:
 def refuse_committed(folder: Path, checkout: Path) -> None:
     """Refuse a folder with files that git tracks: they come from the repository, not from a job.
 
-    git runs in the checkout, because the folder has what other jobs put there.
-
     Raises:
         VerifyError: with the first such file.
     """
