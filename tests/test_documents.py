@@ -126,13 +126,23 @@ def test_the_comment_is_found_again_by_its_marker():
     assert f"startsWith('{MARKER}')" in WORKFLOWS_PAGE
 
 
+def workflow_inputs(name):
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / name).read_text())
+    return workflow[True]["workflow_call"]["inputs"]  # YAML 1.1 reads the key `on` as true
+
+
 def test_the_matrix_by_hand_is_that_of_the_reusable_workflow():
     shown = (snippet.text for snippet in snippets(ROOT / "docs" / "workflows.md"))
     (by_hand,) = (yaml.safe_load(text)["jobs"] for text in shown if "fromJSON(needs" in text)
     reusable = yaml.safe_load((ROOT / ".github" / "workflows" / "layers.yml").read_text())["jobs"]
-    for name, job in reusable.items():
-        for key in ("needs", "if", "strategy", "runs-on", "timeout-minutes"):
+    (build,) = yaml.safe_load((ROOT / ".github" / "workflows" / "build.yml").read_text())["jobs"].values()
+    for name, job in {**reusable, "build": build}.items():
+        for key in ("runs-on", "timeout-minutes"):
             assert by_hand[name].get(key) == job.get(key)
+    assert by_hand["release"]["if"] == reusable["release"]["if"]
+    assert by_hand["build"]["strategy"]["matrix"] == "${{ fromJSON(needs.plan.outputs.matrix) }}"
+    assert build["strategy"]["matrix"] == "${{ fromJSON(inputs.matrix) }}"
+    assert set(reusable["build"]["with"]) == set(workflow_inputs("build.yml"))
 
 
 def test_the_reusable_workflow_and_its_example_agree_with_the_action():
@@ -142,7 +152,8 @@ def test_the_reusable_workflow_and_its_example_agree_with_the_action():
     assert (
         {name for name, value in asked.items() if value.get("required")} <= set(example["with"]) <= set(asked)
     )
-    for job in workflow["jobs"].values():
+    builds = yaml.safe_load((ROOT / ".github" / "workflows" / "build.yml").read_text())["jobs"]
+    for job in ({**workflow["jobs"], **builds}).values():
         (step,) = (step for step in job["steps"] if step.get("uses") == "$/")
         assert set(step["with"]) <= set(ACTION["inputs"])
         assert step["with"]["command"] in {"plan", "build", "deploy"}
@@ -164,7 +175,10 @@ def test_who_calls_the_reusable_workflow_permits_what_its_jobs_ask_for():
 
 def test_jobs_that_compile_cannot_sign_and_have_no_role():
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "layers.yml").read_text())
-    assert workflow["jobs"]["build"]["permissions"] == {"contents": "read"}
+    builds = yaml.safe_load((ROOT / ".github" / "workflows" / "build.yml").read_text())["jobs"]
+    for job in (workflow["jobs"]["build"], *builds.values()):
+        assert job["permissions"] == {"contents": "read"}
+    assert workflow["jobs"]["build"]["uses"] == "$/.github/workflows/build.yml"
 
 
 def test_hooks_are_console_scripts_and_documented():

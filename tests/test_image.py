@@ -252,7 +252,7 @@ def test_more_than_github_takes(runner, workspace, aws):
     step = runner.run(command="plan")
     assert step.exit_code == 0, step.err
     assert "to update: 802 functions" in step.out
-    assert step.outputs.keys() == {"changed", "matrix", "comment"}
+    assert step.outputs.keys() == {"changed", "matrix", "matrices", "comment"}
     assert [(each.kind, each.message[:32]) for each in step.annotations] == [
         ("warning", "the output 'plan' is left out: i")
     ]

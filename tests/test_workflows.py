@@ -30,7 +30,7 @@ def test_only_the_release_job_has_the_role_that_releases():
     roles = {
         name: [
             step["with"]["role-to-assume"]
-            for step in job["steps"]
+            for step in job.get("steps", ())
             if "role-to-assume" in step.get("with", {})
         ]
         for name, job in WORKFLOWS["layers.yml"]["jobs"].items()

@@ -28,6 +28,8 @@ from entrypoint.report.diagnostics import diagnostic_as_json, named
 
 _RUNNERS = {Architecture.X86_64: "ubuntu-latest", Architecture.ARM64: "ubuntu-24.04-arm"}
 """GitHub's own runners by architecture."""
+_JOBS_PER_MATRIX = 256
+"""https://docs.github.com/en/actions/reference/limits"""
 
 
 def plans_as_json(plans: Results[RegionPlan]) -> dict[str, Any]:
@@ -37,12 +39,14 @@ def plans_as_json(plans: Results[RegionPlan]) -> dict[str, Any]:
 
 
 def plan_outputs(plans: Results[RegionPlan]) -> dict[str, str]:
-    """Return plans as the outputs of a workflow step: `changed`, `plan` without ARNs, and `matrix`."""
-    values = _plans(plans.values)
+    """Return plans as the outputs of a step: `changed`, `plan` without ARNs, `matrix` and `matrices`."""
+    values, jobs = _plans(plans.values), _jobs(plans.values)
+    starts = range(0, len(jobs), _JOBS_PER_MATRIX)
     return {
         "changed": json.dumps(values["changed"]),
         "plan": json.dumps(_without_arns(values)),
-        "matrix": json.dumps(_matrix(plans.values)),
+        "matrix": json.dumps({"include": jobs}),
+        "matrices": json.dumps([{"include": jobs[start : start + _JOBS_PER_MATRIX]} for start in starts]),
     }
 
 
@@ -213,16 +217,12 @@ def _destination(destination: Destination) -> dict[str, str]:
     return {"region": destination.region, **({"account": account} if account else {})}
 
 
-def _matrix(plans: tuple[RegionPlan, ...]) -> dict[str, list[dict[str, str]]]:
-    """Return the targets to build, each with a runner of its architecture, as a job's matrix."""
+def _jobs(plans: tuple[RegionPlan, ...]) -> list[dict[str, str]]:
+    """Return the targets to build, each with a runner of its architecture, as those of a job's matrix."""
     targets = dict.fromkeys(
         target for plan in plans for change in plan.to_publish for target in change.layer.targets
     )
-    return {
-        "include": [
-            {"target": str(target), "runner": _RUNNERS[target.platform.architecture]} for target in targets
-        ]
-    }
+    return [{"target": str(target), "runner": _RUNNERS[target.platform.architecture]} for target in targets]
 
 
 def _layer(change: LayerChange) -> dict[str, Any]:

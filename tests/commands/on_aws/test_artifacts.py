@@ -394,3 +394,17 @@ def test_a_build_tells_the_digest_of_each_archive(outputs, project):
         "sha256": hashlib.sha256(archive.read_bytes()).hexdigest(),
         "bytes": archive.stat().st_size,
     }
+
+
+def test_more_targets_than_a_matrix_may_have(project, outputs):
+    every = "runtimes: [python3.10, python3.11, python3.12, python3.13, python3.14], architectures: [x86_64, arm64]"
+    layers = "".join(f"  layer{number}: {{content: files, {every}}}\n" for number in range(26))
+    (project / "lambda-layers.yml").write_text(f"version: 1\nregions: [eu-west-1]\nlayers:\n{layers}")
+    (project / "files").mkdir()
+    (project / "files" / "tool.txt").touch()
+    assert main(["plan"]) == 0
+    jobs = json.loads(outputs()["matrix"])["include"]
+    parts = [part["include"] for part in json.loads(outputs()["matrices"])]
+    assert [len(part) for part in parts] == [256, 4]
+    assert parts[0] + parts[1] == jobs
+    assert len({job["target"] for job in jobs}) == 260
