@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from entrypoint.aws.connection import Connection
-from entrypoint.aws.functions import function_of
-from entrypoint.aws.model import VERSION_MARK, Alias, AliasState, Function
+from entrypoint.aws.functions import function_of, layers_of
+from entrypoint.aws.model import PUBLISHED, VERSION_MARK, Alias, AliasState, Function
+from entrypoint.aws.reasons import hint_for
 from entrypoint.errors import RolloutError
 
 _LONGEST_PREPARATION = 1560.0
@@ -29,27 +30,51 @@ class Aliases:
             StaleRevisionError: the function changed since it was read.
             RolloutError: the version cannot be made ready.
         """
-        call, clock, name = self._connection.call, self._connection.clock, function.name
-        published = call(
+        published = self._publish(function, Description=marked(function.description))
+        version = str(published["Version"])
+        self._await(function, version, "the aliases are unchanged")
+        return version
+
+    def publish_for_callers(self, function: Function, description: str) -> None:
+        """Publish $LATEST as it was read as $LATEST.PUBLISHED, and wait until that can be invoked.
+
+        Raises:
+            UpdateInProgressError, StaleRevisionError, RolloutError: as `publish_version`.
+        """
+        self._publish(function, Description=description, PublishTo="LATEST_PUBLISHED")
+        self._await(function, PUBLISHED, "callers get the previous layers again")
+
+    def _publish(self, function: Function, **options: str) -> dict[str, Any]:
+        return self._connection.call(
             "publish_version",
-            FunctionName=name,
+            FunctionName=function.name,
             CodeSha256=function.code_sha256,
             RevisionId=function.revision_id,
-            Description=marked(function.description),
+            **options,
         )
-        version = str(published["Version"])
+
+    def _await(self, function: Function, version: str, consequence: str) -> None:
+        """Wait until a version, just published, is no longer being prepared.
+
+        A look that still shows the previous $LATEST.PUBLISHED does not count.
+        """
+        clock, name = self._connection.clock, function.name
         deadline = clock() + _LONGEST_PREPARATION
         while clock() < deadline:
-            answer = call("get_function", FunctionName=name, Qualifier=version)["Configuration"]
-            if answer.get("State") == "Failed":
-                reason = answer.get("StateReason", "AWS gives no reason")
-                message = f"version {version} of {name} failed to become active: {reason}"
-                raise RolloutError.of(message, "the aliases are unchanged; fix the cause and run again")
-            if answer.get("State", "Active") != "Pending":
-                return version
-            self._connection.sleep(_POLL)
+            answer = self._connection.call("get_function", FunctionName=name, Qualifier=version)
+            configuration = answer["Configuration"]
+            state = configuration.get("State", "Active")
+            if state == "Pending" or layers_of(configuration) != function.layers:
+                self._connection.sleep(_POLL)
+                continue
+            if state != "Failed":
+                return
+            reason, code = (configuration.get(key, "") for key in ("StateReason", "StateReasonCode"))
+            why = f"{reason or 'AWS gives no reason'}{f' ({code})' if code else ''}"
+            message = f"version {version} of {name} failed to become active: {why}"
+            raise RolloutError.of(message, f"{consequence}; {hint_for(code)}")
         message = f"version {version} of {name} was not active after {_LONGEST_PREPARATION:.0f} s"
-        raise RolloutError.of(message, "the aliases are unchanged; check the version in AWS, then run again")
+        raise RolloutError.of(message, f"{consequence}; check the version in AWS, then run again")
 
     def get(self, function: str, name: str) -> Alias:
         """Return the routing of an alias."""

@@ -32,6 +32,7 @@ from entrypoint.aws.model import (
     WeightsError,
 )
 from entrypoint.aws.pacing import JITTER, Pace
+from entrypoint.aws.reasons import hint_for
 from entrypoint.errors import AwsError, RolloutError
 
 if TYPE_CHECKING:
@@ -279,4 +280,4 @@ def _hint(code: str, text: str, action: str) -> str:
         return f"allow {missing} to the role of this run" + (f", on {resource}" if resource else "")
     if code in _STALE_CREDENTIALS:
         return "get fresh credentials"
-    return "fix the cause and run again"
+    return hint_for(code)

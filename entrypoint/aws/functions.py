@@ -7,6 +7,7 @@ from typing import Any
 
 from entrypoint.aws.connection import Connection
 from entrypoint.aws.model import (
+    PUBLISHED,
     SETTINGS,
     SETTINGS_WITH_DEFAULTS,
     Function,
@@ -55,6 +56,11 @@ class Functions:
         reserved = answer.get("Concurrency", {}).get("ReservedConcurrentExecutions")
         return function_of(answer["Configuration"]), reserved
 
+    def published(self, name: str) -> Function | None:
+        """Return what callers of a function on managed instances reach; None if nothing is published."""
+        answer = self._connection.call.if_present("get_function", FunctionName=name, Qualifier=PUBLISHED)
+        return function_of(answer["Configuration"]) if answer else None
+
     def versions(self, name: str) -> tuple[Function, ...]:
         """Return the published versions of a function, newest first."""
         pages = self._connection.pages("list_versions_by_function", FunctionName=name)
@@ -67,13 +73,17 @@ class Functions:
         `without` are published versions that do not count, as NAME:VERSION.
         """
         pages = self._connection.pages("list_functions", FunctionVersion="ALL")
-        return frozenset(
+        items = [item for page in pages for item in page["Functions"]]
+        listed = (
             arn
-            for page in pages
-            for item in page["Functions"]
+            for item in items
             if f"{item['FunctionName']}:{item.get('Version')}" not in without
             for arn in layers_of(item)
         )
+        # AWS does not document whether the list contains $LATEST.PUBLISHED.
+        managed = {item["FunctionName"] for item in items if "CapacityProviderConfig" in item}
+        published = (self.published(name) for name in sorted(managed))
+        return frozenset(listed).union(*(each.layers for each in published if each))
 
     def delete_version(self, name: str, version: str) -> None:
         """Delete a published version; does nothing where it is deleted already.
@@ -138,6 +148,8 @@ class Functions:
         """
         which = {"FunctionName": name} | ({"Qualifier": qualifier} if qualifier else {})
         configuration = self._connection.call("get_function", **which)["Configuration"]
+        if "DurableConfig" in configuration and not qualifier:  # AWS requires one
+            which["Qualifier"] = PUBLISHED if "CapacityProviderConfig" in configuration else "$LATEST"
         timeout = configuration.get("Timeout", 0)
         # A function with an environment for each tenant refuses invocations that name none.
         tenant = {"TenantId": _TENANT} if "TenancyConfig" in configuration else {}
@@ -202,6 +214,9 @@ def _digest(value: object) -> str:
 
 
 def _failure(item: Mapping[str, Any]) -> str | None:
+    if item.get("State") == "Failed" and item.get("Version", "$LATEST") != "$LATEST":
+        reason = item.get("StateReason", "AWS gives no reason")
+        return f"{reason} ({item.get('StateReasonCode', 'no code')})"
     if item.get("LastUpdateStatus") != "Failed":
         return None
     reason = item.get("LastUpdateStatusReason", "AWS gives no reason")

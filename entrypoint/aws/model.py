@@ -55,6 +55,8 @@ SETTINGS_WITH_DEFAULTS = (
     *("Architectures", "PackageType", "TracingConfig", "EphemeralStorage", "LoggingConfig", "SnapStart"),
 )
 """The same, but missing in versions that were published before AWS had them."""
+PUBLISHED = "$LATEST.PUBLISHED"
+"""The version of a function on managed instances that its callers reach, unless they name another."""
 VERSION_MARK = " [lambda-layers]"
 """How the description of a function version ends that this tool published."""
 
@@ -93,7 +95,8 @@ class Function:
     description: str = ""
     #: A digest of each other setting that a published version has too, by AWS's name.
     settings: Mapping[str, str] = field(default_factory=dict, compare=False)
-    #: Why its last update failed, if it did; ListFunctions does not return that.
+    #: Why its last update failed, or why this published version did not become active, if that is so.
+    #: ListFunctions does not return that.
     failure: str | None = None
 
     @property
@@ -139,6 +142,8 @@ class Details:
     aliases: Mapping[str, AliasState]
     #: Provisioned concurrent executions by alias.
     provisioned: Mapping[str, int]
+    #: `$LATEST.PUBLISHED`, of a function on managed instances that has one.
+    published: Function | None = None
 
 
 CODE_DEPLOY_APPLICATION = "lambda-layers"

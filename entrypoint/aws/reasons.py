@@ -54,6 +54,17 @@ HINTS = {
 }
 
 
+_RUNTIME = "restore its customer-managed runtime, or move it to another"
+_REFUSALS = {
+    "FunctionVersionsPerCapacityProviderLimitExceededException": "delete versions that nothing uses, "
+    "as 'keep_versions' does: a capacity provider has at most 100, of all its functions",
+    "NoPublishedVersionException": "publish it: aws lambda publish-version --publish-to LATEST_PUBLISHED",
+    "RuntimeAliasDeletedException": _RUNTIME,
+    "RuntimeVersionDeletedException": _RUNTIME,
+}
+"""The same for codes of refused calls."""
+
+
 def hint_for(code: str) -> str:
-    """Return what to do about a reason code."""
-    return HINTS.get(code, "fix the cause and run again")
+    """Return what to do about a reason code, or the code of a refused call."""
+    return HINTS.get(code) or _REFUSALS.get(code, "fix the cause and run again")

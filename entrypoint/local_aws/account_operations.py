@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from entrypoint.local_aws import function_kinds as kinds
 from entrypoint.local_aws import function_rules as rules
 from entrypoint.local_aws.archive import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from entrypoint.local_aws.arns import LATEST, Scope
@@ -46,6 +47,7 @@ def _stored(region: StoredRegion) -> int:
 def put_function_concurrency(cloud: Cloud, caller: Scope, given: Json) -> Json:
     """Reserve concurrency; 0 stops all invocations."""
     function = rules.find_unqualified(cloud, caller, given)
+    kinds.refuse_concurrency(function.latest)
     requested: int = given["ReservedConcurrentExecutions"]
     others = _reserved(cloud.region(caller)) - (function.reserved or 0)
     if CONCURRENCY - others - requested < UNRESERVED_MINIMUM:
@@ -75,6 +77,7 @@ def get_function_concurrency(cloud: Cloud, caller: Scope, given: Json) -> Json:
 def put_provisioned_concurrency_config(cloud: Cloud, caller: Scope, given: Json) -> Json:
     """Request provisioned concurrency for a version or alias; it is READY after `update_seconds`."""
     function, qualifier = _version_or_alias(cloud, caller, given)
+    kinds.refuse_concurrency(function.latest)
     requested: int = given["ProvisionedConcurrentExecutions"]
     if qualifier in function.aliases and function.aliases[qualifier].weights:
         raise invalid_parameter("Alias with weights can not be used with Provisioned Concurrency")

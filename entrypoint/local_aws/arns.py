@@ -10,6 +10,8 @@ from entrypoint.local_aws.refusals import access_denied, invalid_parameter, not_
 from entrypoint.partitions import partition_of
 
 LATEST = "$LATEST"
+PUBLISHED = "$LATEST.PUBLISHED"
+"""What callers of a function on managed instances reach."""
 
 _LAYER_VERSION = re.compile(
     r"arn:(?P<partition>[a-z-]+):lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12})"
@@ -18,7 +20,7 @@ _LAYER_VERSION = re.compile(
 _LAYER = re.compile(r"arn:[a-z-]+:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):layer:(?P<name>[\w-]+)")
 _FUNCTION = re.compile(
     r"(arn:[a-z-]+:lambda:)?(((?P<region>[a-z0-9-]+-\d):)?(?P<account>\d{12}):)?(function:)?"
-    r"(?P<name>[\w-]+)(:(?P<qualifier>[$\w-]+))?"
+    r"(?P<name>[\w-]+)(:(?P<qualifier>\$LATEST\.PUBLISHED|[$\w-]+))?"
 )
 
 

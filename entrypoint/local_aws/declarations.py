@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from entrypoint.local_aws.archive import LayerArchive
 from entrypoint.local_aws.arns import LayerVersionName, Scope
+from entrypoint.local_aws.function_kinds import refuse_kind
 from entrypoint.local_aws.function_rules import attach_layers
 from entrypoint.local_aws.state import (
     Cloud,
@@ -34,6 +35,7 @@ def declare_function(
     code_size_unzipped: int,
     vpc: Mapping[str, Any] | None,
     tags: Mapping[str, str] | None,
+    more: Mapping[str, Any] | None,
 ) -> None:
     """Add an active function, unless it exists."""
     functions = cloud.region(scope).functions
@@ -43,6 +45,8 @@ def declare_function(
     settings["Role"] = f"arn:{scope.partition}:iam::{scope.account}:role/{name}"
     settings |= {"Runtime": runtime, "Handler": "app.handler"} if package_type == "Zip" else {}
     settings |= {"VpcConfig": dict(vpc)} if vpc is not None else {}
+    settings |= more or {}
+    refuse_kind(settings)
     latest = FunctionVersion(
         settings=settings,
         code=LayerArchive.declared(name=name, size=code_size_unzipped // 3, unzipped_size=code_size_unzipped),

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from entrypoint.local_aws import function_kinds as kinds
 from entrypoint.local_aws import function_rules as rules
 from entrypoint.local_aws.archive import LayerArchive, uploaded
 from entrypoint.local_aws.arns import LATEST, Scope, function_name
@@ -14,7 +15,7 @@ from entrypoint.local_aws.function_view import configuration, listed
 from entrypoint.local_aws.paging import page
 from entrypoint.local_aws.refusals import conflict, invalid_parameter
 from entrypoint.local_aws.state import Cloud, FunctionVersion, StoredFunction, new_revision
-from entrypoint.local_aws.version_operations import publish
+from entrypoint.local_aws.version_operations import publish_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,7 @@ _NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 _SETTINGS = (
     "Runtime", "Role", "Handler", "Description", "Timeout", "MemorySize", "Environment", "DeadLetterConfig",
     "KMSKeyArn", "TracingConfig", "FileSystemConfigs", "EphemeralStorage", "LoggingConfig", "TenancyConfig",
+    "CapacityProviderConfig", "DurableConfig", "RuntimeConfig",
 )  # fmt: skip
 _DEFAULTS: Mapping[str, Any] = {
     "Description": "",
@@ -49,6 +51,7 @@ def create_function(cloud: Cloud, caller: Scope, given: Json) -> Json:
     package_type = given.get("PackageType", "Zip")
     if package_type == "Zip" and not ("Runtime" in given and "Handler" in given):
         raise invalid_parameter("Runtime and Handler are mandatory parameters for functions created with Zip")
+    kinds.refuse_kind(given)
     rules.refuse_layers_on_image(package_type, given.get("Layers"))
     layers = rules.attach_layers(cloud, caller, given.get("Layers", []))
     code, image_uri = _code(cloud, caller, package_type, given["Code"], "CreateFunction")
@@ -121,6 +124,7 @@ def update_function_configuration(cloud: Cloud, caller: Scope, given: Json) -> J
     rules.refuse_when_busy(cloud, caller, function)
     rules.refuse_when_stale(function, given)
     latest = function.latest
+    kinds.refuse_other_kind(latest.settings, given)
     changed = replace(latest, settings={**latest.settings, **_settings(given)})
     if "Layers" in given:
         rules.refuse_layers_on_image(latest.package_type, given["Layers"])
@@ -165,9 +169,9 @@ def delete_function(cloud: Cloud, caller: Scope, given: Json) -> Json:
 
 
 def _answer(cloud: Cloud, caller: Scope, function: StoredFunction, given: Json) -> Json:
-    if not given.get("Publish"):
+    if not (given.get("Publish") or "PublishTo" in given):
         return configuration(cloud, caller, function, function.latest)
-    version = publish(cloud, function)
+    version = publish_to(cloud, caller, function, given)
     return configuration(cloud, caller, function, version, version.version)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from entrypoint.local_aws.archive import UNZIPPED_LIMIT, LayerArchive
-from entrypoint.local_aws.arns import LATEST, LayerVersionName, Scope, function_name
+from entrypoint.local_aws.arns import LATEST, PUBLISHED, LayerVersionName, Scope, function_name
 from entrypoint.local_aws.layer_operations import find_version, readable_version
 from entrypoint.local_aws.refusals import conflict, function_not_found, invalid_parameter, stale_revision
 from entrypoint.local_aws.state import (
@@ -52,9 +52,11 @@ def find_unqualified(cloud: Cloud, caller: Scope, given: Json) -> StoredFunction
 
 
 def find_version_of(caller: Scope, function: StoredFunction, qualifier: str | None) -> FunctionVersion:
-    """Return `$LATEST`, a published version, or the version of an alias."""
+    """Return `$LATEST`, `$LATEST.PUBLISHED`, a published version, or the version of an alias."""
     if qualifier in {None, LATEST}:
         return function.latest
+    if qualifier == PUBLISHED and function.published is not None:
+        return function.published
     alias = function.aliases.get(str(qualifier))
     version = function.versions.get(alias.version if alias else str(qualifier))
     if version is None and not (alias and alias.version == LATEST):

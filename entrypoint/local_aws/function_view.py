@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from entrypoint.local_aws.arns import LATEST
+from entrypoint.local_aws.function_kinds import is_managed
+
 if TYPE_CHECKING:
     from entrypoint.local_aws.arns import Scope
     from entrypoint.local_aws.state import Cloud, FunctionVersion, StoredFunction
@@ -54,6 +57,10 @@ def _states(cloud: Cloud, version: FunctionVersion) -> Json:
             "StateReasonCode": "Creating",
             "LastUpdateStatus": last.status,
         }
+    elif version.version != LATEST and last.status == "Failed":
+        return {"State": "Failed", "StateReason": last.reason, "StateReasonCode": last.reason_code}
+    elif version.version == LATEST and is_managed(version):
+        shown["State"] = "ActiveNonInvocable"
     if last.reason_code is not None:
         shown["LastUpdateStatusReasonCode"] = last.reason_code
     if last.reason is not None:

@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from entrypoint.local_aws import function_kinds as kinds
 from entrypoint.local_aws import function_rules as rules
+from entrypoint.local_aws.arns import LATEST
 from entrypoint.local_aws.refusals import conflict, invalid_parameter
 
 if TYPE_CHECKING:
@@ -39,12 +41,14 @@ class InvocationOutcome:
 def begin(cloud: Cloud, caller: Scope, given: Json) -> InvocationRequest:
     """Find the invoked version; the second version of an alias is never invoked here."""
     function, qualifier = rules.find_function(cloud, caller, given)
-    version = rules.find_version_of(caller, function, qualifier)
+    version = kinds.invoked(function, qualifier) or rules.find_version_of(caller, function, qualifier)
     if cloud.clock() < version.active_from:
         raise conflict(
             "The operation cannot be performed at this time. "
             "The function is currently in the following state: Pending"
         )
+    if version.version != LATEST and version.last_update.status == "Failed":
+        raise conflict("The function is currently in the following state: Failed")
     if "TenancyConfig" in version.settings and "TenantId" not in given:
         raise invalid_parameter("The function is tenant isolated: the invocation requires a tenant ID")
     if function.update is not None and version is function.latest:

@@ -127,12 +127,13 @@ class LocalAws:
         code_size_unzipped: int = 1_000_000,
         vpc: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
+        settings: Mapping[str, Any] | None = None,
         region: str | None = None,
         account: str = ACCOUNT,
     ) -> str:
         """Declare an active function, unless it exists; return its ARN.
 
-        `vpc` has Lambda's keys: SubnetIds, SecurityGroupIds, VpcId.
+        `vpc` has Lambda's keys: SubnetIds, SecurityGroupIds, VpcId. `settings` are others, by Lambda's names.
         """
         scope = Scope(account, region or self.region)
         with self.cloud.lock:
@@ -147,6 +148,7 @@ class LocalAws:
                 code_size_unzipped=code_size_unzipped,
                 vpc=vpc,
                 tags=tags,
+                more=settings,
             )
         return scope.arn("function", name)
 
@@ -210,6 +212,20 @@ class LocalAws:
         outcome = UpdateStatus(status="Failed", reason_code=reason_code, reason=reason)
         with self.cloud.lock:
             self.cloud.region(Scope(account, region or self.region)).functions[name].next_outcome = outcome
+
+    def fail_next_start(
+        self,
+        name: str,
+        *,
+        reason_code: str = "InsufficientCapacity",
+        reason: str = "There is no capacity.",
+        region: str | None = None,
+        account: str = ACCOUNT,
+    ) -> None:
+        """Make the next version of a function that is published fail to start."""
+        outcome = UpdateStatus(status="Failed", reason_code=reason_code, reason=reason)
+        with self.cloud.lock:
+            self.cloud.region(Scope(account, region or self.region)).functions[name].next_start = outcome
 
     def answer_invocations(
         self,

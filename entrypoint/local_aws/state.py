@@ -130,11 +130,15 @@ class StoredFunction:
     update: Update | None = None
     last_number: int = 0
     versions: dict[str, FunctionVersion] = field(default_factory=dict)
+    #: `$LATEST.PUBLISHED`, of a function on managed instances.
+    published: FunctionVersion | None = None
     aliases: dict[str, StoredAlias] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     reserved: int | None = None
     provisioned: dict[str, ProvisionedConcurrency] = field(default_factory=dict)
     next_outcome: UpdateStatus = UpdateStatus()
+    #: How the execution environments of the next version start.
+    next_start: UpdateStatus = UpdateStatus()
     #: The ARNs of its event sources: streams and queues.
     sources: tuple[str, ...] = ()
     #: How its asynchronous events are retried; empty where that was never set.

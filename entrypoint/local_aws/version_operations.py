@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from entrypoint.local_aws import function_kinds as kinds
 from entrypoint.local_aws import function_rules as rules
-from entrypoint.local_aws.arns import LATEST, Scope
+from entrypoint.local_aws.arns import LATEST, PUBLISHED, Scope
 from entrypoint.local_aws.function_view import configuration
 from entrypoint.local_aws.paging import page
 from entrypoint.local_aws.refusals import (
@@ -42,29 +43,49 @@ def publish_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
             f"CodeSHA256 ({given['CodeSha256']}) is different from current CodeSHA256 in $LATEST "
             f"({current}). Please try again with the CodeSHA256 in $LATEST."
         )
-    version = publish(cloud, function, given.get("Description"))
+    version = publish_to(cloud, caller, function, given)
     return configuration(cloud, caller, function, version, version.version)
+
+
+def publish_to(cloud: Cloud, caller: Scope, function: StoredFunction, given: Json) -> FunctionVersion:
+    """Publish as a request says: to a number, or to `$LATEST.PUBLISHED`, which it replaces."""
+    description, is_managed = given.get("Description"), kinds.is_managed(function.latest)
+    if "PublishTo" in given and not is_managed:
+        raise invalid_parameter("PublishTo is only supported for functions with a capacity provider")
+    if is_managed and not ("PublishTo" in given and function.published):
+        kinds.refuse_full_provider(cloud.region(caller), function)
+    if "PublishTo" not in given:
+        return publish(cloud, function, description)
+    function.published = _version_of(cloud, function, PUBLISHED, description)
+    return function.published
 
 
 def publish(cloud: Cloud, function: StoredFunction, description: str | None = None) -> FunctionVersion:
     """Return the version of the current `$LATEST`: the last one if it is equal, otherwise a new one."""
-    settings: Mapping[str, Any] = function.latest.settings
-    if description is not None:
-        settings = {**settings, "Description": description}
     last = function.versions.get(str(function.last_number))
     if last is not None and _is_equal(last, function.latest):
         return last
     function.last_number += 1
-    version = replace(
+    version = _version_of(cloud, function, str(function.last_number), description)
+    function.versions[version.version] = version
+    return version
+
+
+def _version_of(
+    cloud: Cloud, function: StoredFunction, name: str, description: str | None
+) -> FunctionVersion:
+    settings: Mapping[str, Any] = function.latest.settings
+    if description is not None:
+        settings = {**settings, "Description": description}
+    start, function.next_start = function.next_start, UpdateStatus()
+    return replace(
         function.latest,
-        version=str(function.last_number),
+        version=name,
         settings=settings,
         revision_id=new_revision(),
         active_from=cloud.clock() + cloud.update_seconds,
-        last_update=UpdateStatus(),
+        last_update=start,
     )
-    function.versions[version.version] = version
-    return version
 
 
 def _is_equal(published: FunctionVersion, latest: FunctionVersion) -> bool:
@@ -138,6 +159,8 @@ def _find_alias(cloud: Cloud, caller: Scope, given: Json) -> tuple[StoredFunctio
 
 
 def _existing(caller: Scope, function: StoredFunction, version: str) -> str:
+    if version == PUBLISHED and function.published is not None:
+        return version
     if version != LATEST and version not in function.versions:
         raise function_not_found(caller.arn("function", function.name, version))
     return version

@@ -1,22 +1,18 @@
-"""A function and its entry -> what to change about it. Pure.
+"""What to change about a function. Pure.
 
 UpdateFunctionConfiguration replaces the whole list of layers, so entries are swapped in place: layers that
 the manifest does not name keep their position, since later layers overlay earlier ones.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from enum import StrEnum
 
 from entrypoint.aws.model import SETTINGS, SETTINGS_WITH_DEFAULTS, Details, Function
 from entrypoint.errors import Diagnostic, Location
-from entrypoint.limits import LAYERS_PER_FUNCTION
-from entrypoint.manifest.arn import Arn, is_arn, without_version
-from entrypoint.manifest.model import NO_CONCURRENCY, NO_VPC, Concurrency, FunctionEntry, Vpc
-from entrypoint.manifest.runtimes import RUNTIMES
+from entrypoint.manifest.arn import without_version
+from entrypoint.manifest.model import NO_CONCURRENCY, NO_VPC, Concurrency, Vpc
 from entrypoint.manifest.targets import AwsLayer
-from entrypoint.release.selection import Selection, arns_of
 
 
 class Aspect(StrEnum):
@@ -24,6 +20,7 @@ class Aspect(StrEnum):
 
     LAYERS = "layers"
     VPC = "vpc"
+    PUBLISHED = "published version"
     RESERVED = "reserved concurrency"
     ALIASES = "aliases"
     PROVISIONED = "provisioned concurrency"
@@ -94,6 +91,8 @@ class FunctionChange:
             found.append(Aspect.LAYERS)
         if self.vpc not in {None, function.vpc or NO_VPC}:
             found.append(Aspect.VPC)
+        if self.is_unpublished(after):
+            found.append(Aspect.PUBLISHED)
         if details and self.reserved_after != details.reserved:
             found.append(Aspect.RESERVED)
         if details and any(
@@ -109,6 +108,16 @@ class FunctionChange:
         """The reservation that the function is to have."""
         return self.concurrency.reserved_after(self.details.reserved if self.details else None)
 
+    @property
+    def published(self) -> Function | None:
+        """What callers of a function on managed instances reach, if anything is published."""
+        return self.details.published if self.details else None
+
+    def is_unpublished(self, layers: tuple[str, ...]) -> bool:
+        """Return whether callers get these layers only once $LATEST is published again."""
+        published = self.published
+        return published is not None and (published.layers != layers or published.failure is not None)
+
     def is_behind(self, alias: str, layers: tuple[str, ...]) -> bool:
         """Return whether an alias has to move: its version has other layers, or another VPC."""
         current = self.details.aliases.get(alias) if self.details else None
@@ -122,8 +131,13 @@ class FunctionChange:
         return canary is not None and (canary.is_ours or canary.layers == layers)
 
     def obstacle(self, versions: Mapping[str, str]) -> Diagnostic | None:
-        """Return why the function must not be touched: an alias would get what nobody reviewed."""
+        """Return why the function must not be touched: callers would get what nobody reviewed."""
         layers = self.layers_after(self.function.layers, versions)
+        published = self.published if self.is_unpublished(layers) else None
+        if published and (changed := self._unreleased(published, versions)):
+            subject = f"{', '.join(changed)} of {self.function.name}"
+            message = f"{subject} is not published, and callers would get that too"
+            return Diagnostic(message, "the function is not changed; publish that, or revert it")
         for name in self.aliases if self.details else ():
             alias = self.details.aliases.get(name) if self.details else None
             if alias is None or not self.is_behind(name, layers):
@@ -144,7 +158,7 @@ class FunctionChange:
         after = self.layers_after(theirs.layers, versions)
         if after != self.layers_after(ours.layers, versions):
             changed.append("a change of its other layers")
-        if self.vpc is None and ours.vpc != theirs.vpc:
+        if self.vpc is None and ours.vpc != theirs.vpc and not ours.is_managed:
             changed.append("a new VPC")
         return changed + [f"a new {name}" for name in different_settings(ours, theirs)]
 
@@ -163,111 +177,3 @@ def different_settings(one: Function, other: Function) -> list[str]:
     names = [name for name in SETTINGS if one.settings.get(name) != other.settings.get(name)]
     both = [name for name in SETTINGS_WITH_DEFAULTS if name in one.settings and name in other.settings]
     return names + [name for name in both if one.settings[name] != other.settings[name]]
-
-
-def function_plans(
-    selection: Selection, layers: Sequence[AwsLayer], details: Mapping[str, Details]
-) -> list["FunctionPlan"]:
-    """Return the selected functions, each as AWS described it last."""
-    plans = []
-    for entry, listed in selection.functions:
-        found = details.get(listed.name)
-        function = (found and found.function) or listed
-        plans.append(FunctionPlan(entry, function, tuple(layers), found))
-    return plans
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionPlan:
-    """A function, its entry in the manifest, and the manifest's layers."""
-
-    entry: FunctionEntry
-    function: Function
-    layers: tuple[AwsLayer, ...]
-    details: Details | None = None
-
-    def change(self) -> FunctionChange:
-        """Return what the entry requires of the function."""
-        entry = self.entry
-        return FunctionChange(
-            function=self.function,
-            wanted=tuple(self._wanted()),
-            unwanted=frozenset(self.unlisted()) if entry.exclusive else frozenset[str](),
-            aliases=entry.aliases,
-            vpc=entry.vpc,
-            concurrency=entry.concurrency,
-            details=self.details,
-            location=entry.location,
-        )
-
-    def problems(self, today: date) -> Iterator[Diagnostic]:
-        """Yield what AWS would refuse, or what would fail in the function."""
-        function, location = self.function, self.entry.location
-        runtime = RUNTIMES.get(function.runtime)
-        if runtime and runtime.updates_blocked and runtime.updates_blocked <= today:
-            since = f"AWS blocks updates of functions on {runtime} since {runtime.updates_blocked}"
-            message = f"{function.name} cannot be updated: {since}"
-            yield Diagnostic(message, "move it to a newer runtime", location)
-        for reference in self.entry.layers:
-            if not is_arn(reference):
-                if not self._fitting(reference):
-                    yield self._no_fit(reference)
-            elif Arn.parse(reference).region != Arn.parse(function.arn).region:
-                message = f"{function.name} is in {Arn.parse(function.arn).region}, but {reference} is not"
-                yield Diagnostic(message, "add an entry per region, with the functions' ARNs", location)
-        after = self.change().layers_after(function.layers, {})
-        if len(after) > LAYERS_PER_FUNCTION:
-            message = f"{function.name} would have {len(after)} layers ({', '.join(after)})"
-            yield Diagnostic(message, f"AWS allows at most {LAYERS_PER_FUNCTION}; remove one", location)
-        for alias in self.entry.aliases if self.details else ():
-            if self.details and alias not in self.details.aliases:
-                message = f"{function.name} has no alias {alias!r}"
-                yield Diagnostic(message, "create it first, or remove it from the manifest", location)
-
-    def warnings(self, versions: Mapping[str, str]) -> Iterator[Diagnostic]:
-        """Yield what the user should know: unlisted layers, and why a function will not be touched."""
-        for arn in () if self.entry.exclusive else self.unlisted():
-            name = Arn.parse(arn).name
-            message = f"{self.function.name} has {name}, which the manifest does not list for it"
-            hint = "list it, or set 'exclusive: true' to remove it"
-            yield Diagnostic(message, hint, self.entry.location)
-        if self.function.is_durable and not self.entry.aliases:
-            message = f"{self.function.name} is durable: its callers name a version or an alias, not $LATEST"
-            yield Diagnostic(message, "add its alias to 'aliases'", self.entry.location)
-        if obstacle := self.change().obstacle(versions):
-            yield obstacle._replace(location=self.entry.location)
-
-    def _wanted(self) -> Iterator[Wanted]:
-        for reference in self.entry.layers:
-            if is_arn(reference):
-                yield Wanted(str(reference), frozenset({without_version(reference)}))
-            elif layer := self._fitting(reference):
-                yield Wanted(layer, arns_of(reference, self.layers, self.function))
-
-    def _fitting(self, name: str) -> AwsLayer | None:
-        """Return the layer in AWS that is built for the function's runtime and architecture."""
-        wanted = (name, self.function.runtime, self.function.architecture)
-        for layer in self.layers:
-            for target in layer.targets:
-                platform = target.platform
-                if wanted == (target.layer.name, str(platform.runtime), platform.architecture):
-                    return layer
-        return None
-
-    def _no_fit(self, name: str) -> Diagnostic:
-        function = self.function
-        targets = (target for layer in self.layers for target in layer.targets)
-        built = ", ".join(str(target.platform) for target in targets if target.layer.name == name)
-        runs_on = f"{function.runtime}-{function.architecture}"
-        message = f"{function.name} runs on {runs_on}, but {name!r} is built for {built}"
-        hint = f"add that runtime and architecture to the layer {name!r}"
-        return Diagnostic(message, hint, self.entry.location)
-
-    def unlisted(self) -> Iterator[str]:
-        """Yield the ARNs of the manifest's layers that the function uses without being listed for it."""
-        names = dict.fromkeys(target.layer.name for layer in self.layers for target in layer.targets)
-        listed = {arn for wanted in self._wanted() for arn in wanted.replaces}
-        current = {without_version(arn) for arn in self.function.layers}
-        for name in names:
-            if name not in self.entry.layers:
-                yield from sorted((arns_of(name, self.layers, self.function) & current) - listed)

@@ -116,11 +116,13 @@ def _of_functions(manifest: Manifest, resources: _Resources) -> Iterator[dict[st
         return
     yield _allow("FindFunctions", ["lambda:ListFunctions", "tag:GetResources"], _EVERY)
     every = manifest.functions
-    yield from _on("UpdateFunctions", ("GetFunction", "UpdateFunctionConfiguration"), every, resources)
+    # The manifest does not say which functions run on managed instances: these are published at each update.
+    update = ("GetFunction", "PublishVersion", "UpdateFunctionConfiguration")
+    yield from _on("UpdateFunctions", update, every, resources)
     aliased = [entry for entry in every if entry.aliases]
     yield from _on(
         "MoveAliases",
-        ("GetAlias", "ListVersionsByFunction", "PublishVersion", "UpdateAlias"),
+        ("GetAlias", "ListVersionsByFunction", "UpdateAlias"),
         aliased,
         resources,
     )

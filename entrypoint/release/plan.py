@@ -13,7 +13,8 @@ from entrypoint.errors import Diagnostic, PlanError
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.foreign import NOTHING_READ, Readable, foreign_problems
-from entrypoint.release.function_change import FunctionChange, function_plans
+from entrypoint.release.function_change import FunctionChange
+from entrypoint.release.function_plan import function_plans
 from entrypoint.release.function_versions import VersionRetention
 from entrypoint.release.prune import Retention
 from entrypoint.release.selection import Selection

@@ -13,13 +13,8 @@ from entrypoint.errors import Diagnostic, PlanError
 from entrypoint.manifest.arn import Arn, is_arn, without_version
 from entrypoint.manifest.model import NO_CONCURRENCY
 from entrypoint.manifest.targets import AwsLayer
-from entrypoint.release.function_change import (
-    FunctionChange,
-    FunctionPlan,
-    Wanted,
-    different_settings,
-    function_plans,
-)
+from entrypoint.release.function_change import FunctionChange, Wanted, different_settings
+from entrypoint.release.function_plan import FunctionPlan, function_plans
 from entrypoint.release.history import Revision
 from entrypoint.release.plan import LayerAction, LayerChange, RegionPlan, plan_layer
 from entrypoint.release.selection import Selection

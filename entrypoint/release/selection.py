@@ -143,8 +143,6 @@ def _unfit(entry: FunctionEntry, function: Function, layers: tuple[AwsLayer, ...
         message = f"{function.name} is a container image, which cannot have layers"
     elif function.is_replica:
         message = f"{function.name} is a replica of Lambda@Edge, which cannot be updated"
-    elif function.is_managed:
-        message = f"{function.name} runs on managed instances, whose published version is not updated"
     elif entry.is_glob and not _speaks(function, entry, layers):
         message = f"{function.name} runs on {function.runtime or 'no runtime'}, for which no layer is built"
     else:

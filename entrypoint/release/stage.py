@@ -25,7 +25,8 @@ from entrypoint.release.findings import Diagnosis, error, warning
 from entrypoint.release.first_run import suggest_functions
 from entrypoint.release.foreign import Readable, read_foreign, refuse_unreadable
 from entrypoint.release.foresight import foresee
-from entrypoint.release.function_change import FunctionChange, function_plans
+from entrypoint.release.function_change import FunctionChange
+from entrypoint.release.function_plan import function_plans
 from entrypoint.release.function_versions import VersionRetention, prune_versions, version_retention
 from entrypoint.release.git import Commit
 from entrypoint.release.history import History, Revision, previous

@@ -124,6 +124,7 @@ def read_details(aws: "Aws", selected: Sequence[tuple[FunctionEntry, Function]])
             reserved=reserved,
             aliases=aliases,
             provisioned={name: aws.concurrency.provisioned(listed.name, name) for name in provisioned},
+            published=aws.functions.published(listed.name) if listed.is_managed else None,
         )
 
     found = for_each(tuple(selected), read, at_once=_DETAILS_AT_ONCE)

@@ -17,7 +17,8 @@ from entrypoint.manifest.arn import Arn, short_name, without_version
 from entrypoint.manifest.model import NONE, Destination, FunctionEntry
 from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.foreign import NOTHING_READ, Readable, foreign_problems
-from entrypoint.release.function_change import Aspect, FunctionChange, FunctionPlan, Wanted, function_plans
+from entrypoint.release.function_change import Aspect, FunctionChange, Wanted
+from entrypoint.release.function_plan import FunctionPlan, function_plans
 from entrypoint.release.plan import LayerChange, plan_layer
 from entrypoint.release.selection import Selection
 from entrypoint.release.state import RegionState
@@ -192,7 +193,9 @@ def _of_function(
     if after != change.function.layers and set(after) == set(change.function.layers):
         has, wanted_order = (", ".join(map(short_name, layers)) for layers in (change.function.layers, after))
         yield _setting(name, f"the order of layers: {has}", wanted_order)
-    yield from (_aspect(change, aspect) for aspect in change.aspects(current) if aspect != Aspect.LAYERS)
+    yield from (
+        _aspect(change, aspect, current) for aspect in change.aspects(current) if aspect != Aspect.LAYERS
+    )
 
 
 def _of_foreign(change: FunctionChange, current: Mapping[str, str], foreign: Readable) -> Iterator[Drift]:
@@ -234,10 +237,11 @@ def _shown(arn: str, deleted: Sequence[str]) -> str:
     return f"{short_name(arn)}, which was deleted" if arn in deleted else short_name(arn)
 
 
-def _aspect(change: FunctionChange, aspect: Aspect) -> Drift:
+def _aspect(change: FunctionChange, aspect: Aspect, versions: Mapping[str, str]) -> Drift:
     details, concurrency = change.details, change.concurrency
     has, wanted = {
         Aspect.VPC: (change.function.vpc or NONE, change.vpc),
+        Aspect.PUBLISHED: _publication(change, versions),
         Aspect.RESERVED: (details and details.reserved, _or_none(change.reserved_after)),
         Aspect.PROVISIONED: (
             details and ", ".join(f"{name}: {number}" for name, number in details.provisioned.items()),
@@ -246,6 +250,19 @@ def _aspect(change: FunctionChange, aspect: Aspect) -> Drift:
         Aspect.ALIASES: _routing(change),
     }[aspect]
     return _setting(change.function.name, f"{aspect}: {NONE if has in {None, ''} else has}", str(wanted))
+
+
+def _publication(change: FunctionChange, versions: Mapping[str, str]) -> tuple[str, str]:
+    """Return what callers of a function on managed instances reach, and what they should."""
+    published = change.published
+    if published is None:
+        return NONE, NONE
+    after = change.layers_after(change.function.layers, versions)
+    has = ", ".join(map(short_name, published.layers)) or "no layers"
+    return (
+        f"{has}; it failed: {published.failure}" if published.failure else has,
+        ", ".join(map(short_name, after)) or "no layers",
+    )
 
 
 def _routing(change: FunctionChange) -> tuple[str, str]:

@@ -8,7 +8,7 @@ still the same.
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from entrypoint.aws.model import (
     Function,
@@ -20,13 +20,16 @@ from entrypoint.errors import Diagnostic, LayersError, RolloutError
 from entrypoint.manifest.arn import short_name, without_version
 from entrypoint.manifest.model import NO_VPC
 from entrypoint.release.alias_shifts import ATTEMPTS, AliasShifts, busy
+from entrypoint.release.concurrency import ConcurrencyUpdate
 from entrypoint.release.function_change import Aspect, FunctionChange, different_settings
 from entrypoint.release.outcome import Outcome, Status
 
 if TYPE_CHECKING:
     from entrypoint.aws.client import Aws
 
+_Published = TypeVar("_Published")
 _CONFIGURATION = frozenset({Aspect.LAYERS, Aspect.VPC})
+_PUBLISHED = frozenset({Aspect.PUBLISHED})
 _CONCURRENCY = frozenset({Aspect.RESERVED, Aspect.PROVISIONED})
 
 
@@ -50,6 +53,7 @@ class FunctionUpdate:
         self._sleep = sleep
         #: What this run has changed, or may have changed.
         self._touched: set[Aspect] = set()
+        self._concurrency = ConcurrencyUpdate(change, aws=aws, touched=self._touched, sleep=sleep)
         #: $LATEST as it was read last, and the layers that this run gave it.
         self._latest = change.function
         self._set = change.function.layers
@@ -60,7 +64,9 @@ class FunctionUpdate:
         """Whether aliases can go back without $LATEST, which has what nobody released."""
         change = self.change
         layers = change.layers_after(change.function.layers, self._versions)
-        return all(name in change.returns for name in change.aliases if change.is_behind(name, layers))
+        return not change.is_unpublished(layers) and all(
+            name in change.returns for name in change.aliases if change.is_behind(name, layers)
+        )
 
     @property
     def is_touched(self) -> bool:
@@ -75,11 +81,11 @@ class FunctionUpdate:
                 raise RolloutError(obstacle)
             if not obstacle:
                 self._configure()
-            if not self._lowers_concurrency:
-                self._reserve()
+                self._publish_for_callers()
+            self._concurrency.reserve()
             self._release()
             if not is_canary:
-                self._provide()
+                self._concurrency.provide()
         except LayersError as error:
             return self._failed(error)
         return self._outcome(Status.UPDATED)
@@ -88,7 +94,7 @@ class FunctionUpdate:
         """Give the new version all traffic of the aliases, after a canary."""
         try:
             self._aliases.finish()
-            self._provide()
+            self._concurrency.provide()
         except LayersError as error:
             return self._failed(error)
         return self._outcome(Status.UPDATED)
@@ -98,7 +104,8 @@ class FunctionUpdate:
         problems: list[Diagnostic] = []
         steps = [
             (frozenset({Aspect.ALIASES}), self._aliases.roll_back),
-            (_CONCURRENCY, self._restore_concurrency),
+            (_CONCURRENCY, self._concurrency.roll_back),
+            (_PUBLISHED, self._restore_published),
             (_CONFIGURATION, self._restore_configuration),
         ]
         for aspects, restore in steps:
@@ -172,30 +179,17 @@ class FunctionUpdate:
                 raise RolloutError.of(
                     message, "the function is left as that run wants it; check which is newer"
                 )
-        if self.change.aliases and (new := self._news(first, current)):
+        if (self.change.aliases or self.change.published) and (new := self._news(first, current)):
             message = f"{', '.join(new)} of {self.name} came from another tool since the plan"
-            raise RolloutError.of(message, "no alias gets that without a plan; run again")
+            raise RolloutError.of(message, "it is not released without a plan; run again")
         return current
 
     def _news(self, before: Function, now: Function) -> list[str]:
         """Return what differs between two configurations, beside layers and what this run sets."""
         changed = [] if before.code_sha256 == now.code_sha256 else ["new code"]
-        if self.change.vpc is None and before.vpc != now.vpc:
+        if self.change.vpc is None and before.vpc != now.vpc and not now.is_managed:
             changed.append("a new VPC")
         return changed + [f"a new {name}" for name in different_settings(before, now)]
-
-    @property
-    def _lowers_concurrency(self) -> bool:
-        """Whether provisioned concurrency must be set before the reservation, which may not be lower."""
-        details, reserved = self.change.details, self.change.reserved_after
-        has = sum(details.provisioned.values()) if details else 0
-        return reserved is not None and reserved < has
-
-    def _reserve(self) -> None:
-        reserved, details = self.change.reserved_after, self.change.details
-        if details and reserved != details.reserved:
-            self._touched.add(Aspect.RESERVED)
-            self._patiently(lambda: self._aws.concurrency.reserve(self.name, reserved))
 
     def _release(self) -> None:
         """Publish a version for the aliases that are behind, and end what an earlier run left unfinished."""
@@ -206,7 +200,7 @@ class FunctionUpdate:
             if self._layers_before != change.function.layers:  # as an earlier run set them
                 self._touched.add(Aspect.LAYERS)
             if any(name not in change.returns for name in behind):
-                self._version = self._publish()
+                self._version = self._publish(self._aws.aliases.publish_version)
         for name in change.aliases:
             if name in behind:
                 self._shift(name, change.returns.get(name) or self._version or "")
@@ -217,32 +211,33 @@ class FunctionUpdate:
         self._touched.add(Aspect.ALIASES)
         self._aliases.begin(name, version)
 
-    def _publish(self) -> str:
+    def _publish_for_callers(self) -> None:
+        """Publish what callers of a function on managed instances reach, if it is behind."""
+        change = self.change
+        if change.published and change.is_unpublished(self._latest.layers):
+            if self._layers_before != change.function.layers:  # as an earlier run set them
+                self._touched.add(Aspect.LAYERS)
+            self._touched.add(Aspect.PUBLISHED)
+            self._publish_again(change.published)
+
+    def _publish_again(self, published: Function) -> None:
+        description = published.description
+        self._publish(lambda latest: self._aws.aliases.publish_for_callers(latest, description))
+
+    def _publish(self, publish: Callable[[Function], _Published]) -> _Published:
+        """Publish $LATEST, unless another tool changed it."""
         for attempt in range(ATTEMPTS):
             try:
-                return self._aws.aliases.publish_version(self._latest)
+                return publish(self._latest)
             except (UpdateInProgressError, StaleRevisionError):
                 self._sleep(attempt)
                 current = self._aws.functions.get(self.name)  # once no update is in progress
             new = self._news(self._latest, current)
             if new or current.layers != self._latest.layers:
                 message = f"{', '.join(new or ['other layers'])} of {self.name} came from another tool"
-                raise RolloutError.of(message, "its aliases were not moved; run again")
+                raise RolloutError.of(message, "it is not released; run again")
             self._latest = current
         raise busy(self.name)
-
-    def _provide(self) -> None:
-        """Set provisioned concurrency, and the reservation that had to wait for that."""
-        wanted, details = self.change.concurrency.provisioned, self.change.details
-        for alias in self.change.aliases if wanted is not None and details else ():
-            if details and details.provisioned.get(alias, 0) != wanted:
-                self._touched.add(Aspect.PROVISIONED)
-                self._provision(alias, wanted or 0)
-        if self._lowers_concurrency:
-            self._reserve()
-
-    def _provision(self, alias: str, concurrency: int) -> None:
-        self._patiently(lambda: self._aws.concurrency.provision(self.name, alias, concurrency))
 
     # The way back.
 
@@ -250,36 +245,29 @@ class FunctionUpdate:
     def _layers_before(self) -> tuple[str, ...]:
         """The layers before the run, or before an earlier run that did not finish.
 
-        If such a run gave $LATEST the wanted layers, and its aliases are behind, theirs are from before.
+        If such a run gave $LATEST the wanted layers, and what callers reach is behind, that is from before.
         """
         change, first = self.change, self.change.function.layers
         wanted = change.layers_after(first, self._versions)
+        if first == wanted and change.published and change.is_unpublished(wanted):
+            return change.published.layers
         behind = [name for name in change.aliases if change.details and change.is_behind(name, wanted)]
         states = [change.details.aliases[name] for name in behind] if change.details else []
         return states[0].main.layers if states and first == wanted else first
 
-    def _restore_concurrency(self) -> None:
-        """Restore provisioned concurrency before a reservation that is lowered, and after one that is not."""
-        details = self.change.details
-        if details is None:
-            return
-        now = self.change.reserved_after
-        is_lowered = details.reserved is not None and (now is None or details.reserved < now)
+    def _restore_published(self) -> None:
+        """Publish again what callers reached, with $LATEST as it was then."""
+        if published := self.change.published:
+            self._restore_configuration(published.layers)
+            self._set = published.layers
+            if new := self._news(published, self._latest):
+                message = f"{', '.join(new)} of {self.name} came from another tool"
+                raise RolloutError.of(message, "its previous layers are not published again; publish it")
+            self._publish_again(published)
 
-        def reserve() -> None:
-            if Aspect.RESERVED in self._touched:
-                self._patiently(lambda: self._aws.concurrency.reserve(self.name, details.reserved))
-
-        if not is_lowered:
-            reserve()
-        if Aspect.PROVISIONED in self._touched:
-            for alias, concurrency in details.provisioned.items():
-                self._provision(alias, concurrency)
-        if is_lowered:
-            reserve()
-
-    def _restore_configuration(self) -> None:
-        layers, vpc = self._layers_before, self.change.function.vpc
+    def _restore_configuration(self, layers: tuple[str, ...] | None = None) -> None:
+        """Restore VPC and layers: those from before the run, or others."""
+        layers, vpc = self._layers_before if layers is None else layers, self.change.function.vpc
         for attempt in range(ATTEMPTS):
             current = self._aws.functions.get(self.name)
             if current.layers not in {self._set, layers}:
@@ -297,13 +285,4 @@ class FunctionUpdate:
                 self._sleep(attempt)
             else:
                 return
-        raise busy(self.name)
-
-    def _patiently(self, attempt: Callable[[], None]) -> None:
-        """Retry while another update of the function is in progress."""
-        for number in range(ATTEMPTS):
-            try:
-                return attempt()
-            except (UpdateInProgressError, StaleRevisionError):
-                self._sleep(number)
         raise busy(self.name)

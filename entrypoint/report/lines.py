@@ -57,6 +57,7 @@ def function_lines(change: FunctionChange, plan: RegionPlan) -> Iterator[str]:
         yield f"  [green]+ {_short(arn)}[/green]" if arn not in before else f"  [dim]  {_short(arn)}[/dim]"
     settings = {
         Aspect.VPC: f"vpc: {change.vpc}",
+        Aspect.PUBLISHED: "publish $LATEST.PUBLISHED, which callers reach",
         Aspect.RESERVED: f"reserved concurrency: {_or_none(change.reserved_after)}",
         Aspect.ALIASES: f"publish a version and move the aliases {', '.join(change.aliases)}",
         Aspect.PROVISIONED: f"provisioned concurrency: {change.concurrency.provisioned or NONE}",

@@ -261,21 +261,6 @@ def test_a_layer_of_another_region_is_an_error():
         planned(WEB + f'functions: {{api: {{layers: [web, "{far}"]}}}}', function("api"))
 
 
-@pytest.mark.parametrize("entry", ['"*"', "a"])
-def test_functions_on_managed_instances_are_not_said_to_be_updated(entry):
-    """Their callers reach $LATEST.PUBLISHED, and an update changes $LATEST."""
-    text = "layers:\n" + layer("web") + f"functions:\n  {entry}: {{layers: [web]}}\n"
-    managed = replace(function("a"), is_managed=True)
-    message = "a runs on managed instances, whose published version is not updated"
-    if entry == "a":
-        with pytest.raises(PlanError, match=message):
-            planned(text, managed)
-    else:
-        plan = planned(text, managed)
-        assert plan.functions == ()
-        assert [warning.message for warning in plan.warnings] == [message]
-
-
 @pytest.mark.parametrize("aliases", ["", ", aliases: [live]"])
 def test_durable_functions_without_an_alias_are_a_warning(aliases):
     text = "layers:\n" + layer("web") + f"functions:\n  a: {{layers: [web]{aliases}}}\n"

@@ -1,5 +1,6 @@
 """How AWS stands to the manifest: the same facts as the plan's, and told whatever is wrong."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -202,3 +203,20 @@ def test_an_image_function_takes_no_layers(entry):
     text = WEB + f"functions: {{{entry}: {{layers: [web]}}}}"
     found = drift(text, function("other", package_type="Image"), web=[version("web", 7)])
     assert [kind for kind, *_ in found] == ([] if "*" in entry else [DriftKind.MISSING])
+
+
+@pytest.mark.parametrize(
+    ("layers", "failure", "has"),
+    [
+        ([arn("web", 1)], None, "published version: web:1"),
+        ([], None, "published version: no layers"),
+        ([arn("web", 2)], "no capacity", "published version: web:2; it failed: no capacity"),
+        ([arn("web", 2)], None, None),
+    ],
+)
+def test_what_callers_on_managed_instances_reach(layers, failure, has):
+    latest = replace(function("api", arn("web", 2)), is_managed=True)
+    published = replace(latest, layers=tuple(layers), failure=failure)
+    details = {"api": Details(function=latest, aliases={}, provisioned={}, published=published)}
+    found = drift(ON_API, latest, details=details, web=[version("web", 2), version("web", 1, OTHER)])
+    assert found == ([(DriftKind.SETTINGS, "api", has, "web:2")] if has else [])

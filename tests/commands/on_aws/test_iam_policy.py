@@ -40,6 +40,13 @@ export: {ssm: "/layers/{account}/{region}/{target}"}
 rollout:
   check: {alarms: [errors], invoke: {function: api}}
 """
+MANAGED = {
+    "CapacityProviderConfig": {
+        "LambdaManagedInstancesCapacityProviderConfig": {
+            "CapacityProviderArn": "arn:aws:lambda:eu-west-1:123456789012:capacity-provider:fleet"
+        }
+    }
+}
 
 
 @pytest.fixture
@@ -51,7 +58,7 @@ def judge():
 def aws(judge):
     with LocalAws(middleware=judge) as local:
         local.declare_function("api")
-        local.declare_function("report-daily")
+        local.declare_function("report-daily", settings=MANAGED)
         local.declare_function("mail", tags={"team": "payments"})
         local.answer_invocations("api", lambda _: b"{}")
         judge.tags = {"mail": {"team": "payments"}}
@@ -74,6 +81,7 @@ def _stands(aws, project, client, judge, capsys, full):
     aws.declare_layer_version("web", account="123456789012", shared_with=())  # nobody has it, and it is old
     for region in aws.cloud.regions.values():
         object.__setattr__(region.layers["web"].versions[1], "created", "2020-01-01T00:00:00.000+0000")
+    client.publish_version(FunctionName="report-daily", PublishTo="LATEST_PUBLISHED")
     version = client.publish_version(FunctionName="api")["Version"]
     client.create_alias(FunctionName="api", Name="live", FunctionVersion=version)
     watch = boto3.client("cloudwatch")
@@ -168,6 +176,7 @@ def test_layers_of_other_accounts_that_functions_have_may_be_read(aws, judge, cl
     arn = aws.declare_layer_version("Klayers", account="017000801446", version=4)
     judge.policy, policy = None, judge.policy
     client.update_function_configuration(FunctionName="report-daily", Layers=[arn])
+    client.publish_version(FunctionName="report-daily", PublishTo="LATEST_PUBLISHED")
     judge.policy = policy
     assert main(["deploy"]) == 0
     assert layers_of(aws, "report-daily") == ["Klayers:4", "web:2"]
