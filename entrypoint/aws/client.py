@@ -16,6 +16,7 @@ from entrypoint.aws.layers import Layers
 from entrypoint.aws.metrics import Metrics
 from entrypoint.aws.network import Networks
 from entrypoint.aws.parameters import Parameters
+from entrypoint.aws.runtimes import Runtimes
 from entrypoint.manifest.model import Bucket, Destination
 
 
@@ -49,6 +50,7 @@ class Aws:
         self.network = Networks(connection)
         self.account = AccountSettings(connection)
         self.parameters = Parameters(connection)
+        self.runtimes = Runtimes(connection)
         self._connection = connection
 
     @property

@@ -10,6 +10,7 @@ from entrypoint.aws.model import (
     PUBLISHED,
     SETTINGS,
     SETTINGS_WITH_DEFAULTS,
+    CustomRuntime,
     Function,
     StaleRevisionError,
     StillUpdatingError,
@@ -186,6 +187,7 @@ def function_of(item: Mapping[str, Any]) -> Function:
         layers=layers_of(item),
         revision_id=item.get("RevisionId", ""),
         package_type=item.get("PackageType", "Zip"),
+        custom_runtime=_custom_runtime(item),
         is_replica="MasterArn" in item,
         is_managed="CapacityProviderConfig" in item,
         is_durable="DurableConfig" in item,
@@ -201,6 +203,11 @@ def function_of(item: Mapping[str, Any]) -> Function:
         settings={name: _digest(value) for name, value in _settings(item) if value is not None},
         failure=_failure(item),
     )
+
+
+def _custom_runtime(item: Mapping[str, Any]) -> CustomRuntime | None:
+    given = item.get("RuntimeConfig")
+    return CustomRuntime(given["RuntimeArn"], given["RuntimeAlias"]) if given else None
 
 
 def _settings(item: Mapping[str, Any]) -> Iterator[tuple[str, object]]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from entrypoint.errors import AwsError, RolloutError
@@ -61,6 +61,26 @@ VERSION_MARK = " [lambda-layers]"
 """How the description of a function version ends that this tool published."""
 
 
+class CustomRuntime(NamedTuple):
+    """The customer-managed runtime of a function, whose `runtime` is `custom`."""
+
+    arn: str
+    alias: str
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The ways in which a manifest may refer to it, the most exact one first."""
+        return f"{self.arn}:{self.alias}", self.arn, str(self), self.name
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.arn.rpartition("/")[2]
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.alias}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
     """A function, as ListFunctions returns it; `layers` are layer version ARNs, in order."""
@@ -72,6 +92,7 @@ class Function:
     layers: tuple[str, ...]
     revision_id: str
     package_type: str = "Zip"
+    custom_runtime: CustomRuntime | None = None
     #: Whether it is a copy that Lambda@Edge made of a function in another region.
     is_replica: bool = False
     #: Whether it runs on Lambda managed instances, whose callers reach `$LATEST.PUBLISHED`.
@@ -144,6 +165,8 @@ class Details:
     provisioned: Mapping[str, int]
     #: `$LATEST.PUBLISHED`, of a function on managed instances that has one.
     published: Function | None = None
+    #: The day from which AWS refuses updates, as the owner of its customer-managed runtime says.
+    updates_blocked: date | None = None
 
 
 CODE_DEPLOY_APPLICATION = "lambda-layers"

@@ -51,28 +51,30 @@ class Route:
 
 
 def _placeholder(found: re.Match[str]) -> str:
-    # A resource is a whole ARN, which may contain slashes.
-    return f"<path:{found[1]}>" if found[1] == "Resource" else f"<{found[1]}>"
+    # A whole ARN may contain slashes.
+    return f"<path:{found[1]}>" if found[1] in {"Resource", "RuntimeName"} else f"<{found[1]}>"
 
 
 class LambdaModel:
-    """The service model: the operation of a request, and its input."""
+    """The service models of Lambda: the operation of a request, and its input."""
 
     def __init__(self) -> None:
         # Imported here because it is slow. No session, so that no AWS profile is read.
         from botocore.loaders import create_loader  # noqa: PLC0415
         from botocore.model import ServiceModel  # noqa: PLC0415
 
-        described = create_loader().load_service_model("lambda", "service-2")
-        self._service = ServiceModel(described, "lambda")
+        load = create_loader().load_service_model
+        self._service = ServiceModel(load("lambda", "service-2"), "lambda")
+        core = ServiceModel(load("lambda-core", "service-2"), "lambda-core")
+        self._services = {name: each for each in (core, self._service) for name in each.operation_names}
         self._map = self._routes()
 
     def _routes(self) -> Map:
         from werkzeug.routing import Map, Rule  # noqa: PLC0415 - as above
 
         found: dict[tuple[str, str], list[Route]] = {}
-        for name in self._service.operation_names:
-            http = self._service.operation_model(name).http
+        for name in self._services:
+            http = self.operation(name).http
             path, _, fixed_query = http["requestUri"].partition("?")
             pattern = re.sub(r"\{(\w+)\+?\}", _placeholder, path)
             found.setdefault((http["method"], pattern), []).append(Route(name, fixed_query))
@@ -101,7 +103,7 @@ class LambdaModel:
 
     def operation(self, name: str) -> OperationModel:
         """Return the model of an operation."""
-        return self._service.operation_model(name)
+        return self._services[name].operation_model(name)
 
     def success_status(self, name: str) -> int:
         """Return the HTTP status of a successful response."""

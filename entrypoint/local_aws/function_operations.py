@@ -11,6 +11,7 @@ from entrypoint.local_aws import function_kinds as kinds
 from entrypoint.local_aws import function_rules as rules
 from entrypoint.local_aws.archive import LayerArchive, uploaded
 from entrypoint.local_aws.arns import LATEST, Scope, function_name
+from entrypoint.local_aws.custom_runtimes import refuse_blocked
 from entrypoint.local_aws.function_view import configuration, listed
 from entrypoint.local_aws.paging import page
 from entrypoint.local_aws.refusals import conflict, invalid_parameter
@@ -125,6 +126,7 @@ def update_function_configuration(cloud: Cloud, caller: Scope, given: Json) -> J
     rules.refuse_when_stale(function, given)
     latest = function.latest
     kinds.refuse_other_kind(latest.settings, given)
+    refuse_blocked(cloud, caller, latest.settings)
     changed = replace(latest, settings={**latest.settings, **_settings(given)})
     if "Layers" in given:
         rules.refuse_layers_on_image(latest.package_type, given["Layers"])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from entrypoint.local_aws import account_operations as account
+from entrypoint.local_aws import custom_runtimes as runtimes
 from entrypoint.local_aws import function_operations as functions
 from entrypoint.local_aws import layer_operations as layers
 from entrypoint.local_aws import version_operations as versions
@@ -33,6 +34,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "GetLayerVersionByArn": layers.get_layer_version_by_arn,
     "GetLayerVersionPolicy": layers.get_layer_version_policy,
     "GetProvisionedConcurrencyConfig": account.get_provisioned_concurrency_config,
+    "GetRuntimeAlias": runtimes.get_runtime_alias,
     "ListAliases": versions.list_aliases,
     "ListEventSourceMappings": account.list_event_source_mappings,
     "ListFunctions": functions.list_functions,

@@ -195,6 +195,24 @@ class LocalAws:
                 description=description,
             )
 
+    def declare_runtime(
+        self,
+        name: str,
+        alias: str,
+        lifecycle: Mapping[str, str] | None = None,
+        *,
+        region: str | None = None,
+        account: str = ACCOUNT,
+    ) -> str:
+        """Declare an alias of a customer-managed runtime; return the runtime's ARN.
+
+        `lifecycle` has Lambda's keys, such as FunctionUpdateBlockDate.
+        """
+        scope = Scope(account, region or self.region)
+        with self.cloud.lock:
+            self.cloud.region(scope).runtimes[f"{name}:{alias}"] = dict(lifecycle or {})
+        return f"arn:{scope.partition}:lambda:{scope.region}:{scope.account}:runtime/{name}"
+
     def declare_bucket(self, name: str, *, region: str | None = None, account: str = ACCOUNT) -> None:
         """Declare an S3 bucket, unless it exists."""
         self._moto.create_bucket(Scope(account, region or self.region), name)

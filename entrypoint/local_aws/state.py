@@ -151,6 +151,8 @@ class StoredRegion:
 
     layers: dict[str, StoredLayer] = field(default_factory=dict)
     functions: dict[str, StoredFunction] = field(default_factory=dict)
+    #: Customer-managed runtimes: for each name and alias, NAME:ALIAS, the dates of its lifecycle.
+    runtimes: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def _no_object(_scope: Scope, bucket: str, _key: str, _version: str | None) -> bytes:

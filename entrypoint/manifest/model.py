@@ -292,6 +292,8 @@ class Manifest(NamedTuple):
     rollout: Rollout = AT_ONCE
     export: Export | None = None
     audit: Audit | None = None
+    #: The runtime that each customer-managed runtime is like, by the ways in which functions may refer to it.
+    custom_runtimes: Mapping[str, str] = MappingProxyType({})
     #: The version of the manifest's format.
     version: int = 1
     #: Versions of layers of other accounts, by ARN without version: those of lambda-layers.lock.

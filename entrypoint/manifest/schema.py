@@ -30,12 +30,16 @@ from entrypoint.manifest.model import (
     Shift,
 )
 from entrypoint.manifest.record import Field, MapOf, Origin, Record, to_names, to_path
+from entrypoint.manifest.runtimes import RUNTIMES
 
 DEFAULT_PATH = "lambda-layers.yml"
 REGION = r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]"
 DESTINATION = rf"(?:[0-9]{{12}}/)?{REGION}|[0-9]{{12}}"
 ROLE_ARN = r"arn:[a-z-]+:iam::[0-9]{12}:role/[a-zA-Z0-9+=,.@_/-]+"
 SERVICE_ROLE_ARN = ROLE_ARN.replace("[0-9]{12}", r"(?:[0-9]{12}|\{account\})")
+# https://docs.aws.amazon.com/lambda/latest/dg/cmr-using.html
+_RUNTIMES_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:runtime/"
+CUSTOM_RUNTIME = rf"(?:{_RUNTIMES_ARN})?[a-z0-9][a-z0-9_.-]{{0,126}}[a-z0-9](?::[A-Za-z0-9_.-]{{1,128}})?"
 SEVERITIES = ("low", "moderate", "high", "critical")
 """The severity levels of GitHub's advisories, the lowest first."""
 # With a leading slash or without any slash; AWS reserves names that begin with aws or ssm.
@@ -263,6 +267,14 @@ MANIFEST = Record(
             shape=MapOf(FUNCTION, f"{FUNCTION_GLOB}|{FUNCTION_ARN}", "a function's name, ARN or glob"),
             convert=_entries,
             help="Functions that use the layers, by name, ARN or glob. The first matching entry applies.",
+        ),
+        "custom_runtimes": Field(
+            shape=MapOf(
+                String("a runtime", choices=tuple(RUNTIMES)),
+                CUSTOM_RUNTIME,
+                "NAME, NAME:ALIAS or ARN of a customer-managed runtime",
+            ),
+            help="Customer-managed runtimes, each with the runtime that it is like: its layers are used.",
         ),
         "accounts": Field(
             shape=ListOf(String("a role's ARN", ROLE_ARN)),

@@ -1,7 +1,7 @@
 """A function and its entry -> the change of it, and what the user should know. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from entrypoint.aws.model import Details, Function
@@ -12,7 +12,7 @@ from entrypoint.manifest.model import NO_CONCURRENCY, FunctionEntry
 from entrypoint.manifest.runtimes import RUNTIMES
 from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.function_change import FunctionChange, Wanted
-from entrypoint.release.selection import Selection, arns_of
+from entrypoint.release.selection import Selection, arns_of, shown_runtime
 
 
 def function_plans(
@@ -23,6 +23,10 @@ def function_plans(
     for entry, listed in selection.functions:
         found = details.get(listed.name)
         function = (found and found.function) or listed
+        if (
+            function.custom_runtime and function.custom_runtime == listed.custom_runtime
+        ):  # as the manifest says what it is like
+            function = replace(function, runtime=listed.runtime)
         plans.append(FunctionPlan(entry, function, tuple(layers), found))
     return plans
 
@@ -53,9 +57,8 @@ class FunctionPlan:
     def problems(self, today: date) -> Iterator[Diagnostic]:
         """Yield what AWS would refuse, or what would fail in the function."""
         function, location = self.function, self.entry.location
-        runtime = RUNTIMES.get(function.runtime)
-        if runtime and runtime.updates_blocked and runtime.updates_blocked <= today:
-            since = f"AWS blocks updates of functions on {runtime} since {runtime.updates_blocked}"
+        if (blocked := self._updates_blocked) and blocked <= today:
+            since = f"AWS blocks updates of functions on {shown_runtime(function)} since {blocked}"
             message = f"{function.name} cannot be updated: {since}"
             yield Diagnostic(message, "move it to a newer runtime", location)
         for reference in self.entry.layers:
@@ -73,6 +76,14 @@ class FunctionPlan:
             if self.details and alias not in self.details.aliases:
                 message = f"{function.name} has no alias {alias!r}"
                 yield Diagnostic(message, "create it first, or remove it from the manifest", location)
+
+    @property
+    def _updates_blocked(self) -> date | None:
+        """The day from which AWS refuses updates of functions on this runtime."""
+        if self.function.custom_runtime:
+            return self.details.updates_blocked if self.details else None
+        runtime = RUNTIMES.get(self.function.runtime)
+        return runtime.updates_blocked if runtime else None
 
     def warnings(self, versions: Mapping[str, str]) -> Iterator[Diagnostic]:
         """Yield what the user should know: unlisted layers, and why a function will not be touched."""
@@ -127,6 +138,11 @@ class FunctionPlan:
         function = self.function
         targets = (target for layer in self.layers for target in layer.targets)
         built = ", ".join(str(target.platform) for target in targets if target.layer.name == name)
+        if function.runtime == "custom":
+            message = (
+                f"{function.name} runs on {shown_runtime(function)}, which 'custom_runtimes' does not name"
+            )
+            return Diagnostic(message, "name it there, with the runtime that it is like", self.entry.location)
         runs_on = f"{function.runtime}-{function.architecture}"
         message = f"{function.name} runs on {runs_on}, but {name!r} is built for {built}"
         hint = f"add that runtime and architecture to the layer {name!r}"

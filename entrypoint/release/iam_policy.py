@@ -119,6 +119,8 @@ def _of_functions(manifest: Manifest, resources: _Resources) -> Iterator[dict[st
     # The manifest does not say which functions run on managed instances: these are published at each update.
     update = ("GetFunction", "PublishVersion", "UpdateFunctionConfiguration")
     yield from _on("UpdateFunctions", update, every, resources)
+    if manifest.custom_runtimes:
+        yield _allow("KnowRuntimes", ["lambda:GetRuntimeAlias"], _EVERY)
     aliased = [entry for entry in every if entry.aliases]
     yield from _on(
         "MoveAliases",

@@ -5,7 +5,7 @@ belongs to the first entry that selects it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from entrypoint.aws.model import Function
@@ -17,6 +17,7 @@ from entrypoint.manifest.model import Destination, FunctionEntry, Layer, Manifes
 from entrypoint.manifest.runtimes import RUNTIMES, Architecture
 from entrypoint.manifest.targets import AwsLayer
 
+_TO_CUSTOM = "to give it layers, name that runtime under 'custom_runtimes' with the one that it is like"
 _DEFAULT_NAMES = {"{layer}", DEFAULT_NAME}
 
 
@@ -47,7 +48,7 @@ def select(
     destination: Destination,
 ) -> Selection:
     """Find the functions of each entry; `tags` are those of functions by ARN."""
-    functions = tuple(functions)
+    functions = tuple(_on_known_runtime(function, manifest.custom_runtimes) for function in functions)
     selected: dict[str, tuple[FunctionEntry, Function]] = {}
     unmet: list[tuple[FunctionEntry, Diagnostic]] = []
     for each in manifest.functions:
@@ -66,6 +67,13 @@ def select(
             else:
                 selected[function.name] = (entry, function)
     return Selection(functions=tuple(selected.values()), unmet=tuple(unmet))
+
+
+def _on_known_runtime(function: Function, known: Mapping[str, str]) -> Function:
+    """Give a function on a customer-managed runtime the one that the manifest says this is like."""
+    references = function.custom_runtime.references if function.custom_runtime else ()
+    like = next((known[reference] for reference in references if reference in known), None)
+    return replace(function, runtime=like) if like else function
 
 
 def arns_of(name: str, layers: tuple[AwsLayer, ...], function: Function) -> frozenset[str]:
@@ -144,10 +152,18 @@ def _unfit(entry: FunctionEntry, function: Function, layers: tuple[AwsLayer, ...
     elif function.is_replica:
         message = f"{function.name} is a replica of Lambda@Edge, which cannot be updated"
     elif entry.is_glob and not _speaks(function, entry, layers):
-        message = f"{function.name} runs on {function.runtime or 'no runtime'}, for which no layer is built"
+        message = f"{function.name} runs on {shown_runtime(function)}, for which no layer is built"
+        hint += f"; {_TO_CUSTOM}" if function.custom_runtime else ""
     else:
         return None
     return Diagnostic(message, hint, entry.location)
+
+
+def shown_runtime(function: Function) -> str:
+    """Return the runtime of a function as messages name it."""
+    if function.custom_runtime is None:
+        return function.runtime or "no runtime"
+    return f"the customer-managed runtime {function.custom_runtime}"
 
 
 def _speaks(function: Function, entry: FunctionEntry, layers: tuple[AwsLayer, ...]) -> bool:

@@ -125,6 +125,9 @@ def read_details(aws: "Aws", selected: Sequence[tuple[FunctionEntry, Function]])
             aliases=aliases,
             provisioned={name: aws.concurrency.provisioned(listed.name, name) for name in provisioned},
             published=aws.functions.published(listed.name) if listed.is_managed else None,
+            updates_blocked=aws.runtimes.updates_blocked(custom)
+            if (custom := listed.custom_runtime)
+            else None,
         )
 
     found = for_each(tuple(selected), read, at_once=_DETAILS_AT_ONCE)

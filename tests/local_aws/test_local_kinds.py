@@ -106,3 +106,19 @@ def test_a_custom_runtime_is_given_with_its_configuration(awslambda, create, ref
     create(Runtime="custom", RuntimeConfig=CUSTOM)
     (listed,) = awslambda.list_functions()["Functions"]
     assert (listed["Runtime"], listed["RuntimeConfig"]) == ("custom", CUSTOM)
+
+
+def test_the_owner_of_a_runtime_blocks_updates(aws, clock, client, awslambda, create, refused):
+    clock.now = 1_796_000_000.0  # 2026-11-29
+    arn = aws.declare_runtime("company-python", "stable", {"FunctionUpdateBlockDate": "2026-12-01"})
+    create(Runtime="custom", RuntimeConfig=CUSTOM)
+    core = client("lambda-core")
+    for name in (arn, "company-python"):
+        found = core.get_runtime_alias(RuntimeName=name, Name="stable")
+        assert found["ReleaseLifecycle"] == {"FunctionUpdateBlockDate": "2026-12-01"}
+    with refused(404, "ResourceNotFoundException"):
+        core.get_runtime_alias(RuntimeName=arn, Name="beta")
+    awslambda.update_function_configuration(FunctionName="api", MemorySize=256)
+    clock.pass_seconds(3 * 86_400)
+    with refused(400, REFUSED, "no longer supports updates"):
+        awslambda.update_function_configuration(FunctionName="api", MemorySize=512)

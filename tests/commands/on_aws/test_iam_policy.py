@@ -36,6 +36,7 @@ functions:
     alarms: {actions: ["arn:aws:sns:{region}:123456789012:ops"]}
   "report-*": {layers: [web]}
   payments: {tag: {team: payments}, layers: [web]}
+custom_runtimes: {company-python: python3.13}
 export: {ssm: "/layers/{account}/{region}/{target}"}
 rollout:
   check: {alarms: [errors], invoke: {function: api}}
@@ -59,7 +60,9 @@ def aws(judge):
     with LocalAws(middleware=judge) as local:
         local.declare_function("api")
         local.declare_function("report-daily", settings=MANAGED)
-        local.declare_function("mail", tags={"team": "payments"})
+        custom = {"RuntimeArn": local.declare_runtime("company-python", "stable"), "RuntimeAlias": "stable"}
+        settings = {"Runtime": "custom", "RuntimeConfig": custom}
+        local.declare_function("mail", tags={"team": "payments"}, settings=settings)
         local.answer_invocations("api", lambda _: b"{}")
         judge.tags = {"mail": {"team": "payments"}}
         yield local
@@ -124,7 +127,11 @@ ACTIONS = [
 
 RESTORING = ["lambda:DeleteFunctionConcurrency", "lambda:DeleteProvisionedConcurrencyConfig"]
 """What a deployment needs that is rolled back."""
-FORESEEING = ["iam:SimulatePrincipalPolicy", "lambda:ListProvisionedConcurrencyConfigs"]
+FORESEEING = [
+    "iam:SimulatePrincipalPolicy",
+    "lambda:GetRuntimeAlias",
+    "lambda:ListProvisionedConcurrencyConfigs",
+]
 """What a plan asks for, and does without."""
 PRUNING = "cloudwatch:DeleteAlarms"
 ROLLING_BACK = "lambda:ListVersionsByFunction"
