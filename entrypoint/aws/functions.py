@@ -7,6 +7,7 @@ from typing import Any
 
 from entrypoint.aws.connection import Connection
 from entrypoint.aws.model import (
+    MOST_EXECUTIONS,
     PUBLISHED,
     SETTINGS,
     SETTINGS_WITH_DEFAULTS,
@@ -61,6 +62,28 @@ class Functions:
         """Return what callers of a function on managed instances reach; None if nothing is published."""
         answer = self._connection.call.if_present("get_function", FunctionName=name, Qualifier=PUBLISHED)
         return function_of(answer["Configuration"]) if answer else None
+
+    def running_executions(self, function: Function) -> int:
+        """Return how many executions of a durable function an update affects, if they are not too many.
+
+        Those that began on a numbered version go on with that.
+        """
+        which = {"FunctionName": function.name, "Qualifier": PUBLISHED if function.is_managed else "$LATEST"}
+        found = 0
+        marker: dict[str, str] = {}
+        while found < MOST_EXECUTIONS:
+            page = self._connection.call(
+                "list_durable_executions_by_function",
+                Statuses=["RUNNING", "PAUSING", "PAUSED"],
+                MaxItems=MOST_EXECUTIONS,
+                **which,
+                **marker,
+            )
+            found += len(page["DurableExecutions"])
+            if not page.get("NextMarker"):
+                break
+            marker = {"Marker": page["NextMarker"]}
+        return found
 
     def versions(self, name: str) -> tuple[Function, ...]:
         """Return the published versions of a function, newest first."""

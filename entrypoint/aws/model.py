@@ -57,6 +57,8 @@ SETTINGS_WITH_DEFAULTS = (
 """The same, but missing in versions that were published before AWS had them."""
 PUBLISHED = "$LATEST.PUBLISHED"
 """The version of a function on managed instances that its callers reach, unless they name another."""
+MOST_EXECUTIONS = 1000
+"""The number of executions of a durable function up to which they are counted."""
 VERSION_MARK = " [lambda-layers]"
 """How the description of a function version ends that this tool published."""
 

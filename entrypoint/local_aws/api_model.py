@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from botocore.model import OperationModel, Shape
+    from werkzeug.datastructures import MultiDict
     from werkzeug.routing import Map
 
 Json = dict[str, Any]
@@ -33,7 +34,7 @@ class HttpRequest:
     """The parts of an HTTP request that an operation's input is read from."""
 
     path: Mapping[str, str]
-    query: Mapping[str, str]
+    query: MultiDict[str, str]
     headers: Mapping[str, str]
     content: bytes
 
@@ -153,6 +154,8 @@ def _read_member(member: str, shape: Shape, request: HttpRequest, body: Json) ->
     match shape.serialization.get("location"):
         case "uri":
             return request.path.get(name)
+        case "querystring" if shape.type_name == "list":
+            return request.query.getlist(name) or None
         case "querystring":
             return request.query.get(name)
         case "header":

@@ -7,6 +7,7 @@ from typing import Any
 
 from entrypoint.local_aws import account_operations as account
 from entrypoint.local_aws import custom_runtimes as runtimes
+from entrypoint.local_aws import durable_executions
 from entrypoint.local_aws import function_operations as functions
 from entrypoint.local_aws import layer_operations as layers
 from entrypoint.local_aws import version_operations as versions
@@ -36,6 +37,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "GetProvisionedConcurrencyConfig": account.get_provisioned_concurrency_config,
     "GetRuntimeAlias": runtimes.get_runtime_alias,
     "ListAliases": versions.list_aliases,
+    "ListDurableExecutionsByFunction": durable_executions.list_durable_executions_by_function,
     "ListEventSourceMappings": account.list_event_source_mappings,
     "ListFunctions": functions.list_functions,
     "ListLayerVersions": layers.list_layer_versions,

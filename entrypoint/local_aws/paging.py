@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 PAGE = 50  # "returns a maximum of 50 items", even with a greater MaxItems
 
 
-def page(items: Sequence[Any], given: Mapping[str, Any]) -> tuple[Sequence[Any], dict[str, str]]:
+def page(
+    items: Sequence[Any], given: Mapping[str, Any], most: int = PAGE
+) -> tuple[Sequence[Any], dict[str, str]]:
     """Return the page for Marker and MaxItems, and `{"NextMarker": ...}` if there are more items."""
     start = _start(given.get("Marker"))
-    end = start + min(given.get("MaxItems", PAGE), PAGE)
+    end = start + min(given.get("MaxItems", PAGE), most)
     rest = {"NextMarker": base64.b64encode(f"from {end}".encode()).decode()} if end < len(items) else {}
     return items[start:end], rest
 

@@ -11,7 +11,7 @@ from entrypoint.local_aws import state_file as files
 from entrypoint.local_aws.api_model import lambda_model
 from entrypoint.local_aws.application import LambdaApplication, ServiceRouter
 from entrypoint.local_aws.archive_store import ArchiveStore
-from entrypoint.local_aws.arns import Scope
+from entrypoint.local_aws.arns import LATEST, Scope
 from entrypoint.local_aws.calls import ACCOUNT, Call, CallLog, read_call
 from entrypoint.local_aws.code_deploy import CodeDeployApplication
 from entrypoint.local_aws.moto_services import MotoServices
@@ -159,6 +159,20 @@ class LocalAws:
         scope = Scope(account, region or self.region)
         with self.cloud.lock:
             self.cloud.region(scope).functions[function].sources = tuple(sources)
+
+    def declare_executions(
+        self,
+        function: str,
+        status: str,
+        *names: str,
+        version: str = LATEST,
+        region: str | None = None,
+        account: str = ACCOUNT,
+    ) -> None:
+        """Declare executions of a durable function, that began on a version and are in this state."""
+        made = tuple({"Name": name, "Version": version, "Status": status} for name in names)
+        with self.cloud.lock:
+            self.cloud.region(Scope(account, region or self.region)).functions[function].executions += made
 
     def declare_alias(
         self, function: str, name: str, *, region: str | None = None, account: str = ACCOUNT

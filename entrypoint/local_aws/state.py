@@ -139,6 +139,8 @@ class StoredFunction:
     next_outcome: UpdateStatus = UpdateStatus()
     #: How the execution environments of the next version start.
     next_start: UpdateStatus = UpdateStatus()
+    #: The executions of a durable function, each with Name, Version and Status.
+    executions: tuple[Mapping[str, str], ...] = ()
     #: The ARNs of its event sources: streams and queues.
     sources: tuple[str, ...] = ()
     #: How its asynchronous events are retried; empty where that was never set.

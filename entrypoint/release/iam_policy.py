@@ -116,8 +116,12 @@ def _of_functions(manifest: Manifest, resources: _Resources) -> Iterator[dict[st
         return
     yield _allow("FindFunctions", ["lambda:ListFunctions", "tag:GetResources"], _EVERY)
     every = manifest.functions
-    # The manifest does not say which functions run on managed instances: these are published at each update.
-    update = ("GetFunction", "PublishVersion", "UpdateFunctionConfiguration")
+    # The manifest does not say which functions run on managed instances, which are published at each update,
+    # nor which ones are durable, whose executions are counted.
+    update = (
+        *("GetFunction", "ListDurableExecutionsByFunction"),
+        *("PublishVersion", "UpdateFunctionConfiguration"),
+    )
     yield from _on("UpdateFunctions", update, every, resources)
     if manifest.custom_runtimes:
         yield _allow("KnowRuntimes", ["lambda:GetRuntimeAlias"], _EVERY)

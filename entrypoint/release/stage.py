@@ -21,6 +21,7 @@ from entrypoint.release.alias_shifts import deployments_in_progress
 from entrypoint.release.ancestry import overtaken
 from entrypoint.release.built_here import warn_of_other_bytes
 from entrypoint.release.doctor import examine
+from entrypoint.release.durable import running_executions
 from entrypoint.release.findings import Diagnosis, error, warning
 from entrypoint.release.first_run import suggest_functions
 from entrypoint.release.foreign import Readable, read_foreign, refuse_unreadable
@@ -77,8 +78,17 @@ class Release:
             old = tuple(overtaken(self.project.folder, found.layers))
             other = self._other_bytes(aws, found.layers)
             shifts = self._deployments(aws, found.functions)
+            running = running_executions(aws, found.functions, found.versions)
             first = tuple(suggest_functions(aws, self.project, found))
-            warnings = (*found.warnings, *first, *owned, *other, *shifts, *warn_of_size(found, foreign))
+            warnings = (
+                *found.warnings,
+                *first,
+                *owned,
+                *other,
+                *shifts,
+                *running,
+                *warn_of_size(found, foreign),
+            )
             return replace(
                 found,
                 warnings=tuple(each.as_warning() for each in (*warnings, *old)),
@@ -310,7 +320,9 @@ def _with_published_versions(aws: "Aws", plan: RegionPlan) -> RegionPlan:
             return change
         return with_published_versions(change, plan.versions, aws.functions.versions(change.function.name))
 
-    return replace(plan, functions=for_each(plan.functions, with_versions))
+    running = (each.as_warning() for each in running_executions(aws, plan.functions, plan.versions))
+    functions = for_each(plan.functions, with_versions)
+    return replace(plan, functions=functions, warnings=(*plan.warnings, *running))
 
 
 def _tags(aws: "Aws", plan: RegionPlan) -> Mapping[str, Mapping[str, str]]:

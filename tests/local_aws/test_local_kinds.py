@@ -98,6 +98,22 @@ def test_a_durable_function_is_invoked_with_a_qualifier(awslambda, create, refus
     assert awslambda.invoke(FunctionName="api", Qualifier="$LATEST")["ExecutedVersion"] == "$LATEST"
 
 
+def test_the_executions_of_a_durable_function(aws, awslambda, create):
+    create(DurableConfig={"ExecutionTimeout": 3600})
+    awslambda.publish_version(FunctionName="api")
+    aws.declare_executions("api", "RUNNING", "a", "b")
+    aws.declare_executions("api", "PAUSED", "c", version="1")
+    aws.declare_executions("api", "SUCCEEDED", "d")
+
+    def names(**which):
+        found = awslambda.list_durable_executions_by_function(FunctionName="api", **which)
+        return [each["DurableExecutionName"] for each in found["DurableExecutions"]]
+
+    assert names() == ["a", "b", "c", "d"]
+    assert names(Qualifier="$LATEST", Statuses=["RUNNING", "PAUSED"]) == ["a", "b"]
+    assert names(Qualifier="1") == ["c"]
+
+
 def test_a_custom_runtime_is_given_with_its_configuration(awslambda, create, refused):
     with refused(400, REFUSED, "RuntimeConfig"):
         create(Runtime="custom")

@@ -79,6 +79,7 @@ def versions(awslambda):
 
 def the_rest(awslambda):
     awslambda.list_event_source_mappings()
+    awslambda.list_durable_executions_by_function(FunctionName="api")
     awslambda.get_function_concurrency(FunctionName="api")
     awslambda.delete_function_concurrency(FunctionName="api")
     awslambda.get_account_settings()

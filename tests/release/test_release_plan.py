@@ -259,11 +259,3 @@ def test_a_layer_of_another_region_is_an_error():
         PlanError, match=r"api is in eu-west-1, but .*us-east-1.*is not; add an entry per region"
     ):
         planned(WEB + f'functions: {{api: {{layers: [web, "{far}"]}}}}', function("api"))
-
-
-@pytest.mark.parametrize("aliases", ["", ", aliases: [live]"])
-def test_durable_functions_without_an_alias_are_a_warning(aliases):
-    text = "layers:\n" + layer("web") + f"functions:\n  a: {{layers: [web]{aliases}}}\n"
-    plan = planned(text, replace(function("a"), is_durable=True))
-    found = [warning.message for warning in plan.warnings if "durable" in warning.message]
-    assert bool(found) is not bool(aliases)

@@ -60,6 +60,7 @@ def aws(judge):
     with LocalAws(middleware=judge) as local:
         local.declare_function("api")
         local.declare_function("report-daily", settings=MANAGED)
+        local.declare_function("report-yearly", settings={"DurableConfig": {"ExecutionTimeout": 3600}})
         custom = {"RuntimeArn": local.declare_runtime("company-python", "stable"), "RuntimeAlias": "stable"}
         settings = {"Runtime": "custom", "RuntimeConfig": custom}
         local.declare_function("mail", tags={"team": "payments"}, settings=settings)
@@ -130,6 +131,7 @@ RESTORING = ["lambda:DeleteFunctionConcurrency", "lambda:DeleteProvisionedConcur
 FORESEEING = [
     "iam:SimulatePrincipalPolicy",
     "lambda:GetRuntimeAlias",
+    "lambda:ListDurableExecutionsByFunction",
     "lambda:ListProvisionedConcurrencyConfigs",
 ]
 """What a plan asks for, and does without."""
