@@ -88,7 +88,11 @@ class Connection:
             RolloutError: AWS refuses.
             AwsError: there is no answer.
         """
-        settings = Config(read_timeout=timeout, retries={"mode": "standard", "total_max_attempts": 1})
+        settings = Config(
+            read_timeout=timeout,
+            retries={"mode": "standard", "total_max_attempts": 1},
+            tcp_keepalive=True,  # no byte is sent until the function has ended, after up to 30 minutes
+        )
         deadline = self.clock() + _THROTTLED_INVOCATION
         session: Any = self._session
         with closing(session.client("lambda", **self._options(_LAMBDA.merge(settings)))) as client:

@@ -60,9 +60,16 @@ def is_arn(text: str) -> bool:
 
 def without_version(text: str) -> str:
     """Return a layer version's ARN without its version; other texts unchanged."""
-    return text.rpartition(":")[0] if is_arn(text) else text
+    return text.rpartition(":")[0] if is_arn(text) and not _is_of_aws(text) else text
 
 
 def short_name(text: str) -> str:
-    """Return a layer version's ARN as NAME:VERSION; other texts unchanged."""
-    return ":".join(text.split(":")[-2:]) if is_arn(text) else text
+    """Return a layer version's ARN as NAME:VERSION, or NAME if it has no version; other texts unchanged."""
+    if not is_arn(text):
+        return text
+    return ":".join(text.split(":")[-1 if _is_of_aws(text) else -2 :])
+
+
+def _is_of_aws(arn: str) -> bool:
+    """Whether this is a layer that AWS itself attached: arn:aws:lambda:::awslayer:NAME, without a version."""
+    return ":::awslayer:" in arn

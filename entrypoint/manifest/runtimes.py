@@ -145,6 +145,10 @@ RUNTIMES = {
 }
 
 
+OLDER_RUNTIMES = dict.fromkeys(("python3.7", "python3.8", "provided"), date(2027, 3, 3))
+"""Runtimes for which no layers are built, with the day on which AWS blocks updates of functions on them."""
+
+
 class Platform(NamedTuple):
     """A runtime and an architecture: they determine markers and wheel tags."""
 

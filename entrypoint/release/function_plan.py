@@ -9,7 +9,7 @@ from entrypoint.errors import Diagnostic
 from entrypoint.limits import LAYERS_PER_FUNCTION
 from entrypoint.manifest.arn import Arn, is_arn, without_version
 from entrypoint.manifest.model import NO_CONCURRENCY, FunctionEntry
-from entrypoint.manifest.runtimes import RUNTIMES
+from entrypoint.manifest.runtimes import OLDER_RUNTIMES, RUNTIMES
 from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.function_change import FunctionChange, Wanted
 from entrypoint.release.selection import Selection, arns_of, shown_runtime
@@ -83,7 +83,7 @@ class FunctionPlan:
         if self.function.custom_runtime:
             return self.details.updates_blocked if self.details else None
         runtime = RUNTIMES.get(self.function.runtime)
-        return runtime.updates_blocked if runtime else None
+        return runtime.updates_blocked if runtime else OLDER_RUNTIMES.get(self.function.runtime)
 
     def warnings(self, versions: Mapping[str, str]) -> Iterator[Diagnostic]:
         """Yield what the user should know: unlisted layers, and why a function will not be touched."""
@@ -146,6 +146,8 @@ class FunctionPlan:
         runs_on = f"{function.runtime}-{function.architecture}"
         message = f"{function.name} runs on {runs_on}, but {name!r} is built for {built}"
         hint = f"add that runtime and architecture to the layer {name!r}"
+        if function.runtime not in RUNTIMES:
+            hint = "move it to another runtime, or remove it from the manifest: that one is not supported"
         return Diagnostic(message, hint, self.entry.location)
 
     def unlisted(self) -> Iterator[str]:

@@ -169,8 +169,8 @@ def shown_runtime(function: Function) -> str:
 def _speaks(function: Function, entry: FunctionEntry, layers: tuple[AwsLayer, ...]) -> bool:
     """Return whether a function and the layers that its entry names are for Python both, or both not.
 
-    A Python function without a target is a mistake in the manifest; a function of another language, which a
-    glob selects too, is not.
+    A Python function without a target is a mistake in the manifest. A function of another language, which a
+    glob selects too, is not; nor is one on a version of Python for which the manifest can have no target.
     """
     names = {name for name in entry.layers if not is_arn(name)}
     built = {
@@ -179,5 +179,5 @@ def _speaks(function: Function, entry: FunctionEntry, layers: tuple[AwsLayer, ..
         for target in layer.targets
         if target.layer.name in names
     }
-    is_python = function.runtime.startswith("python")
-    return not built or (is_python in built and (is_python or function.runtime in RUNTIMES))
+    runtime = RUNTIMES.get(function.runtime)
+    return not built or (runtime is not None and (runtime.python is not None) in built)

@@ -308,6 +308,14 @@ class TestHealthChecks:
         assert faults.hits["Invoke"] == 1
         assert now() == BEFORE
 
+    @pytest.mark.parametrize("trouble", [fault.reset_before, fault.reset_after, fault.UNAVAILABLE])
+    def test_after_a_lost_answer_nothing_is_repeated(self, roll, faults, now, trouble):
+        faults.script("Invoke", trouble)
+        _, reason = roll(rolled(check="{invoke: {function: api}}"))
+        assert "the check failed" in reason or "AWS refuses Invoke" in reason
+        assert faults.hits["Invoke"] == 1
+        assert now() == BEFORE
+
     def test_that_are_throttled_try_for_a_minute(self, roll, faults, now, clock):
         faults.script("Invoke", *[fault.throttled(retry_after=1)] * 1000)
         before = clock()

@@ -7,6 +7,7 @@ import pytest
 from planning import after, arn, function, layer, planned, version
 
 from entrypoint.errors import PlanError
+from entrypoint.manifest.arn import short_name, without_version
 from entrypoint.release.plan import LayerAction
 from entrypoint.release.state import LayerState
 
@@ -259,3 +260,35 @@ def test_a_layer_of_another_region_is_an_error():
         PlanError, match=r"api is in eu-west-1, but .*us-east-1.*is not; add an entry per region"
     ):
         planned(WEB + f'functions: {{api: {{layers: [web, "{far}"]}}}}', function("api"))
+
+
+class TestOlderRuntimes:
+    """Functions on them exist, and AWS updates them until a date."""
+
+    def test_a_glob_skips_them(self):
+        text = WEB + 'functions: {"*": {layers: [web]}}'
+        plan = planned(text, function("old", runtime="python3.8"), function("b"))
+        assert [each.function.name for each in plan.functions] == ["b"]
+        (warning,) = plan.warnings
+        assert warning.message == "old runs on python3.8, for which no layer is built"
+
+    @pytest.mark.parametrize("runtime", ["python3.8", "nodejs24.x"])
+    def test_by_name_they_are_an_error_that_says_what_to_do(self, runtime):
+        with pytest.raises(PlanError, match=f"api runs on {runtime}-x86_64, .*; move it to another runtime"):
+            planned(WEB + "functions: {api: {layers: [web]}}", function("api", runtime=runtime))
+
+    def test_they_can_have_layers_of_others_until_aws_blocks_that(self):
+        text = WEB + f'functions: {{"*": {{layers: ["{arn("Powertools", 7)}"]}}}}'
+        old = function("api", runtime="python3.8")
+        assert after(planned(text, old), "api") == (arn("Powertools", 7),)
+        with pytest.raises(PlanError, match=r"functions on python3\.8 since 2027-03-03"):
+            planned(text, old, today=date(2027, 3, 3))
+
+
+def test_layers_that_aws_attached_keep_their_names_and_places():
+    first, second = (f"arn:aws:lambda:::awslayer:{name}" for name in ("One", "Two"))
+    text = WEB + "functions: {api: {layers: [web]}}"
+    plan = planned(text, function("api", first, arn("web", 1), second))
+    assert after(plan, "api") == (first, arn("web", 7), second)
+    assert [short_name(each) for each in after(plan, "api")] == ["One", "web:7", "Two"]
+    assert [without_version(each) for each in (first, arn("web", 7))] == [first, arn("web", 7)[:-2]]
