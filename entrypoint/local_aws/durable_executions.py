@@ -25,7 +25,7 @@ def list_durable_executions_by_function(cloud: Cloud, caller: Scope, given: Json
         for each in function.executions
         if version in {None, each["Version"]} and each["Status"] in given.get("Statuses", [each["Status"]])
     ]
-    shown, rest = page(found, given, most=1000)
+    shown, rest = page(found, given, most=100)  # AWS may return fewer than MaxItems too
     return {"DurableExecutions": shown, **rest}
 
 

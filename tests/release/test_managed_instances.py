@@ -1,6 +1,7 @@
 """Functions on Lambda managed instances: their callers reach $LATEST.PUBLISHED, not $LATEST."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import faults as fault
 import pytest
@@ -119,6 +120,25 @@ class TestGoingBack:
         assert outcomes["api"].status is Status.ROLLED_BACK
         assert layers_of("api", Qualifier=PUBLISHED) == layers_of("api") == [OLD]
 
+    def test_the_look_at_the_previous_version_does_not_count(self, aws, roll, faults, layers_of):
+        """AWS may show it for a moment after the next one was published."""
+
+        def stale(answer):
+            if answer["Configuration"]["Version"] == PUBLISHED:
+                old = [{"Arn": OLD, "CodeSize": 1}]
+                answer["Configuration"].update(State="Active", Layers=old)
+
+        aws.fail_next_start("api")
+        faults.script("GetFunction", None, None, None, fault.changed(stale))
+        assert roll(rolling())[0]["api"].status is Status.FAILED
+        assert layers_of("api", Qualifier=PUBLISHED) == [OLD]
+
+    def test_from_where_an_earlier_run_ended(self, aws, roll, other, layers_of):
+        other.update_function_configuration(FunctionName="api", Layers=[NEW])
+        aws.fail_next_start("api")
+        assert roll(rolling())[0]["api"].before == (OLD,)
+        assert layers_of("api", Qualifier=PUBLISHED) == layers_of("api") == [OLD]
+
     def test_each_gets_what_it_had(self, aws, roll, other, layers_of):
         """$LATEST was already newer than what callers reach."""
         aws.declare_layer_version("web", account="123456789012", version=3)
@@ -157,12 +177,16 @@ def test_a_full_capacity_provider(roll, other, layers_of):
     assert layers_of("api", Qualifier=PUBLISHED) == layers_of("api") == [OLD]
 
 
-@pytest.mark.usefixtures("managed")
-def test_what_callers_reach_is_not_pruned(aws, edge, other, clock):
+def test_what_callers_reach_is_not_pruned(aws, edge, other):
+    first, *_ = [
+        aws.declare_layer_version("own", account="123456789012", version=number, shared_with=())
+        for number in (1, 2, 3)
+    ]
+    aws.declare_function("api", layers=[first], settings=MANAGED)
+    other.publish_version(FunctionName="api", PublishTo="LATEST_PUBLISHED")
     other.update_function_configuration(FunctionName="api", Layers=[])
-    clock.sleep(7200)
-    found = prune(edge, [Retention("web", 1, "0" * 64)])
-    assert found.deleted == ()
+    found = prune(edge, [Retention("own", 1, "0" * 64)], now=lambda: datetime(2090, 1, 1, tzinfo=UTC))
+    assert found.deleted == ("own:2",)
 
 
 def of(published=None, **aliases):
