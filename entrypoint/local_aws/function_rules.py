@@ -53,15 +53,14 @@ def find_unqualified(cloud: Cloud, caller: Scope, given: Json) -> StoredFunction
 
 def find_version_of(caller: Scope, function: StoredFunction, qualifier: str | None) -> FunctionVersion:
     """Return `$LATEST`, `$LATEST.PUBLISHED`, a published version, or the version of an alias."""
-    if qualifier in {None, LATEST}:
-        return function.latest
-    if qualifier == PUBLISHED and function.published is not None:
-        return function.published
     alias = function.aliases.get(str(qualifier))
-    version = function.versions.get(alias.version if alias else str(qualifier))
-    if version is None and not (alias and alias.version == LATEST):
+    name = alias.version if alias else qualifier
+    if name in {None, LATEST}:
+        return function.latest
+    version = function.published if name == PUBLISHED else function.versions.get(str(name))
+    if version is None:
         raise function_not_found(caller.arn("function", function.name, str(qualifier)))
-    return version or function.latest
+    return version
 
 
 def settle(cloud: Cloud, function: StoredFunction) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from entrypoint.aws.model import SETTINGS, SETTINGS_WITH_DEFAULTS, Details, Function
+from entrypoint.aws.model import PUBLISHED, SETTINGS, SETTINGS_WITH_DEFAULTS, Details, Function
 from entrypoint.errors import Diagnostic, Location
 from entrypoint.manifest.arn import without_version
 from entrypoint.manifest.model import NO_CONCURRENCY, NO_VPC, Concurrency, Vpc
@@ -121,6 +121,8 @@ class FunctionChange:
     def is_behind(self, alias: str, layers: tuple[str, ...]) -> bool:
         """Return whether an alias has to move: its version has other layers, or another VPC."""
         current = self.details.aliases.get(alias) if self.details else None
+        if current and current.alias.version == PUBLISHED:  # it follows what is published
+            return False
         if current is None or current.main.layers != layers:
             return True
         return self.vpc not in {None, current.main.vpc or NO_VPC}

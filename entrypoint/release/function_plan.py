@@ -106,11 +106,11 @@ class FunctionPlan:
         https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances.html
         """
         entry, name = self.entry, f"{self.function.name} runs on managed instances"
-        if entry.aliases:
+        if entry.aliases and entry.keep_versions is None:
             message = f"{name}: each version for its aliases starts instances of its own, which cost until it"
             hint = "set 'keep_versions': a capacity provider has at most 100 versions, of all its functions"
             yield Diagnostic(f"{message} is deleted", hint)
-        elif self.details and self.details.published is None:
+        if not entry.aliases and self.details and self.details.published is None:
             hint = "publish it: aws lambda publish-version --publish-to LATEST_PUBLISHED"
             yield Diagnostic(f"{name} and has no published version: it cannot be invoked", hint)
         if entry.vpc or entry.concurrency != NO_CONCURRENCY:

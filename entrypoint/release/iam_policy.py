@@ -177,7 +177,9 @@ def _of_rollout(manifest: Manifest, resources: _Resources) -> Iterator[dict[str,
         yield _allow("LookAtAlarms", ["cloudwatch:DescribeAlarms"], _EVERY)
     if rollout.invoke:
         name, _, alias = rollout.invoke.function.partition(":")
-        invoked = resources("lambda", f"function:{name}:*" if alias else f"function:{name}")
+        # Durable functions are invoked with the name of $LATEST, or of what is published.
+        whole = (f"function:{name}", f"function:{name}:$LATEST*")
+        invoked = resources("lambda", *((f"function:{name}:*",) if alias else whole))
         yield _allow("InvokeForHealth", ["lambda:GetFunction", "lambda:InvokeFunction"], invoked)
 
 

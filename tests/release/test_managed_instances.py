@@ -165,6 +165,16 @@ def test_an_alias_moves_to_a_number_as_elsewhere(roll, other, layers_of):
 
 
 @pytest.mark.usefixtures("managed")
+def test_an_alias_of_what_is_published_stays(roll, other, layers_of, calls):
+    other.create_alias(FunctionName="api", Name="live", FunctionVersion=PUBLISHED)
+    outcomes, _ = roll(rolling("layers: [web], aliases: [live]"))
+    assert (outcomes["api"].status, outcomes["api"].version) == (Status.UPDATED, None)
+    assert layers_of("api", Qualifier="live") == [NEW]
+    assert calls("UpdateAlias") == 0
+    assert roll(rolling("layers: [web], aliases: [live]")) == ({}, None)
+
+
+@pytest.mark.usefixtures("managed")
 def test_a_full_capacity_provider(roll, other, layers_of):
     for number in range(99):
         other.update_function_configuration(FunctionName="api", MemorySize=200 + number)
@@ -215,7 +225,9 @@ def test_what_the_plan_warns_of(entry, published, warning):
 def test_the_plan_warns_of_versions_that_cost():
     live = AliasState(alias=Alias(name="live", version="1"), main=function("api", OLD))
     latest, details = of(OLD, live=live)
-    (warning,) = planned(rolling("layers: [web], aliases: [live]"), latest, details=details).warnings
+    entry = "layers: [web], aliases: [live]"
+    assert planned(rolling(f"{entry}, keep_versions: 3"), latest, details=details).warnings == ()
+    (warning,) = planned(rolling(entry), latest, details=details).warnings
     assert "each version for its aliases starts instances of its own" in warning.message
     assert "at most 100 versions" in warning.hint
 
