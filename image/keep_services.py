@@ -6,8 +6,8 @@ from pathlib import Path
 import botocore
 
 SERVICES = {
-    *("cloudwatch", "codedeploy", "ec2", "iam", "lambda", "resourcegroupstaggingapi", "s3", "service-quotas"),
-    *("sqs", "ssm"),
+    *("cloudwatch", "codedeploy", "ec2", "iam", "lambda", "lambda-core", "resourcegroupstaggingapi", "s3"),
+    *("service-quotas", "sqs", "ssm"),
     # The sources of credentials.
     *("signin", "sso", "sso-oidc", "sts"),
 }

@@ -272,7 +272,7 @@ MANIFEST = Record(
             shape=MapOf(
                 String("a runtime", choices=tuple(RUNTIMES)),
                 CUSTOM_RUNTIME,
-                "NAME, NAME:ALIAS or ARN of a customer-managed runtime",
+                "a customer-managed runtime's name, NAME:ALIAS or ARN",
             ),
             help="Customer-managed runtimes, each with the runtime that it is like: its layers are used.",
         ),

@@ -260,6 +260,9 @@ class FunctionUpdate:
         if published := self.change.published:
             self._restore_configuration(published.layers)
             self._set = published.layers
+            now = self._aws.functions.published(self.name)
+            if now and (now.layers, now.failure) == (published.layers, published.failure):  # AWS refused
+                return
             if new := self._news(published, self._latest):
                 message = f"{', '.join(new)} of {self.name} came from another tool"
                 raise RolloutError.of(message, "its previous layers are not published again; publish it")

@@ -108,6 +108,15 @@ class TestGoingBack:
         )
         assert reached() == layers_of("api") == [OLD]
 
+    def test_what_aws_refuses_to_publish(self, roll, faults, reached, layers_of, calls):
+        faults.script(PUBLISH, fault.DENIED)
+        before = calls(PUBLISH)
+        outcomes, _ = roll(rolling())
+        assert outcomes["api"].status is Status.FAILED
+        assert "allow lambda:PublishVersion to the role of this run" in str(outcomes["api"].error)
+        assert reached() == layers_of("api") == [OLD]
+        assert calls(PUBLISH) - before == 1, "nothing has to be published again"
+
     def test_a_check_that_fails(self, aws, roll, layers_of):
         def answer(request):
             if NEW in request.layers:
