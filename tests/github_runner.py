@@ -109,7 +109,7 @@ class Runner:
             err=err,
             outputs=read_outputs(files["OUTPUT"].read_text()),
             summary=files["STEP_SUMMARY"].read_text(),
-            annotations=tuple(_annotations(f"{out}\n{err}")),
+            annotations=tuple(annotations_of(f"{out}\n{err}")),
             settings=files["ENV"].read_text() + files["PATH"].read_text(),
         )
         self.steps.append(step)
@@ -158,7 +158,7 @@ def read_outputs(text: str) -> dict[str, str]:
     return values
 
 
-def _annotations(log: str) -> Iterator[Annotation]:
+def annotations_of(log: str) -> Iterator[Annotation]:
     for line in log.splitlines():
         found = _COMMAND.match(line)
         if found and found[1] in {"error", "warning", "notice"}:
