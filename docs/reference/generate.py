@@ -3,6 +3,7 @@
 The argument is the folder to write to; the default is the folder of this file.
 """
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 
 from entrypoint import errors
 from entrypoint.commands import HELP, command
+from entrypoint.commands import schema as schema_command
 from entrypoint.errors import LayersError
 from entrypoint.manifest.fields import (
     Constant,
@@ -217,8 +219,48 @@ def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "".join("|" + "|".join(f" {cell} " if cell else " " for cell in line) + "|\n" for line in lines)
 
 
-PAGES = {"manifest.md": manifest, "commands.md": commands, "action.md": action, "runtimes.md": runtimes}
+def schema() -> str:
+    """Return the manifest's JSON Schema, for editors."""
+    return schema_command.run(None).text + "\n"
+
+
+def schema_store() -> str:
+    """Return the entry for the catalog of https://www.schemastore.org, from which editors find the schema."""
+    names = ["lambda-layers.yml", "lambda-layers.yaml"]
+    entry = {
+        "name": "Lambda Layer Pipeline",
+        "description": "AWS Lambda layers and the functions that use them",
+    }
+    return json.dumps({**entry, "fileMatch": names, "url": schema_command.SCHEMA_URL}, indent=2) + "\n"
+
+
+def llms() -> str:
+    """Return a list of all pages, for language models: https://llmstxt.org."""
+    settings = yaml.compose((ROOT / "mkdocs.yml").read_text("utf-8"))
+    site = next(value.value for key, value in settings.value if key.value == "site_url")
+    readme = (ROOT / "README.md").read_text("utf-8")
+    title, summary = (
+        readme.partition("\n")[0],
+        next(each for each in readme.split("\n\n") if each[:1].isalpha()),
+    )
+    lines = [title, "", f"> {' '.join(summary.split())}", "", "## Pages", ""]
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        if path.name != "index.md":
+            heading = path.read_text("utf-8").partition("\n")[0].removeprefix("# ")
+            lines.append(f"- [{heading}]({site}{path.stem}/)")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "manifest.md": manifest,
+    "commands.md": commands,
+    "action.md": action,
+    "runtimes.md": runtimes,
+    "lambda-layers.schema.json": schema,
+    "schemastore.json": schema_store,
+}
 
 if __name__ == "__main__":
     for page, write in PAGES.items():
         (Path(sys.argv[1] if sys.argv[1:] else HERE) / page).write_text(write(), "utf-8")
+    (Path(sys.argv[1]) if sys.argv[1:] else HERE.parent).joinpath("llms.txt").write_text(llms(), "utf-8")
