@@ -28,6 +28,7 @@ ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 EVERY = [snippet for page in PAGES for snippet in snippets(page)]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
+LLMS = ROOT / "docs" / "llms.txt"
 DIAGRAMS = {"flowchart", "sequenceDiagram", "stateDiagram-v2"}
 
 
@@ -196,6 +197,5 @@ def test_the_reference_is_what_the_code_says_of_itself(tmp_path):
     written = ROOT / "docs" / "reference"
     subprocess.run([sys.executable, written / "generate.py", tmp_path], check=True)
     pages = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    assert pages == {
-        path.name: path.read_text() for path in written.iterdir() if path.is_file() and path.suffix != ".py"
-    }, "run: make reference"
+    found = [*(path for path in written.iterdir() if path.is_file() and path.suffix != ".py"), LLMS]
+    assert pages == {path.name: path.read_text() for path in found}, "run: make reference"
