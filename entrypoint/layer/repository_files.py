@@ -3,11 +3,6 @@
 In: a layer of the manifest. Out: the files with their paths and modes, hashed for the dependency hash.
 `include` leaves out files that git ignores. `content` does not, because build outputs in bin/ and lib/ are
 often ignored by git.
-
-The same commit has to give the same hash on all machines, with and without git. So .gitignore files, which
-are part of the commit, are read here. What else git ignores (.git/info/exclude, core.excludesFile) is a
-setting of one machine. It applies to untracked files only, which no other machine has: they are left out,
-because they are often secrets or files of an editor. Such a setting never leaves out tracked files.
 """
 
 import hashlib
@@ -16,16 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-
 from entrypoint.errors import ArchiveError, Diagnostic
-from entrypoint.git import git
 from entrypoint.layer.exclude import Exclusion
 from entrypoint.layer.module_imports import module_imports, needed
+from entrypoint.manifest.ignored import Ignored
 from entrypoint.manifest.model import Layer
 from entrypoint.manifest.runtimes import ROOT
-
-_NEVER = GitIgnoreSpec.from_lines(["__pycache__/", "*.pyc", ".git/"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +71,12 @@ def _included(path: Path, layer: Layer, problems: list[Diagnostic]) -> Iterator[
     if path.is_file():
         yield _file(path, ROOT + path.name)
         return
-    ignored = _IgnoredHere(path)
-    for file in _files(path, path, f"{ROOT}{path.name}/", layer, problems):
-        if _NEVER.match_file(file.path) or _is_ignored(file.source) or file.source in ignored:
-            continue
-        yield file
+    ignored = Ignored(path)
+    yield from (
+        file
+        for file in _files(path, path, f"{ROOT}{path.name}/", layer, problems)
+        if file.source not in ignored
+    )
 
 
 def _files(
@@ -112,43 +104,3 @@ def _files(
 
 def _file(path: Path, name: str) -> RepositoryFile:
     return RepositoryFile(source=path, path=name, executable=bool(path.stat().st_mode & 0o100))
-
-
-def _is_ignored(path: Path) -> bool:
-    """Whether git ignores a file, according to the .gitignore files of its folder and its parents."""
-    for folder in path.parents:
-        ignore = folder / ".gitignore"
-        if ignore.is_file():
-            spec = GitIgnoreSpec.from_lines(ignore.read_text("utf-8", "replace").splitlines())
-            verdict = spec.check_file(path.relative_to(folder).as_posix()).include
-            if verdict is not None:  # the nearest .gitignore takes precedence
-                return verdict
-        if (folder / ".git").exists():
-            return False
-    return False
-
-
-class _IgnoredHere:
-    """The untracked files of a folder that git ignores on this machine."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._of: dict[Path, frozenset[Path]] = {}
-
-    def __contains__(self, file: Path) -> bool:
-        below = (folder for folder in file.parents if folder.is_relative_to(self._folder))
-        repository = next((each for each in below if (each / ".git").exists()), self._folder)
-        if repository not in self._of:
-            self._of[repository] = _listed(repository)
-        listed = self._of[repository]
-        return bool(listed) and (file in listed or not listed.isdisjoint(file.parents))
-
-
-def _listed(folder: Path) -> frozenset[Path]:
-    """Return the untracked files and folders that git ignores; none without a repository, or without git."""
-    arguments = ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", "."]
-    try:
-        listed = git(arguments, folder).stdout
-    except FileNotFoundError:
-        return frozenset()
-    return frozenset(folder / os.fsdecode(name) for name in listed.split(b"\0") if name)
