@@ -23,7 +23,6 @@ _GIT = (
 _NEVER_ASK = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_NO_LAZY_FETCH": "1",  # older releases of git do not know it
-    "GIT_ALLOW_PROTOCOL": "",  # unlike protocol.allow, it applies to protocols that the configuration allows
 }
 # A hook of git has these variables, with relative paths.
 _OF_ANOTHER_FOLDER = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"})
@@ -58,18 +57,22 @@ def git(
     *,
     stdin: IO[bytes] | None = None,
     stdout: IO[bytes] | None = None,
+    protocol: str = "",
 ) -> "subprocess.CompletedProcess[bytes]":
     """Run git in a folder, or in the working folder with the variables that git gives to hooks.
+
+    It may use this protocol, such as https; not in a repository that others wrote.
 
     Raises:
         FileNotFoundError: git is not installed.
     """
     left_out = _OF_ANOTHER_FOLDER if folder is not None else frozenset[str]()
     kept = {key: value for key, value in os.environ.items() if key not in left_out and not is_credential(key)}
+    # Unlike protocol.allow, the variable applies to protocols that the configuration allows.
     return subprocess.run(  # noqa: S603 - no shell in between
         [*_GIT, *arguments],
         cwd=folder,
-        env=kept | _NEVER_ASK,
+        env=kept | _NEVER_ASK | {"GIT_ALLOW_PROTOCOL": protocol},
         stdin=stdin or subprocess.DEVNULL,
         stdout=stdout or subprocess.PIPE,
         stderr=subprocess.PIPE,

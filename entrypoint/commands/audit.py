@@ -28,7 +28,8 @@ def run(context: "Context") -> Result:
     same: dict[tuple[str, str], list[Pin]] = defaultdict(list)
     for lock in locks.values():
         for pin in lock.pins:
-            same[pin.name, pin.version].append(pin)
+            if not pin.is_folder:  # which has the name of another package, if of any
+                same[pin.name, pin.version].append(pin)
     advisories = Osv(settings.url, environment=context.environment).advisories(tuple(same))
     found = tuple(vulnerable({pins[0]: pins for pins in same.values()}, advisories, settings))
     context.console.warn(problem for advisory, problem in found if not advisory.meets_threshold(settings))

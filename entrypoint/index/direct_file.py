@@ -17,8 +17,9 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
+from entrypoint.index.sources import THIS_MACHINE
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class DirectFile(NamedTuple):
@@ -38,7 +39,7 @@ def direct_file(requirement: Requirement) -> DirectFile:
         ValueError: it is no wheel or sdist of that name, has no digest, or the URL is not encrypted.
     """
     parts = urlsplit(requirement.url or "")
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _THIS_MACHINE):
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in THIS_MACHINE):
         raise ValueError("is not an https URL of a wheel or an sdist")
     if parts.username or parts.password:
         raise ValueError("has a user name or a password, which belong in netrc or the keyring")
@@ -50,7 +51,9 @@ def direct_file(requirement: Requirement) -> DirectFile:
         raise ValueError("does not have the filename of a wheel or an sdist") from None
     if name != canonicalize_name(requirement.name):
         raise ValueError(f"is a file of {name}, not of {requirement.name}")
-    fragment = parse_qs(parts.fragment)
+    fragment = parse_qs(parts.fragment, keep_blank_values=True)
+    if other := sorted(fragment.keys() - {"sha256", "egg"}):
+        raise ValueError(f"has #{other[0]}=, which is not supported")
     (sha256, *_) = fragment.get("sha256", [""])
     if not _SHA256.fullmatch(sha256):
         raise ValueError("has no digest: add #sha256= and 64 hexadecimal digits")

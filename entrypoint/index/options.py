@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from entrypoint.errors import Diagnostic, Location
+from entrypoint.index.sources import GitCommit, SourceFolder
 
 if TYPE_CHECKING:
     from entrypoint.index.direct_file import DirectFile
@@ -66,12 +67,17 @@ class IndexOptions(NamedTuple):
     #: Days for which new files are not locked, except those of the packages with these canonical names.
     cooldown: int = 0
     cooldown_exceptions: frozenset[str] = frozenset()
-    #: The files of packages that requirements name by URL and digest; they are looked up in no index.
-    direct: tuple["DirectFile", ...] = ()
+    #: The packages that requirements name by URL and digest, commit or folder; no index is asked for them.
+    direct: tuple["DirectFile | GitCommit | SourceFolder", ...] = ()
 
-    def direct_file(self, name: str) -> "DirectFile | None":
-        """Return the file that a requirement names, by the package's canonical name."""
-        return next((file for file in self.direct if file.name == name), None)
+    def direct_of(self, name: str) -> "DirectFile | GitCommit | SourceFolder | None":
+        """Return where a package comes from if not from an index, by its canonical name."""
+        return next((each for each in self.direct if each.name == name), None)
+
+    @property
+    def built(self) -> frozenset[str]:
+        """The names of the packages whose source is a folder or a commit: they have no wheel."""
+        return frozenset(each.name for each in self.direct if isinstance(each, GitCommit | SourceFolder))
 
     def index_for(self, name: str) -> str | None:
         """Return the only index of a package, as `plain_url` does; None if it may be in any."""
@@ -84,7 +90,7 @@ class IndexOptions(NamedTuple):
 
     def wants_source(self, name: str) -> bool:
         """Whether to compile a package even if it has a compatible wheel; a name overrides `:all:`."""
-        wanted, refused = _names(self.no_binary), _names(self.only_binary)
+        wanted, refused = _names(self.no_binary) | self.built, _names(self.only_binary)
         return name in wanted or (":all:" in wanted and name not in refused)
 
     def refuses_source(self, name: str) -> bool:
@@ -219,13 +225,6 @@ def _option_and_value(word: str) -> tuple[str, str]:
 
 
 def _problem_with(option: str, value: str, location: Location) -> Diagnostic | None:
-    if option == "--editable":
-        hint = "add code of this repository under 'include' of the layer"
-        return Diagnostic(
-            f"`-e {without_credentials(value)}` is a source folder, which cannot be locked",
-            hint,
-            location,
-        )
     if option not in _WITH_VALUE | _SWITCHES:
         hint = "remove it, or set it in pip's configuration"
         return Diagnostic(f"unsupported option `{without_credentials(option)}`", hint, location)

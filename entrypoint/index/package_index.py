@@ -21,10 +21,12 @@ from packaging.utils import (
 )
 
 from entrypoint.errors import Diagnostic, FetchError
+from entrypoint.index.built_sources import BuiltSources
 from entrypoint.index.candidates import IndexFile, ServerRefusedError
 from entrypoint.index.direct_file import DirectFile
 from entrypoint.index.options import IndexOptions, plain_url, without_credentials
 from entrypoint.index.pip_settings import combined, read_pip_settings
+from entrypoint.index.sources import GitCommit, SourceFolder
 
 if TYPE_CHECKING:
     from entrypoint.index.locations import Locations
@@ -60,6 +62,7 @@ class PackageIndex:
         self._limits = limits
         self._listings: dict[str, tuple[IndexFile, ...]] = {}
         self._by_index: dict[str, dict[str, tuple[IndexFile, ...]]] = {}
+        self._built = BuiltSources()
         self._find_links: dict[str, dict[str, list[IndexFile]]] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._setting_up = threading.RLock()
@@ -83,9 +86,9 @@ class PackageIndex:
         name = canonicalize_name(name)
         with self._lock_of(name):
             if name not in self._listings:
-                direct = self._options.direct_file(name)
+                direct = self._options.direct_of(name)
                 self._by_index[name] = {}
-                self._listings[name] = (_of_url(direct),) if direct else tuple(self._listing(name))
+                self._listings[name] = (self._of(direct),) if direct else tuple(self._listing(name))
             return self._listings[name]
 
     def download(
@@ -96,6 +99,8 @@ class PackageIndex:
         Raises:
             FetchError: if it cannot be downloaded, or its hash or size differs from the listed one.
         """
+        if self._built.write(file, destination):
+            return file.sha256 or ""
         count = received or (lambda _: None)
         sha256, size = self._locations.download(file, destination, received=count)
         if file.sha256 in {None, sha256} and file.size in {None, size}:
@@ -109,6 +114,10 @@ class PackageIndex:
         )
         hint = "retry; if it fails again, a proxy or the index returns corrupt files"
         raise FetchError(Diagnostic(message, hint))
+
+    def stated_metadata(self, file: IndexFile) -> bytes | None:
+        """Return the METADATA that a folder or a commit states; None for a file of an index."""
+        return self._built.metadata(file)
 
     def metadata(self, file: IndexFile) -> bytes:
         """Return the METADATA that the index has for a file (PEP 658)."""
@@ -139,6 +148,9 @@ class PackageIndex:
     def mask(self, text: str) -> str:
         """Replace every credential in a text for output."""
         return without_credentials(text)
+
+    def _of(self, direct: DirectFile | GitCommit | SourceFolder) -> IndexFile:
+        return _of_url(direct) if isinstance(direct, DirectFile) else self._built.file(direct)
 
     def _lock_of(self, key: str) -> threading.Lock:
         with self._setting_up:

@@ -14,6 +14,8 @@ class Pin:
     hashes: frozenset[str] = frozenset()
     #: Build it from source: the manifest requires it, or no wheel was compatible when the lock was made.
     from_source: bool = False
+    #: Its source is a folder of the repository, whose content is not part of the lock.
+    is_folder: bool = False
     location: Location
     #: What requires it: package names and input files.
     via: tuple[str, ...] = ()

@@ -46,5 +46,5 @@ def _changes(before: Pin | None, after: Pin | None) -> Iterator[str]:
         yield f"{after.name} {before.version} -> {after.version}"
     elif before.from_source != after.from_source:
         yield f"{after} {'is now built from source' if after.from_source else 'now has a wheel'}"
-    elif before.hashes != after.hashes:
+    elif before.hashes != after.hashes and not after.is_folder:
         yield f"{after} has different hashes"

@@ -19,7 +19,7 @@ from entrypoint.index.pin import Pin
 
 def old_enough(name: str, files: Iterable[IndexFile], options: IndexOptions) -> tuple[IndexFile, ...]:
     """Return the files of a package that may be locked."""
-    if not options.cooldown or name in options.cooldown_exceptions or options.direct_file(name):
+    if not options.cooldown or name in options.cooldown_exceptions or options.direct_of(name):
         return tuple(files)
     cutoff = datetime.now(tz=UTC) - timedelta(days=options.cooldown)
     return tuple(file for file in files if (uploaded := _uploaded(file)) and uploaded <= cutoff)

@@ -24,12 +24,16 @@ def current_lock(project: Project, target: Target, *, in_sync: bool = True) -> "
     Raises:
         LockError: the lock is out of sync with its inputs, or invalid.
     """
+    from dataclasses import replace  # noqa: PLC0415 - see above
+
+    from entrypoint.lock.folders import with_content  # noqa: PLC0415
     from entrypoint.lock.lock_file import (  # noqa: PLC0415 - see above
         Lock,
         read_lock,
         read_pinned,
         without_packages,
     )
+    from entrypoint.lock.requirements import read_requirements  # noqa: PLC0415
 
     layer, root = target.layer, project.root
     own = layer.own_locks.get(target.platform)
@@ -54,6 +58,9 @@ def current_lock(project: Project, target: Target, *, in_sync: bool = True) -> "
         from_source=layer.from_source,
         root=root,
     )
+    if not in_sync and any(pin.is_folder for pin in lock.pins):
+        parsed = read_requirements(layer.requirements, root=root, from_source=layer.from_source)
+        lock = replace(lock, pins=with_content(lock.pins, parsed.options))
     return without_packages(lock, layer.exclude_packages)
 
 

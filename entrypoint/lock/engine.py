@@ -1,12 +1,18 @@
 """What resolves: pip-compile and uv, and the question that both are asked."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from packaging.utils import parse_sdist_filename
 
 from entrypoint.errors import Diagnostic, Location, LockError
 from entrypoint.index.options import IndexOptions
 from entrypoint.manifest.runtimes import Platform
+
+NOWHERE = "https://source.invalid/"
+"""Where engines believe source archives to be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +25,21 @@ class Question:
     #: Versions to keep if they satisfy the requirements.
     pins: tuple[str, ...] = ()
     upgrade_packages: tuple[str, ...] = ()
+    #: The filenames of source archives that packages come from, by name, and not from an index.
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def all_constraints(self) -> tuple[str, ...]:
+        """The constraints, and one for each source archive: its URL, which is never requested."""
+        urls = (f"{name} @ {NOWHERE}{file}" for name, file in sorted(self.sources.items()))
+        return (*self.constraints, *urls)
+
+    def without_urls(self, answer: str) -> str:
+        """Return an answer with the versions of source archives instead of their URLs."""
+        for name, file in self.sources.items():
+            pin = f"{name}=={parse_sdist_filename(file)[1]}"
+            answer = re.sub(rf"^{name} @ {re.escape(NOWHERE + file)}$", pin, answer, flags=re.MULTILINE)
+        return answer
 
 
 Ask = Callable[[str, str], bytes]

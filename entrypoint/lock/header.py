@@ -7,7 +7,8 @@ import hashlib
 import re
 from pathlib import Path
 
-from entrypoint.lock.requirement_lines import LARGEST, RequirementLines, read_lines
+from entrypoint.lock.input_files import LARGEST
+from entrypoint.lock.requirement_lines import RequirementLines, read_lines
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import Platform
 
@@ -40,7 +41,9 @@ _WELL_FORMED = re.compile(rf"(?:#.*\n)+(?:[a-z0-9-]+==\S+{_HASHES}(?:    #.*\n)*
 def inputs_hash(inputs: RequirementLines, platform: Platform) -> str:
     """Hash the inputs for a platform; comments, whitespace, order and credentials have no effect."""
     lines = ("".join(("-c " if line.is_constraint else "", *line.text.split())) for line in inputs.lines)
-    text = "\n".join([str(platform), *inputs.option_lines, *sorted(lines), *inputs.build_lines])
+    text = "\n".join(
+        [str(platform), *inputs.option_lines, *sorted(lines), *inputs.build_lines, *inputs.source_lines]
+    )
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 

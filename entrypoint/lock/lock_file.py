@@ -20,6 +20,7 @@ from entrypoint.index.options import IndexOptions
 from entrypoint.index.pin import Pin
 from entrypoint.index.tags import marker_environment
 from entrypoint.lock.build_requirements import BuildSections, missing_sections, read_sections, section_lines
+from entrypoint.lock.folders import folder_lines, folder_pins, read_folders, with_content
 from entrypoint.lock.formats import is_tool_lock, read_tool_lock
 from entrypoint.lock.header import (
     FROM_SOURCE,
@@ -30,9 +31,10 @@ from entrypoint.lock.header import (
     inputs_hash,
     lock_digest,
 )
+from entrypoint.lock.input_files import LARGEST, display_path
 from entrypoint.lock.libraries import LibraryPins, library_lines, read_libraries
+from entrypoint.lock.local_sources import LocalSources
 from entrypoint.lock.pylock import read_pylock
-from entrypoint.lock.requirement_lines import LARGEST, display_path
 from entrypoint.lock.requirements import LocatedRequirement, read_requirements, read_requirements_file
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import Platform
@@ -92,7 +94,7 @@ def read_lock(
     builds = read_sections(text, location)
     lock = replace(
         lock,
-        pins=pins,
+        pins=(*pins, *read_folders(text, location)),
         inputs=inputs[1] if inputs else None,
         builds=builds,
         libraries=read_libraries(text, location),
@@ -104,7 +106,7 @@ def read_lock(
         raise LockError.of(message, LOCK_HINT, location)
     raise_all(
         Diagnostic(f"this lock does not pin the build requirements of {pin}", LOCK_HINT, pin.location)
-        for pin in missing_sections(pins, builds)
+        for pin in missing_sections(lock.pins, builds)
     )
     parsed = read_requirements(requirements, root=root, from_source=from_source)
     if inputs_hash(parsed.lines, platform) != lock.inputs:
@@ -113,7 +115,7 @@ def read_lock(
         raise LockError.of(f"this lock is out of sync with {names}", LOCK_HINT, location)
     if requirements.libraries and not lock.libraries:
         raise LockError.of("this lock does not pin the packages of 'libraries'", LOCK_HINT, location)
-    return replace(lock, options=parsed.options)
+    return replace(lock, pins=with_content(lock.pins, parsed.options), options=parsed.options)
 
 
 def read_pinned(
@@ -134,9 +136,13 @@ def read_pinned(
     if is_tool_lock(path) and path.is_file():
         location = Location(display_path(path, root))
         _refuse_large(path, location)
-        pinned = read_tool_lock(path, platform, requirements or Requirements(location), location)
-        return Lock(platform=platform, pins=_marked(pinned, from_source))
+        requirements = requirements or Requirements(location)
+        found = read_tool_lock(path, platform, requirements, location)
+        options = _folders(path, found.folders, found.pins, requirements, root)
+        pins = with_content(_marked(found.pins, from_source), options)
+        return Lock(platform=platform, pins=pins, options=options)
     lock = _read(path, platform, root, from_source)
+    lock = replace(lock, pins=with_content(lock.pins, lock.options))
     hint = "export the lock with hashes, such as: uv export --format requirements-txt"
     raise_all(Diagnostic(f"{pin} has no hash", hint, pin.location) for pin in lock.pins if not pin.hashes)
     return lock
@@ -149,9 +155,10 @@ def lock_text(lock: Lock, *, made_from: Iterable[str]) -> str:
     lines += [f"# inputs: {lock.inputs}"]
     compiled = sorted(pin.name for pin in lock.pins if pin.from_source)
     lines += [f"# from source: {', '.join(compiled)}"] if compiled else []
+    lines += folder_lines(lock.pins)
     lines += section_lines(lock.builds)
     lines += library_lines(lock.libraries)
-    for pin in sorted(lock.pins, key=lambda pin: pin.name):
+    for pin in sorted((pin for pin in lock.pins if not pin.is_folder), key=lambda pin: pin.name):
         hashes = [f"    --hash={digest}" for digest in sorted(pin.hashes)]
         lines.append(" \\\n".join([str(pin), *hashes]))
         if len(pin.via) == 1:
@@ -221,14 +228,18 @@ def _read(
     # A layer of libraries only may be for a runtime without Python, which has no such environment.
     environment = marker_environment(platform) if parsed.requirements or parsed.constraints else {}
     lines = [line for line in parsed.requirements if line.applies(environment)]
+    via = read_via(path.read_text(encoding="utf-8-sig"))
+    folders = folder_pins(lines, parsed.options, via)
+    lines = [line for line in lines if line.name not in folders]
     raise_all(problem for line in lines if (problem := _not_pinned(line)))
     constraints = [line for line in parsed.constraints if line.applies(environment)]
-    pins, problems = _merged(lines, read_via(path.read_text(encoding="utf-8-sig")))
+    pins, problems = _merged(lines, via)
     raise_all([*problems, *_violations(pins, constraints)])
-    ordered = tuple(
-        replace(pins[name], from_source=name in from_source or parsed.options.wants_source(name))
-        for name in sorted(pins)
+    marked = (
+        replace(pin, from_source=name in from_source or parsed.options.wants_source(name))
+        for name, pin in {**pins, **folders}.items()
     )
+    ordered = tuple(sorted(marked, key=lambda pin: pin.name))
     return Lock(platform=platform, pins=ordered, options=parsed.options)
 
 
@@ -239,13 +250,32 @@ def _refuse_large(path: Path, location: Location) -> None:
 
 
 def _marked(pins: Iterable[Pin], from_source: frozenset[str]) -> tuple[Pin, ...]:
-    return tuple(replace(pin, from_source=pin.name in from_source) for pin in pins)
+    return tuple(replace(pin, from_source=pin.is_folder or pin.name in from_source) for pin in pins)
+
+
+def _folders(
+    path: Path,
+    folders: Mapping[str, str],
+    pins: Iterable[Pin],
+    requirements: Requirements,
+    root: Path | None,
+) -> IndexOptions:
+    """Return where the packages of a tool's lock come from that are folders, relative to that of the lock."""
+    sources = LocalSources(requirements, root, follow=False)
+    for pin in pins:
+        if pin.is_folder:
+            sources.folder(path.parent / folders[pin.name], pin.location, name=pin.name)
+    raise_all(sources.problems)
+    return IndexOptions(direct=tuple(sources.found.values()))
 
 
 def _not_pinned(line: LocatedRequirement) -> Diagnostic | None:
     specifiers = list(line.requirement.specifier)
     if line.requirement.url:
         return None
+    if line.commit:
+        hint = "let lambda-layers lock make the lock"
+        return Diagnostic(f"this lock has no hash of {line.commit}", hint, line.location)
     if len(specifiers) == 1 and specifiers[0].operator in {"==", "==="}:
         try:
             Version(specifiers[0].version)

@@ -21,7 +21,7 @@ from entrypoint.errors import Diagnostic, LockError
 from entrypoint.index.options import IndexOptions, plain_url, without_credentials
 from entrypoint.index.pip_settings import filled
 from entrypoint.index.tags import marker_environment, supported_tags
-from entrypoint.lock.engine import Ask, Question, UnresolvableError
+from entrypoint.lock.engine import NOWHERE, Ask, Question, UnresolvableError
 from entrypoint.lock.pip_compile_for_platform import CHANGED, TargetPlatform
 from entrypoint.lock.pip_compile_process import KILLED, started, variables
 from entrypoint.manifest.runtimes import Platform
@@ -161,13 +161,13 @@ def _write_files(folder: Path, question: Question) -> Sequence[str]:
     """Write the input files, return the arguments; credentials go to files, as others can see arguments."""
     texts = {
         "requirements.in": (*_option_lines(question.options), *question.requirements),
-        "constraints.txt": question.constraints,
+        "constraints.txt": question.all_constraints,
         "pins.txt": question.pins,
     }
     for name, lines in texts.items():
         (folder / name).write_text("".join(f"{line}\n" for line in lines), "utf-8")
     arguments = [*_ARGUMENTS, f"--output-file={folder / 'pins.txt'}"]
-    if question.constraints:
+    if question.all_constraints:
         arguments.append(f"--constraint={folder / 'constraints.txt'}")
     arguments += [f"--upgrade-package={name}" for name in question.upgrade_packages]
     return [*arguments, str(folder / "requirements.in")]
@@ -220,7 +220,7 @@ def _send(stdin: IO[bytes], message: Mapping[str, object]) -> None:
 
 def _error_message(output: str) -> str:
     """Return pip's message about the cause, without progress, warnings and tracebacks."""
-    output = _OUR_FILE.sub("", output)
+    output = _OUR_FILE.sub("", output).replace(NOWHERE, "")
     if conflict := _CONFLICT.search(output):
         causes = ", ".join(line.strip() for line in conflict[1].splitlines())
         return f"conflicting requirements: {causes}"

@@ -9,6 +9,7 @@ https://python-poetry.org/docs/repositories/#package-sources
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, NamedTuple
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -21,6 +22,10 @@ class Elsewhere(NamedTuple):
     name: str
     kind: str
     line: int
+    #: What the file says of the source.
+    table: Mapping[str, Any]
+    #: Whether the file lists several sources of the package.
+    is_conditional: bool
 
 
 class ProjectIndex(NamedTuple):
@@ -66,9 +71,9 @@ def project_sources(
             if canonicalize_name(name) not in names:
                 continue
             line = _line(text, header, name)
-            for each in _list(source):
+            for each in (listed := _list(source)):
                 if kind := next((key for key in _ELSEWHERE if each.get(key)), None):
-                    elsewhere.append(Elsewhere(name, kind, line))
+                    elsewhere.append(Elsewhere(name, kind, line, each, len(listed) > 1))
                 elif index := each.get("index") or each.get("source"):
                     indexes.append(ProjectIndex(urls.get(str(index), str(index)), line, name))
     cutoff = _line(text, "tool.uv", "exclude-newer") if "exclude-newer" in uv else None
@@ -89,11 +94,25 @@ def is_member(table: Mapping[str, Any], folder: str) -> bool:
     uv applies the sources and indexes of a workspace to all of its members. A `*` of `members` may match
     more here than in uv, so that no source is missed.
     """
-    workspace = _tables(_tables(_tables(table.get("tool")).get("uv")).get("workspace"))
+    workspace = _workspace(table)
     excluded = (each for each in _texts(workspace.get("exclude")) if each.count("/") == folder.count("/"))
     return any(fnmatchcase(folder, each) for each in _texts(workspace.get("members"))) and not any(
         fnmatchcase(folder, each) for each in excluded
     )
+
+
+def workspace_members(table: Mapping[str, Any], folder: Path) -> Iterator[Path]:
+    """Yield the folders of a workspace, by the file of its root, which is in this folder."""
+    for pattern in _texts(_workspace(table).get("members")):
+        try:
+            found = sorted(folder.glob(pattern))
+        except (ValueError, NotImplementedError, OSError):  # not a relative pattern
+            continue
+        yield from (each for each in found if is_member(table, each.relative_to(folder).as_posix()))
+
+
+def _workspace(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _tables(_tables(_tables(table.get("tool")).get("uv")).get("workspace"))
 
 
 def _for_all(text: str, uv: Mapping[str, Any], poetry: Mapping[str, Any]) -> Iterator[ProjectIndex]:

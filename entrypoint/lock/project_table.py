@@ -27,7 +27,7 @@ def project_lines(text: str, extras: Sequence[str], groups: Sequence[str]) -> Pr
     Raises:
         ValueError: the file is not TOML, or a list is missing or dynamic.
     """
-    table = _loaded(text)
+    table = load_table(text)
     requirements = project_requirements(table, extras, groups)
     lines = [(item, text.count("\n", 0, max(text.find(item), 0)) + 1) for item in requirements]
     return ProjectLines(lines, project_sources(text, table, requirements), sourced_names(table))
@@ -41,13 +41,18 @@ def workspace_sources(text: str, folder: str, member: ProjectLines) -> ProjectSo
     Raises:
         ValueError: the file is not TOML.
     """
-    table = _loaded(text)
+    table = load_table(text)
     if not is_member(table, folder):
         return ProjectSources()
     return project_sources(text, table, (line for line, _ in member.lines), member.sourced)
 
 
-def _loaded(text: str) -> Mapping[str, Any]:
+def load_table(text: str) -> Mapping[str, Any]:
+    """Return the content of a pyproject.toml.
+
+    Raises:
+        ValueError: it is not TOML.
+    """
     import tomllib  # noqa: PLC0415 - see above
 
     try:

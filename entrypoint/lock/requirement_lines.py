@@ -18,14 +18,16 @@ from entrypoint.index.options import (
     index_options,
     parse_options,
     plain_url,
+    without_credentials,
 )
-from entrypoint.lock.project_sources import ProjectIndex, ProjectSources
-from entrypoint.lock.project_table import ProjectLines, project_lines, workspace_sources
+from entrypoint.lock.input_files import LARGEST, display_path
+from entrypoint.lock.local_sources import FolderLine, LocalSources, folder_line, unknown_extras
+from entrypoint.lock.project_sources import ProjectIndex
+from entrypoint.lock.project_table import project_lines
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.paths import OUTSIDE_HINT, is_inside
 
 _SUFFIXES = (".txt", ".in", ".toml", ".lock", ".pip")
-LARGEST = 4 << 20
 _DEEPEST = 50
 _COMMENT = re.compile(r"(^|\s)#.*$")
 URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)|(?:^(?:file|git|hg|svn|bzr)[+:])")
@@ -53,6 +55,8 @@ class RequirementLines(NamedTuple):
     indexes: tuple[tuple[ProjectIndex, Location], ...] = ()
     #: The build requirements and libraries that the layer adds, for the hash of the inputs.
     build_lines: tuple[str, ...] = ()
+    #: The folders and commits that packages come from, for the hash of the inputs.
+    source_lines: tuple[str, ...] = ()
 
 
 def read_lines(
@@ -65,7 +69,7 @@ def read_lines(
     for path in requirements.files:
         reader.read_file(path, included_at=requirements.location)
     for text, location in requirements.lines:
-        reader.read_line(text, location=location, folder=root or Path())
+        reader.read_line(text, location=location, folder=((root or Path()) / location.file).parent)
     return reader.result()
 
 
@@ -87,7 +91,7 @@ class _Reader:
         self.options: list[PipOption] = []
         self.option_lines: list[str] = []
         self.problems: list[Diagnostic] = []
-        self.indexes: list[tuple[ProjectIndex, Location]] = []
+        self.sources = LocalSources(requirements, root)
         self.including: list[Path] = []
         self.seen: set[tuple[Path, bool]] = set()
 
@@ -98,15 +102,17 @@ class _Reader:
                 index_of=self.requirements.index_of,
                 cooldown=self.requirements.cooldown,
                 cooldown_exceptions=self.requirements.cooldown_exceptions,
+                direct=tuple(self.sources.found.values()),
             ),
             option_lines=(
                 *self.option_lines,
                 *(f"index of {glob}: {plain_url(url)}" for glob, url in self.requirements.index_of),
                 *_cooldown_lines(self.requirements),
             ),
-            problems=tuple(self.problems),
-            indexes=tuple(self.indexes),
+            problems=(*self.problems, *self.sources.problems),
+            indexes=tuple(self.sources.indexes),
             build_lines=tuple(_build_lines(self.requirements)),
+            source_lines=self.sources.lines,
         )
 
     def read_file(self, path: Path, *, included_at: Location, constraint: bool = False) -> None:
@@ -146,6 +152,8 @@ class _Reader:
         text = _COMMENT.sub("", text).strip()
         if text.startswith("-"):
             self._read_options(text, location, folder, constraint)
+        elif required := folder_line(text):
+            self._read_folder(required, location, folder, constraint)
         elif text:
             self.lines.append(Line(text=text, location=location, is_constraint=constraint))
 
@@ -177,46 +185,16 @@ class _Reader:
             hint = "fix the file, or export its requirements and name that file instead"
             self._problem(str(error), hint, Location(name))
             return ()
-        self._add_sources(found.sources, name)
-        for above in self._above(path):
-            sources = self._of_workspace(above, path, found)
-            self._add_sources(sources, display_path(above, self.root))
+        self.sources.of_project(path, found)
         return found.lines
-
-    def _add_sources(self, sources: ProjectSources, name: str) -> None:
-        for package in sources.elsewhere:
-            message = f"{package.name} comes from a {package.kind}, and would be looked up in a package index"
-            hint = "remove it from the layer's requirements, and add code of this repository under 'include'"
-            self._problem(message, hint, Location(name, package.line))
-        if sources.cutoff and not self.requirements.cooldown:
-            message = "exclude-newer of [tool.uv] is not used by lambda-layers"
-            self._problem(message, "set 'cooldown' in the manifest", Location(name, sources.cutoff))
-        self.indexes += [(each, Location(name, each.line)) for each in sources.indexes]
-
-    def _above(self, path: Path) -> Iterator[Path]:
-        """Yield the pyproject.toml files of the repository above a project, which may be of its workspace."""
-        for folder in path.resolve().parents[1:]:
-            if not self.requirements.roots or not is_inside(folder, self.requirements.roots):
-                return
-            file = folder / path.name
-            if file.is_file() and is_inside(file, self.requirements.roots):
-                yield file
-
-    def _of_workspace(self, file: Path, path: Path, found: ProjectLines) -> ProjectSources:
-        folder = path.resolve().parent.relative_to(file.parent).as_posix()
-        try:
-            text = file.read_text("utf-8-sig") if file.stat().st_size <= LARGEST else ""
-            return workspace_sources(text, folder, found)
-        except (OSError, ValueError) as error:
-            hint = f"fix the file, which may be of the workspace of {folder}"
-            self._problem(str(error), hint, Location(display_path(file, self.root)))
-            return ProjectSources()
 
     def _read_options(self, text: str, location: Location, folder: Path, constraint: bool) -> None:
         line = parse_options(text, location)
         for option in line.options:
             if option.name in INCLUDES:
                 self._include(option, location, folder, constraint)
+            elif option.name == "--editable":
+                self._read_editable(option, location, folder, constraint)
             elif option.is_index_option:
                 self.add_option(option, folder)
         if line.problem:
@@ -229,6 +207,25 @@ class _Reader:
             return
         is_constraint = constraint or INCLUDES[option.name] == "constraint"
         self.read_file(folder / option.value, included_at=location, constraint=is_constraint)
+
+    def _read_editable(self, option: PipOption, location: Location, folder: Path, constraint: bool) -> None:
+        required = folder_line(option.value)
+        if required:
+            self._read_folder(required, location, folder, constraint)
+        else:
+            message = f"`-e {without_credentials(option.value)}` is not a folder of the repository"
+            hint = "write a repository as `name @ git+https://HOST/PATH@COMMIT`, and a folder as ./FOLDER"
+            self._problem(message, hint, location)
+
+    def _read_folder(self, required: FolderLine, location: Location, folder: Path, constraint: bool) -> None:
+        if constraint:
+            self._problem("a constraint cannot be a folder", "write it as a requirement", location)
+        elif project := self.sources.folder(folder / required.path, location, name=required.name):
+            if missing := unknown_extras(required, project):
+                message = f"{project.name} has no extra {missing}"
+                self._problem(message, "correct the name of the extra", location)
+            text = f"{project.name}{required.extras}{required.marker}"
+            self.lines.append(Line(text=text, location=location, is_constraint=False))
 
     def _problem(self, message: str, hint: str, location: Location) -> None:
         self.problems.append(Diagnostic(message, hint, location))
@@ -252,10 +249,3 @@ def logical_lines(text: str) -> Iterator[tuple[str, int]]:
         joined, start = "", 0
     if joined:
         yield joined, start
-
-
-def display_path(path: Path, root: Path | None) -> str:
-    """Return the path as messages show it: relative to the root if it is below it, otherwise as given."""
-    if root is not None and path.absolute().is_relative_to(root.absolute()):
-        return path.absolute().relative_to(root.absolute()).as_posix()
-    return str(path)

@@ -5,7 +5,7 @@ pip-compile and uv are given the parsed requirements, so they resolve exactly wh
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,13 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from entrypoint.errors import Diagnostic, Location, ManifestError
-from entrypoint.index.direct_file import direct_file
+from entrypoint.index.direct_file import DirectFile, direct_file
 from entrypoint.index.options import IndexOptions, without_credentials
 from entrypoint.index.requirement import read_requirement
-from entrypoint.lock.requirement_lines import URL, Line, RequirementLines, display_path, read_lines
+from entrypoint.index.sources import GitCommit, SourceFolder, git_commit
+from entrypoint.lock.input_files import display_path
+from entrypoint.lock.local_sources import invalid_commit
+from entrypoint.lock.requirement_lines import URL, Line, RequirementLines, read_lines
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.paths import roots_of
 
@@ -34,6 +37,8 @@ class LocatedRequirement:
     requirement: Requirement
     hashes: frozenset[str]
     location: Location
+    #: The commit that it comes from; the requirement then has no URL.
+    commit: GitCommit | None = None
 
     @property
     def name(self) -> str:
@@ -105,10 +110,10 @@ def read_requirements(
     for line in lines.lines:
         if requirement := _parse(line, problems):
             parsed[line.is_constraint].append(requirement)
+    sources = _sources(parsed[False], lines, problems)
     if problems:
         raise ManifestError(*sorted(problems, key=_file_and_line))
-    direct = tuple(direct_file(line.requirement) for line in parsed[False] if line.requirement.url)
-    lines = lines._replace(options=lines.options._replace(direct=direct))
+    lines = lines._replace(options=lines.options._replace(direct=sources))
     return RequirementSet(requirements=tuple(parsed[False]), constraints=tuple(parsed[True]), lines=lines)
 
 
@@ -117,6 +122,22 @@ def read_requirements_file(path: Path, *, root: Path | None = None) -> Requireme
     location = Location(display_path(path, root))
     roots = roots_of(path.parent, root or path.parent)
     return read_requirements(Requirements(files=(path,), location=location, roots=roots), root=root)
+
+
+def _sources(
+    requirements: Iterable[LocatedRequirement], lines: RequirementLines, problems: list[Diagnostic]
+) -> tuple[DirectFile | GitCommit | SourceFolder, ...]:
+    """Return the packages that come from no index, by requirements or by what projects say."""
+    found = list(lines.options.direct)
+    for line in requirements:
+        source = direct_file(line.requirement) if line.requirement.url else line.commit
+        others = [each for each in found if source and each.name == source.name and each != source]
+        if any(not isinstance(each, DirectFile) for each in (*others, source)) and others:
+            message = f"{line.name} comes from here, and from another folder, repository or URL"
+            problems.append(Diagnostic(message, "remove one of them", line.location))
+        elif source and source not in found:
+            found.append(source)
+    return tuple(found)
 
 
 def _file_and_line(problem: Diagnostic) -> tuple[str, int]:
@@ -130,6 +151,12 @@ def _parse(line: Line, problems: list[Diagnostic]) -> LocatedRequirement | None:
     except InvalidRequirement as error:
         problems.append(_invalid(text, error, line.location))
         return None
+    commit = None
+    if (requirement.url or "").startswith("git+"):
+        if commit := _commit(requirement, line, problems):
+            requirement.url = None
+        else:
+            return None
     if _PATH.search(requirement.name) or (requirement.url and not _FILE.match(requirement.url)):
         problems.append(_direct_reference(text, line.location))
         return None
@@ -137,7 +164,23 @@ def _parse(line: Line, problems: list[Diagnostic]) -> LocatedRequirement | None:
         problems.append(problem)
         return None
     hashes = frozenset(_hashes(" ".join(options), line.location, problems))
-    return LocatedRequirement(requirement=requirement, hashes=hashes, location=line.location)
+    return LocatedRequirement(requirement=requirement, hashes=hashes, location=line.location, commit=commit)
+
+
+def _commit(requirement: Requirement, line: Line, problems: list[Diagnostic]) -> GitCommit | None:
+    url = requirement.url or ""
+    if line.is_constraint:
+        problems.append(_no_constraint(line))
+        return None
+    try:
+        return git_commit(canonicalize_name(requirement.name), url)
+    except ValueError as error:
+        problems.append(invalid_commit(url, error, line.location))
+        return None
+
+
+def _no_constraint(line: Line) -> Diagnostic:
+    return Diagnostic("a constraint cannot have a URL", "write it as a requirement", line.location)
 
 
 def _wrong_file(requirement: Requirement, line: Line) -> Diagnostic | None:
@@ -148,7 +191,7 @@ def _wrong_file(requirement: Requirement, line: Line) -> Diagnostic | None:
         message = f"{without_credentials(requirement.url or '')} {error}"
         return Diagnostic(message, "name a wheel or an sdist, by URL and digest", line.location)
     if line.is_constraint:
-        return Diagnostic("a constraint cannot have a URL", "write it as a requirement", line.location)
+        return _no_constraint(line)
     return None
 
 
@@ -181,7 +224,7 @@ def _invalid(text: str, error: InvalidRequirement, location: Location) -> Diagno
 
 def _direct_reference(text: str, location: Location) -> Diagnostic:
     return Diagnostic(
-        f"`{without_credentials(text)}` is a file, a folder or a repository, which a lock cannot pin",
-        "build a wheel of it, and write `name @ URL#sha256=DIGEST`, or put it in a --find-links location",
+        f"`{without_credentials(text)}` is a file or a repository, which a lock cannot pin",
+        "write a repository as `name @ git+https://HOST/PATH@COMMIT`, a file as `name @ URL#sha256=DIGEST`",
         location,
     )

@@ -22,14 +22,16 @@ from entrypoint.index.options import IndexOptions
 from entrypoint.index.package_index import PackageIndex
 from entrypoint.index.pin import Pin
 from entrypoint.index.requirement import read_requirement
+from entrypoint.index.sources import SourceFolder
 from entrypoint.index.tags import marker_environment
 from entrypoint.lock.cooldown import unused_cutoffs
 from entrypoint.lock.engine import Describe, Engine, Question, UnresolvableError
 from entrypoint.lock.hashes import exclusions, with_hashes
 from entrypoint.lock.header import inputs_hash
 from entrypoint.lock.indexes import strangers, wrong_indexes
+from entrypoint.lock.input_files import display_path
 from entrypoint.lock.lock_file import Lock, raise_all, read_pinned, read_via
-from entrypoint.lock.requirement_lines import display_path, logical_lines
+from entrypoint.lock.requirement_lines import logical_lines
 from entrypoint.lock.requirements import LocatedRequirement, RequirementSet, read_requirements
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import Platform
@@ -66,7 +68,7 @@ def resolve(
     if not parsed.requirements:
         return Lock(platform=platform, pins=(), options=parsed.options, inputs=inputs)
     kept = () if existing is None or upgrade else _kept(existing, platform, index)
-    kept = tuple(pin for pin in kept if not parsed.options.direct_file(pin.partition("==")[0]))
+    kept = tuple(pin for pin in kept if not parsed.options.direct_of(pin.partition("==")[0]))
     pins = resolve_set(
         parsed,
         requirements,
@@ -111,6 +113,7 @@ def resolve_set(
         constraints=tuple(map(str, parsed.constraints)),
         pins=kept,
         upgrade_packages=upgrade_packages,
+        sources=_sources(parsed, index, requirements),
     )
     locations = {line.name: line.location for line in reversed(parsed.requirements)}
 
@@ -126,12 +129,31 @@ def resolve_set(
             raise
         except (CompileError, FetchError) as error:
             raise_all([*_incompatible((), parsed, requirements, platform, index), *error.problems])
-        return _pins(answer, parsed, requirements, platform)
+        return _pins(question.without_urls(answer), parsed, requirements, platform)
 
     allowed = parsed.options._replace(only_binary=(":all:",)) if engine.wheels_only else parsed.options
     pins = _hashed(find, question, platform, index, allowed)
     raise_all(strangers(pins, index))
     return pins
+
+
+def _sources(parsed: RequirementSet, index: PackageIndex, requirements: Requirements) -> dict[str, str]:
+    """Return the source archives of folders and commits, by name.
+
+    Raises:
+        LockError: with every one that cannot be fetched or read.
+    """
+    locations = {line.name: line.location for line in reversed(parsed.requirements)}
+    found: dict[str, str] = {}
+    problems: list[Diagnostic] = []
+    for name in sorted(parsed.options.built):
+        try:
+            found[name] = index.files(name)[0].filename
+        except FetchError as error:
+            location = locations.get(name, requirements.location)
+            problems += (problem._replace(location=location) for problem in error.problems)
+    raise_all(problems)
+    return found
 
 
 def _variables_in(parsed: RequirementSet) -> Iterator[Diagnostic]:
@@ -218,6 +240,7 @@ def _pins(
         Pin(
             name=line.name,
             version=line.version,
+            is_folder=isinstance(parsed.options.direct_of(line.name), SourceFolder),
             location=top_level[line.name][0].location if line.name in top_level else requirements.location,
             via=_via(via.get(line.name, ()), top_level.get(line.name, ()), parsed, requirements),
         )

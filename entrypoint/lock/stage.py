@@ -18,9 +18,9 @@ from entrypoint.lock.changes import changes
 from entrypoint.lock.current import current_lock, no_lock
 from entrypoint.lock.engine import Describe, Engine
 from entrypoint.lock.header import LOCK_HINT
+from entrypoint.lock.input_files import display_path
 from entrypoint.lock.libraries import LibraryPins, read_libraries
 from entrypoint.lock.lock_file import Lock, lock_text, read_lock, without_packages, write_lock
-from entrypoint.lock.requirement_lines import display_path
 from entrypoint.lock.requirements import read_requirements
 from entrypoint.lock.resolve import resolve
 from entrypoint.manifest.project import Project
@@ -63,7 +63,7 @@ class Locks:
             lock = self._resolve(target, existing=path, upgrade=upgrade, packages=packages)
             write_lock(path, lock, made_from=self._input_names(target))
             for pin in lock.pins:
-                if pin.from_source and pin.name not in target.layer.from_source:
+                if pin.from_source and not lock.options.wants_source(pin.name):
                     self.progress.say(f"{target} builds {pin} from source: it has no compatible wheel")
             index = self.index(lock.options)
             self.progress.warn(

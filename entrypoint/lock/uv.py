@@ -11,16 +11,17 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from shutil import which
 
 from packaging.metadata import parse_email
+from packaging.utils import parse_sdist_filename
 
 from entrypoint.errors import Diagnostic, LockError, UsageError
 from entrypoint.index.options import IndexOptions, without_credentials
 from entrypoint.index.pip_settings import PipSettings, combined, read_pip_settings
-from entrypoint.lock.engine import Ask, Question, UnresolvableError
+from entrypoint.lock.engine import NOWHERE, Ask, Question, UnresolvableError
 from entrypoint.lock.pip_compile import versions, without_secrets
 from entrypoint.manifest.runtimes import Platform
 
@@ -82,7 +83,11 @@ class UvCompile:
             raise LockError.of(message, _OTHER_ENGINE)
         if question.options.index_of:
             raise LockError.of("uv cannot resolve with 'index_of'", _OTHER_ENGINE)
-        described: dict[str, tuple[str, bytes]] = dict.fromkeys(sorted(question.options.sources), ("", b""))
+        listed = sorted(question.options.sources - question.sources.keys())
+        described: dict[str, tuple[str, bytes]] = dict.fromkeys(listed, ("", b""))
+        for name, file in question.sources.items():
+            version = str(parse_sdist_filename(file)[1])
+            described[name] = version, ask(name, version)
         for _ in range(_ROUNDS):
             answer = self._resolved(question, platform, described)
             chosen = {name: str(version) for name, version in versions(answer).items() if name in described}
@@ -100,9 +105,12 @@ class UvCompile:
         with tempfile.TemporaryDirectory(prefix="lambda-layers-lock-") as folder:
             texts = {
                 "requirements.in": question.requirements,
-                "constraints.txt": question.constraints,
+                "constraints.txt": question.all_constraints,
                 "pins.txt": question.pins,
-                "uv.toml": (*_configuration(options, platform), *_metadata(described)),
+                "uv.toml": (
+                    *_configuration(options, platform, described),
+                    *_metadata(described, question.sources),
+                ),
             }
             for name, lines in texts.items():
                 Path(folder, name).write_text("".join(f"{line}\n" for line in lines), "utf-8")
@@ -131,7 +139,7 @@ class UvCompile:
         return UnresolvableError(Diagnostic(message, hint), missing=tuple(_NOT_FOUND.findall(output)))
 
 
-def _configuration(options: IndexOptions, platform: Platform) -> Iterator[str]:
+def _configuration(options: IndexOptions, platform: Platform, described: _Described) -> Iterator[str]:
     """Yield uv.toml's lines (https://docs.astral.sh/uv/reference/settings/); JSON values are valid TOML."""
     major, minor = platform.runtime.glibc
     supported = min(version for version in _GLIBC if version >= minor)
@@ -148,18 +156,23 @@ def _configuration(options: IndexOptions, platform: Platform) -> Iterator[str]:
         "pip.find-links": options.find_links,
         "pip.no-index": options.no_index,
         "pip.only-binary": [":all:"],
-        "pip.no-binary": sorted(options.sources),
+        "pip.no-binary": sorted(options.sources | described.keys()),
         "pip.no-header": True,
     }
     yield from (f"{key} = {json.dumps(value)}" for key, value in settings.items())
 
 
-def _metadata(described: _Described) -> Iterator[str]:
-    """Yield the metadata of the packages to build from source, in any version, so that uv builds none."""
-    for name, (_, metadata) in described.items():
+def _metadata(described: _Described, sources: Collection[str]) -> Iterator[str]:
+    """Yield the metadata of the packages to build from source, so that uv builds none.
+
+    It is for any version of a package of an index; that of another source needs its version.
+    """
+    for name, (version, metadata) in described.items():
         fields, _ = parse_email(metadata)
         yield "[[dependency-metadata]]"
         yield f"name = {json.dumps(name)}"
+        if name in sources:
+            yield f"version = {json.dumps(version)}"
         yield f"requires-dist = {json.dumps(fields.get('requires_dist', []))}"
         yield f"provides-extra = {json.dumps(fields.get('provides_extra', []))}"
         if "requires_python" in fields:
@@ -183,6 +196,7 @@ def _variables(environment: Mapping[str, str], settings: PipSettings) -> dict[st
 
 def _error_message(output: str) -> str:
     """Return uv's message about the cause as one sentence, without warnings and hints."""
+    output = output.replace(NOWHERE, "")
     message = _ERROR.split(output.partition("\nhint:")[0], maxsplit=1)[-1]
     sentence = " ".join(_BRANCH.sub("", message).split())
     return sentence.removeprefix("No solution found when resolving dependencies").strip(" :.")

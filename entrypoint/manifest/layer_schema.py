@@ -170,7 +170,8 @@ LAYER = Record(
         "requirements": Field(
             shape=ListOf(String("a requirements file or a requirement"), single=True),
             convert=_requirements,
-            help="One or more requirements files or pyproject.toml, or requirements such as 'requests>=2'.",
+            help="One or more requirements files or pyproject.toml, or requirements such as 'requests>=2' or "
+            "'./libs/common'.",
         ),
         "extras": Field(
             shape=ListOf(String("an extra", PACKAGE_NAME)), help="Extras of the pyproject.toml to install."

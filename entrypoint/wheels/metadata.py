@@ -1,9 +1,9 @@
 """What a package needs that has to be compiled, found out without running its code on this machine.
 
-In: a name and a version. Out: its METADATA, from the first that has it: a wheel of the same version,
-whatever platform it is for (PEP 658); the sdist, where it promises that no build will change it
-(PEP 643); a wheel that has to be fetched whole; and last the build itself, in the place where it will
-be built for the layer too, so that nothing is done twice.
+In: a name and a version. Out: its METADATA, from the first that has it: the pyproject.toml of a folder or a
+commit; a wheel of the same version, whatever platform it is for (PEP 658); the sdist, where it promises that
+no build will change it (PEP 643); a wheel that has to be fetched whole; and last the build itself, in the
+place where it will be built for the layer too, so that nothing is done twice.
 """
 
 import tempfile
@@ -44,6 +44,8 @@ class Metadata:
         file = choose_sdist(pin, files, self.platform)
         if file is None:
             raise FetchError(no_compatible_file(pin, files, self.platform))
+        if stated := self.index.stated_metadata(file):
+            return stated
         sdist = fetch_sdist(pin, file, platform=self.platform, index=self.index, cache=self.cache)
         if metadata := static_metadata(sdist.path):
             return metadata

@@ -148,6 +148,8 @@ class Wheels:
         name, version, platform = sdist.name, sdist.version, plan.environment.platform
 
         def reason() -> str:
+            if name in plan.options.built:
+                return ""
             return why_no_wheel(name, version, self.index(plan.options).files(name), platform)
 
         return self.builds.wheel(sdist, plan, why=reason)

@@ -99,9 +99,10 @@ WRONG = {
     "model @ https://example.org/archive/main.tar.gz#sha256=" + "a" * 64: "does not have the filename of",
     "model @ http://example.org/model-1.0-py3-none-any.whl#sha256=" + "a" * 64: "is not an https URL",
     "model @ https://u:secret@example.org/model-1.0-py3-none-any.whl#sha256=" + "a" * 64: "belong in netrc",
-    "model @ git+https://example.org/model@abc": "is a file, a folder or a repository, which a lock cannot pin",
-    "-e git+https://example.org/model@abc#egg=model": "is a source folder, which cannot be locked",
-    "./model": "is a file, a folder or a repository, which a lock cannot pin",
+    "model @ https://example.org/model-1.0.tar.gz#subdirectory=x&sha256="
+    + "a" * 64: "has #subdirectory=, which",
+    "-e git+https://example.org/model@abc#egg=model": "is not a folder of the repository; write a repository as",
+    "./model-1.0-py3-none-any.whl": "is a file or a repository, which a lock cannot pin",
 }
 
 

@@ -56,7 +56,17 @@ def plain(server):
 
 ELSEWHERE = {
     "uv workspace": ("[tool.uv.sources]\nidna = { workspace = true }\n", "idna comes from a workspace", 6),
-    "uv path": ('[tool.uv.sources]\nIdna = { path = "../idna" }\n', "Idna comes from a path", 6),
+    "uv archive": ('[tool.uv.sources]\nIdna = { path = "../idna-1.zip" }\n', "Idna comes from a path", 6),
+    "uv branch": (
+        '[tool.uv.sources]\nidna = { git = "https://git.example.org/idna", branch = "main" }\n',
+        "idna comes from a git",
+        6,
+    ),
+    "uv path by marker": (
+        "[tool.uv.sources]\nidna = [{ path = '../idna', marker = \"os_name == 'nt'\" }]\n",
+        "idna comes from a path",
+        6,
+    ),
     "uv git": (
         '[tool.uv.sources.idna]\ngit = "https://git.example.org/idna"\n',
         "idna comes from a git",
@@ -68,7 +78,7 @@ ELSEWHERE = {
         6,
     ),
     "poetry path": (
-        '[tool.poetry.dependencies]\ncertifi = { path = "../certifi" }\n',
+        '[tool.poetry.dependencies]\ncertifi = { path = "../certifi", extras = ["x"] }\n',
         "certifi comes from a path",
         6,
     ),
@@ -116,7 +126,7 @@ def test_what_a_workspace_says_of_its_members(lock, public, tmp_path):
     assert "pyproject.toml:10: certifi comes from a git, and would be looked up" in done.stderr
     assert public.requests == []
     done = lock_member(
-        "packages/api", "[tool.uv.sources]\nidna = { index = 'a' }\ncertifi = { path = '../c' }\n"
+        "packages/api", "[tool.uv.sources]\nidna = { index = 'a' }\ncertifi = { path = '../c.whl' }\n"
     )
     assert done.stderr.count("would be looked up") == 1
     assert "packages/api/pyproject.toml:7: certifi comes from a path" in done.stderr

@@ -118,9 +118,39 @@ def test_packages_from_elsewhere_are_named_at_their_lines(tmp_path, name):
     with pytest.raises(LockError) as caught:
         read_pinned(path, PLATFORMS[0], root=tmp_path)
     said = [str(problem) for problem in caught.value.problems]
-    assert any(": common comes from a " in each for each in said)
+    assert any(": common comes from a path" in each for each in said) == (
+        name in {"pdm.lock", "Pipfile.lock"}
+    )
     assert any(": tool comes from a git, and not from a package index; " in each for each in said)
     assert all(each.startswith(f"{name}:") for each in said)
+
+
+FOLDER = '[project]\nname = "common"\nversion = "1"\ndependencies = ["x @ https://example.org/x-1.zip"]\n'
+
+
+@pytest.mark.parametrize("name", ["uv.lock", "poetry.lock"])
+def test_a_package_from_a_folder(tmp_path, name):
+    path, folder = tmp_path / name, tmp_path / "packages" / "common"
+    folder.mkdir(parents=True)
+    (folder / "pyproject.toml").write_text(FOLDER)
+    path.write_text(OTHER[name].partition('[[package]]\nname = "tool"')[0].replace(', { name = "tool" }', ""))
+
+    def pin():
+        lock = read_pinned(path, PLATFORMS[0], root=tmp_path)
+        assert lock.options.built == {"common"}
+        (pin,) = lock.pins
+        return pin
+
+    first = pin()
+    assert (str(first), first.from_source, len(first.hashes)) == ("common==1", True, 1)
+    (folder / "common.py").write_text("x = 1\n")
+    assert pin().hashes != first.hashes
+    (folder / "pyproject.toml").write_text(FOLDER.replace('"1"', '"2"'))
+    with pytest.raises(LockError, match="the folder of common==1 has the version 2"):
+        pin()
+    (folder / "pyproject.toml").unlink()
+    with pytest.raises(LockError, match=r"packages/common is not a folder with a pyproject\.toml"):
+        pin()
 
 
 DAMAGED = {

@@ -4,12 +4,14 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import tarfile
 
 import pytest
 from compiling import Project, dockerfile, ended, until
 from docker.errors import NotFound
+from git_server import GitServer, commit_all
 from layers import unzipped
 from package_index import make_wheel, sha256
 from sources import make_pure_source, make_source
@@ -62,6 +64,33 @@ class TestInAContainer:
         project.run("build", "--locked")
         archive = project.archive.with_name("web-python3.13-arm64.zip")
         assert "python/plain.py" in unzipped(archive)
+
+    def test_a_folder_and_a_commit_are_built_like_any_source_archive(self, project, builder, tmp_path):
+        for name in ("near", "far"):
+            path = make_pure_source(tmp_path / "sources", name, "1.0")
+            shutil.unpack_archive(path, tmp_path / "sources")
+            table = f'[project]\nname = "{name}"\nversion = "1.0"\n'
+            with (tmp_path / "sources" / f"{name}-1.0" / "pyproject.toml").open("a") as file:
+                file.write(table)
+        sha = commit_all(tmp_path / "sources" / "far-1.0")
+        shutil.copytree(tmp_path / "sources" / "near-1.0", project.folder / "near")
+        with GitServer(tmp_path / "sources") as server:
+            far = f"far @ git+{server.url}/far-1.0@{sha}"
+            project.declare("./near", far, builder_image=builder.tags[0], bytecode=False)
+            project.run("lock")
+        said = project.run("build", "--locked")
+        assert "compiling near 1.0 for web-python3.13-x86_64" in said
+        assert {"python/near.py", "python/far.py"} <= unzipped(project.archive).keys()
+        first = project.archive.read_bytes()
+        nowhere = {"DOCKER_HOST": "unix:///nowhere.sock", "PIP_INDEX_URL": "http://127.0.0.1:1/"}
+        assert "compiling" not in project.run("build", "--locked", **nowhere)
+        assert project.archive.read_bytes() == first
+        backend = project.folder / "near" / "backend.py"
+        backend.write_text(backend.read_text().replace('"near.py": b""', '"near.py": b"x = 2"'))
+        said = project.run("build", "--locked")
+        assert "compiling near 1.0" in said
+        assert "compiling far" not in said
+        assert unzipped(project.archive)["python/near.py"] == b"x = 2"
 
     def test_what_has_no_wheel_is_compiled_to_learn_what_it_needs_and_only_once(self, project):
         make_source(project.index.folder, "tiny", "1.0", requires=("below>=1",))

@@ -8,9 +8,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from entrypoint.errors import Location, LockError
-from entrypoint.index.pin import Pin
 from entrypoint.lock.formats import pdm, pipenv, poetry, uv
-from entrypoint.lock.formats.selected import CREATE_AGAIN, Entry, InvalidLockError, Selection, pins_of
+from entrypoint.lock.formats.selected import (
+    CREATE_AGAIN,
+    Entry,
+    InvalidLockError,
+    Selection,
+    ToolLock,
+    pins_of,
+)
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.runtimes import Platform
 
@@ -29,8 +35,8 @@ def is_tool_lock(path: Path) -> bool:
 
 def read_tool_lock(
     path: Path, platform: Platform, requirements: Requirements, location: Location
-) -> tuple[Pin, ...]:
-    """Return the pins of a platform, sorted by name, for the extras and groups of a layer.
+) -> ToolLock:
+    """Return the pins of a platform, for the extras and groups of a layer.
 
     Raises:
         LockError: the lock is invalid, or has packages that come from no index.

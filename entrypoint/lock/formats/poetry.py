@@ -57,6 +57,7 @@ def _applies(package: Mapping[str, Any], groups: set[str], selection: Selection)
 def _entry(package: Mapping[str, Any]) -> Entry:
     source = package.get("source")
     kind = source.get("type") if isinstance(source, Mapping) else "legacy"
-    elsewhere = None if kind == "legacy" else str(kind)
+    folder = str(source.get("url")) if kind == "directory" and isinstance(source, Mapping) else None
+    elsewhere = None if kind == "legacy" or folder is not None else str(kind)
     files = hashes_of(tables(package.get("files")))
-    return Entry(str(package.get("name")), str(package.get("version")), files, elsewhere)
+    return Entry(str(package.get("name")), str(package.get("version")), files, elsewhere, folder)

@@ -74,6 +74,15 @@ class Entry(NamedTuple):
     hashes: frozenset[str]
     #: Where it comes from if not from an index, such as git.
     elsewhere: str | None = None
+    #: The folder that it comes from, relative to that of the lock.
+    folder: str | None = None
+
+
+class ToolLock(NamedTuple):
+    """The pins of a lock, sorted by name, and the folders of those that are folders."""
+
+    pins: tuple[Pin, ...]
+    folders: Mapping[str, str]
 
 
 def tables(value: object) -> list[Mapping[str, Any]]:
@@ -87,26 +96,34 @@ def hashes_of(files: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     return frozenset(digest for digest in found if _SHA256.fullmatch(digest))
 
 
-def pins_of(entries: Iterable[Entry], text: str, location: Location) -> tuple[Pin, ...]:
+def pins_of(entries: Iterable[Entry], text: str, location: Location) -> ToolLock:
     """Return the pins, sorted by name, each at its line of the lock.
 
     Raises:
         LockError: packages come from no index, have no hash, or are there in two versions.
     """
     pins: dict[str, Pin] = {}
+    folders: dict[str, str] = {}
     problems: list[Diagnostic] = []
     lines = _lines(text)
     for entry in entries:
         name = canonicalize_name(entry.name)
         place = Location(location.file, lines.get(entry.name))
         problems += _problems(entry, place)
-        pin = Pin(name=name, version=entry.version, hashes=entry.hashes, location=place)
+        pin = Pin(
+            name=name,
+            version=entry.version,
+            hashes=entry.hashes,
+            location=place,
+            is_folder=entry.folder is not None,
+        )
+        folders |= {name: entry.folder} if entry.folder is not None else {}
         other = pins.setdefault(name, pin)
         if other.version != pin.version:
             problems.append(Diagnostic(f"{pin} conflicts with {other}, and both apply", CREATE_AGAIN, place))
     if problems:
         raise LockError(*dict.fromkeys(problems))
-    return tuple(pins[name] for name in sorted(pins))
+    return ToolLock(tuple(pins[name] for name in sorted(pins)), folders)
 
 
 def _problems(entry: Entry, location: Location) -> Iterator[Diagnostic]:
@@ -115,7 +132,7 @@ def _problems(entry: Entry, location: Location) -> Iterator[Diagnostic]:
         hint = "export the lock without it, and add code of this repository under 'include'"
         yield Diagnostic(message, hint, location)
         return
-    if not entry.hashes:
+    if not entry.hashes and entry.folder is None:
         yield Diagnostic(f"{entry.name} has no SHA-256 hash", CREATE_AGAIN, location)
     try:
         Version(entry.version)

@@ -61,7 +61,11 @@ class _Graph:
             reached[id(package)] = package
             for dependency in self._dependencies(package, extra):
                 waiting += self._chosen(dependency)
-        yield from (_entry(package) for package in reached.values() if package is not root)
+        yield from (
+            _entry(package)
+            for package in reached.values()
+            if package is not root and "virtual" not in _source(package)
+        )
 
     def _project(self, packages: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         folder = self._selection.project
@@ -122,9 +126,15 @@ class _Graph:
 
 
 def _entry(package: Mapping[str, Any]) -> Entry:
-    source = package.get("source")
-    kind = next(iter(source), "folder") if isinstance(source, Mapping) else "folder"
-    elsewhere = None if kind == "registry" else "folder" if kind in _LOCAL else kind
+    source = _source(package)
+    kind = next(iter(source), "folder")
+    folder = next((str(source[key]) for key in ("editable", "directory") if key in source), None)
+    elsewhere = None if kind == "registry" or folder is not None else kind
     sdist = package.get("sdist")
     files = [*tables(package.get("wheels")), *([sdist] if isinstance(sdist, Mapping) else [])]
-    return Entry(str(package.get("name")), str(package.get("version")), hashes_of(files), elsewhere)
+    return Entry(str(package.get("name")), str(package.get("version")), hashes_of(files), elsewhere, folder)
+
+
+def _source(package: Mapping[str, Any]) -> Mapping[str, Any]:
+    source = package.get("source")
+    return source if isinstance(source, Mapping) else {}

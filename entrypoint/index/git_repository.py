@@ -1,0 +1,131 @@
+"""A commit of a git repository -> its source archive.
+
+The commit is fetched into a new, empty repository, without its history, tags and submodules. No file is
+checked out, so that no filter and no attribute of the repository applies. git asks for no credentials; a
+credential helper of this user may give some. The names of git's objects are digests, so that it refuses other
+content than that of the commit, and the SHA-256 of the archive is in the lock.
+"""
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from entrypoint.errors import Diagnostic, FetchError
+from entrypoint.git import git
+from entrypoint.index.source_archive import SourceArchive, SourceFile, archive
+from entrypoint.index.sources import GitCommit
+from entrypoint.index.static_project import static_project
+from entrypoint.limits import METADATA_BYTES, UNZIPPED_BYTES, WHEEL_MEMBERS
+from entrypoint.toml import load_toml
+
+_LINK, _EXECUTABLE = "120000", "100755"
+_PYPROJECT = "pyproject.toml"
+_LFS = b"version https://git-lfs.github.com/spec/"
+# Slower servers than 1 kB/s for a minute are given up.
+_FETCH = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60", "fetch")
+_OPTIONS = ("--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
+_BUILD_A_WHEEL = "build a wheel of it, and write `name @ URL#sha256=DIGEST`"
+_one_at_a_time = threading.Lock()
+
+
+class _Entry(NamedTuple):
+    """A file of a commit."""
+
+    mode: str
+    kind: str
+    sha: str
+    size: str
+    path: str
+
+
+def archive_of_commit(source: GitCommit) -> SourceArchive:
+    """Return the archive of a commit, fetched once.
+
+    Raises:
+        FetchError: it cannot be fetched, or is not a project whose metadata is known without its code.
+    """
+    with _one_at_a_time:
+        return _archive(source)
+
+
+@lru_cache(maxsize=8)
+def _archive(source: GitCommit) -> SourceArchive:
+    with tempfile.TemporaryDirectory(prefix="lambda-layers-git-") as name:
+        folder = Path(name)
+        _run(["init", "--quiet", "--object-format=sha1"], folder, source)
+        scheme = source.url.partition(":")[0]
+        _run([*_FETCH, *_OPTIONS, "--", source.url, source.commit], folder, source, protocol=scheme)
+        try:
+            files = tuple(_files(folder, source))
+            return _project_archive(files, source)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise FetchError(Diagnostic(f"{source} cannot be locked: {error}", _BUILD_A_WHEEL)) from None
+
+
+def _project_archive(files: tuple[SourceFile, ...], source: GitCommit) -> SourceArchive:
+    text = next((file.content for file in files if file.path == _PYPROJECT and not file.is_link), None)
+    if text is None or len(text) > METADATA_BYTES:
+        raise ValueError(f"it has no {_PYPROJECT} of a plausible size")
+    table = load_toml(text.decode())
+    project = static_project(table)
+    if project.name != source.name:
+        raise ValueError(f"it has the package {project.name}, not {source.name}")
+    if project.urls:
+        raise ValueError(f"it requires {project.urls[0][0]} by a URL")
+    if table.get("tool", {}).get("uv", {}).get("sources"):
+        raise ValueError("its [tool.uv.sources] takes packages from elsewhere than an index")
+    return archive(project, files)
+
+
+def _files(folder: Path, source: GitCommit) -> Iterator[SourceFile]:
+    """Yield the files of a commit, as they were committed."""
+    entries = tuple(_entries(folder, source))
+    if len(entries) > WHEEL_MEMBERS or sum(int(entry.size) for entry in entries) > UNZIPPED_BYTES:
+        raise ValueError(f"it has more than {WHEEL_MEMBERS:,} files or {UNZIPPED_BYTES:,} bytes")
+    with tempfile.TemporaryFile() as names, tempfile.TemporaryFile() as contents:
+        names.write("".join(f"{entry.sha}\n" for entry in entries).encode())
+        names.seek(0)
+        git(["cat-file", "--batch"], folder, stdin=names, stdout=contents)
+        contents.seek(0)
+        for entry in entries:
+            if contents.readline().split()[1:] != [b"blob", entry.size.encode()]:
+                raise ValueError(f"{entry.path} cannot be read")
+            content = contents.read(int(entry.size))
+            contents.seek(1, 1)  # a line feed follows each file
+            if content.startswith(_LFS):
+                raise ValueError(f"{entry.path} is a file of Git LFS, which is not fetched")
+            yield SourceFile(entry.path, content, entry.mode == _EXECUTABLE, entry.mode == _LINK)
+
+
+def _entries(folder: Path, source: GitCommit) -> Iterator[_Entry]:
+    tree = f"{source.commit}:{source.subdirectory}"
+    for line in _run(["ls-tree", "-r", "-l", "-z", "--full-tree", tree], folder, source).split(b"\0")[:-1]:
+        facts, _, path = line.decode("utf-8", "surrogateescape").partition("\t")
+        mode, kind, sha, size = facts.split()
+        entry = _Entry(mode, kind, sha, size, path)
+        if entry.kind != "blob":
+            raise ValueError(f"{path} is a submodule, which is not fetched")
+        if ".." in PurePosixPath(path).parts:
+            raise ValueError(f"{path} is not a path in the repository")
+        yield entry
+
+
+def _run(arguments: list[str], folder: Path, source: GitCommit, *, protocol: str = "") -> bytes:
+    """Run git in the new repository.
+
+    Raises:
+        FetchError: git is not installed, or fails.
+    """
+    try:
+        answer = git(arguments, folder, protocol=protocol)
+    except FileNotFoundError:
+        message = f"git is not installed, so that {source} cannot be fetched"
+        raise FetchError(Diagnostic(message, "install git")) from None
+    if answer.returncode:
+        said = answer.stderr.decode("utf-8", "replace").strip().replace("\n", " ")
+        hint = "check the URL, the commit and the subdirectory, and git's credentials for the server"
+        raise FetchError(Diagnostic(f"{source} cannot be fetched: {said}", hint))
+    return answer.stdout

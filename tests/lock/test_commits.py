@@ -1,0 +1,241 @@
+"""Requirements that are commits of git repositories: fetched, and locked with the hash of their files."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import command
+import pytest
+from git_server import GitServer, commit_all, git
+from package_index import IndexServer, make_wheel, pip_environment
+
+from entrypoint.errors import FetchError, Location, ManifestError
+from entrypoint.index.git_repository import archive_of_commit
+from entrypoint.index.sources import git_commit
+from entrypoint.lock.requirements import read_requirements
+from entrypoint.manifest.model import Requirements
+
+MANIFEST = "version: 1\nlayers:\n  web: {requirements: [web.in], runtimes: [python3.13]}\n"
+PROJECT = """\
+[project]
+name = "tool"
+version = "1.0"
+dependencies = ["base"]
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+
+
+@pytest.fixture
+def server(tmp_path):
+    (tmp_path / "git" / "tool" / "python").mkdir(parents=True)
+    (tmp_path / "git" / "tool" / "python" / "pyproject.toml").write_text(PROJECT)
+    (tmp_path / "git" / "tool" / "python" / "tool.py").write_text("x = 1\n")
+    with GitServer(tmp_path / "git") as server:
+        yield server
+
+
+@pytest.fixture
+def repository(server):
+    return server.folder / "tool"
+
+
+def commit_of(server, sha, subdirectory="python"):
+    return git_commit("tool", f"git+{server.url}/tool@{sha}#subdirectory={subdirectory}")
+
+
+@pytest.fixture
+def run(tmp_path, server):
+    """Strangers have a newer package of that name."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "lambda-layers.yml").write_text(MANIFEST)
+    make_wheel(tmp_path / "index", "tool", "99.0")
+    make_wheel(tmp_path / "index", "base", "1.0")
+    with IndexServer(tmp_path / "index") as index:
+        environment = pip_environment(tmp_path / "home", PIP_INDEX_URL=index.url)
+        environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+
+        def run(*words):
+            done = command.run(words, folder=folder, environment=environment)
+            assert not [path for path in index.requests if "tool" in path]
+            return done
+
+        yield run
+
+
+@pytest.mark.parametrize("engine", ["pip-compile", "uv"])
+def test_a_lock(tmp_path, run, server, repository, engine):
+    sha = commit_all(repository)
+    url = str(commit_of(server, sha))
+    (tmp_path / "project" / "web.in").write_text(f"tool @ {url}\n")
+    done = run("lock", "--engine", engine)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "project" / "web-python3.13-x86_64.txt").read_text()
+    assert "# from source: tool\n# build requirements of tool==1.0: none\nbase==1.0" in text
+    assert f"tool==1.0 \\\n    --hash=sha256:{archive_of_commit(commit_of(server, sha)).sha256}" in text
+    git(repository, "commit", "-q", "--allow-empty", "-m", "later")
+    other = "uv" if engine == "pip-compile" else "pip-compile"
+    assert run("lock", "--check", "--engine", other).returncode == 0
+    server.requests.clear()
+    assert run("check").returncode == 0
+    assert server.requests == []
+    (tmp_path / "project" / "web.in").write_text(f"tool @ {url.replace(sha, 'a' * 40)}\n")
+    assert "out of sync" in run("check").stderr
+    assert "cannot be fetched: " in run("lock").stderr
+
+
+def test_what_a_commit_is_made_of(server, repository):
+    (repository / "python" / "run").write_text("#!/bin/sh\n")
+    (repository / "python" / "run").chmod(0o755)
+    (repository / "python" / "link").symlink_to("tool.py")
+    (repository / ".gitattributes").write_text("tool.py export-ignore\n")
+    first = archive_of_commit(commit_of(server, commit_all(repository)))
+    shutil.unpack_archive(written(repository, first), repository.parent / "unpacked")
+    top = repository.parent / "unpacked" / "tool-1.0"
+    assert sorted(path.name for path in top.iterdir()) == ["link", "pyproject.toml", "run", "tool.py"]
+    assert (top / "link").readlink() == Path("tool.py")
+    assert os.access(top / "run", os.X_OK)
+    (repository / "other").write_text("not in the subdirectory")
+    assert archive_of_commit(commit_of(server, commit_all(repository))).sha256 == first.sha256
+    (repository / "python" / "tool.py").write_text("x = 2\n")
+    assert archive_of_commit(commit_of(server, commit_all(repository))).sha256 != first.sha256
+
+
+def written(repository, archive):
+    path = repository.parent / archive.project.filename
+    path.write_bytes(archive.content)
+    return path
+
+
+def test_no_program_of_the_repository_or_its_settings_runs(server, repository, tmp_path, monkeypatch):
+    hooks = tmp_path / "template" / "hooks"
+    hooks.mkdir(parents=True)
+    for name in ("post-checkout", "reference-transaction", "post-index-change"):
+        (hooks / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+        (hooks / name).chmod(0o755)
+    settings = tmp_path / "gitconfig"
+    settings.write_text(
+        f'[init]\ntemplateDir = {hooks.parent}\n[filter "evil"]\n'
+        f"smudge = touch {tmp_path}/ran\nrequired = true\n"
+    )
+    (repository / ".gitattributes").write_text("* filter=evil\n")
+    sha = commit_all(repository)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    monkeypatch.setenv("GIT_DEFAULT_HASH", "sha256")
+    archive_of_commit(commit_of(server, sha))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_it_never_asks_for_credentials(server, repository):
+    sha = commit_all(repository)
+    server.needs_credentials = True
+    with pytest.raises(
+        FetchError, match=r"tool@\w+#subdirectory=python cannot be fetched: .*terminal prompts"
+    ):
+        archive_of_commit(commit_of(server, sha))
+
+
+def _edit(old, new):
+    def change(repository):
+        file = repository / "python" / "pyproject.toml"
+        file.write_text(file.read_text().replace(old, new))
+
+    return change
+
+
+def _submodule(repository):
+    sha = commit_all(repository)
+    git(repository, "update-index", "--add", "--cacheinfo", f"160000,{sha},python/below")
+
+
+def _lfs(repository):
+    text = "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 1\n"
+    (repository / "python" / "model.bin").write_text(text)
+
+
+def _link(repository):
+    (repository / "python" / "pyproject.toml").rename(repository / "python" / "other.toml")
+    (repository / "python" / "pyproject.toml").symlink_to("other.toml")
+
+
+REFUSED = {
+    "version": (
+        _edit('version = "1.0"', 'dynamic = ["version"]'),
+        "version is dynamic, and only found out by",
+    ),
+    "name": (_edit('"tool"', '"other"'), "it has the package other, not tool"),
+    "url": (_edit('"base"', '"base @ https://example.org/base-1.zip"'), "it requires base by a URL"),
+    "sources": (
+        _edit("[build", "[tool.uv.sources]\nbase = {path = '../b'}\n[build"),
+        "takes packages from elsewh",
+    ),
+    "toml": (_edit("[project]", "[project"), "cannot be locked"),
+    "submodule": (_submodule, "below is a submodule, which is not fetched"),
+    "lfs": (_lfs, "model.bin is a file of Git LFS, which is not fetched"),
+    "link": (_link, r"it has no pyproject\.toml"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), REFUSED.values(), ids=REFUSED)
+def test_a_commit_that_cannot_be_locked(server, repository, change, message):
+    change(repository)
+    if change is _submodule:
+        git(repository, "commit", "-q", "-m", "submodule")
+    sha = git(repository, "rev-parse", "HEAD") if change is _submodule else commit_all(repository)
+    with pytest.raises(FetchError, match=message) as caught:
+        archive_of_commit(commit_of(server, sha))
+    assert f"/tool@{sha}#subdirectory=python" in str(caught.value)
+    with pytest.raises(FetchError, match="cannot be fetched: fatal: Not a valid object name"):
+        archive_of_commit(commit_of(server, sha, "missing"))
+
+
+SHA = "0123456789abcdef0123456789abcdef01234567"
+WRONG = {
+    "https://example.org/tool@v1": "does not name a commit with @ and its 40 hexadecimal digits",
+    "https://example.org/tool": "to find the commit, run: git ls-remote https://example.org/tool",
+    f"https://example.org/tool@{SHA[:12]}": "does not name a commit",
+    f"http://example.org/tool@{SHA}": "is not a git+https URL",
+    f"ssh://git@example.org/tool@{SHA}": "is not a git+https URL",
+    f"file:///tool@{SHA}": "is not a git+https URL",
+    f"https://user:secret@example.org/tool@{SHA}": "belong in git's credential helper",
+    f"https://example.org/tool?token=secret@{SHA}": "does not name a commit",
+    f"https://example.org/tool@{SHA}?token=secret": "has other parts than #subdirectory=",
+    f"https://example.org/tool@{SHA}#subdirectory=../x": "is not a folder of the repository",
+    f"https://example.org/tool@{SHA}#subdirectory=/x": "is not a folder of the repository",
+    f"https://example.org/tool@{SHA}#sha256=aa": "has other parts than #subdirectory=",
+}
+
+
+@pytest.mark.parametrize("url", WRONG)
+def test_a_url_that_could_move(tmp_path, url):
+    (tmp_path / "web.in").write_text(f"tool @ git+{url}\n")
+    inputs = Requirements(Location("lambda-layers.yml"), files=(tmp_path / "web.in",))
+    with pytest.raises(ManifestError) as caught:
+        read_requirements(inputs, root=tmp_path)
+    (problem,) = map(str, caught.value.problems)
+    assert problem.startswith("web.in:1: git+")
+    assert WRONG[url] in problem
+    assert "write it as `name @ git+https://HOST/PATH@COMMIT`" in problem
+    assert "secret" not in problem
+
+
+UV = '[project]\ndependencies = ["tool[x]>=1"]\n[tool.{0}]\ntool = {{ git = "https://example.org/tool", rev = "{1}" }}\n'
+
+
+@pytest.mark.parametrize("table", ["uv.sources", "poetry.dependencies"])
+def test_projects_that_take_a_package_from_a_commit(tmp_path, table):
+    file = tmp_path / "pyproject.toml"
+    inputs = Requirements(Location("lambda-layers.yml"), files=(file,))
+    file.write_text(UV.format(table, SHA))
+    found = read_requirements(inputs, root=tmp_path)
+    assert [str(line) for line in found.requirements] == ["tool[x]>=1"]
+    assert list(map(str, found.options.direct)) == [f"git+https://example.org/tool@{SHA}"]
+    file.write_text(UV.format(table, "main"))
+    with pytest.raises(
+        ManifestError, match=r"pyproject\.toml:4: git\+https://example.org/tool@main does not name"
+    ):
+        read_requirements(inputs, root=tmp_path)
