@@ -189,6 +189,8 @@ def read_via(text: str) -> Mapping[str, tuple[str, ...]]:
             via[name].append(more[1].strip())
         else:
             listing = False
+            if line[:1] not in {"", " ", "#"}:  # a folder
+                name = ""
     return {name: tuple(dict.fromkeys(sources)) for name, sources in via.items()}
 
 

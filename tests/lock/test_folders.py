@@ -13,14 +13,17 @@ import command
 import pytest
 from package_index import IndexServer, make_wheel, pip_environment
 
-from entrypoint.errors import Location, ManifestError
+from entrypoint.errors import Location, LockError, ManifestError
 from entrypoint.index.source_archive import archive_of_folder
 from entrypoint.index.sources import SourceFolder
 from entrypoint.lock.current import current_lock, lock_problems
+from entrypoint.lock.lock_file import read_pinned
 from entrypoint.lock.requirements import read_requirements
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.project import load_project
+from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
 
+PLATFORM = Platform(RUNTIMES["python3.13"], Architecture.X86_64)
 ENGINES = pytest.mark.parametrize("engine", ["pip-compile", "uv"])
 COMMON = """\
 [project]
@@ -188,6 +191,23 @@ def test_what_a_folder_requires_is_locked(run, repository, old, new):
     done = run("check")
     assert done.returncode
     assert "this lock is out of sync with apps/web.in" in done.stderr
+
+
+def test_a_lock_of_another_tool(repository):
+    hashed = f"base==1.0 \\\n    --hash=sha256:{'a' * 64}\n    # via user\n"
+    (repository / "own.txt").write_text(
+        f"{hashed}-e ./libs/common\n    # via web\n./libs/core\n    # via common\n"
+    )
+    lock = read_pinned(repository / "own.txt", PLATFORM, root=repository)
+    assert [(str(pin), pin.is_folder, pin.from_source, pin.via, len(pin.hashes)) for pin in lock.pins] == [
+        ("base==1.0", False, False, ("user",), 1),
+        ("common==1.50", True, True, (), 1),
+        ("core==2.0", True, True, (), 1),
+    ]
+    sha = "0123456789abcdef0123456789abcdef01234567"
+    (repository / "own.txt").write_text(f"tool @ git+https://example.org/tool@{sha}\n")
+    with pytest.raises(LockError, match="this lock has no hash of git"):
+        read_pinned(repository / "own.txt", PLATFORM, root=repository)
 
 
 SPELLINGS = [
