@@ -16,19 +16,21 @@ class BuiltSources:
     def __init__(self) -> None:
         self._archives: dict[str, SourceArchive] = {}
 
-    def file(self, source: GitCommit | SourceFolder) -> IndexFile:
-        """Return the only file of a package.
+    def files(self, source: GitCommit | SourceFolder) -> tuple[IndexFile, ...]:
+        """Return the only file of a package; none of a folder of an earlier revision, which is gone.
 
         Raises:
             FetchError: it cannot be fetched or read.
         """
         if isinstance(source, GitCommit):
             url, archive = str(source), archive_of_commit(source)
+        elif not source.path.exists():
+            return ()
         else:
             url, archive = source.path.as_uri(), read_folder(source)
         self._archives[url] = archive
         name = archive.project.filename
-        return IndexFile(filename=name, url=url, sha256=archive.sha256, size=len(archive.content))
+        return (IndexFile(filename=name, url=url, sha256=archive.sha256, size=len(archive.content)),)
 
     def write(self, file: IndexFile, destination: Path) -> bool:
         """Write an archive atomically; False if the file is not one of these."""
@@ -52,6 +54,9 @@ def read_folder(source: SourceFolder) -> SourceArchive:
     """
     try:
         return archive_of_folder(source)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        message = f"the folder {source.path} cannot be read: {error}"
+        raise FetchError(Diagnostic(message, "check permissions")) from None
+    except (ValueError, RuntimeError) as error:  # a loop of links is a RuntimeError before Python 3.13
         hint = "remove the file, replace the link with the file, or let git ignore it"
         raise FetchError(Diagnostic(f"the folder {source.path} {error}", hint)) from None

@@ -88,7 +88,7 @@ class PackageIndex:
             if name not in self._listings:
                 direct = self._options.direct_of(name)
                 self._by_index[name] = {}
-                self._listings[name] = (self._of(direct),) if direct else tuple(self._listing(name))
+                self._listings[name] = self._of(direct) if direct else tuple(self._listing(name))
             return self._listings[name]
 
     def download(
@@ -149,8 +149,8 @@ class PackageIndex:
         """Replace every credential in a text for output."""
         return without_credentials(text)
 
-    def _of(self, direct: DirectFile | GitCommit | SourceFolder) -> IndexFile:
-        return _of_url(direct) if isinstance(direct, DirectFile) else self._built.file(direct)
+    def _of(self, direct: DirectFile | GitCommit | SourceFolder) -> tuple[IndexFile, ...]:
+        return (_of_url(direct),) if isinstance(direct, DirectFile) else self._built.files(direct)
 
     def _lock_of(self, key: str) -> threading.Lock:
         with self._setting_up:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import command
 import pytest
+from git_server import commit_all
 from package_index import IndexServer, make_wheel, pip_environment
 
 from entrypoint.errors import Location, LockError, ManifestError
@@ -153,6 +154,18 @@ def test_what_would_change_is_not_the_content(run, repository):
     (repository / "libs" / "common" / "pyproject.toml").write_text(COMMON.replace("1.50", "1.51"))
     done = run("lock", "--check")
     assert "would change: common 1.50 -> 1.51; run" in done.stderr
+
+
+def test_a_revision(run, repository):
+    shutil.rmtree(repository / ".git")
+    assert run("lock").returncode == 0
+    commit_all(repository)
+    file = repository / "libs" / "core" / "pyproject.toml"
+    file.write_text(file.read_text().replace("2.0", "2.1"))
+    assert run("lock").returncode == 0
+    done = run("diff", "HEAD")
+    assert "upgraded    core  2.0 -> 2.1" in done.stdout
+    assert done.stderr == ""
 
 
 def test_content_is_hashed_and_not_locked(run, repository):
