@@ -51,7 +51,7 @@ def git_commit(name: str, url: str) -> GitCommit:
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in THIS_MACHINE):
         raise ValueError("is not a git+https URL")
     if parts.username or parts.password:
-        raise ValueError("has a user name or a password, which belong in git's credential helper")
+        raise ValueError("has a user name or a password, which belong in netrc or git's credential helper")
     path, _, commit = parts.path.rpartition("@")
     if not path or not _COMMIT.fullmatch(commit):
         raise ValueError("does not name a commit with @ and its 40 hexadecimal digits, so that it could move")

@@ -32,13 +32,13 @@ from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.paths import OUTSIDE_HINT, is_inside
 
 _FILE = "pyproject.toml"
-_NAME = r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)?"
-_EXTRAS = r"\s*(?P<extras>\[[^\]]*\])?\s*"
-_MARKER = r"\s*(?P<marker>;.*)?"
-_FOLDER = re.compile(
-    rf"(?P<file>file:(?://)?)?(?P<path>\.{{1,2}}|[^\s\[;@=<>!~:]*/[^\s\[;]*){_EXTRAS}{_MARKER}"
-)
-_NAMED_FOLDER = re.compile(rf"{_NAME}{_EXTRAS}@\s*(?P<file>file:(?://)?)(?P<path>[^\s;]+){_MARKER}")
+# Without backtracking, so that the time is linear.
+_NAME = r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*+)"
+_EXTRAS = r"\s*+(?P<extras>\[[^\]]*+\])?\s*+"
+_MARKER = r"(?P<marker>;.*)?"
+_PATH = r"(?P<path>\.{1,2}|[^\s\[;@=<>!~:/]*+/[^\s\[;]*+)"
+_FOLDER = re.compile(rf"(?P<file>file:(?://)?)?{_PATH}{_EXTRAS}{_MARKER}")
+_NAMED_FOLDER = re.compile(rf"{_NAME}{_EXTRAS}@\s*+(?P<file>file:(?://)?)(?P<path>[^\s;]++)\s*+{_MARKER}")
 _ARCHIVE = re.compile(r"\.(?:whl|zip|tar\.gz|tgz)$")
 _MOVING = re.compile(r"git\+(?P<address>https://[^@?#]+)(?:@(?P<revision>[\w./-]+))?(?:#.*)?")
 """The URL of a repository without a commit, and without credentials."""

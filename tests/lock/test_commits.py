@@ -12,9 +12,15 @@ from package_index import IndexServer, make_wheel, pip_environment
 
 from entrypoint.errors import FetchError, Location, ManifestError
 from entrypoint.index.git_repository import archive_of_commit
+from entrypoint.index.options import IndexOptions
+from entrypoint.index.package_index import PackageIndex
+from entrypoint.index.pin import Pin
 from entrypoint.index.sources import git_commit
+from entrypoint.lock.lock_file import Lock
 from entrypoint.lock.requirements import read_requirements
 from entrypoint.manifest.model import Requirements
+from entrypoint.manifest.runtimes import RUNTIMES, Architecture, Platform
+from entrypoint.wheels.fetch import fetch
 
 MANIFEST = "version: 1\nlayers:\n  web: {requirements: [web.in], runtimes: [python3.13]}\n"
 PROJECT = """\
@@ -86,6 +92,26 @@ def test_a_lock(tmp_path, run, server, repository, engine):
     (tmp_path / "project" / "web.in").write_text(f"tool @ {url.replace(sha, 'a' * 40)}\n")
     assert "out of sync" in run("check").stderr
     assert "cannot be fetched: " in run("lock").stderr
+
+
+def test_other_files_than_those_of_the_lock(server, repository, tmp_path):
+    source = commit_of(server, commit_all(repository))
+    platform = Platform(RUNTIMES["python3.13"], Architecture.X86_64)
+    options = IndexOptions(direct=(source,))
+
+    def fetched(sha256):
+        place = Location("web.txt")
+        pin = Pin(name="tool", version="1.0", hashes=frozenset({sha256}), from_source=True, location=place)
+        lock = Lock(platform=platform, pins=(pin,), options=options, inputs="these")
+        with PackageIndex(options, environment={}) as index:
+            return fetch(lock, platform, index=index, cache=tmp_path / "cache")
+
+    (sdist,) = fetched(f"sha256:{archive_of_commit(source).sha256}")
+    assert sdist.path.read_bytes() == archive_of_commit(source).content
+    with pytest.raises(
+        FetchError, match=r"tool-1\.0\.tar\.gz, the source of tool==1\.0, does not match the lock"
+    ):
+        fetched(f"sha256:{'0' * 64}")
 
 
 def test_what_a_commit_is_made_of(server, repository):
@@ -201,7 +227,7 @@ WRONG = {
     f"http://example.org/tool@{SHA}": "is not a git+https URL",
     f"ssh://git@example.org/tool@{SHA}": "is not a git+https URL",
     f"file:///tool@{SHA}": "is not a git+https URL",
-    f"https://user:secret@example.org/tool@{SHA}": "belong in git's credential helper",
+    f"https://user:secret@example.org/tool@{SHA}": "belong in netrc or git's credential helper",
     f"https://example.org/tool?token=secret@{SHA}": "does not name a commit",
     f"https://example.org/tool@{SHA}?token=secret": "has other parts than #subdirectory=",
     f"https://example.org/tool@{SHA}#subdirectory=../x": "is not a folder of the repository",

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import command
@@ -18,6 +19,7 @@ from entrypoint.errors import Location, LockError, ManifestError
 from entrypoint.index.source_archive import archive_of_folder
 from entrypoint.index.sources import SourceFolder
 from entrypoint.lock.current import current_lock, lock_problems
+from entrypoint.lock.local_sources import folder_line
 from entrypoint.lock.lock_file import read_pinned
 from entrypoint.lock.requirements import read_requirements
 from entrypoint.manifest.model import Requirements
@@ -246,6 +248,16 @@ def test_spellings(repository, text):
     }
 
 
+@pytest.mark.parametrize(
+    "text", ["a/" + " " * 100_000 + "x", "a @ file:" + " " * 100_000 + ";", "a" * 100_000]
+)
+def test_a_long_line_takes_little_time(text):
+    """1,000 spaces took 6 seconds while the expression could backtrack."""
+    start = time.monotonic()
+    assert folder_line(text) is None
+    assert time.monotonic() - start < 1
+
+
 PROJECT = '[project]\nname = "web"\nversion = "1"\ndependencies = ["common>=1", "user"]\n'
 WORKSPACE = '[tool.uv.workspace]\nmembers = ["libs/*"]\nexclude = ["libs/old"]\n'
 PROJECTS = {
@@ -282,12 +294,14 @@ def test_members_of_a_workspace_that_require_each_other(repository):
     assert "add the folder of the package" in problem
 
 
-def test_a_folder_in_the_manifest_is_relative_to_it(repository):
-    text = MANIFEST.replace("apps/web.in", "../libs/common")
+def test_paths_in_the_manifest_are_relative_to_it(repository):
+    text = MANIFEST.replace("apps/web.in", "../libs/common, --find-links wheels")
     (repository / "apps" / "lambda-layers.yml").write_text(text)
     project = load_project(Path("apps/lambda-layers.yml"), root=repository, variables={})
     (target,) = project.targets
-    assert read_requirements(target.layer.requirements, root=repository).options.built == {"common", "core"}
+    options = read_requirements(target.layer.requirements, root=repository).options
+    assert options.built == {"common", "core"}
+    assert options.find_links == (str(repository / "apps" / "wheels"),)
 
 
 def test_requirements_with_the_path_of_a_folder(repository):
