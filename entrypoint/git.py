@@ -7,8 +7,11 @@ gets no variables that hold some.
 """
 
 import os
+import signal
 import subprocess
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -20,9 +23,14 @@ _GIT = (
     *("-c", "safe.bareRepository=explicit"),  # a folder of the checkout may look like a repository
     *("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "-c", "log.showSignature=false"),
 )
+# A server that is slower than 1 kB/s for a minute; also if this process has ended meanwhile.
+_GIVE_UP = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60")
+_SOON = 0.2
+"""Seconds between two looks at what was fetched."""
 _NEVER_ASK = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_NO_LAZY_FETCH": "1",  # older releases of git do not know it
+    "GIT_ALLOW_PROTOCOL": "",  # unlike protocol.allow, it applies to protocols that the configuration allows
 }
 # A hook of git has these variables, with relative paths.
 _OF_ANOTHER_FOLDER = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"})
@@ -57,24 +65,83 @@ def git(
     *,
     stdin: IO[bytes] | None = None,
     stdout: IO[bytes] | None = None,
-    protocol: str = "",
 ) -> "subprocess.CompletedProcess[bytes]":
     """Run git in a folder, or in the working folder with the variables that git gives to hooks.
-
-    It may use this protocol, such as https; not in a repository that others wrote.
 
     Raises:
         FileNotFoundError: git is not installed.
     """
-    left_out = _OF_ANOTHER_FOLDER if folder is not None else frozenset[str]()
-    kept = {key: value for key, value in os.environ.items() if key not in left_out and not is_credential(key)}
-    # Unlike protocol.allow, the variable applies to protocols that the configuration allows.
     return subprocess.run(  # noqa: S603 - no shell in between
         [*_GIT, *arguments],
         cwd=folder,
-        env=kept | _NEVER_ASK | {"GIT_ALLOW_PROTOCOL": protocol},
+        env=_environment(folder),
         stdin=stdin or subprocess.DEVNULL,
         stdout=stdout or subprocess.PIPE,
         stderr=subprocess.PIPE,
         check=False,
     )
+
+
+def git_fetch(
+    url: str, commit: str, folder: Path, *, most_bytes: int, seconds: float
+) -> "subprocess.CompletedProcess[bytes]":
+    """Fetch one commit into a new repository, which no one else wrote; only the protocol of the URL is used.
+
+    Raises:
+        FileNotFoundError: git is not installed.
+        ValueError: the server sends more than this, or takes longer.
+    """
+    options = ("--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
+    deadline = time.monotonic() + seconds
+    with subprocess.Popen(  # noqa: S603 - as above
+        [*_GIT, *_GIVE_UP, "fetch", *options, "--", url, commit],
+        cwd=folder,
+        env=_environment(folder) | {"GIT_ALLOW_PROTOCOL": url.partition(":")[0]},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # its children continue if git alone is killed
+    ) as process:
+        try:
+            while (said := _said(process)) is None and time.monotonic() < deadline:
+                if _size(folder) > most_bytes:
+                    break
+        finally:
+            if process.returncode is None:
+                _kill(process)
+    if _size(folder) > most_bytes:
+        raise ValueError(f"the server sends more than {most_bytes:,} bytes")
+    if said is None:
+        raise ValueError(f"the server takes more than {seconds:.0f} seconds")
+    return subprocess.CompletedProcess(process.args, process.returncode, b"", said)
+
+
+def _said(process: "subprocess.Popen[bytes]") -> bytes | None:
+    """Return the messages of a process that ends soon; None if it continues."""
+    try:
+        return process.communicate(timeout=_SOON)[1]
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+
+
+def _size(folder: Path) -> int:
+    """Return the size of the files in a folder, some of which git may be renaming."""
+    size = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                size += os.lstat(os.path.join(path, name)).st_size  # noqa: PTH118 - faster
+    return size
+
+
+def _environment(folder: Path | None) -> dict[str, str]:
+    left_out = _OF_ANOTHER_FOLDER if folder is not None else frozenset[str]()
+    kept = {key: value for key, value in os.environ.items() if key not in left_out and not is_credential(key)}
+    return kept | _NEVER_ASK

@@ -43,6 +43,7 @@ class GitServer:
         self.folder = folder
         self.requests: list[str] = []
         self.needs_credentials = False
+        self.stalls = threading.Event()
 
     def __enter__(self):
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
@@ -60,6 +61,9 @@ def _handler_of(server: GitServer) -> type[BaseHTTPRequestHandler]:
         def do_GET(self):
             path, _, query = self.path.partition("?")
             server.requests.append(path)
+            if server.stalls.is_set():
+                self.rfile.read(1)  # until the client ends
+                return
             if server.needs_credentials:
                 self.send_response(401)
                 self.send_header("WWW-Authenticate", "Basic")

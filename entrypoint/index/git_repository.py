@@ -14,19 +14,17 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from entrypoint.errors import Diagnostic, FetchError
-from entrypoint.git import git
+from entrypoint.git import git, git_fetch
 from entrypoint.index.source_archive import SourceArchive, SourceFile, archive
 from entrypoint.index.sources import GitCommit
 from entrypoint.index.static_project import static_project
-from entrypoint.limits import METADATA_BYTES, UNZIPPED_BYTES, WHEEL_MEMBERS
+from entrypoint.limits import METADATA_BYTES, SDIST_BYTES, UNZIPPED_BYTES, WHEEL_MEMBERS
 from entrypoint.toml import load_toml
 
 _LINK, _EXECUTABLE = "120000", "100755"
 _PYPROJECT = "pyproject.toml"
 _LFS = b"version https://git-lfs.github.com/spec/"
-# Slower servers than 1 kB/s for a minute are given up.
-_FETCH = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60", "fetch")
-_OPTIONS = ("--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
+_SECONDS = 600
 _BUILD_A_WHEEL = "build a wheel of it, and write `name @ URL#sha256=DIGEST`"
 _one_at_a_time = threading.Lock()
 
@@ -56,9 +54,8 @@ def _archive(source: GitCommit) -> SourceArchive:
     with tempfile.TemporaryDirectory(prefix="lambda-layers-git-") as name:
         folder = Path(name)
         _run(["init", "--quiet", "--object-format=sha1"], folder, source)
-        scheme = source.url.partition(":")[0]
-        _run([*_FETCH, *_OPTIONS, "--", source.url, source.commit], folder, source, protocol=scheme)
         try:
+            _fetch(source, folder)
             files = tuple(_files(folder, source))
             return _project_archive(files, source)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -113,19 +110,29 @@ def _entries(folder: Path, source: GitCommit) -> Iterator[_Entry]:
         yield entry
 
 
-def _run(arguments: list[str], folder: Path, source: GitCommit, *, protocol: str = "") -> bytes:
+def _fetch(source: GitCommit, folder: Path) -> None:
+    done = git_fetch(source.url, source.commit, folder, most_bytes=SDIST_BYTES, seconds=_SECONDS)
+    if done.returncode:
+        raise _failure(source, done.stderr)
+
+
+def _run(arguments: list[str], folder: Path, source: GitCommit) -> bytes:
     """Run git in the new repository.
 
     Raises:
         FetchError: git is not installed, or fails.
     """
     try:
-        answer = git(arguments, folder, protocol=protocol)
+        done = git(arguments, folder)
     except FileNotFoundError:
         message = f"git is not installed, so that {source} cannot be fetched"
         raise FetchError(Diagnostic(message, "install git")) from None
-    if answer.returncode:
-        said = answer.stderr.decode("utf-8", "replace").strip().replace("\n", " ")
-        hint = "check the URL, the commit and the subdirectory, and git's credentials for the server"
-        raise FetchError(Diagnostic(f"{source} cannot be fetched: {said}", hint))
-    return answer.stdout
+    if done.returncode:
+        raise _failure(source, done.stderr)
+    return done.stdout
+
+
+def _failure(source: GitCommit, stderr: bytes) -> FetchError:
+    said = stderr.decode("utf-8", "replace").strip().replace("\n", " ")
+    hint = "check the URL, the commit and the subdirectory, and git's credentials for the server"
+    return FetchError(Diagnostic(f"{source} cannot be fetched: {said}", hint))

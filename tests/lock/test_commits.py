@@ -1,7 +1,9 @@
 """Requirements that are commits of git repositories: fetched, and locked with the hash of their files."""
 
 import os
+import random
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from git_server import GitServer, commit_all, git
 from package_index import IndexServer, make_wheel, pip_environment
 
 from entrypoint.errors import FetchError, Location, ManifestError
+from entrypoint.index import git_repository
 from entrypoint.index.git_repository import archive_of_commit
 from entrypoint.index.options import IndexOptions
 from entrypoint.index.package_index import PackageIndex
@@ -163,6 +166,23 @@ def test_it_never_asks_for_credentials(server, repository):
         FetchError, match=r"tool@\w+#subdirectory=python cannot be fetched: .*terminal prompts"
     ):
         archive_of_commit(commit_of(server, sha))
+
+
+def test_a_server_that_sends_too_much_or_nothing(server, repository, monkeypatch):
+    (repository / "large").write_bytes(random.Random(1).randbytes(100_000))
+    source = commit_of(server, commit_all(repository))
+    with monkeypatch.context() as limits:
+        limits.setattr(git_repository, "SDIST_BYTES", 50_000)
+        with pytest.raises(FetchError, match="cannot be locked: the server sends more than 50,000 bytes"):
+            archive_of_commit(source)
+        limits.setattr(git_repository, "_SECONDS", 0.3)
+        server.stalls.set()
+        with pytest.raises(FetchError, match="cannot be locked: the server takes more than 0 seconds"):
+            archive_of_commit(source)
+    # Neither git nor its children are left.
+    assert subprocess.run(["pgrep", "-f", server.url], check=False, capture_output=True).stdout == b""
+    server.stalls.clear()
+    archive_of_commit(source)
 
 
 def _edit(old, new):
