@@ -102,7 +102,7 @@ class LocalSources:
         shown = display_path(Path(os.path.normpath(path)), self._root)
         try:
             identity = path.resolve()
-            inside = is_inside(identity / _FILE, self._requirements.roots)
+            inside = all(is_inside(each, self._requirements.roots) for each in (identity, identity / _FILE))
         except (OSError, RuntimeError, ValueError) as error:  # a loop of links, or a NUL in the name
             self._problem(f"invalid path {shown!r}: {error}", "correct the path", location)
             return None

@@ -334,6 +334,9 @@ WRONG = {
 @pytest.mark.parametrize("text", WRONG)
 def test_what_cannot_be_locked(repository, text):
     (repository.parent / "elsewhere").mkdir()
+    (repository.parent / "elsewhere" / "pyproject.toml").symlink_to(
+        repository / "libs" / "core" / "pyproject.toml"
+    )
     (repository / "linked").symlink_to(repository.parent / "elsewhere")
     (repository / "apps" / "more.in").write_text("../libs/core\n")
     for name, project in (
