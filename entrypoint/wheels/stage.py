@@ -1,6 +1,7 @@
 """Locks -> wheels: downloaded, or built from source in the environment that the layer requires."""
 
-from collections.abc import Callable, Iterator, Mapping
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,7 +61,9 @@ class Wheels:
             return compiled(target, sdist) or self._build(sdist, self._plan_of(target, locks[target]))
 
         with self.progress.group("building from source") if sdists else nullcontext():
-            wheels = dict(zip(sdists, for_each(sdists, built), strict=True))
+            first, others = _once_first(sdists, locks)
+            wheels = dict(zip(first, for_each(first, built), strict=True))
+            wheels |= zip(others, for_each(others, built), strict=True)
         return {
             target: tuple(file if isinstance(file, Wheel) else wheels[target, file] for file in files)
             for target, files in fetched.items()
@@ -174,6 +177,24 @@ class Wheels:
         files = self.index(lock.options).files(pin.name)
         compatible = choose(pin, files, target.platform)
         return None if compatible else no_compatible_file(pin, files, target.platform)
+
+
+def _once_first(
+    sdists: Sequence[tuple[Target, Sdist]], locks: Mapping[Target, Lock]
+) -> tuple[Sequence[tuple[Target, Sdist]], Sequence[tuple[Target, Sdist]]]:
+    """Return what to build first, and then: folders and commits once, for this machine if possible.
+
+    Most have no compiled code, and their wheels are then those of all targets.
+    """
+    here = platform.machine().replace("AMD64", "x86_64").replace("arm64", "aarch64")
+    ordered = sorted(sdists, key=lambda item: item[0].platform.architecture.machine != here)
+    seen: set[str] = set()
+    parts: tuple[list[tuple[Target, Sdist]], list[tuple[Target, Sdist]]] = [], []
+    for target, sdist in ordered:
+        is_source = sdist.name in locks[target].options.built
+        parts[is_source and sdist.sha256 in seen].append((target, sdist))
+        seen.add(sdist.sha256)
+    return parts
 
 
 def build_plan_of(
