@@ -38,6 +38,7 @@ from entrypoint.manifest.project import Project
 from entrypoint.manifest.targets import AwsLayer, Target
 from entrypoint.release.comparison import Comparison
 from entrypoint.release.difference import Difference
+from entrypoint.release.earlier import Earlier
 from entrypoint.release.findings import Diagnosis
 from entrypoint.release.gather import Gathering
 from entrypoint.release.history import History
@@ -171,7 +172,7 @@ class Pipeline:
 
     def plan_version(self, layer: AwsLayer, number: int) -> Plans:
         """Compare functions with a version of a layer; changes nothing."""
-        return self._release.plan_version(layer, number)
+        return self._earlier.plan_version(layer, number)
 
     def plan_revision(self, history: History, revision: str | None, layers: Sequence[AwsLayer]) -> Plans:
         """Compare AWS with what a git revision asks for; changes nothing.
@@ -183,11 +184,11 @@ class Pipeline:
         if revision is not None:
             found = history.revision(revision)
         else:
-            found, skipped = self._release.previous(history, only)
+            found, skipped = self._earlier.previous(history, only)
             for commit in skipped:
                 self.console.say(f"skipped {commit}: AWS does not have all of its layer versions")
         self.console.say(f"rolling back to {found.commit}")
-        return self._release.plan_revision(found, only)
+        return self._earlier.plan_revision(found, only)
 
     def roll_back(self, plans: Plans, *, now: bool) -> Deployment:
         """Give functions the earlier layer versions; with `now`, all at once and without checks."""
@@ -209,6 +210,10 @@ class Pipeline:
     @property
     def _release(self) -> Release:
         return Release(project=self.project, accounts=self.accounts, say=self.console.say)
+
+    @property
+    def _earlier(self) -> Earlier:
+        return Earlier(project=self.project, accounts=self.accounts)
 
     def _inputs(self) -> tuple[dict[Target, Lock], Files]:
         refuse_unpinned(self.project.manifest)

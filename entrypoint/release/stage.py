@@ -4,7 +4,7 @@ Each account and region has its own pace and its own result. A failure in one st
 that is repeated does only what is left.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -15,7 +15,6 @@ from entrypoint.layer.describe import BuiltArchive
 from entrypoint.manifest.model import Destination, Rollout
 from entrypoint.manifest.project import OUTPUT_FOLDER, Project
 from entrypoint.manifest.targets import AwsLayer, Target
-from entrypoint.parallel import for_each
 from entrypoint.release.alarms import alarms_to_put, unwanted_alarms
 from entrypoint.release.alias_shifts import deployments_in_progress
 from entrypoint.release.ancestry import overtaken
@@ -24,24 +23,21 @@ from entrypoint.release.doctor import examine
 from entrypoint.release.durable import running_executions
 from entrypoint.release.findings import Diagnosis, error, warning
 from entrypoint.release.first_run import suggest_functions
-from entrypoint.release.foreign import Readable, read_foreign, refuse_unreadable
+from entrypoint.release.foreign import Readable, read_foreign
 from entrypoint.release.foresight import foresee
 from entrypoint.release.function_change import FunctionChange
 from entrypoint.release.function_plan import function_plans
 from entrypoint.release.function_versions import VersionRetention, prune_versions, version_retention
-from entrypoint.release.git import Commit
-from entrypoint.release.history import History, Revision, previous
 from entrypoint.release.outcome import Outcome
 from entrypoint.release.owners import warn_of_owners
 from entrypoint.release.plan import LayerChange, RegionPlan, make_plan
 from entrypoint.release.prune import Retention, prune
 from entrypoint.release.region import RegionRelease
 from entrypoint.release.result import RegionResult
-from entrypoint.release.rollback import layers_used, plan_revision, plan_version, with_published_versions
 from entrypoint.release.selection import select
 from entrypoint.release.sizes import warn_of_size
 from entrypoint.release.stages import in_order
-from entrypoint.release.state import Observed, observe, read_details, read_state
+from entrypoint.release.state import Observed, observe, read_state
 from entrypoint.release.status import RegionStatus, status_of
 
 if TYPE_CHECKING:
@@ -97,76 +93,7 @@ class Release:
                 version_retention=version_retention(selection.functions),
             )
 
-        return _planned(self.accounts.in_each(plan))
-
-    def plan_version(self, layer: AwsLayer, number: int) -> Results[RegionPlan]:
-        """Compare functions with a version of a layer; changes nothing.
-
-        Raises:
-            PlanError: the layer has no such version.
-            LayersError: no account or region could be read.
-        """
-
-        def plan(aws: "Aws") -> RegionPlan:
-            versions = tuple(aws.layers.versions(layer.name))
-            state, selection, details = self._observe(aws, {})
-            return plan_version(layer, versions, number, state=state, selection=selection, details=details)
-
-        return _planned(self.accounts.in_each(lambda aws: _with_published_versions(aws, plan(aws))))
-
-    def previous(self, history: History, only: Collection[str]) -> tuple[Revision, tuple[Commit, ...]]:
-        """Return the revision before the newest one that functions use, and the commits that were skipped.
-
-        Only the layers with the names in `only` count, if there are any.
-
-        Raises:
-            UsageError: there is none.
-            LayersError: no account or region could be read.
-        """
-        names = [layer.name for layer in self.project.layers if not only or layer.name in only]
-
-        def read(aws: "Aws") -> tuple[dict[str, set[str | None]], dict[str, set[str]]]:
-            state, selection, _ = self._observe(aws, dict.fromkeys(names, ""), every_version=True)
-            versions = {each.arn: each for layer in state.layers.values() for each in layer.versions}
-            used: dict[str, set[str | None]] = {}
-            for name, arn in layers_used([function for _, function in selection.functions], names):
-                used.setdefault(name, set()).add(versions[arn].dependency_hash if arn in versions else None)
-            hashes = {
-                name: {each.dependency_hash for each in found.versions if each.dependency_hash}
-                for name, found in state.layers.items()
-            }
-            return used, hashes
-
-        found = self.accounts.in_each(read).required().values
-        used: dict[str, set[str | None]] = {}
-        for here, _ in found:
-            for name, digests in here.items():
-                used.setdefault(name, set()).update(digests)
-        return previous(history.revisions(), used, [hashes for _, hashes in found])
-
-    def plan_revision(self, revision: Revision, only: Collection[str]) -> Results[RegionPlan]:
-        """Compare AWS with what a revision asks for; changes nothing.
-
-        Raises:
-            PlanError: AWS does not have a layer version that a function needs.
-            LayersError: no account or region could be read.
-        """
-        old, current = revision.project, self.project
-
-        def plan(aws: "Aws") -> RegionPlan:
-            entries = (*old.manifest.functions, *current.manifest.functions)
-            state = read_state(aws, revision.hashes, entries)
-            selections = tuple(
-                select(each.manifest, each.layers, state.functions, state.tags, aws.destination)
-                for each in (old, current)
-            )
-            details = read_details(aws, [item for each in selections for item in each.functions])
-            before, now = selections
-            return plan_revision(
-                revision, only, state, (before, now), details, newer=current.layers, today=_today()
-            )
-
-        return _planned(self.accounts.in_each(lambda aws: _with_published_versions(aws, plan(aws))))
+        return planned(self.accounts.in_each(plan))
 
     def status(self, hashes: Hashes) -> Results[RegionStatus]:
         """Find where AWS differs from the manifest; changes nothing."""
@@ -297,7 +224,7 @@ class Release:
         )
 
 
-def _planned(results: Results[RegionPlan]) -> Results[RegionPlan]:
+def planned(results: Results[RegionPlan]) -> Results[RegionPlan]:
     """Refuse to go on where AWS would refuse, anywhere; and where nothing could be read."""
     refused = [failure for failure in results.failures if isinstance(failure.error, PlanError)]
     if refused:
@@ -309,20 +236,6 @@ def _foreign(aws: "Aws", observed: Observed, layers: Sequence[AwsLayer]) -> Read
     """Read the layer versions of others that updates of functions would send."""
     plans = function_plans(observed.selection, layers, observed.details)
     return read_foreign(aws, [each.change() for each in plans], observed.state.versions)
-
-
-def _with_published_versions(aws: "Aws", plan: RegionPlan) -> RegionPlan:
-    """Let aliases go back to versions that exist, if AWS would accept the layers of all functions."""
-    refuse_unreadable(aws, plan)
-
-    def with_versions(change: FunctionChange) -> FunctionChange:
-        if not change.aliases or not change.aspects(plan.versions):
-            return change
-        return with_published_versions(change, plan.versions, aws.functions.versions(change.function.name))
-
-    running = (each.as_warning() for each in running_executions(aws, plan.functions, plan.versions))
-    functions = for_each(plan.functions, with_versions)
-    return replace(plan, functions=functions, warnings=(*plan.warnings, *running))
 
 
 def _tags(aws: "Aws", plan: RegionPlan) -> Mapping[str, Mapping[str, str]]:
