@@ -104,7 +104,7 @@ class Earlier:
                 (before, now),
                 details,
                 newer=current.layers,
-                today=datetime.now(tz=UTC).date(),
+                today=today,
             )
 
         return planned(self.accounts.in_each(lambda aws: _with_published_versions(aws, plan(aws))))
