@@ -17,10 +17,11 @@ NO_ENGINE = "unix:///nowhere.sock"
 
 
 def run(
-    arguments: Sequence[object], *, folder: Path, environment: Mapping[str, str]
+    arguments: Sequence[object], *, folder: Path, environment: Mapping[str, str], merged: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command line; return its exit code and output."""
-    stdout, stderr = io.StringIO(), io.StringIO()
+    """Run a command line; return its exit code and output, all in stdout if `merged`."""
+    stdout = io.StringIO()
+    stderr = stdout if merged else io.StringIO()
     with (
         contextlib.chdir(folder),
         _environment(environment),
