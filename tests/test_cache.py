@@ -13,6 +13,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import command
 import pytest
 from layers import inspected, laid_out, shared_object, unzipped
 from package_index import IndexServer, make_sdist, make_wheel, pip_environment, sha256
@@ -30,7 +31,6 @@ from entrypoint.wheels.build_plan import BuildPlan, BuildRequirements
 from entrypoint.wheels.fetch import Sdist
 from entrypoint.wheels.source_builds import Compiler
 
-COMMAND = Path(sys.executable).with_name("lambda-layers")
 PYTHON = InstalledInterpreter(version=sys.version_info[:2], executable=Path(sys.executable))
 
 
@@ -390,10 +390,10 @@ class TestWhatBecomesALayer:
         archive = tmp_path / ".lambda-layers" / "build" / f"web-{runtime}-x86_64.zip"
         with IndexServer(tmp_path / "packages") as index:
             environment = pip_environment(tmp_path / "home", PIP_INDEX_URL=index.url)
-            command = [COMMAND, "build", "--cache", folder]
             contents = []
             for _ in range(2):
-                subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=120)
+                made = command.run(["build", "--cache", folder], folder=tmp_path, environment=environment)
+                assert made.returncode == 0, made.stderr
                 contents.append(unzipped(archive))
                 for kept in (folder / "archives").rglob("*.zip"):
                     kept.write_bytes(rezipped(lambda content: content[:-4] + b"EVIL")(kept.read_bytes()))

@@ -4,11 +4,11 @@ import io
 import json
 import os
 import shutil
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import command
 import pytest
 from lambda_emulator import LambdaEmulator, downloaded, wheels_for
 from layers import assembled, target, unzipped
@@ -20,7 +20,6 @@ from entrypoint.manifest.runtimes import RUNTIMES, Platform
 pytestmark = [pytest.mark.engine, pytest.mark.network]
 
 REAL = Path(__file__).parents[1] / "data" / "real"
-COMMAND = Path(sys.executable).with_name("lambda-layers")
 HANDLER = """
 import importlib.metadata, sys
 
@@ -156,8 +155,8 @@ def build(emulator, cache, tmp_path):
         (tmp_path / "lambda-layers.yml").write_text(json.dumps(manifest))
         target = f"{chosen}-{runtime}-{emulator.architecture}"
         shutil.copy(REAL / f"{target}.txt", tmp_path)
-        command = [COMMAND, "build", "--locked", "--cache", cache / "layers"]
-        made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+        arguments = ["build", "--locked", "--cache", cache / "layers"]
+        made = command.run(arguments, folder=tmp_path, environment=os.environ)
         assert made.returncode == 0, made.stderr
         archive = tmp_path / f".lambda-layers/build/{target}.zip"
         return archive, json.loads(archive.with_suffix(".json").read_text())
@@ -216,12 +215,10 @@ def test_libraries_of_the_distribution(emulator, engine, cache, tmp_path, chosen
         **({"ignore": {"symbol-version": "the system of the local image is newer"}} if replaced else {}),
     }
     (tmp_path / "lambda-layers.yml").write_text(json.dumps({"version": 1, "layers": {chosen: layer}}))
-    environment = {**os.environ, "PATH": f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # has uv
     for arguments in (["lock", "--engine", "uv"], ["build", "--locked"]):
-        command = [COMMAND, *arguments, "--cache", cache / "layers"]
-        made = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
-        )
+        arguments += ["--cache", cache / "layers"]
+        made = command.run(arguments, folder=tmp_path, environment={**os.environ, "PATH": path})
         assert made.returncode == 0, made.stderr
     archive = tmp_path / f".lambda-layers/build/{chosen}-python3.13-{emulator.architecture}.zip"
     assert emulator.invoke("python3.13", archive, MAPPED + code, given) == wanted

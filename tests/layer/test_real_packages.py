@@ -1,18 +1,18 @@
 """The promise as a whole, on packages that people use: built from their locks, verified, and imported."""
 
+import os
 import shutil
 import stat
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
+import command
 import pytest
 from pythons import python
 
 pytestmark = pytest.mark.network
 
-COMMAND = Path(sys.executable).with_name("lambda-layers")
 REAL = Path(__file__).parents[1] / "data" / "real"
 TARGETS = ["everything-python3.12-arm64", "everything-python3.13-x86_64"]
 MODULES = "numpy, pandas, cryptography.hazmat.bindings._rust, pydantic, orjson, psycopg2, boto3"
@@ -26,8 +26,9 @@ def project(tmp_path):
 
 def build(project, cache):
     chosen = [word for target in TARGETS for word in ("--target", target)]
-    command = [COMMAND, "build", "--cache", cache, "--locked", *chosen]
-    subprocess.run(command, cwd=project, check=True, timeout=300)
+    arguments = ["build", "--cache", cache, "--locked", *chosen]
+    made = command.run(arguments, folder=project, environment=os.environ)
+    assert made.returncode == 0, made.stderr
     return {path.name: path.read_bytes() for path in (project / ".lambda-layers" / "build").iterdir()}
 
 

@@ -7,8 +7,8 @@ import struct
 import subprocess
 import sys
 import tracemalloc
-from pathlib import Path
 
+import command
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +26,6 @@ from entrypoint.layer.symbols import size_of_symbols, write_without_symbols
 from entrypoint.layer.verify import verify
 from entrypoint.lock.lock_file import Lock
 
-COMMAND = Path(sys.executable).with_name("lambda-layers")
 SOURCE = """
 static int hidden_step(int x) { return x * 2; }
 int answer(void) { return hidden_step(21); }
@@ -309,10 +308,8 @@ def test_the_manifest_asks_for_it(library, tmp_path):
     (tmp_path / "lambda-layers.yml").write_text(json.dumps({"version": 1, "layers": {"web": layer}}))
     with IndexServer(tmp_path / "packages") as index:
         environment = pip_environment(tmp_path / "home", PIP_INDEX_URL=index.url)
-        command = [COMMAND, "build", "--cache", tmp_path / "cache"]
-        result = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
-        )
+        arguments = ["build", "--cache", tmp_path / "cache"]
+        result = command.run(arguments, folder=tmp_path, environment=environment)
     assert result.returncode == 0, result.stderr
     told = "python/pkg/odd.so of pkg-1.0-py3-none-any.whl keeps its symbols: there is data after the end of the ELF file"
     assert told in result.stderr

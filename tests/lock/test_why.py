@@ -1,9 +1,10 @@
 """`lambda-layers why`, run as a command: a lock on disk, and no network."""
 
+import os
 import subprocess
 import sys
-from pathlib import Path
 
+import command
 import pytest
 from layers import PYTHON313
 
@@ -14,7 +15,6 @@ from entrypoint.lock.lock_file import Lock, write_lock
 from entrypoint.lock.requirement_lines import read_lines
 from entrypoint.manifest.model import Requirements
 
-COMMAND = Path(sys.executable).with_name("lambda-layers")
 MANIFEST = "version: 1\nlayers:\n  web: {requirements: web.in, runtimes: [python3.13]}\n"
 TARGET = "web-python3.13-x86_64"
 VIA = {
@@ -47,8 +47,7 @@ def project(tmp_path):
 
 
 def why(folder, *arguments, code=0):
-    command = [COMMAND, "why", *arguments]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    result = command.run(["why", *arguments], folder=folder, environment=os.environ)
     assert result.returncode == code, result.stdout + result.stderr
     return (result.stderr if code else result.stdout).splitlines()
 

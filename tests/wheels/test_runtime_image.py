@@ -2,13 +2,12 @@
 
 import io
 import os
-import subprocess
 import sys
 import zipfile
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
+import command
 import pytest
 from layers import assembled, laid_out, shared_object, target, unzipped
 from package_index import IndexServer, make_wheel, pip_environment
@@ -22,7 +21,6 @@ from entrypoint.wheels.containers import Containers
 
 pytestmark = pytest.mark.engine
 
-COMMAND = Path(sys.executable).with_name("lambda-layers")
 MANIFEST = """\
 version: 1
 layers:
@@ -47,15 +45,7 @@ def build(tmp_path, engine):
         with IndexServer(tmp_path / "packages") as index:
             environment = pip_environment(tmp_path / "home", PIP_INDEX_URL=index.url, PATH="/usr/bin:/bin")
             environment |= variables
-            result = subprocess.run(
-                [COMMAND, "build"],
-                cwd=folder,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=300,
-                check=False,
-            )
+            result = command.run(["build"], folder=folder, environment=environment)
         archive = folder / ".lambda-layers" / "build" / "web-python3.13-x86_64.zip"
         return result.returncode, result.stderr, unzipped(archive) if archive.exists() else {}
 
