@@ -139,8 +139,9 @@ def test_an_upgrade_without_credentials_keeps_them(project, manifest, published,
     assert main(["lock"]) == 0
     before = pins(project)
     published(9)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
     capsys.readouterr()
     assert main(["lock", "--upgrade"]) == 0
     assert "warning: the versions of other accounts' layers are not upgraded: " in capsys.readouterr().err
