@@ -1,7 +1,7 @@
 """The requirements of ELF files.
 
-What reads a file is imported for the first one: its library takes as long to import as a small command, and the
-facts of most files are in the cache.
+What reads a file is imported for the first one: its library takes long to import, and the facts of most files
+are in the cache.
 """
 
 from dataclasses import dataclass, field
