@@ -8,11 +8,16 @@ import json
 import re
 from urllib.parse import parse_qsl
 
-from faults import error
+from faults import answer, error
 
 from entrypoint.local_aws.calls import CALL
 
 _NAMES = {"Invoke": "InvokeFunction"}
+_OF_BUCKET = {
+    "versioning": "s3:GetBucketVersioning",
+    "policy": "s3:GetBucketPolicy",
+    "versions": "s3:ListBucketVersions",
+}
 _SERVICES = {"tagging": "tag", "monitoring": "cloudwatch"}
 
 
@@ -26,11 +31,12 @@ class Judge:
 
     def __call__(self, inner):
         def application(environ, start_response):
-            if self.policy is not None:
-                for action, resource in self._needed(environ):
+            if self.policy is not None and environ[CALL].operation != "GetCallerIdentity":  # always allowed
+                for action, resource in _needed_in_s3(environ) or self._needed(environ):
                     self.asked.add(action)
                     if not self._allows(action, resource):
-                        return _denied(action, resource)(inner)(environ, start_response)
+                        denied = _denied_by_s3 if environ[CALL].service == "s3" else _denied
+                        return denied(action, resource)(inner)(environ, start_response)
             return inner(environ, start_response)
 
         return application
@@ -55,6 +61,8 @@ class Judge:
                 yield action, f"arn:aws:ssm:{call.scope.region}:{call.scope.account}:{path}"
         else:
             yield action, _resource(call)
+        if call.operation == "PublishLayerVersion":
+            yield from _of_content(json.loads(_peek(environ))["Content"])
         if call.operation == "UpdateFunctionConfiguration":
             body = json.loads(_peek(environ))
             for arn in body.get("Layers", []):
@@ -83,6 +91,29 @@ class Judge:
 def _denied(action, resource):
     text = f"User: arn:aws:iam::123456789012:user/ci is not authorized to perform: {action} on resource: {resource}"
     return error(403, "AccessDeniedException", text)
+
+
+def _denied_by_s3(action, resource):
+    text = f"User: arn:aws:iam::123456789012:user/ci is not authorized to perform: {action} on resource: {resource}"
+    return answer(403, f"<Error><Code>AccessDenied</Code><Message>{text}</Message></Error>".encode())
+
+
+def _of_content(content):
+    if "S3Bucket" in content:
+        arn = f"arn:aws:s3:::{content['S3Bucket']}/{content['S3Key']}"
+        yield "s3:GetObjectVersion" if "S3ObjectVersion" in content else "s3:GetObject", arn
+
+
+def _needed_in_s3(environ):
+    """What a call to S3 needs; the embedded AWS names these calls by their methods only."""
+    call, query = environ[CALL], environ["QUERY_STRING"]
+    if call.service != "s3":
+        return []
+    path = call.path.strip("/")
+    method = {"HEAD": "Get", "POST": "Put"}.get(call.method, call.method.capitalize())
+    of_object = f"s3:{method}Object{'Version' if 'versionId' in query else ''}"
+    of_bucket = next((action for setting, action in _OF_BUCKET.items() if setting in query), "")
+    return [(of_object if "/" in path else of_bucket, f"arn:aws:s3:::{path}")]
 
 
 def _peek(environ):

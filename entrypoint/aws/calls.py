@@ -50,8 +50,11 @@ _LONGEST_PAUSE = 20.0
 _GET_FUNCTION_CALLS_PER_SECOND = 100
 """GetFunction has its own quota; all other calls share one."""
 _ABSENT = {
+    "404",
     "ApplicationDoesNotExistException",
     "DeploymentGroupDoesNotExistException",
+    "NoSuchBucket",
+    "NoSuchBucketPolicy",
     "NoSuchEntity",
     "ProvisionedConcurrencyConfigNotFoundException",
     "ResourceNotFoundException",
@@ -88,6 +91,12 @@ _STALE_CREDENTIALS = {
 }
 _PREFIXES = {"resourcegroupstaggingapi": "tag", "service-quotas": "servicequotas"}
 """IAM's prefixes of services that differ from their endpoint names."""
+_ACTIONS = {
+    "DeleteObject": "DeleteObjectVersion",
+    "HeadObject": "GetObjectVersion",
+    "ListObjectVersions": "ListBucketVersions",
+}
+"""IAM's names of actions that differ from the operations; objects are named with their versions."""
 _DENIED = re.compile(r"not authorized to perform: (\S+)(?: on resource: (\S+))?")
 
 
@@ -257,7 +266,8 @@ def refusal(error: ClientError, parameters: dict[str, object], *, service: str =
         return WeightsError.of(message, "run again when the shift of the alias's traffic has ended")
     if code in _SIGNATURES:
         return kind.of(message, _about_clock(error.response["ResponseMetadata"].get("HTTPHeaders", {})))
-    return kind.of(message, _hint(code, text, f"{_PREFIXES.get(service, service)}:{error.operation_name}"))
+    action = _ACTIONS.get(error.operation_name, error.operation_name)
+    return kind.of(message, _hint(code, text, f"{_PREFIXES.get(service, service)}:{action}"))
 
 
 def _about_clock(headers: Mapping[str, str]) -> str:

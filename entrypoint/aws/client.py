@@ -17,6 +17,7 @@ from entrypoint.aws.metrics import Metrics
 from entrypoint.aws.network import Networks
 from entrypoint.aws.parameters import Parameters
 from entrypoint.aws.runtimes import Runtimes
+from entrypoint.aws.storage import Storage
 from entrypoint.manifest.model import Bucket, Destination
 
 
@@ -39,7 +40,8 @@ class Aws:
     ) -> None:
         connection = Connection(destination, access=access, quota=quota, clock=clock, sleep=sleep)
         self.destination = destination
-        self.layers = Layers(connection, bucket)
+        self.storage = Storage(connection, bucket)
+        self.layers = Layers(connection, self.storage)
         self.functions = Functions(connection)
         self.aliases = Aliases(connection)
         self.code_deploy = CodeDeploy(connection)
@@ -60,5 +62,5 @@ class Aws:
 
     def close(self) -> None:
         """Cancel what is being uploaded, and close the connections."""
-        self.layers.close()
+        self.storage.close()
         self._connection.close()

@@ -24,6 +24,8 @@ _LAMBDA = Config(
 )
 _OTHERS = Config(retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=10)
 """For services whose quotas are far away; botocore's default retry mode has changed, so it is explicit."""
+_S3 = _OTHERS.merge(Config(signature_version="s3v4"))
+"""In older regions, botocore signs URLs with version 2, which S3 refuses for objects with KMS keys."""
 _PAGE = 50
 _THROTTLED_INVOCATION = 60.0
 """Seconds for which a throttled invocation is repeated."""
@@ -112,7 +114,15 @@ class Connection:
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 creates its clients at run time
         """Return a client for a service other than Lambda; the caller closes it."""
         session: Any = self._session
-        return session.client(service, **self._options(_OTHERS))
+        return session.client(service, **self._options(_S3 if service == "s3" else _OTHERS))
+
+    def signed_url(self, service: str, operation: str, seconds: int, parameters: dict[str, str]) -> str:
+        """Return a URL that answers an operation for some time; it is a credential."""
+        with _explained(service):
+            url: str = self._other(service).generate_presigned_url(
+                operation, Params=parameters, ExpiresIn=seconds
+            )
+            return url
 
     def ask(self, service: str, operation: str, **parameters: object) -> dict[str, Any]:
         """Call a service other than Lambda and return its answer."""

@@ -1,42 +1,30 @@
 """Layer versions: published, listed, read, shared, deleted."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from boto3.exceptions import Boto3Error
-from boto3.s3.transfer import TransferConfig, create_transfer_manager
-from botocore.exceptions import BotoCoreError, ClientError
-from s3transfer.exceptions import CancelledError
+from typing import Any
 
 from entrypoint.aws.calls import DeniedError
 from entrypoint.aws.connection import Connection
 from entrypoint.aws.grants import Grant, grants_of, to_revoke
-from entrypoint.aws.model import AbsentError, ConflictError, LayerVersion
+from entrypoint.aws.model import AbsentError, ConflictError, LayerVersion, S3Object
+from entrypoint.aws.reasons import enable_versioning
+from entrypoint.aws.storage import Storage
 from entrypoint.errors import AwsError
 from entrypoint.index.ranged_file import RangedFile
-from entrypoint.limits import DIRECT_UPLOAD_BYTES
 from entrypoint.manifest.arn import Arn, is_arn
-from entrypoint.manifest.model import Bucket, Share
-
-if TYPE_CHECKING:
-    from s3transfer.futures import TransferFuture
-
-_THROUGH_S3 = DIRECT_UPLOAD_BYTES - 2**20
-"""Archives near the limit go through S3 too, if there is a bucket: as base64 JSON the request is larger."""
+from entrypoint.manifest.model import Share
 
 
 class Layers:
     """Publishes and reads layer versions."""
 
-    def __init__(self, connection: Connection, bucket: Bucket | None) -> None:
+    def __init__(self, connection: Connection, storage: Storage) -> None:
         self._connection = connection
-        self._bucket = bucket
-        self._uploads: set[TransferFuture] = set()
+        self._storage = storage
 
     def versions(self, name: str) -> Iterator[LayerVersion]:
         """Yield a layer's versions, newest first; nothing where the layer does not exist."""
@@ -46,10 +34,16 @@ class Layers:
 
     def archive(self, name: str, version: int) -> RangedFile:
         """Open a layer version's archive; only what is read is downloaded. The caller closes it."""
-        answer = self._connection.call("get_layer_version", LayerName=name, VersionNumber=version)
-        return RangedFile(
-            answer["Content"]["Location"], name=f"{name}:{version}", direct=self._connection.has_own_endpoint
-        )
+        content = self._connection.call("get_layer_version", LayerName=name, VersionNumber=version)["Content"]
+        shown = f"{name}:{version}"
+        if stored := _stored(content):
+            return self._storage.open(stored, shown)
+        return RangedFile(content["Location"], name=shown, direct=self._connection.has_own_endpoint)
+
+    def stored(self, name: str, version: int) -> S3Object | None:
+        """Return the object in S3 that a version refers to; None if Lambda has a copy, or there is none."""
+        answer = self._connection.call.if_present("get_layer_version", LayerName=name, VersionNumber=version)
+        return _stored(answer["Content"]) if answer else None
 
     def code_sha256(self, name: str, version: int) -> str:
         """Return the digest of a layer version's archive, in base64."""
@@ -75,18 +69,23 @@ class Layers:
     ) -> LayerVersion:
         """Publish an archive as the layer's next version, through S3 where it is too large for a request.
 
+        With `storage: reference`, the version refers to the object in S3.
+
         Raises:
             UnclearAnswerError: the version may or may not have been published.
         """
+        content, stored = self._content(name, archive)
         answer = self._connection.call(
             "publish_layer_version",
             LayerName=name,
             Description=description,
-            Content=self._content(name, archive),
+            Content=content,
             CompatibleRuntimes=list(runtimes),
             CompatibleArchitectures=list(architectures),
             **({"LicenseInfo": license} if license else {}),
         )
+        if stored:
+            self._remove_copied(stored)
         return _layer_version(answer)
 
     def grants(self, name: str, version: int) -> frozenset[Grant]:
@@ -122,38 +121,29 @@ class Layers:
         """Delete a version; does nothing where it is deleted already."""
         self._connection.call("delete_layer_version", LayerName=name, VersionNumber=version)
 
-    def _content(self, name: str, archive: Path) -> dict[str, object]:
-        if self._bucket is None or archive.stat().st_size <= _THROUGH_S3:
-            return {"ZipFile": archive.read_bytes()}
-        region = self._connection.destination.region
-        bucket = self._bucket.name_in(region)
-        with archive.open("rb") as file:
-            key = f"{self._bucket.prefix}{name}/{hashlib.file_digest(file, 'sha256').hexdigest()}.zip"
-        try:
-            self._upload(archive, bucket, key)
-        except (BotoCoreError, ClientError, Boto3Error, CancelledError) as error:
-            message = f"{archive.name} cannot be uploaded to the bucket {bucket}: {error}"
-            hint = f"check that the bucket is in {region} and that s3:PutObject is allowed"
-            raise AwsError.of(message, hint) from None
-        return {"S3Bucket": bucket, "S3Key": key}
+    def _content(self, name: str, archive: Path) -> tuple[dict[str, object], S3Object | None]:
+        """Return an archive as the API takes it, and the object where it was uploaded."""
+        if not self._storage.takes(archive):
+            return {"ZipFile": archive.read_bytes()}, None
+        stored = self._storage.upload(name, archive)
+        content: dict[str, object] = {"S3Bucket": stored.bucket, "S3Key": stored.key}
+        if stored.version:
+            content["S3ObjectVersion"] = stored.version
+        if not self._storage.is_referenced:
+            return content, stored
+        if not stored.version:
+            message = f"the bucket {stored.bucket} keeps no versions, which 'storage: reference' needs"
+            raise AwsError.of(message, enable_versioning(stored.bucket))
+        return {**content, "S3ObjectStorageMode": "REFERENCE"}, stored
 
-    def _upload(self, archive: Path, bucket: str, key: str) -> None:
-        """Upload a file; if that fails or is cancelled, no parts of it are left in the bucket."""
-        with (
-            closing(self._connection.client("s3")) as s3,
-            create_transfer_manager(s3, TransferConfig()) as manager,
-        ):
-            upload = manager.upload(str(archive), bucket, key)
-            self._uploads.add(upload)
-            try:
-                upload.result()
-            finally:
-                self._uploads.discard(upload)
+    def _remove_copied(self, stored: S3Object) -> None:
+        """Remove what was uploaded only to be copied.
 
-    def close(self) -> None:
-        """Cancel uploads that an interrupted run left in other threads, which then delete their parts."""
-        for upload in tuple(self._uploads):
-            upload.cancel()
+        Not where the bucket keeps no versions: another run may be publishing the same object.
+        """
+        if stored.version and not self._storage.is_referenced:
+            with suppress(DeniedError):  # roles of earlier versions of this tool may not
+                self._storage.delete(stored)
 
 
 def _grant(statement: Mapping[str, Any]) -> Grant:
@@ -165,6 +155,11 @@ def _grant(statement: Mapping[str, Any]) -> Grant:
         principal = Arn.parse(principal).account
     conditions = statement.get("Condition", {}).get("StringEquals", {})
     return Grant(str(statement["Sid"]), str(principal), conditions.get("aws:PrincipalOrgID"))
+
+
+def _stored(content: Mapping[str, Any]) -> S3Object | None:
+    found = content.get("ResolvedS3Object")
+    return S3Object(found["S3Bucket"], found["S3Key"], found.get("S3ObjectVersion")) if found else None
 
 
 def _layer_version(item: Mapping[str, Any]) -> LayerVersion:

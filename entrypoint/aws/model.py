@@ -46,6 +46,23 @@ class LayerVersion:
         return match[1] if match else None
 
 
+class S3Object(NamedTuple):
+    """A version of an object in S3; None for the version of a bucket that keeps none."""
+
+    bucket: str
+    key: str
+    version: str | None
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of S3's operations that name it."""
+        version = {"VersionId": self.version} if self.version else {}
+        return {"Bucket": self.bucket, "Key": self.key, **version}
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
 SETTINGS = (
     *("Runtime", "Role", "Handler", "Timeout", "MemorySize", "Environment", "DeadLetterConfig", "KMSKeyArn"),
     *("FileSystemConfigs", "ImageConfigResponse", "DurableConfig", "RuntimeConfig", "CapacityProviderConfig"),

@@ -68,3 +68,9 @@ _REFUSALS = {
 def hint_for(code: str) -> str:
     """Return what to do about a reason code, or the code of a refused call."""
     return HINTS.get(code) or _REFUSALS.get(code, "fix the cause and run again")
+
+
+def enable_versioning(bucket: str) -> str:
+    """Return the hint for a bucket that keeps no versions."""
+    settings = "--versioning-configuration Status=Enabled"
+    return f"enable them: aws s3api put-bucket-versioning --bucket {bucket} {settings}"

@@ -39,7 +39,8 @@ def _reserved(region: StoredRegion) -> int:
 
 
 def _stored(region: StoredRegion) -> int:
-    layers = sum(v.archive.size for layer in region.layers.values() for v in layer.versions.values())
+    versions = (version for layer in region.layers.values() for version in layer.versions.values())
+    layers = sum(version.archive.size for version in versions if version.object is None)
     code = sum(v.code.size for f in region.functions.values() for v in (f.latest, *f.versions.values()))
     return layers + code
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from entrypoint.local_aws.arns import Scope
-from entrypoint.local_aws.refusals import invalid_parameter, too_large
+from entrypoint.local_aws.refusals import Refusal, invalid_parameter, too_large
 
 ZIPPED_LIMIT = 52_428_800  # direct upload; docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 UNZIPPED_LIMIT = 262_144_000  # the same page; for one archive, and for a function with all its layers
@@ -70,6 +70,8 @@ def uploaded(scope: Scope, content: dict[str, Any], read_object: ReadObject, ope
     if "ZipFile" in content:
         if len(content["ZipFile"]) > ZIPPED_LIMIT:
             raise too_large(ZIPPED_LIMIT, operation)
+        if content.get("S3ObjectStorageMode") == "REFERENCE":
+            raise invalid_parameter("S3ObjectStorageMode REFERENCE requires S3Bucket and S3Key.")
         zipped: bytes = content["ZipFile"]
         return zipped
     if "S3Bucket" not in content or "S3Key" not in content:
@@ -77,7 +79,12 @@ def uploaded(scope: Scope, content: dict[str, Any], read_object: ReadObject, ope
     try:
         return read_object(scope, content["S3Bucket"], content["S3Key"], content.get("S3ObjectVersion"))
     except LookupError as missing:
-        raise invalid_parameter(
-            f"Error occurred while GetObject. S3 Error Code: {missing.args[0]}. "
-            f"S3 Error Message: {missing.args[1]}"
-        ) from missing
+        raise unreadable_object(missing) from missing
+
+
+def unreadable_object(missing: LookupError) -> Refusal:
+    """Return the refusal of an object of S3 that is missing or may not be read."""
+    return invalid_parameter(
+        f"Error occurred while GetObject. S3 Error Code: {missing.args[0]}. "
+        f"S3 Error Message: {missing.args[1]}"
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from werkzeug.exceptions import HTTPException
@@ -19,7 +20,6 @@ from entrypoint.files import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -42,6 +42,13 @@ class ArchiveStore:
         else:
             with atomic_write(self._folder / f"{_hex(sha256)}.zip") as file:
                 file.write(content)
+
+    def read(self, sha256: str) -> bytes | None:
+        """Return an archive; None if it is not stored."""
+        source = self._source(_hex(sha256))
+        if source is None:
+            return None
+        return source.read_bytes() if isinstance(source, Path) else source.getvalue()
 
     def keep_only(self, hashes: Iterable[str]) -> None:
         """Delete all archives but the given ones."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from entrypoint.local_aws.archive import UNZIPPED_LIMIT, LayerArchive
+from entrypoint.local_aws.archive import UNZIPPED_LIMIT, LayerArchive, unreadable_object
 from entrypoint.local_aws.arns import LATEST, PUBLISHED, LayerVersionName, Scope, function_name
 from entrypoint.local_aws.layer_operations import find_version, readable_version
 from entrypoint.local_aws.refusals import conflict, function_not_found, invalid_parameter, stale_revision
@@ -130,7 +130,14 @@ def _attach(cloud: Cloud, caller: Scope, name: LayerVersionName) -> AttachedLaye
         )
     if name.scope.account == caller.account and find_version(cloud, name) is None:
         raise invalid_parameter(f"Layer version {name.arn} does not exist.")
-    archive = readable_version(cloud, caller, name).archive
+    version = readable_version(cloud, caller, name)
+    archive = version.archive
+    if referred := version.object:
+        # What AWS answers is not documented, only that it refuses.
+        try:
+            cloud.refer_to(name.scope, referred.bucket, referred.key, referred.version)
+        except LookupError as missing:
+            raise unreadable_object(missing) from missing
     return AttachedLayer(arn=name.arn, size=archive.size, unzipped_size=archive.unzipped_size)
 
 

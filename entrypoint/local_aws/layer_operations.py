@@ -9,7 +9,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from entrypoint.local_aws.archive import LayerArchive, uploaded
+from entrypoint.local_aws.archive import LayerArchive, unreadable_object, uploaded
 from entrypoint.local_aws.arns import LayerVersionName, Scope, layer_name
 from entrypoint.local_aws.paging import page
 from entrypoint.local_aws.refusals import (
@@ -20,7 +20,13 @@ from entrypoint.local_aws.refusals import (
     not_found,
     stale_revision,
 )
-from entrypoint.local_aws.state import Cloud, StoredLayer, StoredLayerVersion, new_revision
+from entrypoint.local_aws.state import (
+    Cloud,
+    ReferredObject,
+    StoredLayer,
+    StoredLayerVersion,
+    new_revision,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +43,7 @@ def publish_layer_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
     owner, name = layer_name(caller, given["LayerName"])
     _only_owner(caller, owner, "lambda:PublishLayerVersion", name)
     content = uploaded(caller, given["Content"], cloud.read_object, "PublishLayerVersion")
+    referred = _referred(cloud, caller, given["Content"])
     archive = LayerArchive.of(content)
     cloud.archives.keep(archive.sha256, content)
     layer = cloud.region(owner).layers.setdefault(name, StoredLayer(name=name))
@@ -44,6 +51,7 @@ def publish_layer_version(cloud: Cloud, caller: Scope, given: Json) -> Json:
     version = StoredLayerVersion(
         number=layer.last_number,
         archive=archive,
+        object=referred,
         created=cloud.now(),
         description=given.get("Description"),
         license_info=given.get("LicenseInfo"),
@@ -145,6 +153,16 @@ def find_version(cloud: Cloud, named: LayerVersionName) -> StoredLayerVersion | 
     return None if layer is None else layer.versions.get(named.version)
 
 
+def _referred(cloud: Cloud, caller: Scope, content: Json) -> ReferredObject | None:
+    """Return the object that a new version refers to; None if Lambda is to copy it."""
+    if content.get("S3ObjectStorageMode") != "REFERENCE":
+        return None
+    try:
+        return cloud.refer_to(caller, content["S3Bucket"], content["S3Key"], content.get("S3ObjectVersion"))
+    except LookupError as missing:
+        raise unreadable_object(missing) from missing
+
+
 def _granted(version: StoredLayerVersion, account: str) -> bool:
     for statement in version.policy:
         organization = (
@@ -212,11 +230,15 @@ def _matching(layer: StoredLayer, given: Json) -> list[StoredLayerVersion]:
 
 
 def _full(cloud: Cloud, name: LayerVersionName, version: StoredLayerVersion) -> Json:
-    content = {
-        "Location": cloud.endpoint_url + cloud.archives.path_of(version.archive.sha256),
-        "CodeSha256": version.archive.sha256,
-        "CodeSize": version.archive.size,
-    }
+    content: Json = {"CodeSha256": version.archive.sha256, "CodeSize": version.archive.size}
+    if referred := version.object:
+        content["ResolvedS3Object"] = {
+            "S3Bucket": referred.bucket,
+            "S3Key": referred.key,
+            "S3ObjectVersion": referred.version,
+        }
+    else:
+        content["Location"] = cloud.endpoint_url + cloud.archives.path_of(version.archive.sha256)
     return {"Content": content, "LayerArn": name.layer_arn, **_item(name, version)}
 
 

@@ -6,6 +6,7 @@ moto keeps its state in the process, and an instance resets it when it first loa
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from threading import Lock
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.wrappers import Response
 
 from entrypoint.local_aws.calls import ACCOUNT, CALL, Call
+from entrypoint.local_aws.object_access import lambda_may_read, reading_policy
+from entrypoint.local_aws.state import ReferredObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,26 +50,62 @@ class MotoServices:
         Raises:
             LookupError: the object is missing; with S3's code and message.
         """
-        self._loaded()
+        content: bytes = self._object(scope, bucket, key, version).value
+        return content
+
+    def refer_to(self, scope: Scope, bucket: str, key: str, version: str | None) -> ReferredObject:
+        """Return a version of an object that Lambda itself may read; by default, the newest one.
+
+        Raises:
+            LookupError: the object is missing, the bucket keeps no versions, or its policy does not allow it.
+        """
+        found = self._object(scope, bucket, key, version)
+        held = self._s3(scope).get_bucket(bucket)
+        if not held.is_versioned:
+            raise LookupError("InvalidBucketState", "The bucket does not have versioning enabled.")
+        policy = json.loads(held.policy or "{}")
+        if not lambda_may_read(policy, scope, f"arn:{scope.partition}:s3:::{bucket}/{key}"):
+            raise LookupError("AccessDenied", "Access Denied")
+        return ReferredObject(bucket=bucket, key=key, version=found.version_id)
+
+    def restore_object(self, scope: Scope, stored: ReferredObject, content: bytes) -> None:
+        """Put a version of an object that an earlier process had."""
+        self.create_bucket(scope, stored.bucket, referenced=True)
+        made = self._s3(scope).put_object(stored.bucket, stored.key, content)
+        made._version_id = stored.version  # noqa: SLF001 - S3 chooses versions itself
+
+    def _object(self, scope: Scope, bucket: str, key: str, version: str | None) -> Any:  # noqa: ANN401 - of moto
+        s3 = self._s3(scope)
         from moto.s3.exceptions import MissingBucket  # noqa: PLC0415 - moto is loaded lazily
-        from moto.s3.models import s3_backends  # noqa: PLC0415
 
         try:
-            found = s3_backends[scope.account][scope.partition].get_object(bucket, key, version)
+            found = s3.get_object(bucket, key, version)
         except MissingBucket:
             raise LookupError("NoSuchBucket", "The specified bucket does not exist") from None
         if found is None:
             raise LookupError("NoSuchKey", "The specified key does not exist.")
-        content: bytes = found.value
-        return content
+        return found
 
-    def create_bucket(self, scope: Scope, bucket: str) -> None:
-        """Create a bucket, unless it exists in any account: bucket names are global."""
+    def _s3(self, scope: Scope) -> Any:  # noqa: ANN401 - of moto
         self._loaded()
         from moto.s3.models import s3_backends  # noqa: PLC0415 - moto is loaded lazily
 
+        return s3_backends[scope.account][scope.partition]
+
+    def create_bucket(self, scope: Scope, bucket: str, *, referenced: bool = False) -> None:
+        """Create a bucket, unless it exists in any account: bucket names are global.
+
+        `referenced` lets layers of all accounts refer to its objects.
+        """
+        s3 = self._s3(scope)
+        from moto.s3.models import s3_backends  # noqa: PLC0415 - moto is loaded lazily
+
         if not any(bucket in account[scope.partition].buckets for account in s3_backends.values()):
-            s3_backends[scope.account][scope.partition].create_bucket(bucket, scope.region)
+            s3.create_bucket(bucket, scope.region)
+        if referenced:
+            s3.put_bucket_versioning(bucket, "Enabled")
+            policy = reading_policy(f"arn:{scope.partition}:s3:::{bucket}/*")
+            s3.put_bucket_policy(bucket, json.dumps(policy).encode())
 
     def alarm_state(self, scope: Scope, name: str) -> str:
         """Return the state of a CloudWatch alarm; empty if it does not exist."""

@@ -24,7 +24,8 @@ def seed(aws: LocalAws, project: Project) -> None:
     for destination in manifest.destinations(lambda: aws.region):
         region, account = destination.region, destination.account or ACCOUNT
         if manifest.bucket:
-            aws.declare_bucket(manifest.bucket.name_in(region), region=region, account=account)
+            name = manifest.bucket.name_in(region, account)
+            aws.declare_bucket(name, region=region, account=account, referenced=manifest.bucket.is_referenced)
         for entry in manifest.functions:
             platforms = _common_platforms(project, entry)
             platform = next(rotations.setdefault(platforms, cycle(platforms)), None)

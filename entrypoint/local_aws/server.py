@@ -60,10 +60,15 @@ class LocalAws:
             clock=clock,
             update_seconds=update_seconds,
             read_object=self._moto.read_object,
+            refer_to=self._moto.refer_to,
             archives=ArchiveStore(state_file.with_suffix("") if state_file else None),
         )
         if state_file is not None:
             self.cloud.regions = files.load(state_file)
+            for scope, version in self.cloud.referring():  # S3 itself starts empty
+                content = self.cloud.archives.read(version.archive.sha256)
+                if version.object and content is not None:
+                    self._moto.restore_object(scope, version.object, content)
         self._model = lambda_model()
         application: WSGIApplication = ServiceRouter(
             {
@@ -227,9 +232,11 @@ class LocalAws:
             self.cloud.region(scope).runtimes[f"{name}:{alias}"] = dict(lifecycle or {})
         return f"arn:{scope.partition}:lambda:{scope.region}:{scope.account}:runtime/{name}"
 
-    def declare_bucket(self, name: str, *, region: str | None = None, account: str = ACCOUNT) -> None:
-        """Declare an S3 bucket, unless it exists."""
-        self._moto.create_bucket(Scope(account, region or self.region), name)
+    def declare_bucket(
+        self, name: str, *, region: str | None = None, account: str = ACCOUNT, referenced: bool = False
+    ) -> None:
+        """Declare an S3 bucket, unless it exists; `referenced` lets layers refer to its objects."""
+        self._moto.create_bucket(Scope(account, region or self.region), name, referenced=referenced)
 
     def fail_next_update(
         self,

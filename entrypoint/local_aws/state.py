@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import RLock
@@ -31,6 +31,19 @@ def timestamp(clock: float) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReferredObject:
+    """A version of an object in S3 that a layer version refers to."""
+
+    bucket: str
+    key: str
+    version: str
+
+
+ReferTo = Callable[[Scope, str, str, str | None], ReferredObject]
+"""(scope, bucket, key, object version) -> the object; raises LookupError(code, message)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLayerVersion:
     """One published version of a layer; only its policy can change."""
 
@@ -43,6 +56,8 @@ class StoredLayerVersion:
     architectures: tuple[str, ...] | None = None
     policy: tuple[Mapping[str, Any], ...] = ()
     policy_revision: str = ""
+    #: None where Lambda has a copy.
+    object: ReferredObject | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -161,6 +176,10 @@ def _no_object(_scope: Scope, bucket: str, _key: str, _version: str | None) -> b
     raise LookupError("NoSuchBucket", f"The specified bucket does not exist: {bucket}")
 
 
+def _no_reference(_scope: Scope, bucket: str, _key: str, _version: str | None) -> ReferredObject:
+    raise LookupError("NoSuchBucket", f"The specified bucket does not exist: {bucket}")
+
+
 @dataclass(slots=True, kw_only=True)
 class Cloud:
     """All accounts and regions, and what the service requires from outside: a clock, and S3."""
@@ -168,6 +187,7 @@ class Cloud:
     clock: Callable[[], float] = time.time
     update_seconds: float = 0.0
     read_object: ReadObject = _no_object
+    refer_to: ReferTo = _no_reference
     archives: ArchiveStore = field(default_factory=ArchiveStore)
     endpoint_url: str = ""
     regions: dict[Scope, StoredRegion] = field(default_factory=dict)
@@ -182,6 +202,14 @@ class Cloud:
         """Return the hashes of the archives of all layer versions."""
         layers = (layer for region in self.regions.values() for layer in region.layers.values())
         return {version.archive.sha256 for layer in layers for version in layer.versions.values()}
+
+    def referring(self) -> Iterator[tuple[Scope, StoredLayerVersion]]:
+        """Yield the layer versions that refer to objects in S3."""
+        for scope, region in self.regions.items():
+            for layer in region.layers.values():
+                for version in layer.versions.values():
+                    if version.object:
+                        yield scope, version
 
     def now(self) -> str:
         """Return the clock's time in Lambda's format."""

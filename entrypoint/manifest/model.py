@@ -228,14 +228,29 @@ class Rollout(NamedTuple):
 
 
 class Bucket(NamedTuple):
-    """Where large archives are uploaded before they are published."""
+    """Where archives are uploaded that Lambda copies from there, or refers to."""
 
     bucket: str
     prefix: str = ""
+    #: `copy`, for large archives only, or `reference`: all archives stay in the bucket.
+    storage: str = "copy"
 
-    def name_in(self, region: str) -> str:
-        """Return the bucket's name in a region; a bucket must be in the region of its layer."""
-        return self.bucket.replace("{region}", region)
+    @property
+    def is_referenced(self) -> bool:
+        """Whether layer versions refer to the objects in the bucket."""
+        return self.storage == "reference"
+
+    def name_in(self, region: str, account: str) -> str:
+        """Return the bucket's name in a region and an account."""
+        return self.bucket.replace("{region}", region).replace("{account}", account)
+
+    def folder_of(self, layer: str, region: str, account: str) -> str:
+        """Return how the keys of a layer's archives begin that are referred to.
+
+        Layers of other accounts and regions have other keys, so that each account and region knows all that
+        refers to its own.
+        """
+        return f"{self.prefix}{account}/{region}/{layer}/"
 
 
 class Export(NamedTuple):

@@ -196,11 +196,16 @@ _BUCKET = Record(
     make=Bucket,
     fields={
         "bucket": Field(
-            shape=String("a bucket's name", r"[a-z0-9.{}-]{3,63}"),
-            help="Bucket for archives over 50 MB. {region} is replaced.",
+            shape=String("a bucket's name", r"(?=.{3})(?:[a-z0-9.-]|\{region\}|\{account\}){1,63}"),
+            help="Bucket for archives over 50 MB. {region} and {account} are replaced.",
             required=True,
         ),
         "prefix": Field(shape=String("a key prefix", longest=512), help="Prefix of the object keys."),
+        "storage": Field(
+            shape=String("a way to store archives", choices=("copy", "reference")),
+            default="copy",
+            help="copy: Lambda copies large archives from the bucket. reference: all archives stay in it.",
+        ),
     },
 )
 
@@ -284,7 +289,7 @@ MANIFEST = Record(
         "s3": Field(
             shape=_BUCKET,
             fills="bucket",
-            help="Where to upload archives that are too large to send directly.",
+            help="Where to upload archives that are too large to send directly, or all archives.",
         ),
         "audit": Field(shape=_AUDIT, help="Which known vulnerabilities fail `lambda-layers audit`."),
         "export": Field(

@@ -17,6 +17,7 @@ from entrypoint.parallel import for_each
 from entrypoint.release.events import Events, examine_events
 from entrypoint.release.findings import info
 from entrypoint.release.reading import Reading
+from entrypoint.release.storage import read_bucket
 from entrypoint.release.throttling import Load, examine_account, examine_loads
 from entrypoint.release.vpcs import examine_vpcs
 
@@ -35,11 +36,12 @@ _OF_EACH = (
 
 
 def examine(
-    aws: "Aws", selected: Sequence[tuple[FunctionEntry, Function]], now: datetime
+    aws: "Aws", layers: Sequence[str], selected: Sequence[tuple[FunctionEntry, Function]], now: datetime
 ) -> tuple[Diagnostic, ...]:
-    """Return the findings about functions and their entries."""
+    """Return the findings about the bucket of layers, and about functions and their entries."""
     doctor = _Doctor(aws, now)
     findings = [
+        *read_bucket(aws, doctor.reading, layers),
         *doctor.examine_vpcs(selected),
         *doctor.examine_load([function for _, function in selected]),
     ]

@@ -1,4 +1,4 @@
-"""What AWS would refuse of a plan's VPCs and concurrency, by the rules of `doctor`; reads what changes."""
+"""What AWS would refuse of a plan, by the rules of `doctor`: its bucket, VPCs and concurrency."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +12,7 @@ from entrypoint.release.findings import named
 from entrypoint.release.function_change import Aspect, FunctionChange
 from entrypoint.release.plan import RegionPlan
 from entrypoint.release.reading import Reading
+from entrypoint.release.storage import read_bucket
 from entrypoint.release.vpcs import foresee_vpcs
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def foresee(aws: "Aws", plan: RegionPlan) -> RegionPlan:
-    """Return the plan with warnings about the VPCs and the concurrency that it changes.
+    """Return the plan with warnings about its bucket, and the VPCs and the concurrency that it changes.
 
     Raises:
         PlanError: AWS would refuse them.
@@ -33,6 +34,8 @@ def foresee(aws: "Aws", plan: RegionPlan) -> RegionPlan:
     locations = {change.location for change in attached}
     if len(locations) == 1:
         found = [each._replace(location=next(iter(locations))) for each in found]
+    if published := [change.layer.name for change in plan.to_publish]:
+        found += [each._replace(rule=None) for each in read_bucket(aws, reading, published)]
     found += _concurrency(aws, reading, [each for each, aspects in changed if _CONCURRENCY & set(aspects)])
     errors = [each for each in found if each.severity is Severity.ERROR]
     if errors:

@@ -8,7 +8,7 @@ from typing import Any
 
 from entrypoint.aws.alarm_model import ALARM_PREFIX
 from entrypoint.aws.model import CODE_DEPLOY_APPLICATION as APPLICATION
-from entrypoint.manifest.model import FunctionEntry, Manifest
+from entrypoint.manifest.model import Bucket, FunctionEntry, Manifest
 from entrypoint.manifest.targets import AwsLayer
 from entrypoint.partitions import partition_of
 from entrypoint.release.export import filled
@@ -71,12 +71,9 @@ class _Resources:
             for target in targets
         )
 
-    def buckets(self, manifest: Manifest) -> tuple[str, ...]:
-        bucket = manifest.bucket
-        if bucket is None:
-            return ()
+    def buckets(self, bucket: Bucket) -> tuple[str, ...]:
         arns = (
-            f"arn:{partition_of(region)}:s3:::{bucket.name_in(region)}/{bucket.prefix}*"
+            f"arn:{partition_of(region)}:s3:::{bucket.name_in(region, self.account)}"
             for region in self._regions
         )
         return tuple(dict.fromkeys(arns))
@@ -104,11 +101,19 @@ def _of_layers(
     if pruned:
         yield _allow("PruneLayers", ["lambda:DeleteLayerVersion"], resources("lambda", *pruned))
     if manifest.bucket:
-        yield _allow(
-            "UploadLayers",
-            ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
-            resources.buckets(manifest),
-        )
+        yield from _of_bucket(manifest.bucket, resources, prunes=bool(pruned))
+
+
+def _of_bucket(bucket: Bucket, resources: _Resources, *, prunes: bool) -> Iterator[dict[str, Any]]:
+    buckets = resources.buckets(bucket)
+    upload = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+    # What was copied is deleted, and so are archives that no layer version refers to any more.
+    if prunes or not bucket.is_referenced:
+        upload.append("s3:DeleteObjectVersion")
+    yield _allow("UploadLayers", upload, [f"{each}/{bucket.prefix}*" for each in buckets])
+    if bucket.is_referenced:
+        look = ["s3:GetBucketPolicy", "s3:GetBucketVersioning"]
+        yield _allow("LookAtBucket", [*look, "s3:ListBucketVersions"] if prunes else look, buckets)
 
 
 def _of_functions(manifest: Manifest, resources: _Resources) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Old layer versions -> deleted, where nothing needs them.
+"""Old layer versions -> deleted, where nothing needs them; then the archives in S3 that they referred to.
 
 A version is kept while a function, or any published version of one (and so any alias), uses it; while it
 is among the newest that the manifest keeps; while it is what the manifest and its locks describe; and for an
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from entrypoint.aws.model import LayerVersion
 from entrypoint.figures import count
+from entrypoint.release.prune_archives import prune_archives
 
 if TYPE_CHECKING:
     from entrypoint.aws.client import Aws
@@ -33,6 +34,8 @@ class Pruned(NamedTuple):
 
     deleted: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    #: The URLs of the archives in S3 that were deleted.
+    archives: tuple[str, ...] = ()
 
 
 def prune(
@@ -49,9 +52,11 @@ def prune(
     versions = {each.layer: tuple(aws.layers.versions(each.layer)) for each in retention}
     in_use = aws.functions.layers_in_use(without=without)  # read last, so that what is used by then is kept
     deleted, kept, young = [], [], 0
+    remaining = dict(versions)
+    when = now()
     for layer, keep, dependency_hash in retention:
         others = [each for each in versions[layer][keep:] if each.dependency_hash != dependency_hash]
-        old = superfluous(others, in_use, now())
+        old = superfluous(others, in_use, when)
         young += sum(each.arn not in in_use and each not in old for each in others)
         for version in old:
             name = f"{layer}:{version.version}"
@@ -61,9 +66,11 @@ def prune(
             if not dry_run:
                 aws.layers.delete(layer, version.version)
             deleted.append(name)
+            remaining[layer] = tuple(each for each in remaining[layer] if each is not version)
+    archives = prune_archives(aws, remaining, in_use, dry_run=dry_run, now=when)
     if young:
         kept.append(f"{count(young, 'version')} less than an hour old, as another run may be using them")
-    return Pruned(tuple(deleted), tuple(kept))
+    return Pruned(tuple(deleted), (*kept, *archives.kept), archives.deleted)
 
 
 def superfluous(

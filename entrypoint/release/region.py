@@ -66,7 +66,9 @@ class RegionRelease:
                 self._export(result.layers)
                 result = replace(result, deleted_versions=prune_versions(aws, plan.version_retention))
                 pruned = prune(aws, plan.retention)
-                result = replace(result, deleted=pruned.deleted, kept=pruned.kept)
+                result = replace(
+                    result, deleted=pruned.deleted, deleted_archives=pruned.archives, kept=pruned.kept
+                )
         except LayersError as failure:
             return replace(result, error=failure)
         return result

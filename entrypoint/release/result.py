@@ -24,6 +24,8 @@ class RegionResult:
     alarms: tuple[str, ...] = ()
     #: What prune deleted, as NAME:VERSION.
     deleted: tuple[str, ...] = ()
+    #: The URLs of the archives in S3 that prune deleted.
+    deleted_archives: tuple[str, ...] = ()
     #: The function versions that were deleted, as NAME:VERSION.
     deleted_versions: tuple[str, ...] = ()
     #: The names of the alarms that were deleted.

@@ -123,7 +123,8 @@ class Release:
             )
             missing = [error(problem.message, problem.hint) for problem in selection.problems]
             odd = [warning(problem.message, problem.hint) for problem in selection.warnings]
-            found = examine(aws, selection.functions, datetime.now(tz=UTC))
+            layers = [layer.name for layer in project.layers]
+            found = examine(aws, layers, selection.functions, datetime.now(tz=UTC))
             return Diagnosis.of(aws.destination, [*missing, *odd, *found])
 
         return self.accounts.in_each(diagnose)
@@ -183,6 +184,7 @@ class Release:
                 destination=aws.destination,
                 deleted=pruned.deleted,
                 deleted_versions=versions,
+                deleted_archives=pruned.archives,
                 deleted_alarms=self._prune_alarms(aws, dry_run=dry_run) if alarms else (),
                 kept=pruned.kept,
             )

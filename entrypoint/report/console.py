@@ -170,7 +170,8 @@ class Console:
         for region in pruned.values:
             self._deleted(region, "to delete" if dry_run else "deleted")
         if not pruned.failures and not any(
-            region.deleted or region.deleted_versions or region.deleted_alarms for region in pruned.values
+            region.deleted or region.deleted_versions or region.deleted_archives or region.deleted_alarms
+            for region in pruned.values
         ):
             self._out.say("nothing to delete")
 
@@ -180,6 +181,9 @@ class Console:
         if region.deleted_versions:
             names = ", ".join(region.deleted_versions)
             self._out.say(f"{verb} in {region.destination}, versions of functions: {names}")
+        if region.deleted_archives:
+            names = ", ".join(map(escape, region.deleted_archives))
+            self._out.say(f"{verb} in {region.destination}, archives: {names}")
         if region.deleted_alarms:
             names = ", ".join(map(escape, region.deleted_alarms))
             self._out.say(f"{verb} in {region.destination}, alarms: {names}")

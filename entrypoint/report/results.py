@@ -114,6 +114,7 @@ def pruned_as_json(pruned: Results[RegionResult]) -> dict[str, Any]:
                 **_destination(region.destination),
                 "deleted": list(region.deleted),
                 "deletedVersions": list(region.deleted_versions),
+                "deletedArchives": list(region.deleted_archives),
                 "deletedAlarms": list(region.deleted_alarms),
                 "kept": list(region.kept),
             }
@@ -135,6 +136,7 @@ def deployment_as_json(deployment: Deployment) -> dict[str, Any]:
                 "alarms": list(region.alarms),
                 "deleted": list(region.deleted),
                 "deletedVersions": list(region.deleted_versions),
+                "deletedArchives": list(region.deleted_archives),
                 "kept": list(region.kept),
                 "problems": [diagnostic_as_json(problem) for problem in region.problems],
             }

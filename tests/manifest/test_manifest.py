@@ -75,7 +75,7 @@ functions:
   "report-*":
     layers: [web, "arn:aws:lambda:eu-west-1:017000801446:layer:Powertools:7"]
   "arn:aws:lambda:eu-west-1:123456789012:function:one": {layers: [web]}
-s3: {bucket: "artifacts-{region}", prefix: layers/}
+s3: {bucket: "artifacts-{account}-{region}", prefix: layers/, storage: reference}
 """,
         tmp_path,
     )
@@ -89,7 +89,8 @@ s3: {bucket: "artifacts-{region}", prefix: layers/}
     assert set(layer.own_locks.values()) == {tmp_path / "python3.13.txt"}
     assert [entry.exclusive for entry in manifest.functions] == [True, False, False]
     assert manifest.bucket
-    assert manifest.bucket.name_in("eu-west-1") == "artifacts-eu-west-1"
+    assert manifest.bucket.is_referenced
+    assert manifest.bucket.name_in("eu-west-1", "123456789012") == "artifacts-123456789012-eu-west-1"
 
 
 def test_all_problems_are_reported_each_at_its_line():
@@ -281,6 +282,7 @@ layers: {web: {requirements: [requests], runtimes: [python3.13], share: {organiz
 functions: {web: {layers: [web], vpc: {subnets: [subnet-1], security_groups: [sg-1]}}}
 rollout: {check: {alarms: [a]}}
 audit: {}
+s3: {bucket: layers}
 """
 
 

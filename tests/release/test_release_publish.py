@@ -2,11 +2,12 @@
 
 import random
 
+import boto3
 import faults as fault
 import pytest
 from layers import assembled
 from package_index import make_wheel
-from planning import HASH, layer, read
+from planning import ACCOUNT, HASH, REGION, layer, read
 
 from entrypoint.errors import AwsError
 from entrypoint.layer.describe import BuiltArchive, BuiltPackage
@@ -180,6 +181,27 @@ def test_a_large_archive_goes_through_the_bucket(put, aws, large, other):
     assert (content["CodeSha256"], content["CodeSize"]) == (large.code_sha256, large.compressed_size)
     uploads = {call.path for call in aws.call_log if call.service == "s3" and not call.reads_only}
     assert uploads == {f"/layers-eu-west-1/builds/web/{large.sha256.hex()}.zip"}
+    assert "DeleteObject" not in {call.operation for call in aws.call_log}  # another run may be publishing it
+
+
+def test_a_copied_archive_is_pinned_and_removed_where_the_bucket_keeps_versions(
+    put, aws, large, other, faults
+):
+    aws.declare_bucket("layers", referenced=True)
+    keys = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "local"}
+    s3 = boto3.client("s3", endpoint_url=aws.endpoint_url, region_name=REGION, **keys)
+    key = f"web/{large.sha256.hex()}.zip"
+
+    def overwrite():
+        s3.put_object(Bucket="layers", Key=key, Body=b"by another run")
+
+    faults.script("PublishLayerVersion", fault.after(overwrite))
+    put(what=large, bucket=Bucket(bucket="layers"))
+    content = other.get_layer_version(LayerName="web", VersionNumber=1)["Content"]
+    assert content["CodeSha256"] == large.code_sha256
+    (left,) = s3.list_object_versions(Bucket="layers")["Versions"]
+    assert left["Size"] == len(b"by another run")
+    s3.close()
 
 
 def test_a_small_archive_goes_directly_even_where_there_is_a_bucket(put, aws):

@@ -74,7 +74,14 @@ def test_a_rollback_and_a_pruning(answer, pin, client):
     assert function["before"] != function["after"]
     assert abs(dt.datetime.fromisoformat(function["time"]).timestamp() - time.time()) < 60
     assert answer("prune", "--keep", "1")["regions"] == [
-        {"region": "eu-west-1", "deleted": [], "deletedVersions": [], "deletedAlarms": [], "kept": []}
+        {
+            "region": "eu-west-1",
+            "deleted": [],
+            "deletedVersions": [],
+            "deletedArchives": [],
+            "deletedAlarms": [],
+            "kept": [],
+        }
     ]
 
 
