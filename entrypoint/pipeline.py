@@ -9,7 +9,7 @@ AWS is the only memory: a run that died is completed by running it again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from entrypoint.aws.accounts import Accounts, Results
@@ -45,6 +45,7 @@ from entrypoint.release.history import History
 from entrypoint.release.layer_versions import pin_layers
 from entrypoint.release.overview import Overview
 from entrypoint.release.plan import RegionPlan
+from entrypoint.release.promotion import Promotion
 from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.sizes import refuse_overweight
 from entrypoint.release.stage import Hashes, Release
@@ -66,6 +67,8 @@ class Pipeline:
     wheels: Wheels
     archives: Archives
     accounts: Accounts
+    #: Takes archives from another deployment; None where they are built.
+    promotion: Promotion | None = None
 
     def lock(self, targets: Sequence[Target], *, upgrade: bool, packages: Sequence[str], check: bool) -> None:
         """Pin and hash the packages of these targets; with `check`, only make sure nothing would change."""
@@ -112,7 +115,7 @@ class Pipeline:
 
     def plan(self) -> Plans:
         """Compare the manifest with AWS; changes nothing."""
-        return self._release.plan(self._hashes(*self._inputs()))
+        return self._plan(*self._inputs())
 
     def status(self) -> Results[RegionStatus]:
         """Find where AWS differs from the manifest; changes nothing."""
@@ -145,7 +148,7 @@ class Pipeline:
     def deploy(
         self, *, artifacts: Path | None, trusted: bool, explained: bool, reviewed: Callable[[Plans], None]
     ) -> Deployment:
-        """Make AWS match the manifest: build what changed, publish it, update the functions.
+        """Make AWS match the manifest: build or download what changed, publish it, update the functions.
 
         With `artifacts`, archives are compared with those that other jobs left in that folder; if these jobs
         are `trusted`, the wheels that they compiled are used. With `explained`, the result has the package
@@ -155,17 +158,20 @@ class Pipeline:
             LayersError: nothing was changed in AWS; what failed later is in the result.
         """
         locks, files = self._inputs()
-        plans = self._release.plan(self._hashes(locks, files))
+        plans = self._plan(locks, files)
         reviewed(plans)
         differences = self.explain(plans) if explained else ()
-        changed = {
-            target: locks[target]
-            for plan in plans.values
-            for change in plan.to_publish
-            for target in change.layer.targets
-        }
-        jobs = self.archives.artifacts(changed, files, artifacts) if artifacts else {}
-        archives = self._build(changed, files, jobs, trusted=trusted)
+        if self.promotion:
+            archives = self.promotion.archives(plans.values)
+        else:
+            changed = {
+                target: locks[target]
+                for plan in plans.values
+                for change in plan.to_publish
+                for target in change.layer.targets
+            }
+            jobs = self.archives.artifacts(changed, files, artifacts) if artifacts else {}
+            archives = self._build(changed, files, jobs, trusted=trusted)
         self._refuse_too_large(archives)
         refuse_overweight(plans.values, archives)
         return self._carry_out(plans, archives, differences)
@@ -214,6 +220,10 @@ class Pipeline:
     @property
     def _earlier(self) -> Earlier:
         return Earlier(project=self.project, accounts=self.accounts)
+
+    def _plan(self, locks: Mapping[Target, Lock], files: Files) -> Plans:
+        plans = self._release.plan(self._hashes(locks, files))
+        return replace(plans, values=self.promotion.of(plans.values)) if self.promotion else plans
 
     def _inputs(self) -> tuple[dict[Target, Lock], Files]:
         refuse_unpinned(self.project.manifest)

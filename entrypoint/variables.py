@@ -20,8 +20,8 @@ def is_credential(name: str) -> bool:
     return _CREDENTIAL.fullmatch(name) is not None
 
 
-def given(pairs: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of `--set`: NAME=VALUE, or NAME for the value in the environment.
+def given(pairs: Iterable[str], environment: Mapping[str, str], *, option: str = "--set") -> dict[str, str]:
+    """Return the variables of an option: NAME=VALUE, or NAME for the value in the environment.
 
     Raises:
         UsageError: with every pair that is malformed, not set in the environment, or a credential.
@@ -31,17 +31,19 @@ def given(pairs: Iterable[str], environment: Mapping[str, str]) -> dict[str, str
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not name.isidentifier():
-            hint = "write it as --set STAGE=prod"
-            problems.append(Diagnostic(f"--set {pair} is not NAME or NAME=VALUE", hint))
+            hint = f"write it as {option} STAGE=prod"
+            problems.append(Diagnostic(f"{option} {pair} is not NAME or NAME=VALUE", hint))
         elif is_credential(name):
             hint = f"rename it if it holds none; {_ELSEWHERE}"
-            problems.append(Diagnostic(f"--set {name}: a variable of this name may hold a credential", hint))
+            problems.append(
+                Diagnostic(f"{option} {name}: a variable of this name may hold a credential", hint)
+            )
         elif not equals and name not in environment:
-            hint = f"set it, or write --set {name}=VALUE"
-            problems.append(Diagnostic(f"--set {name}: the environment has no {name}", hint))
+            hint = f"set it, or write {option} {name}=VALUE"
+            problems.append(Diagnostic(f"{option} {name}: the environment has no {name}", hint))
         elif "${" in (value := value if equals else environment[name]):
             hint = "write the text itself: pip would replace it once more, from the environment"
-            problems.append(Diagnostic(f"--set {name}: its value contains ${{", hint))
+            problems.append(Diagnostic(f"{option} {name}: its value contains ${{", hint))
         else:
             variables[name] = value
     if problems:

@@ -13,6 +13,7 @@ DEFAULTS = {
     "command": "deploy",
     "manifest": "lambda-layers.yml",
     "set": "",
+    "from": "",
     "target": "",
     "upgrade": "false",
     "revision": "",
@@ -26,7 +27,8 @@ DEFAULTS = {
 """The inputs of action.yml and their defaults; each but the first has the name of its option or argument."""
 _SWITCHES = ("locked", "upgrade")
 _ARGUMENTS = ("revision",)
-_LISTS = ("set", "target", "layer")
+_VALUES = ("set", "from")
+_LISTS = (*_VALUES, "target", "layer")
 _PREFIX = "INPUT_"
 _OF_EVERY_CONTAINER = ("args", "entrypoint")
 """GitHub accepts these for any container action, and makes the container's command line of them."""
@@ -94,10 +96,11 @@ def _wrong(given: Mapping[str, str]) -> Iterator[Diagnostic]:
             yield Diagnostic(f"the input {name!r} is {given[name]!r}", "set it to 'true' or 'false'")
     if given.get("revision", "").startswith("-"):
         yield Diagnostic(f"the revision {given['revision']!r} begins with -", "name a commit, tag or branch")
-    for line in _lines(given.get("set", "")):
-        if not line.partition("=")[0].isidentifier():
-            message = f"the input 'set' has {line!r}, which is not NAME or NAME=VALUE"
-            yield Diagnostic(message, "write it as STAGE=prod")
+    for name in _VALUES:
+        for line in _lines(given.get(name, "")):
+            if not line.partition("=")[0].isidentifier():
+                message = f"the input {name!r} has {line!r}, which is not NAME or NAME=VALUE"
+                yield Diagnostic(message, "write it as STAGE=prod")
 
 
 def _idle(

@@ -66,10 +66,27 @@ class Context:
         """
         return self.load(Path.cwd(), Path(self.arguments.manifest))
 
+    @cached_property
+    def source(self) -> Project | None:
+        """The same project with the variables of `--from`; None if there are none.
+
+        Raises:
+            UsageError: a `--from` is not valid.
+            ManifestError: with everything that is wrong with the manifest.
+        """
+        pairs = vars(self.arguments).get("from")
+        if not pairs:
+            return None
+        variables = {**self.variables, **given(pairs, self.environment, option="--from")}
+        return self._load(Path.cwd(), Path(self.arguments.manifest), variables)
+
     def load(self, root: Path, manifest: Path) -> Project:
         """Load a project with the variables of this run."""
+        return self._load(root, manifest, self.variables)
+
+    def _load(self, root: Path, manifest: Path, variables: Mapping[str, str]) -> Project:
         outside = tuple(map(Path, self.arguments.allow_outside))
-        return load_project(manifest, root=root, variables=self.variables, outside=outside)
+        return load_project(manifest, root=root, variables=variables, outside=outside)
 
     @cached_property
     def console(self) -> "Console":
@@ -97,6 +114,7 @@ class Context:
             self.project,
             self.console,
             self._stack,
+            source=self.source,
             environment=self.environment,
             variables=self.variables,
             cache=arguments.get("cache"),

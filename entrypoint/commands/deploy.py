@@ -21,6 +21,8 @@ def run(context: "Context") -> Result:
     artifacts, trusted = context.arguments.artifacts, context.arguments.trust is not None
     if trusted and not artifacts:
         raise UsageError.of("--trust has no effect without --artifacts", "add --artifacts FOLDER")
+    if artifacts and context.source:
+        raise UsageError.of("--artifacts has no effect with --from", "remove one: --from builds nothing")
 
     def reviewed(plans: "Plans") -> None:
         context.console.plans(plans.values)
@@ -59,6 +61,7 @@ COMMAND = Command(
             "FILE",
             "do only what 'plan --out' wrote to this file; stop if anything has changed",
         ),
+        options.FROM,
         *options.ON_AWS,
         options.CACHE,
         options.LOCKED,

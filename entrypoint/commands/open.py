@@ -23,6 +23,7 @@ from entrypoint.lock.uv import UvCompile
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.project import Project
 from entrypoint.pipeline import Pipeline
+from entrypoint.release.promotion import Promotion
 from entrypoint.report.console import Console
 from entrypoint.wheels.build_plan import BuildRequirements
 from entrypoint.wheels.builders import Builders
@@ -40,6 +41,7 @@ def open_pipeline(
     console: Console,
     stack: ExitStack,
     *,
+    source: Project | None,
     environment: Mapping[str, str],
     variables: Mapping[str, str],
     cache: str | None,
@@ -50,6 +52,7 @@ def open_pipeline(
 ) -> Pipeline:
     """Return the stages of a project; `stack` closes what they open, which is nothing before it is used.
 
+    Layers to publish are built, or taken from the deployment of `source`.
     With `local`, the embedded AWS takes the place of the real one; with `verbose`, each call to AWS is
     reported; `engine` is "pip-compile" or "uv"; `variables` are the values for `${NAME}`.
 
@@ -100,6 +103,14 @@ def open_pipeline(
         wheels=wheels,
         archives=archives,
         accounts=stack.enter_context(Accounts(project.manifest, access)),
+        promotion=Promotion(
+            source=source,
+            accounts=stack.enter_context(Accounts(source.manifest, access)),
+            folder=project.folder,
+            say=console.say,
+        )
+        if source
+        else None,
     )
 
 

@@ -9,6 +9,11 @@ SET = repeated(
     "NAME[=VALUE]",
     "set ${NAME} in the manifest and in requirements files; without a value, use the environment variable",
 )
+FROM = repeated(
+    "--from",
+    "NAME=VALUE",
+    "publish the layer versions of the deployment with this value of ${NAME}, unchanged; build nothing",
+)
 OUTSIDE = repeated(
     "--allow-outside", "FOLDER", "let the manifest use files of this folder outside the repository"
 )

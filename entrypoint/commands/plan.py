@@ -40,6 +40,7 @@ COMMAND = Command(
     (
         switch("--detailed-exitcode", "exit with 2 if there is anything to do"),
         valued("--out", "FILE", "also write the plan to this file, for 'deploy --plan'"),
+        options.FROM,
         *options.ON_AWS,
         options.CACHE,
         options.LOCKED,

@@ -10,6 +10,7 @@ from entrypoint.aws.alarm_model import AlarmChange
 from entrypoint.aws.grants import Grant, grants_of, to_revoke
 from entrypoint.aws.model import Details, LayerVersion
 from entrypoint.errors import Diagnostic, PlanError
+from entrypoint.manifest.arn import Arn
 from entrypoint.manifest.model import Destination
 from entrypoint.manifest.targets import AwsLayer
 from entrypoint.release.foreign import NOTHING_READ, Readable, foreign_problems
@@ -33,6 +34,24 @@ class LayerAction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """A layer version of another deployment, which is published again unchanged."""
+
+    destination: Destination
+    version: LayerVersion
+    #: Whether a function uses it there.
+    is_used: bool
+
+    @property
+    def name(self) -> str:
+        """The layer's name there."""
+        return Arn.parse(self.version.arn).name
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.version.version} in {self.destination}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerChange:
     """What happens to one layer of AWS in one region."""
 
@@ -45,6 +64,8 @@ class LayerChange:
     #: Who is to get access to the version, and who is to lose it.
     granted: tuple[Grant, ...] = ()
     revoked: tuple[Grant, ...] = ()
+    #: Where the archive to publish is taken from; None if it is built.
+    origin: Origin | None = None
 
     @property
     def is_shared(self) -> bool:

@@ -27,7 +27,7 @@ def layer_line(change: LayerChange) -> str:
     then = {
         LayerAction.KEEP: "",
         LayerAction.REUSE: f" -> version {change.version.version}" if change.version else "",
-        LayerAction.PUBLISH: " -> new version",
+        LayerAction.PUBLISH: f" -> new version{f' from {change.origin}' if change.origin else ''}",
     }[change.action]
     return f"[{style}]{change.action:8}[/{style}] {change.layer.name}  {current}{then}"
 

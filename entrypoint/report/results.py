@@ -21,7 +21,7 @@ from entrypoint.release.difference import Difference, Package
 from entrypoint.release.findings import Diagnosis
 from entrypoint.release.function_change import FunctionChange
 from entrypoint.release.outcome import Outcome
-from entrypoint.release.plan import LayerChange, RegionPlan
+from entrypoint.release.plan import LayerChange, Origin, RegionPlan
 from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.status import RegionStatus
 from entrypoint.report.diagnostics import diagnostic_as_json, named
@@ -222,7 +222,11 @@ def _destination(destination: Destination) -> dict[str, str]:
 def _jobs(plans: tuple[RegionPlan, ...]) -> list[dict[str, str]]:
     """Return the targets to build, each with a runner of its architecture, as those of a job's matrix."""
     targets = dict.fromkeys(
-        target for plan in plans for change in plan.to_publish for target in change.layer.targets
+        target
+        for plan in plans
+        for change in plan.to_publish
+        if change.origin is None
+        for target in change.layer.targets
     )
     return [{"target": str(target), "runner": _RUNNERS[target.platform.architecture]} for target in targets]
 
@@ -237,7 +241,12 @@ def _layer(change: LayerChange) -> dict[str, Any]:
         "version": _version(change.version),
         "granted": list(map(str, change.granted)),
         "revoked": list(map(str, change.revoked)),
+        **({"origin": _origin(change.origin)} if change.origin else {}),
     }
+
+
+def _origin(origin: Origin) -> dict[str, Any]:
+    return {**_destination(origin.destination), "name": origin.name, "version": origin.version.version}
 
 
 def _version(version: LayerVersion | None) -> dict[str, Any] | None:

@@ -150,7 +150,8 @@ def _kept(names: Sequence[str]) -> str:
 def _versions(change: LayerChange) -> str:
     before = _number(change.latest)
     after = _number(change.version) if change.version != change.latest else "new"
-    return f"{before} → **{after}**" if change.latest else f"**{after}**"
+    taken = f" from {_text(str(change.origin))}" if change.origin else ""
+    return f"{before} → **{after}**{taken}" if change.latest else f"**{after}**{taken}"
 
 
 def _number(version: LayerVersion | None) -> str:

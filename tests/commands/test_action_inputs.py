@@ -61,7 +61,7 @@ def test_all_that_is_wrong_is_told_at_once():
         command="plan", locked="maybe", set="my-stage\n2=3", target="web", lockd="true", other="x"
     ) == [
         "unknown input 'lockd'; did you mean 'locked'?",
-        "unknown input 'other'; choose from command, manifest, set, target, upgrade, revision, layer, artifacts, trust, locked, cache, sarif",
+        "unknown input 'other'; choose from command, manifest, set, from, target, upgrade, revision, layer, artifacts, trust, locked, cache, sarif",
         "the input 'locked' is 'maybe'; set it to 'true' or 'false'",
         "the input 'set' has 'my-stage', which is not NAME or NAME=VALUE; write it as STAGE=prod",
         "the input 'set' has '2=3', which is not NAME or NAME=VALUE; write it as STAGE=prod",
