@@ -111,32 +111,25 @@ class Connection:
                         ) from None
                     self.sleep(_INVOKED_AGAIN)
 
-    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 creates its clients at run time
-        """Return a client for a service other than Lambda; the caller closes it."""
+    def client(self, service: str, region: str | None = None) -> Any:  # noqa: ANN401 - see _other
+        """Return a client for a service other than Lambda, in any region; the caller closes it."""
         session: Any = self._session
-        return session.client(service, **self._options(_S3 if service == "s3" else _OTHERS))
-
-    def signed_url(self, service: str, operation: str, seconds: int, parameters: dict[str, str]) -> str:
-        """Return a URL that answers an operation for some time; it is a credential."""
-        with _explained(service):
-            url: str = self._other(service).generate_presigned_url(
-                operation, Params=parameters, ExpiresIn=seconds
-            )
-            return url
+        options = self._options(_S3 if service == "s3" else _OTHERS)
+        return session.client(service, **options | ({"region_name": region} if region else {}))
 
     def ask(self, service: str, operation: str, **parameters: object) -> dict[str, Any]:
         """Call a service other than Lambda and return its answer."""
-        with _explained(service):
+        with explained(service):
             return answered(getattr(self._other(service), operation), parameters)
 
     def paginate(self, service: str, operation: str, **parameters: object) -> Iterator[dict[str, Any]]:
         """Yield the pages of a list that a service other than Lambda returns."""
-        with _explained(service):
+        with explained(service):
             pages = iter(self._other(service).get_paginator(operation).paginate(**parameters))
             while page := answered(next, {}, pages, None):
                 yield page
 
-    def _other(self, service: str) -> Any:  # noqa: ANN401 - as above
+    def _other(self, service: str) -> Any:  # noqa: ANN401 - boto3 creates its clients at run time
         """Return a client that is kept: creating one takes longer than a call."""
         with self._lock:
             if service not in self._others:
@@ -166,7 +159,7 @@ def _quota(endpoint_url: str, of_aws: float) -> float:
 
 
 @contextmanager
-def _explained(service: str) -> Iterator[None]:
+def explained(service: str) -> Iterator[None]:
     """Turn botocore's errors into ours."""
     try:
         yield

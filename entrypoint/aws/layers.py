@@ -142,7 +142,7 @@ class Layers:
         Not where the bucket keeps no versions: another run may be publishing the same object.
         """
         if stored.version and not self._storage.is_referenced:
-            with suppress(DeniedError):  # roles of earlier versions of this tool may not
+            with suppress(AwsError):  # the layer is published; roles of earlier versions may not delete
                 self._storage.delete(stored)
 
 

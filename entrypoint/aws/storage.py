@@ -19,7 +19,8 @@ from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.exceptions import CancelledError
 
-from entrypoint.aws.connection import Connection
+from entrypoint.aws.calls import answered
+from entrypoint.aws.connection import Connection, explained
 from entrypoint.aws.model import AbsentError, S3Object
 from entrypoint.errors import AwsError
 from entrypoint.index.ranged_file import RangedFile
@@ -115,14 +116,30 @@ class Storage:
         Raises:
             AwsError: it may not be read, or does not exist.
         """
-        which = stored.parameters
-        try:  # a signed URL does not say why it is refused, and has to name the region of the bucket
-            self._connection.ask("s3", "head_object", **which)
+        try:  # a signed URL does not say why it is refused
+            region = self._region_of(stored)
         except AbsentError:
             message = f"the archive of {name} in S3 does not exist: {stored}"
             raise AwsError.of(message, "restore it, or publish the layer again") from None
-        url = self._connection.signed_url("s3", "get_object", _SECONDS, which)
+        with closing(self._connection.client("s3", region)) as s3:
+            url = s3.generate_presigned_url("get_object", Params=stored.parameters, ExpiresIn=_SECONDS)
         return RangedFile(url, name=name, direct=self._connection.has_own_endpoint)
+
+    def _region_of(self, stored: S3Object) -> str:
+        """Return the region of an object's bucket, which a signed URL has to name: S3 redirects other calls.
+
+        Raises:
+            AbsentError: the object does not exist.
+        """
+        regions: list[str] = []
+
+        def note(context: dict[str, Any], **_: object) -> None:
+            regions.append(context["signing"]["region"])
+
+        with explained("s3"), closing(self._connection.client("s3")) as s3:
+            s3.meta.events.register("after-call.s3", note)
+            answered(s3.head_object, stored.parameters)
+        return regions[-1]
 
     def archives_of(self, layer: str) -> Iterator[tuple[S3Object, datetime]]:
         """Yield all versions of a layer's archives that are referred to, with the times of their upload."""

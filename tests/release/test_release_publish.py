@@ -204,6 +204,15 @@ def test_a_copied_archive_is_pinned_and_removed_where_the_bucket_keeps_versions(
     s3.close()
 
 
+def test_a_copy_that_may_not_be_deleted_stays_and_the_layer_is_published(put, aws, large, faults, versions):
+    aws.declare_bucket("layers", referenced=True)
+    denied = fault.answer(403, b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
+    faults.script("DeleteObject", denied)
+    put(what=large, bucket=Bucket(bucket="layers"))
+    assert len(versions()) == 1
+    assert faults.hits["DeleteObject"] == 1
+
+
 def test_a_small_archive_goes_directly_even_where_there_is_a_bucket(put, aws):
     put(bucket=Bucket(bucket="nowhere", prefix=""))
     assert {call.service for call in aws.call_log} == {"lambda"}

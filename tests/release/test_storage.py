@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import zipfile
 from datetime import UTC, datetime
+from urllib.parse import parse_qs
 
 import boto3
 import faults as fault
@@ -81,6 +82,31 @@ def test_what_is_referred_to_is_read_at_its_version(referring, publish, s3, stor
     s3.put_object(Bucket=NAME, Key=key, Body=b"something else")
     with contextlib.closing(referring.layers.archive("web", 1)) as file:
         assert ArchivePackages(file, name="web:1").versions == {"six": "1.0"}
+
+
+def test_a_bucket_in_another_region_is_read_there(referring, publish, faults):
+    publish(referring)
+    asked = []
+
+    def elsewhere(_inner):
+        def application(_environ, start_response):
+            start_response("400 Bad Request", [("x-amz-bucket-region", "us-west-2")])
+            return []
+
+        return application
+
+    def note(inner):
+        def application(environ, start_response):
+            asked.append(parse_qs(environ["QUERY_STRING"])["X-Amz-Credential"][0])
+            return inner(environ, start_response)
+
+        return application
+
+    faults.script("HeadObject", elsewhere)
+    faults.script("GetObject", note)
+    with contextlib.closing(referring.layers.archive("web", 1)) as file:
+        assert ArchivePackages(file, name="web:1").versions == {"six": "1.0"}
+    assert [each.split("/")[2] for each in asked] == ["us-west-2"]
 
 
 def test_an_archive_that_is_lost_says_where_it_was(referring, publish, s3, stored):
