@@ -116,11 +116,26 @@ def test_a_source_that_cannot_be_read_is_an_error(stage, faults, capsys):
     assert "111111111111/eu-west-1: AWS refuses ListLayerVersions" in capsys.readouterr().err
 
 
-def test_nothing_is_to_build_in_the_matrix(stage, tmp_path, monkeypatch):
-    output = tmp_path / "output"
+def test_a_workflow_shows_the_source_and_builds_nothing(stage, tmp_path, monkeypatch):
+    output, summary = tmp_path / "output", tmp_path / "summary"
     monkeypatch.setenv("GITHUB_OUTPUT", str(output))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     assert main(["plan", *PROMOTE]) == 0
     assert '{"include": []}' in output.read_text()
+    assert "**new** from tools:1 in 111111111111/eu-west-1" in summary.read_text()
+
+
+def test_names_may_be_those_of_one_account(aws, project, client, capsys):
+    aws.declare_function("app")
+    (project / "lambda-layers.yml").write_text(MANIFEST.replace("accounts:", "x-accounts:"))
+    assert main(["deploy", "--set", "STAGE=stage", "--set", "ACCOUNT=1"]) == 0
+    promote = ["--set", "STAGE=prod", "--set", "ACCOUNT=1", "--from", "STAGE=stage"]
+    capsys.readouterr()
+    assert main(["plan", *promote, "--out", "plan.json"]) == 0
+    assert "no version yet -> new version from web-stage:1 in eu-west-1" in capsys.readouterr().out
+    assert main(["deploy", *promote, "--plan", "plan.json"]) == 0
+    assert digest(client, "web-prod") == digest(client, "web-stage")
+    assert len(client.list_layer_versions(LayerName="tools")["LayerVersions"]) == 1
 
 
 @pytest.mark.parametrize(
