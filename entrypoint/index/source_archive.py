@@ -105,8 +105,6 @@ def folder_files(folder: Path) -> Iterator[SourceFile]:
             entries = list(found)
         for entry in entries:
             path = Path(entry.path)
-            if entry.name == ".git":  # a file, where it is a submodule or a worktree
-                continue
             if entry.is_dir(follow_symlinks=False):
                 waiting += [] if ignored.has_folder(path) else [path]
             elif path not in ignored:

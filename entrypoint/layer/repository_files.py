@@ -85,6 +85,8 @@ def _files(
     """Yield the files of a folder; with `links`, links are yielded as they are, and not followed."""
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         path = Path(entry.path)
+        if entry.name.lower() == ".git":  # its config may hold the token of a checkout
+            continue
         if entry.is_symlink() and not (path.exists() and path.resolve().is_relative_to(top.resolve())):
             message = f"{path} is a broken link or in a loop of links, or points outside {top.name}"
             problems.append(Diagnostic(message, "replace the link with the file", layer.location))

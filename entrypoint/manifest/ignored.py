@@ -13,18 +13,23 @@ from pathspec import GitIgnoreSpec
 
 from entrypoint.git import git
 
-_NEVER = GitIgnoreSpec.from_lines(["__pycache__/", "*.pyc", ".git/"])
+_NEVER = GitIgnoreSpec.from_lines(["__pycache__/", "*.pyc", ".[gG][iI][tT]"])
 
 
 class Ignored:
-    """The files below a folder that git ignores, and those of git and of Python's cache."""
+    """The files below a folder that git ignores, those of git and of Python's cache, and links to them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._here = _IgnoredHere(folder)
+        self._top = folder.resolve()
+        self._here = _IgnoredHere(self._top)
 
     def __contains__(self, file: Path) -> bool:
-        path = file.relative_to(self._folder).as_posix()
+        path, target = self._top / file.relative_to(self._folder), file.resolve()
+        return self._has(path) or (target != path and target.is_relative_to(self._top) and self._has(target))
+
+    def _has(self, file: Path) -> bool:
+        path = file.relative_to(self._top).as_posix()
         return _NEVER.match_file(path) or _is_ignored(file) or file in self._here
 
     def has_folder(self, folder: Path) -> bool:

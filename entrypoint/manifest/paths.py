@@ -24,7 +24,11 @@ def roots_of(folder: Path, working: Path, outside: Iterable[Path] = ()) -> tuple
 def is_inside(path: Path, roots: Sequence[Path]) -> bool:
     """Whether a path is in one of the folders, after following all links; without folders, any path is.
 
+    A folder .git is not: its config may hold the token of a checkout.
+
     Raises:
         OSError, RuntimeError, ValueError: the path cannot be resolved, such as a loop of links.
     """
-    return not roots or any(path.resolve().is_relative_to(root) for root in roots)
+    resolved = path.resolve()
+    inside = (resolved.relative_to(root).parts for root in roots if resolved.is_relative_to(root))
+    return not roots or any(".git" not in map(str.lower, parts) for parts in inside)

@@ -121,6 +121,28 @@ def test_packages_and_modules_go_under_python(repository):
     ]
 
 
+def test_links_to_files_that_are_left_out_are_left_out(repository):
+    (repository / ".git" / "config").write_text("extraheader = a token\n")
+    top, package = repository / "src", repository / "src" / "common"
+    (package / "deep" / "link.py").symlink_to("debug.log")
+    (package / "link.py").symlink_to("deep/keep.dat")
+    assert [path for path in paths(layer(include=(package,))) if "link" in path] == ["python/common/link.py"]
+    (top / "token.py").symlink_to("../.git/config")
+    (top / "git").symlink_to("../.git")
+    found = repository_files(layer(include=(repository,)))
+    assert {file.path for file in found if file.path.count("/") == 3} >= {
+        "python/" + repository.name + "/src/single.py"
+    }
+    assert not [file for file in found if b"token" in file.source.read_bytes()]
+
+
+def test_content_has_no_files_of_git(repository):
+    (repository / "src" / ".git").write_text("gitdir: ../.git/modules/src\n")
+    found = paths(layer(content=repository))
+    assert "src/single.py" in found
+    assert not [path for path in found if ".git/" in path or path.endswith(".git")]
+
+
 def test_content_goes_into_opt_as_it_is(tmp_path):
     tools = tmp_path / "tools"
     (tools / "bin").mkdir(parents=True)

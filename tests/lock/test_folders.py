@@ -408,6 +408,19 @@ def test_a_link_that_leads_out_of_the_folder(core, target):
         archive_of_folder(core)
 
 
+def test_links_to_files_of_git_and_ignored_files_are_left_out(repository):
+    (repository / "pyproject.toml").write_text(CORE)
+    (source,) = read(repository, "..\n").options.direct
+    (repository / ".gitignore").write_text("*.env\n")
+    first = archive_of_folder(source).content
+    (repository / ".git" / "config").write_text("extraheader = a token\n")
+    (repository / "my.env").write_text("a token\n")
+    (repository / "a.py").symlink_to(".git/config")
+    (repository / "b.py").symlink_to("my.env")
+    (repository / "libs" / "git").symlink_to("../.git/config")
+    assert archive_of_folder(source).content == first
+
+
 def test_settings_of_this_machine_leave_out_untracked_files_only(repository, core):
     shutil.rmtree(repository / ".git")
     git = ["git", "-c", "user.name=x", "-c", "user.email=x"]
