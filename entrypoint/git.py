@@ -9,6 +9,7 @@ gets no variables that hold some.
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -80,6 +81,35 @@ def git(
         stderr=subprocess.PIPE,
         check=False,
     )
+
+
+def git_output(
+    arguments: Sequence[str], folder: Path, *, most_bytes: int
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run git in a folder, for output that its repository can make as long as it likes.
+
+    Raises:
+        FileNotFoundError: git is not installed.
+        ValueError: the output has more bytes than this.
+    """
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(  # noqa: S603 - as above
+            [*_GIT, *arguments],
+            cwd=folder,
+            env=_environment(folder),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said,
+        ) as process,
+    ):
+        output = process.stdout.read(most_bytes + 1) if process.stdout else b""
+        if len(output) > most_bytes:
+            process.kill()
+            raise ValueError(f"git lists more than {most_bytes:,} bytes of it")
+        process.wait()
+        said.seek(0)
+        return subprocess.CompletedProcess(process.args, process.returncode, output, said.read())
 
 
 def git_fetch(

@@ -17,12 +17,18 @@ _AUTHOR = {
 }
 
 
-def git(folder: Path, *arguments: str) -> str:
+def git(folder: Path, *arguments: str, given: str | None = None) -> str:
     """Run git in a folder with an author, and without settings of this machine."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     command = ["git", *arguments]
     done = subprocess.run(
-        command, cwd=folder, env=environment | _AUTHOR, check=True, capture_output=True, text=True
+        command,
+        cwd=folder,
+        env=environment | _AUTHOR,
+        input=given,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return done.stdout.strip()
 

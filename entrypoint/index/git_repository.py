@@ -14,11 +14,11 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from entrypoint.errors import Diagnostic, FetchError
-from entrypoint.git import git, git_fetch
+from entrypoint.git import git, git_fetch, git_output
 from entrypoint.index.source_archive import SourceArchive, SourceFile, archive
 from entrypoint.index.sources import GitCommit
 from entrypoint.index.static_project import static_project
-from entrypoint.limits import METADATA_BYTES, SDIST_BYTES, UNZIPPED_BYTES, WHEEL_MEMBERS
+from entrypoint.limits import METADATA_BYTES, RECORD_BYTES, SDIST_BYTES, UNZIPPED_BYTES, WHEEL_MEMBERS
 from entrypoint.toml import load_toml
 
 _LINK, _EXECUTABLE = "120000", "100755"
@@ -121,9 +121,10 @@ def _run(arguments: list[str], folder: Path, source: GitCommit) -> bytes:
 
     Raises:
         FetchError: git is not installed, or fails.
+        ValueError: its output is too long, as of a commit whose folders are the same one many times.
     """
     try:
-        done = git(arguments, folder)
+        done = git_output(arguments, folder, most_bytes=RECORD_BYTES)
     except FileNotFoundError:
         message = f"git is not installed, so that {source} cannot be fetched"
         raise FetchError(Diagnostic(message, "install git")) from None

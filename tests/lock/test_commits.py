@@ -185,6 +185,23 @@ def test_a_server_that_sends_too_much_or_nothing(server, repository, monkeypatch
     archive_of_commit(source)
 
 
+def test_a_commit_whose_folders_are_the_same_one_many_times(server, repository, monkeypatch):
+    """Ten levels of them are 10,000,000,000 files in 20 kB."""
+    commit_all(repository)
+    monkeypatch.setattr(git_repository, "RECORD_BYTES", 100_000)
+
+    def tree(*lines):
+        return git(repository, "mktree", given="".join(f"{line}\n" for line in lines))
+
+    top = tree(f"100644 blob {git(repository, 'rev-parse', 'HEAD:python/tool.py')}\ttool.py")
+    for _ in range(4):
+        top = tree(*(f"040000 tree {top}\t{number}" for number in range(10)))
+    sha = git(repository, "commit-tree", "-m", "bomb", top)
+    git(repository, "update-ref", "refs/heads/bomb", sha)
+    with pytest.raises(FetchError, match="cannot be locked: git lists more than 100,000 bytes of it"):
+        archive_of_commit(commit_of(server, sha, ""))
+
+
 def _edit(old, new):
     def change(repository):
         file = repository / "python" / "pyproject.toml"
