@@ -6,6 +6,7 @@ from entrypoint.errors import Diagnostic, FetchError
 from entrypoint.files import atomic_write
 from entrypoint.index.candidates import IndexFile
 from entrypoint.index.git_repository import archive_of_commit
+from entrypoint.index.project_sources import ProjectIndex
 from entrypoint.index.source_archive import SourceArchive, archive_of_folder
 from entrypoint.index.sources import GitCommit, SourceFolder
 
@@ -31,6 +32,10 @@ class BuiltSources:
         self._archives[url] = archive
         name = archive.project.filename
         return (IndexFile(filename=name, url=url, sha256=archive.sha256, size=len(archive.content)),)
+
+    def indexes(self, file: IndexFile) -> tuple[ProjectIndex, ...]:
+        """Return the indexes that a commit takes its requirements from."""
+        return self._archives[file.url].indexes
 
     def write(self, file: IndexFile, destination: Path) -> bool:
         """Write an archive atomically; False if the file is not one of these."""

@@ -8,13 +8,14 @@ content than that of the commit, and the SHA-256 of the archive is in the lock.
 
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from entrypoint.errors import Diagnostic, FetchError
 from entrypoint.git import git, git_fetch, git_output
+from entrypoint.index.project_sources import ProjectSources, is_member, project_sources, sourced_names
 from entrypoint.index.source_archive import SourceArchive, SourceFile, archive
 from entrypoint.index.sources import GitCommit
 from entrypoint.index.static_project import static_project
@@ -57,24 +58,50 @@ def _archive(source: GitCommit) -> SourceArchive:
         try:
             _fetch(source, folder)
             files = tuple(_files(folder, source))
-            return _project_archive(files, source)
+            return _project_archive(files, source, tuple(_above(folder, source)))
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise FetchError(Diagnostic(f"{source} cannot be locked: {error}", _BUILD_A_WHEEL)) from None
 
 
-def _project_archive(files: tuple[SourceFile, ...], source: GitCommit) -> SourceArchive:
+def _project_archive(
+    files: tuple[SourceFile, ...], source: GitCommit, above: Iterable[tuple[str, str]]
+) -> SourceArchive:
     text = next((file.content for file in files if file.path == _PYPROJECT and not file.is_link), None)
     if text is None or len(text) > METADATA_BYTES:
         raise ValueError(f"it has no {_PYPROJECT} of a plausible size")
-    table = load_toml(text.decode())
-    project = static_project(table)
+    project = static_project(load_toml(text.decode()))
     if project.name != source.name:
         raise ValueError(f"it has the package {project.name}, not {source.name}")
     if project.urls:
         raise ValueError(f"it requires {project.urls[0][0]} by a URL")
-    if table.get("tool", {}).get("uv", {}).get("sources"):
-        raise ValueError("its [tool.uv.sources] takes packages from elsewhere than an index")
-    return archive(project, files)
+    sources = tuple(_sources(text.decode(), project.requires, above))
+    if elsewhere := [each for found in sources for each in found.elsewhere]:
+        raise ValueError(
+            f"{elsewhere[0].name} comes from a {elsewhere[0].kind}, and would be looked up in a package index"
+        )
+    indexes = tuple(each for found in sources for each in found.indexes)
+    return archive(project, files)._replace(indexes=indexes)
+
+
+def _sources(
+    text: str, requires: Iterable[str], above: Iterable[tuple[str, str]]
+) -> Iterator[ProjectSources]:
+    """Yield what a pyproject.toml, and those of its workspaces, say about the sources of requirements."""
+    table = load_toml(text)
+    yield project_sources(text, table, requires)
+    for folder, other in above:
+        if is_member(root := load_toml(other), folder):
+            yield project_sources(other, root, requires, sourced_names(table))
+
+
+def _above(folder: Path, source: GitCommit) -> Iterator[tuple[str, str]]:
+    """Yield the pyproject.toml files above the project, each with the path from there to the project."""
+    project = PurePosixPath(source.subdirectory)
+    for parent in project.parents:
+        name = f"{source.commit}:{(parent / _PYPROJECT).as_posix()}"
+        found = git_output(["cat-file", "blob", name], folder, most_bytes=METADATA_BYTES)
+        if not found.returncode:
+            yield project.relative_to(parent).as_posix(), found.stdout.decode()
 
 
 def _files(folder: Path, source: GitCommit) -> Iterator[SourceFile]:

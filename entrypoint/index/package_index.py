@@ -26,6 +26,7 @@ from entrypoint.index.candidates import IndexFile, ServerRefusedError
 from entrypoint.index.direct_file import DirectFile
 from entrypoint.index.options import IndexOptions, plain_url, without_credentials
 from entrypoint.index.pip_settings import combined, read_pip_settings
+from entrypoint.index.project_sources import ProjectIndex
 from entrypoint.index.sources import GitCommit, SourceFolder
 
 if TYPE_CHECKING:
@@ -114,6 +115,10 @@ class PackageIndex:
         )
         hint = "retry; if it fails again, a proxy or the index returns corrupt files"
         raise FetchError(Diagnostic(message, hint))
+
+    def stated_indexes(self, file: IndexFile) -> tuple[ProjectIndex, ...]:
+        """Return the indexes that a commit takes its requirements from."""
+        return self._built.indexes(file)
 
     def stated_metadata(self, file: IndexFile) -> bytes | None:
         """Return the METADATA that a folder or a commit states; None for a file of an index."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from entrypoint.figures import megabytes
+from entrypoint.index.project_sources import ProjectIndex
 from entrypoint.index.sources import SourceFolder
 from entrypoint.index.static_project import StaticProject
 from entrypoint.limits import UNZIPPED_BYTES
@@ -38,6 +39,8 @@ class SourceArchive(NamedTuple):
 
     project: StaticProject
     content: bytes
+    #: The indexes that a commit takes its requirements from; those of a folder are among the inputs.
+    indexes: tuple[ProjectIndex, ...] = ()
 
     @property
     def sha256(self) -> str:

@@ -13,6 +13,7 @@ from entrypoint.index.candidates import IndexFile, version_of
 from entrypoint.index.options import plain_url
 from entrypoint.index.package_index import PackageIndex
 from entrypoint.index.pin import Pin
+from entrypoint.index.project_sources import ProjectIndex
 from entrypoint.lock.requirement_lines import RequirementLines
 
 
@@ -24,14 +25,19 @@ def wrong_indexes(lines: RequirementLines, index: PackageIndex, location: Locati
             message = f"{url} under 'index_of' is none of the indexes: {', '.join(sorted(urls)) or 'none'}"
             yield Diagnostic(message, "set it in pip's configuration, or with --extra-index-url", location)
     for named, where in lines.indexes:
-        url = plain_url(named.url)
-        if named.name and url != index.index_for(named.name) and urls != {url}:
-            message = f"{named.name} comes from {url}, and would be looked up in {', '.join(sorted(urls))}"
-            hint = f"add to the layer: index_of: {{{named.name}: {url}}}"
-            yield Diagnostic(message, hint, where)
-        elif url not in urls:
-            message = f"this project uses the index {url}, which is not configured"
-            yield Diagnostic(message, "set it in pip's configuration, or with --index-url", where)
+        yield from wrong_index(named, index, where)
+
+
+def wrong_index(named: ProjectIndex, index: PackageIndex, location: Location) -> Iterator[Diagnostic]:
+    """Yield a problem if what a project takes from an index would not come from there."""
+    url, urls = plain_url(named.url), index.urls
+    if named.name and url != index.index_for(named.name) and urls != {url}:
+        message = f"{named.name} comes from {url}, and would be looked up in {', '.join(sorted(urls))}"
+        hint = f"add to the layer: index_of: {{{named.name}: {url}}}"
+        yield Diagnostic(message, hint, location)
+    elif url not in urls:
+        message = f"this project uses the index {url}, which is not configured"
+        yield Diagnostic(message, "set it in pip's configuration, or with --index-url", location)
 
 
 def strangers(pins: Iterable[Pin], index: PackageIndex) -> Iterator[Diagnostic]:

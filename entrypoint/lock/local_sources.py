@@ -15,10 +15,7 @@ from typing import Any, NamedTuple
 
 from entrypoint.errors import Diagnostic, Location
 from entrypoint.index.options import without_credentials
-from entrypoint.index.sources import GitCommit, SourceFolder, git_commit
-from entrypoint.index.static_project import StaticProject, static_project
-from entrypoint.lock.input_files import LARGEST, display_path
-from entrypoint.lock.project_sources import (
+from entrypoint.index.project_sources import (
     Elsewhere,
     ProjectIndex,
     ProjectSources,
@@ -27,6 +24,9 @@ from entrypoint.lock.project_sources import (
     sourced_names,
     workspace_members,
 )
+from entrypoint.index.sources import GitCommit, SourceFolder, git_commit
+from entrypoint.index.static_project import StaticProject, static_project
+from entrypoint.lock.input_files import LARGEST, display_path
 from entrypoint.lock.project_table import ProjectLines, load_table, workspace_sources
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.paths import OUTSIDE_HINT, is_inside

@@ -6,7 +6,7 @@ Imported by the check hook: parsers are imported only when such a file is read.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from entrypoint.lock.project_sources import ProjectSources, is_member, project_sources, sourced_names
+from entrypoint.index.project_sources import ProjectSources, is_member, project_sources, sourced_names
 from entrypoint.toml import load_toml
 
 

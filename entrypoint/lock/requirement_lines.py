@@ -20,9 +20,9 @@ from entrypoint.index.options import (
     plain_url,
     without_credentials,
 )
+from entrypoint.index.project_sources import ProjectIndex
 from entrypoint.lock.input_files import LARGEST, display_path
 from entrypoint.lock.local_sources import FolderLine, LocalSources, folder_line, unknown_extras
-from entrypoint.lock.project_sources import ProjectIndex
 from entrypoint.lock.project_table import project_lines
 from entrypoint.manifest.model import Requirements
 from entrypoint.manifest.paths import OUTSIDE_HINT, is_inside

@@ -28,7 +28,7 @@ from entrypoint.lock.cooldown import unused_cutoffs
 from entrypoint.lock.engine import Describe, Engine, Question, UnresolvableError
 from entrypoint.lock.hashes import exclusions, with_hashes
 from entrypoint.lock.header import inputs_hash
-from entrypoint.lock.indexes import strangers, wrong_indexes
+from entrypoint.lock.indexes import strangers, wrong_index, wrong_indexes
 from entrypoint.lock.input_files import display_path
 from entrypoint.lock.lock_file import Lock, raise_all, read_pinned, read_via
 from entrypoint.lock.requirement_lines import logical_lines
@@ -141,16 +141,19 @@ def _sources(parsed: RequirementSet, index: PackageIndex, requirements: Requirem
     """Return the source archives of folders and commits, by name.
 
     Raises:
-        LockError: with every one that cannot be fetched or read.
+        LockError: with every one that cannot be fetched or read, or has an index that is not used.
     """
     locations = {line.name: line.location for line in reversed(parsed.requirements)}
     found: dict[str, str] = {}
     problems: list[Diagnostic] = []
     for name in sorted(parsed.options.built):
+        location = locations.get(name, requirements.location)
         try:
-            found[name] = index.files(name)[0].filename
+            file = index.files(name)[0]
+            found[name] = file.filename
+            for named in index.stated_indexes(file):
+                problems += wrong_index(named, index, location)
         except FetchError as error:
-            location = locations.get(name, requirements.location)
             problems += (problem._replace(location=location) for problem in error.problems)
     raise_all(problems)
     return found

@@ -220,6 +220,11 @@ def _lfs(repository):
     (repository / "python" / "model.bin").write_text(text)
 
 
+def _workspace(repository):
+    text = '[tool.uv.workspace]\nmembers = ["py*"]\n[tool.uv.sources]\nbase = {workspace = true}\n'
+    (repository / "pyproject.toml").write_text(text)
+
+
 def _link(repository):
     (repository / "python" / "pyproject.toml").rename(repository / "python" / "other.toml")
     (repository / "python" / "pyproject.toml").symlink_to("other.toml")
@@ -234,8 +239,13 @@ REFUSED = {
     "url": (_edit('"base"', '"base @ https://example.org/base-1.zip"'), "it requires base by a URL"),
     "sources": (
         _edit("[build", "[tool.uv.sources]\nbase = {path = '../b'}\n[build"),
-        "takes packages from elsewh",
+        "base comes from a path, and would be looked up in a package index",
     ),
+    "poetry": (
+        _edit("[build", "[tool.poetry.dependencies]\nbase = {git = 'https://example.org/b'}\n[build"),
+        "base comes from a git, and would be looked up in a package index",
+    ),
+    "workspace": (_workspace, "base comes from a workspace, and would be looked up in a package index"),
     "toml": (_edit("[project]", "[project"), "cannot be locked"),
     "submodule": (_submodule, "below is a submodule, which is not fetched"),
     "lfs": (_lfs, "model.bin is a file of Git LFS, which is not fetched"),
@@ -254,6 +264,29 @@ def test_a_commit_that_cannot_be_locked(server, repository, change, message):
     assert f"/tool@{sha}#subdirectory=python" in str(caught.value)
     with pytest.raises(FetchError, match="cannot be fetched: fatal: Not a valid object name"):
         archive_of_commit(commit_of(server, sha, "missing"))
+
+
+INDEX = '[[tool.uv.index]]\nname = "x"\nurl = "https://u:secret@example.org/simple"\n'
+INDEXES = {
+    "not configured": (
+        INDEX,
+        "web.in:1: this project uses the index https://example.org/simple, which is not",
+    ),
+    "of a package": (
+        INDEX + "explicit = true\n[tool.uv.sources]\nbase = {index = 'x'}\n",
+        "web.in:1: base comes from https://example.org/simple, and would be looked up in http://127.0.0.1",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), INDEXES.values(), ids=INDEXES)
+def test_a_commit_with_an_index_of_its_own(tmp_path, run, server, repository, text, message):
+    with (repository / "python" / "pyproject.toml").open("a") as file:
+        file.write(text)
+    (tmp_path / "project" / "web.in").write_text(f"tool @ {commit_of(server, commit_all(repository))}\n")
+    done = run("lock")
+    assert message in done.stderr
+    assert "secret" not in done.stderr
 
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
