@@ -74,7 +74,7 @@ def _project_archive(
         raise ValueError(f"it has the package {project.name}, not {source.name}")
     if project.urls:
         raise ValueError(f"it requires {project.urls[0][0]} by a URL")
-    sources = tuple(_sources(text.decode(), project.requires, above))
+    sources = tuple(_sources(text.decode(), (*project.requires, *project.build_requires), above))
     if elsewhere := [each for found in sources for each in found.elsewhere]:
         raise ValueError(
             f"{elsewhere[0].name} comes from a {elsewhere[0].kind}, and would be looked up in a package index"

@@ -35,6 +35,15 @@ class StaticProject(NamedTuple):
         return f"{self.name.replace('-', '_')}-{self.version}"
 
     @property
+    def build_requires(self) -> tuple[str, ...]:
+        """The requirements of its build."""
+        import json  # noqa: PLC0415 - the check hook starts light
+
+        table = json.loads(self.build_system)
+        requires = table.get("requires") if isinstance(table, dict) else None
+        return tuple(each for each in requires if isinstance(each, str)) if isinstance(requires, list) else ()
+
+    @property
     def metadata(self) -> bytes:
         """Its METADATA."""
         lines = ["Metadata-Version: 2.2", f"Name: {self.name}", f"Version: {self.version}"]

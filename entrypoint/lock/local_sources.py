@@ -87,7 +87,14 @@ class LocalSources:
         self._folders: dict[Path, StaticProject | None] = {}
         self.found: dict[str, SourceFolder | GitCommit] = {}
         self.indexes: list[tuple[ProjectIndex, Location]] = []
-        self.problems: list[Diagnostic] = []
+        self._problems: list[Diagnostic] = []
+        self._of_builds: list[tuple[str, Diagnostic]] = []
+
+    @property
+    def problems(self) -> tuple[Diagnostic, ...]:
+        """What cannot be locked; packages that only builds take from elsewhere, unless they are found too."""
+        builds = (problem for name, problem in self._of_builds if name not in self.found)
+        return (*self._problems, *dict.fromkeys(builds))
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -147,7 +154,21 @@ class LocalSources:
         self.add(SourceFolder(folder, project), location)
         if self._follow:
             self._follow_requirements(file, text, project, place)
+        self._check_build(file, text, project)
         return project
+
+    def _check_build(self, file: Path, text: str, project: StaticProject) -> None:
+        """Refuse build requirements from elsewhere; builds look them up in an index."""
+        table, requires = load_table(text), project.build_requires
+        sources = project_sources(text, table, requires)
+        lines = ProjectLines([(each, 1) for each in requires], sources, sourced_names(table))
+        workspaces = ((self._of_workspace(above, file, lines), above) for above in self._above(file))
+        for found, path in ((sources, file), *workspaces):
+            name = display_path(path, self._root)
+            for package in found.elsewhere:
+                problem = Diagnostic(_message(package), _BUILD_HINT, Location(name, package.line))
+                self._of_builds.append((_canonical(package.name), problem))
+            self.indexes += [(each, Location(name, each.line)) for each in found.indexes if each.name]
 
     def _follow_requirements(self, file: Path, text: str, project: StaticProject, place: Location) -> None:
         table, requires = load_table(text), project.requires
@@ -174,7 +195,7 @@ class LocalSources:
         try:
             self.add(git_commit(name, url), location)
         except ValueError as error:
-            self.problems.append(invalid_commit(url, error, location))
+            self._problems.append(invalid_commit(url, error, location))
 
     def _add_all(self, sources: ProjectSources, path: Path) -> None:
         name = display_path(path, self._root)
@@ -196,8 +217,7 @@ class LocalSources:
             folder = f"#subdirectory={table['subdirectory']}" if "subdirectory" in table else ""
             self.commit(name, f"git+{table['git']}@{table['rev']}{folder}", location)
         else:
-            message = f"{package.name} comes from a {package.kind}, and would be looked up in a package index"
-            self._problem(message, _HINTS.get(package.kind, _HINT), location)
+            self._problem(_message(package), _HINTS.get(package.kind, _HINT), location)
 
     def _member(self, name: str, path: Path) -> Path | None:
         """Return the folder of a package in the workspace that a pyproject.toml belongs to."""
@@ -236,7 +256,7 @@ class LocalSources:
             return ProjectSources()
 
     def _problem(self, message: str, hint: str, location: Location) -> None:
-        self.problems.append(Diagnostic(message, hint, location))
+        self._problems.append(Diagnostic(message, hint, location))
 
 
 def invalid_commit(url: str, error: ValueError, location: Location) -> Diagnostic:
@@ -249,7 +269,12 @@ def invalid_commit(url: str, error: ValueError, location: Location) -> Diagnosti
     return Diagnostic(f"{without_credentials(url)} {error}", hint, location)
 
 
+def _message(package: Elsewhere) -> str:
+    return f"{package.name} comes from a {package.kind}, and would be looked up in a package index"
+
+
 _HINT = "remove it from the layer's requirements, and add code of this repository under 'include'"
+_BUILD_HINT = "require it in the layer too, or add the code under 'include' of the layer"
 _HINTS = {
     "git": "set 'rev' to a commit, with 40 hexadecimal digits, and no other condition",
     "workspace": f"add the folder of the package, with a {_FILE}, to the members of the workspace",

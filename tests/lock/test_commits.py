@@ -241,6 +241,13 @@ REFUSED = {
         _edit("[build", "[tool.uv.sources]\nbase = {path = '../b'}\n[build"),
         "base comes from a path, and would be looked up in a package index",
     ),
+    "build": (
+        _edit(
+            "[build-system]\nrequires = []",
+            "[tool.uv.sources]\nback = {path = '../b'}\n[build-system]\nrequires = ['back']",
+        ),
+        "back comes from a path, and would be looked up in a package index",
+    ),
     "poetry": (
         _edit("[build", "[tool.poetry.dependencies]\nbase = {git = 'https://example.org/b'}\n[build"),
         "base comes from a git, and would be looked up in a package index",

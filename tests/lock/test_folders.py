@@ -294,6 +294,23 @@ def test_members_of_a_workspace_that_require_each_other(repository):
     assert "add the folder of the package" in problem
 
 
+@pytest.mark.parametrize("above", [False, True])
+def test_a_build_requirement_that_comes_from_a_folder(repository, above):
+    """Strangers may have a package of that name in the index, and builds run its code."""
+    text = COMMON.replace("requires = []", 'requires = ["core"]').replace('"core>=2"', "")
+    if above:
+        text = text.replace('core = { path = "../core" }', "")
+        (repository / "pyproject.toml").write_text(
+            f"{WORKSPACE}[tool.uv.sources]\ncore = {{ workspace = true }}\n"
+        )
+    (repository / "libs" / "common" / "pyproject.toml").write_text(text)
+    (problem,) = problems_of(repository, "../libs/common\n")
+    kind, place = ("workspace", "") if above else ("path", "libs/common/")
+    assert problem.startswith(f"{place}pyproject.toml:")
+    assert f"core comes from a {kind}, and would be looked up in a package index" in problem
+    assert read(repository, "../libs/common\n../libs/core\n").options.built == {"common", "core"}
+
+
 def test_paths_in_the_manifest_are_relative_to_it(repository):
     text = MANIFEST.replace("apps/web.in", "../libs/common, --find-links wheels")
     (repository / "apps" / "lambda-layers.yml").write_text(text)
