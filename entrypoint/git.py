@@ -7,6 +7,7 @@ gets no variables that hold some.
 """
 
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -30,9 +31,12 @@ _SOON = 0.2
 """Seconds between two looks at what was fetched."""
 _NEVER_ASK = {
     "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "",  # also turns off SSH_ASKPASS; such a program may answer for every server
     "GIT_NO_LAZY_FETCH": "1",  # older releases of git do not know it
     "GIT_ALLOW_PROTOCOL": "",  # unlike protocol.allow, it applies to protocols that the configuration allows
 }
+# Settings such as `http.extraHeader`, which sends a token to every server.
+_OF_SETTINGS = re.compile(r"GIT_CONFIG_(?:COUNT|PARAMETERS|(?:KEY|VALUE)_\d+)")
 # A hook of git has these variables, with relative paths.
 _OF_ANOTHER_FOLDER = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"})
 
@@ -173,5 +177,8 @@ def _size(folder: Path) -> int:
 
 def _environment(folder: Path | None) -> dict[str, str]:
     left_out = _OF_ANOTHER_FOLDER if folder is not None else frozenset[str]()
-    kept = {key: value for key, value in os.environ.items() if key not in left_out and not is_credential(key)}
-    return kept | _NEVER_ASK
+    return {
+        key: value
+        for key, value in os.environ.items()
+        if key not in left_out and not is_credential(key) and not _OF_SETTINGS.fullmatch(key)
+    } | _NEVER_ASK

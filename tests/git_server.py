@@ -48,7 +48,9 @@ class GitServer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.requests: list[str] = []
+        self.authorizations: list[str | None] = []
         self.needs_credentials = False
+        self.redirect: str | None = None
         self.stalls = threading.Event()
 
     def __enter__(self):
@@ -67,6 +69,18 @@ def _handler_of(server: GitServer) -> type[BaseHTTPRequestHandler]:
         def do_GET(self):
             path, _, query = self.path.partition("?")
             server.requests.append(path)
+            server.authorizations.append(self.headers.get("Authorization"))
+            if server.redirect and not path.endswith(server.redirect):
+                self.send_response(302)
+                self.send_header("Location", f"{server.redirect}?token=secret")
+                self.end_headers()
+                return
+            if server.redirect:
+                self.send_response(200)
+                self.send_header("Content-Type", "application/x-git-upload-pack-advertisement")
+                self.end_headers()
+                self.wfile.write(b"001e# service=git-upload-pack\n0000")
+                return
             if server.stalls.is_set():
                 self.rfile.read(1)  # until the client ends
                 return

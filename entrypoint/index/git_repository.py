@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from entrypoint.errors import Diagnostic, FetchError
 from entrypoint.git import git, git_fetch, git_output
+from entrypoint.index.options import without_credentials
 from entrypoint.index.project_sources import ProjectSources, is_member, project_sources, sourced_names
 from entrypoint.index.source_archive import SourceArchive, SourceFile, archive
 from entrypoint.index.sources import GitCommit
@@ -161,6 +162,6 @@ def _run(arguments: list[str], folder: Path, source: GitCommit) -> bytes:
 
 
 def _failure(source: GitCommit, stderr: bytes) -> FetchError:
-    said = stderr.decode("utf-8", "replace").strip().replace("\n", " ")
+    said = without_credentials(stderr.decode("utf-8", "replace")).strip().replace("\n", " ")
     hint = "check the URL, the commit and the subdirectory, and git's credentials for the server"
     return FetchError(Diagnostic(f"{source} cannot be fetched: {said}", hint))

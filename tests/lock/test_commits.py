@@ -168,6 +168,39 @@ def test_it_never_asks_for_credentials(server, repository):
         archive_of_commit(commit_of(server, sha))
 
 
+def test_no_program_and_no_variable_gives_credentials_to_any_server(
+    server, repository, tmp_path, monkeypatch
+):
+    """As the GIT_ASKPASS of Jenkins and Visual Studio Code, and `http.extraHeader` in other pipelines, do."""
+    sha = commit_all(repository)
+    server.needs_credentials = True
+    program = tmp_path / "askpass"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\necho secret\n")
+    program.chmod(0o755)
+    for name in ("GIT_ASKPASS", "SSH_ASKPASS"):
+        monkeypatch.setenv(name, str(program))
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "http.extraHeader")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "Authorization: bearer secret")
+    monkeypatch.setenv("GIT_CONFIG_PARAMETERS", "'http.extraHeader=Authorization: bearer secret'")
+    with pytest.raises(FetchError, match="cannot be fetched"):
+        archive_of_commit(commit_of(server, sha))
+    assert set(server.authorizations) == {None}
+    assert not (tmp_path / "ran").exists()
+
+
+def test_no_message_of_git_shows_credentials(server, repository, tmp_path, monkeypatch):
+    """Those of `insteadOf`, which git prints after some redirects, and of the redirect."""
+    server.redirect = "/elsewhere"
+    settings = tmp_path / "gitconfig"
+    address = server.url.replace("//", "//user:secret@")
+    settings.write_text(f'[url "{address}/"]\ninsteadOf = {server.url}/\n')
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    with pytest.raises(FetchError, match="unable to update url base from redirection") as caught:
+        archive_of_commit(commit_of(server, commit_all(repository)))
+    assert "secret" not in str(caught.value)
+
+
 def test_a_server_that_sends_too_much_or_nothing(server, repository, monkeypatch):
     (repository / "large").write_bytes(random.Random(1).randbytes(100_000))
     source = commit_of(server, commit_all(repository))
