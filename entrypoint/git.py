@@ -26,7 +26,7 @@ _GIT = (
     *("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "-c", "log.showSignature=false"),
 )
 # A server that is slower than 1 kB/s for a minute; also if this process has ended meanwhile.
-_GIVE_UP = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60")
+_GIVE_UP = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60", "-c", "pack.threads=1")
 _SOON = 0.2
 """Seconds between two looks at what was fetched."""
 _NEVER_ASK = {
@@ -117,20 +117,24 @@ def git_output(
 
 
 def git_fetch(
-    url: str, commit: str, folder: Path, *, most_bytes: int, seconds: float
+    url: str, commit: str, folder: Path, *, most_bytes: int, most_memory: int, seconds: float
 ) -> "subprocess.CompletedProcess[bytes]":
     """Fetch one commit into a new repository, which no one else wrote; only the protocol of the URL is used.
 
+    `most_memory` is for each file; git fails if one needs more.
+
     Raises:
         FileNotFoundError: git is not installed.
-        ValueError: the server sends more than this, or takes longer.
+        ValueError: the server sends more bytes than this, or takes longer.
     """
     options = ("--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
     deadline = time.monotonic() + seconds
     with subprocess.Popen(  # noqa: S603 - as above
         [*_GIT, *_GIVE_UP, "fetch", *options, "--", url, commit],
         cwd=folder,
-        env=_environment(folder) | {"GIT_ALLOW_PROTOCOL": url.partition(":")[0]},
+        env=_environment(folder)
+        # A pack of some kB may have a delta that makes a file of any size, which git keeps in memory.
+        | {"GIT_ALLOW_PROTOCOL": url.partition(":")[0], "GIT_ALLOC_LIMIT": str(most_memory)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

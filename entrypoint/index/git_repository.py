@@ -27,6 +27,7 @@ _LINK, _EXECUTABLE = "120000", "100755"
 _PYPROJECT = "pyproject.toml"
 _LFS = b"version https://git-lfs.github.com/spec/"
 _SECONDS = 600
+_MEMORY = 1 << 30
 _BUILD_A_WHEEL = "build a wheel of it, and write `name @ URL#sha256=DIGEST`"
 _one_at_a_time = threading.Lock()
 
@@ -139,7 +140,8 @@ def _entries(folder: Path, source: GitCommit) -> Iterator[_Entry]:
 
 
 def _fetch(source: GitCommit, folder: Path) -> None:
-    done = git_fetch(source.url, source.commit, folder, most_bytes=SDIST_BYTES, seconds=_SECONDS)
+    limits = {"most_bytes": SDIST_BYTES, "most_memory": _MEMORY}
+    done = git_fetch(source.url, source.commit, folder, **limits, seconds=_SECONDS)
     if done.returncode:
         raise _failure(source, done.stderr)
 

@@ -218,6 +218,15 @@ def test_a_server_that_sends_too_much_or_nothing(server, repository, monkeypatch
     archive_of_commit(source)
 
 
+def test_a_file_that_is_small_only_while_it_is_sent(server, repository, monkeypatch):
+    (repository / "large").write_bytes(b"\0" * 8_000_000)
+    monkeypatch.setattr(git_repository, "_MEMORY", 4_000_000)
+    with pytest.raises(
+        FetchError, match="cannot be fetched: fatal: attempting to allocate 8000001 over limit"
+    ):
+        archive_of_commit(commit_of(server, commit_all(repository)))
+
+
 def test_a_commit_whose_folders_are_the_same_one_many_times(server, repository, monkeypatch):
     """Ten levels of them are 10,000,000,000 files in 20 kB."""
     commit_all(repository)
