@@ -127,15 +127,19 @@ def _files(folder: Path, source: GitCommit) -> Iterator[SourceFile]:
 
 
 def _entries(folder: Path, source: GitCommit) -> Iterator[_Entry]:
-    tree = f"{source.commit}:{source.subdirectory}"
+    """Yield the files of a commit; a server may have made its trees by hand."""
+    tree, seen = f"{source.commit}:{source.subdirectory}", set[str]()
     for line in _run(["ls-tree", "-r", "-l", "-z", "--full-tree", tree], folder, source).split(b"\0")[:-1]:
         facts, _, path = line.decode("utf-8", "surrogateescape").partition("\t")
         mode, kind, sha, size = facts.split()
         entry = _Entry(mode, kind, sha, size, path)
         if entry.kind != "blob":
             raise ValueError(f"{path} is a submodule, which is not fetched")
-        if ".." in PurePosixPath(path).parts:
+        if ".." in PurePosixPath(path).parts or path != PurePosixPath(path).as_posix().lstrip("/"):
             raise ValueError(f"{path} is not a path in the repository")
+        if path in seen:  # pip would take the other one
+            raise ValueError(f"{path} is there twice")
+        seen.add(path)
         yield entry
 
 

@@ -244,6 +244,29 @@ def test_a_commit_whose_folders_are_the_same_one_many_times(server, repository, 
         archive_of_commit(commit_of(server, sha, ""))
 
 
+NAMES = {
+    "pyproject.toml": "pyproject.toml is there twice",
+    "./pyproject.toml": "./pyproject.toml is not a path in the repository",
+    "/pyproject.toml": "/pyproject.toml is not a path in the repository",
+    "../pyproject.toml": "../pyproject.toml is not a path in the repository",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tree_that_git_would_not_write(server, repository, name):
+    """Metadata would be read from one file, and the build would get the other."""
+    commit_all(repository)
+    blobs = [git(repository, "hash-object", "-w", "--stdin", given=PROJECT + more) for more in ("", "\n")]
+    entries = zip((name, "pyproject.toml"), blobs, strict=True)
+    raw = b"".join(f"100644 {each}".encode() + b"\0" + bytes.fromhex(blob) for each, blob in entries)
+    (repository.parent / "tree").write_bytes(raw)
+    made = ("-t", "tree", "-w", "--literally", str(repository.parent / "tree"))
+    sha = git(repository, "commit-tree", "-m", "x", git(repository, "hash-object", *made))
+    git(repository, "update-ref", "refs/heads/x", sha)
+    with pytest.raises(FetchError, match=f"cannot be locked: {NAMES[name]}"):
+        archive_of_commit(commit_of(server, sha, ""))
+
+
 def _edit(old, new):
     def change(repository):
         file = repository / "python" / "pyproject.toml"
