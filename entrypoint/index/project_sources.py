@@ -6,6 +6,7 @@ https://docs.astral.sh/uv/concepts/projects/dependencies/#dependency-sources
 https://python-poetry.org/docs/repositories/#package-sources
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -104,11 +105,21 @@ def is_member(table: Mapping[str, Any], folder: str) -> bool:
 def workspace_members(table: Mapping[str, Any], folder: Path) -> Iterator[Path]:
     """Yield the folders of a workspace, by the file of its root, which is in this folder."""
     for pattern in _texts(_workspace(table).get("members")):
-        try:
-            found = sorted(folder.glob(pattern))
-        except (ValueError, NotImplementedError, OSError):  # not a relative pattern
-            continue
-        yield from (each for each in found if is_member(table, each.relative_to(folder).as_posix()))
+        found = {folder}
+        for part in pattern.split("/"):
+            if part == "**":
+                found |= {below for each in found for below in _below(each, deep=True)}
+            else:
+                found = {below for each in found for below in _below(each) if fnmatchcase(below.name, part)}
+        yield from (each for each in sorted(found) if is_member(table, each.relative_to(folder).as_posix()))
+
+
+def _below(folder: Path, *, deep: bool = False) -> Iterator[Path]:
+    """Yield the folders in a folder; links, which may lead out of the repository, are not followed."""
+    for path, names, _ in os.walk(folder):
+        yield from (Path(path, name) for name in names if not Path(path, name).is_symlink())
+        if not deep:
+            return
 
 
 def _workspace(table: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from git_server import commit_all
 from package_index import IndexServer, make_wheel, pip_environment
 
 from entrypoint.errors import Location, LockError, ManifestError
+from entrypoint.index.project_sources import workspace_members
 from entrypoint.index.source_archive import archive_of_folder
 from entrypoint.index.sources import SourceFolder
 from entrypoint.lock.current import current_lock, lock_problems
@@ -309,6 +310,17 @@ def test_a_build_requirement_that_comes_from_a_folder(repository, above):
     assert problem.startswith(f"{place}pyproject.toml:")
     assert f"core comes from a {kind}, and would be looked up in a package index" in problem
     assert read(repository, "../libs/common\n../libs/core\n").options.built == {"common", "core"}
+
+
+def test_members_of_a_workspace_are_searched_in_the_repository_only(repository, tmp_path):
+    (tmp_path / "outside" / "core").mkdir(parents=True)
+    (tmp_path / "outside" / "core" / "pyproject.toml").write_text(CORE)
+    (repository / "libs" / "link").symlink_to(tmp_path / "outside")
+    table = {
+        "tool": {"uv": {"workspace": {"members": ["libs/*", "**/core", "../**", "/etc", "libs/link/*"]}}}
+    }
+    found = {path.relative_to(repository).as_posix() for path in workspace_members(table, repository)}
+    assert found == {"libs/common", "libs/core"}
 
 
 def test_paths_in_the_manifest_are_relative_to_it(repository):
