@@ -8,8 +8,8 @@ from entrypoint.manifest.layer_schema import LAYER_NAME
 from entrypoint.manifest.model import NO_VPC, NONE, Concurrency, FunctionEntry, Vpc
 from entrypoint.manifest.record import Field, MapOf, Origin, Record
 
-LAYER_VERSION_ARN = r"arn:[a-z-]+:lambda:(?:[a-z0-9-]+|\{region\}):[0-9]{12}:layer:[a-zA-Z0-9_-]+:[0-9]+"
-OPEN_VERSION = LAYER_VERSION_ARN.removesuffix("[0-9]+") + "(?:latest|>=[0-9]+)"
+LAYER_VERSION_ARN = r"arn:[a-z-]+:lambda:(?:[a-z0-9-]+|\{region\}):[0-9]{12}:layer:[a-zA-Z0-9_-]+:[0-9]{1,9}"
+OPEN_VERSION = LAYER_VERSION_ARN.removesuffix("[0-9]{1,9}") + "(?:latest|>=[0-9]{1,9})"
 ALIAS = r"(?![0-9]+$)[a-zA-Z0-9_-]{1,128}"
 FUNCTION_ARN = r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9_-]{1,140}(?::[a-zA-Z0-9_-]+)?"
 FUNCTION_GLOB = r"[a-zA-Z0-9_*?\[\]!-]{1,140}"

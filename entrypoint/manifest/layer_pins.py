@@ -14,9 +14,10 @@ from typing import NamedTuple
 from entrypoint.errors import Diagnostic, Location, LockError, ManifestError
 from entrypoint.manifest.arn import without_version
 from entrypoint.manifest.model import FunctionEntry, Manifest
+from entrypoint.manifest.yaml_limits import check_size
 
 _OPEN = re.compile(r"(?P<layer>arn:.+:layer:[^:]+):(?:latest|>=(?P<least>[0-9]+))")
-_PIN = re.compile(r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9_-]+:[0-9]+")
+_PIN = re.compile(r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9_-]+:[0-9]{1,9}")
 _HEADER = "# Written by lambda-layers lock: versions of layers of other accounts. Do not edit.\n"
 _HINT = "run: lambda-layers lock"
 
@@ -58,9 +59,10 @@ def read_pins(path: Path, shown: str) -> Mapping[str, int]:
     """Read the file: ARNs without version -> versions; empty if it does not exist.
 
     Raises:
-        ManifestError: with every line that is not an ARN.
+        ManifestError: it is too large, or has lines that are not ARNs.
     """
     try:
+        check_size(path.stat().st_size, shown)
         text = path.read_text("utf-8")
     except FileNotFoundError:
         return {}

@@ -105,12 +105,13 @@ def load_project(
             f"cannot be read: {error}", "make it a readable UTF-8 file", Location(shown)
         ) from None
     manifest = reader.load(path, text=text, shown=shown, variables=variables, roots=roots)
-    if open_versions(manifest):
-        pins = pins_path(path)
-        manifest = manifest._replace(layer_pins=read_pins(pins, str(Path(shown).with_name(pins.name))))
     project = Project(manifest=manifest, layers=expand(manifest), root=root, roots=roots)
     _refuse_shared_locks(project)
     _refuse_links(project)
+    if open_versions(manifest):
+        pins = pins_path(path)
+        found = read_pins(pins, str(Path(shown).with_name(pins.name)))
+        return project._replace(manifest=manifest._replace(layer_pins=found))
     return project
 
 
