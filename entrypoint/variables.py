@@ -10,7 +10,11 @@ from collections.abc import Iterable, Mapping
 from entrypoint.errors import Diagnostic, UsageError
 
 _CREDENTIAL = re.compile(
-    r"(?:AWS|ACTIONS)_.*|(?:.*_)?(?:TOKEN|PASSWORD|PASSWD|API_?KEY)|.*SECRET.*", re.IGNORECASE
+    r"(?:AWS|ACTIONS)_.*|.*(?:SECRET|CREDENTIAL|PASSPHRASE).*"
+    r"|.*(?:TOKEN|PASSWORD|PASSWD)(?:_.*)?"
+    r"|(?:.*_)?(?:PAT|JWT|(?:API|ACCESS|PRIVATE)_?KEY)(?:_V?[0-9]+|_BASE64)?"
+    r"|.+_(?:PASS|PWD|AUTH|AUTH_CONFIG)",
+    re.IGNORECASE,
 )
 _ELSEWHERE = "put the credentials of an index into PIP_INDEX_URL or a netrc file"
 

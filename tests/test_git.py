@@ -7,6 +7,7 @@ import pytest
 
 from entrypoint.git import git, tracked
 from entrypoint.release.git import Repository
+from entrypoint.variables import is_credential
 
 IDENTITY = {
     f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
@@ -100,3 +101,37 @@ class TestTracked:
         (repository / "folder").mkdir()
         (repository / ".git" / "index").write_text("not an index")
         assert tracked(repository / "folder", repository) == str(repository / "folder")
+
+
+CREDENTIALS = [
+    "GITHUB_TOKEN",
+    "TOKEN_V2",
+    "SYSTEM_ACCESSTOKEN",
+    "GH_PAT",
+    "CI_JOB_JWT",
+    "CI_JOB_JWT_V2",
+    "PGPASSWORD",
+    "MYSQL_PWD",
+    "DB_PASS",
+    "SSH_PRIVATE_KEY",
+    "STORAGE_ACCESS_KEY",
+    "APIKEY",
+    "AZURE_CREDENTIALS",
+    "GPG_PASSPHRASE",
+    "NPM_AUTH",
+    "DOCKER_AUTH_CONFIG",
+    "AWS_PROFILE",
+    "CLIENT_SECRET_ID",
+]
+
+
+@pytest.mark.parametrize("name", CREDENTIALS)
+def test_names_of_credentials(name):
+    assert is_credential(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["PWD", "PATH", "STAGE", "TOKENIZERS_PARALLELISM", "CACHE_KEY", "AUTHOR", "PATTERN"]
+)
+def test_other_names(name):
+    assert not is_credential(name)
