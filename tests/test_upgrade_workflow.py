@@ -118,3 +118,12 @@ def test_only_the_job_that_runs_nothing_of_packages_may_write():
     assert JOBS["upgrade"]["permissions"] == {"contents": "read", "id-token": "write"}
     assert [each for each in JOBS["propose"]["steps"] if each.get("uses") == "$/"] == []
     assert json.dumps(JOBS).count("github.token") == 1
+
+
+def test_no_other_files_of_a_patch_are_pushed():
+    """Each job that applies what another job left, in workflows and on the pages, names the files."""
+    root = WORKFLOW.parent.parent.parent
+    pages = [*root.glob(".github/workflows/*.yml"), *root.glob("docs/*.md")]
+    lines = [line.strip() for page in pages for line in page.read_text().split("\n") if "git apply" in line]
+    assert len(lines) == 2
+    assert all(" --include='*.txt' " in line for line in lines)
