@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import tracemalloc
 from pathlib import Path
 
 import command
@@ -16,6 +17,7 @@ from git_server import commit_all
 from package_index import IndexServer, make_wheel, pip_environment
 
 from entrypoint.errors import Location, LockError, ManifestError
+from entrypoint.index import source_archive
 from entrypoint.index.project_sources import workspace_members
 from entrypoint.index.source_archive import archive_of_folder
 from entrypoint.index.sources import SourceFolder
@@ -435,6 +437,21 @@ def test_a_link_that_leads_out_of_the_folder(core, target):
     (core.path / "link").symlink_to(target)
     with pytest.raises((ValueError, OSError, RuntimeError), match="link"):
         archive_of_folder(core)
+
+
+def test_many_links_to_a_large_file(core, monkeypatch):
+    """They are counted before they are read, so that memory suffices."""
+    monkeypatch.setattr(source_archive, "UNZIPPED_BYTES", 1_000_000)
+    (core.path / "large").write_bytes(b"\1" * 900_000)
+    archive_of_folder(core)
+    for number in range(100):
+        (core.path / f"link{number}").symlink_to("large")
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="has more than"):
+        archive_of_folder(core)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 def test_links_to_files_of_git_and_ignored_files_are_left_out(repository):
