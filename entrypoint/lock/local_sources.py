@@ -40,8 +40,8 @@ _PATH = r"(?P<path>\.{1,2}|[^\s\[;@=<>!~:/]*+/[^\s\[;]*+)"
 _FOLDER = re.compile(rf"(?P<file>file:(?://)?)?{_PATH}{_EXTRAS}{_MARKER}")
 _NAMED_FOLDER = re.compile(rf"{_NAME}{_EXTRAS}@\s*+(?P<file>file:(?://)?)(?P<path>[^\s;]++)\s*+{_MARKER}")
 _ARCHIVE = re.compile(r"\.(?:whl|zip|tar\.gz|tgz)$")
-_MOVING = re.compile(r"git\+(?P<address>https://[^@?#]+)(?:@(?P<revision>[\w./-]+))?(?:#.*)?")
-"""The URL of a repository without a commit, and without credentials."""
+_MOVING = re.compile(r"git\+(?P<address>https://[\w.:/~%+-]+)(?:@(?P<revision>[\w./-]+))?(?:#.*)?")
+"""The URL of a repository without a commit, without credentials, and without what a shell would run."""
 #: The keys of a source that can be locked; others make it conditional, or let it move.
 _KEYS = frozenset({"path", "workspace", "editable", "develop", "optional", "git", "rev", "subdirectory"})
 _STATIC = f"fix [project] of its {_FILE}, or remove it from the requirements and add its code under 'include'"

@@ -391,6 +391,14 @@ def test_a_url_that_could_move(tmp_path, url):
     assert "secret" not in problem
 
 
+def test_no_command_of_a_shell_is_shown_to_be_copied(tmp_path):
+    (tmp_path / "web.in").write_text("tool @ git+https://example.org/tool;id@main\n")
+    inputs = Requirements(Location("lambda-layers.yml"), files=(tmp_path / "web.in",))
+    with pytest.raises(ManifestError, match="does not name a commit") as caught:
+        read_requirements(inputs, root=tmp_path)
+    assert "ls-remote" not in str(caught.value)
+
+
 UV = '[project]\ndependencies = ["tool[x]>=1"]\n[tool.{0}]\ntool = {{ git = "https://example.org/tool", rev = "{1}" }}\n'
 
 
