@@ -41,7 +41,8 @@ def repository_files(layer: Layer) -> tuple[RepositoryFile, ...]:
     """Return the layer's files, sorted by path, without excluded ones.
 
     Raises:
-        ArchiveError: if a link is broken or in a loop, or points outside its folder or to a parent folder.
+        ArchiveError: if a link is broken or in a loop, or points outside its folder, to a parent folder, or
+            to a file that git ignores.
     """
     problems: list[Diagnostic] = []
     found = [file for path in layer.include for file in _included(path, layer, problems)]
@@ -69,6 +70,9 @@ def _imported(files: Sequence[RepositoryFile], excluded: Exclusion) -> frozenset
 def _included(path: Path, layer: Layer, problems: list[Diagnostic]) -> Iterator[RepositoryFile]:
     """Yield a module, or the files of a package or folder under the folder's name."""
     if path.is_file():
+        if path.is_symlink() and (target := path.resolve()) in Ignored(target.parent):
+            message = f"{path} is a link to {target.name}, which git ignores"
+            problems.append(Diagnostic(message, "name the file itself", layer.location))
         yield _file(path, ROOT + path.name)
         return
     ignored = Ignored(path)

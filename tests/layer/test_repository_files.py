@@ -136,6 +136,17 @@ def test_links_to_files_that_are_left_out_are_left_out(repository):
     assert not [file for file in found if b"token" in file.source.read_bytes()]
 
 
+def test_a_module_that_is_a_link_to_an_ignored_file(repository):
+    (repository / "src" / "secret.log").write_text("a token")
+    (repository / "src" / "link.py").symlink_to("secret.log")
+    with pytest.raises(ArchiveError, match=r"link\.py is a link to secret\.log, which git ignores; name the"):
+        repository_files(layer(include=(repository / "src" / "link.py",)))
+    (repository / "src" / "link.py").unlink()
+    (repository / "src" / "link.py").symlink_to("single.py")
+    assert paths(layer(include=(repository / "src" / "link.py",))) == ["python/link.py"]
+    assert paths(layer(include=(repository / "src" / "secret.log",))) == ["python/secret.log"]
+
+
 def test_content_has_no_files_of_git(repository):
     (repository / "src" / ".git").write_text("gitdir: ../.git/modules/src\n")
     found = paths(layer(content=repository))
