@@ -83,14 +83,14 @@ $(READY): pyproject.toml requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Needs Python 3.13, the image's version, for image.txt, build.txt and docs.txt. dev.txt is for all platforms of CI.
+# Needs Python 3.13, the image's version, for image.txt, build.txt, docs.txt and publish.txt. dev.txt is for all platforms of CI.
 COMPILE := -m piptools compile --quiet --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 requirements: $(READY)
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-annotate --python-version 3.11 --extra dev \
 	  --custom-compile-command 'make requirements' -o requirements/dev.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-annotate --python-version 3.11 --extra all \
 	  --custom-compile-command 'make requirements' -o requirements/action.txt pyproject.toml
-	for name in image build docs; do \
+	for name in image build docs publish; do \
 	  CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/python $(COMPILE) --upgrade --generate-hashes -o requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done
 

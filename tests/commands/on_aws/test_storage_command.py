@@ -116,7 +116,7 @@ def test_with_just_this_policy_a_deployment_goes_through(bucket, judge, policy, 
     }
 
 
-@pytest.mark.parametrize("action", [*(set(ACTIONS) - {"s3:DeleteObjectVersion"}), *LOOKING])
+@pytest.mark.parametrize("action", [*ACTIONS[1:], *LOOKING])
 def test_with_one_action_less_it_says_which_lacks(bucket, judge, policy, capsys, action):
     for statement in policy["Statement"]:
         statement["Action"] = [each for each in statement["Action"] if each != action]
