@@ -21,7 +21,7 @@ def test_the_services_that_are_called_are_kept():
         if isinstance(node, ast.Constant)
     }
     from_credentials = {"signin", "sso", "sso-oidc", "sts"}
-    assert words & services == KEEP["SERVICES"] - from_credentials | OTHER_WORDS
+    assert (words & services) - from_credentials == KEEP["SERVICES"] - from_credentials | OTHER_WORDS
     assert from_credentials < KEEP["SERVICES"] <= services
 
 
