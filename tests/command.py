@@ -37,9 +37,9 @@ def run(
 
 @contextlib.contextmanager
 def _environment(environment: Mapping[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
+    before, chosen = dict(os.environ), dict(environment)  # which may be os.environ itself
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(chosen)
     try:
         yield
     finally:
