@@ -32,7 +32,14 @@ from entrypoint.layer.stage import Archives, Files, files_of
 from entrypoint.limits import DIRECT_UPLOAD_BYTES
 from entrypoint.lock.lock_file import Lock
 from entrypoint.lock.stage import Locks
-from entrypoint.manifest.layer_pins import open_versions, pin_problems, pins_path, pins_text, refuse_unpinned
+from entrypoint.manifest.layer_pins import (
+    open_versions,
+    pin_problems,
+    pins_of_any_region,
+    pins_path,
+    pins_text,
+    refuse_unpinned,
+)
 from entrypoint.manifest.model import AT_ONCE, Rollout
 from entrypoint.manifest.project import Project
 from entrypoint.manifest.targets import AwsLayer, Target
@@ -91,13 +98,14 @@ class Pipeline:
             refuse_unpinned(manifest)
             return
         try:
-            pins = pin_layers(self.accounts, layers, manifest.layer_pins, upgrade=upgrade)
+            newest = pin_layers(self.accounts, layers, manifest.layer_pins, upgrade=upgrade)
         except AwsError as error:
             if check or tuple(pin_problems(manifest)):
                 raise
             kept = f"the versions of other accounts' layers are not upgraded: {error.problems[0].message}"
             self.console.warn([Diagnostic(kept, error.problems[0].hint)])
             return
+        pins = pins_of_any_region(manifest) | newest
         if check and pins != manifest.layer_pins:
             message = f"{path.name} has no longer the newest versions"
             raise LockError.of(message, "run: lambda-layers lock --upgrade", Location(path.name))

@@ -90,6 +90,15 @@ def needed(layers: Iterable[OpenVersion], regions: Iterable[str]) -> dict[str, O
     return {arn: layer for region, layer in places if (arn := layer.in_region(region))}
 
 
+def pins_of_any_region(manifest: Manifest) -> dict[str, int]:
+    """Return the versions that stay where the manifest names no regions: a run knows only one of them."""
+    if manifest.regions:
+        return {}
+    pins = manifest.layer_pins
+    wanted = needed(open_versions(manifest), {arn.split(":")[3] for arn in pins})
+    return {arn: pins[arn] for arn, layer in wanted.items() if pins.get(arn, 0) >= layer.least}
+
+
 def pin_problems(manifest: Manifest) -> Iterator[Diagnostic]:
     """Yield what is missing in the file, and what it should not have. Offline."""
     layers, pins = open_versions(manifest), manifest.layer_pins
@@ -121,12 +130,23 @@ def refuse_unpinned(manifest: Manifest) -> None:
         raise LockError(*problems)
 
 
-def pinned(entry: FunctionEntry, region: str, pins: Mapping[str, int]) -> FunctionEntry:
-    """Return an entry in a region: with the region in the ARNs of layers, and the versions of the file."""
-    return entry._replace(layers=tuple(type(each)(_pinned(each, region, pins)) for each in entry.layers))
+def pinned(entry: FunctionEntry, region: str, manifest: Manifest) -> FunctionEntry:
+    """Return an entry in a region: with the region in the ARNs of layers, and the versions of the file.
+
+    Raises:
+        LockError: the file has no version of a layer in this region.
+    """
+    layers = tuple(type(each)(_pinned(each, region, manifest, entry.location)) for each in entry.layers)
+    return entry._replace(layers=layers)
 
 
-def _pinned(reference: str, region: str, pins: Mapping[str, int]) -> str:
+def _pinned(reference: str, region: str, manifest: Manifest, location: Location) -> str:
     text = reference.replace("{region}", region)
     match = _OPEN.fullmatch(text)
-    return f"{match['layer']}:{pins.get(match['layer'], match['least'] or 'latest')}" if match else text
+    if not match:
+        return text
+    version = manifest.layer_pins.get(match["layer"])
+    if version is None:
+        message = f"{pins_path(manifest.path).name} has no version of {match['layer']}"
+        raise LockError.of(message, f"set AWS_REGION={region}, and {_HINT}", location)
+    return f"{match['layer']}:{version}"

@@ -111,7 +111,8 @@ class FunctionPlan:
             hint = "set 'keep_versions': a capacity provider has at most 100 versions, of all its functions"
             yield Diagnostic(f"{message} is deleted", hint)
         if not entry.aliases and self.details and self.details.published is None:
-            hint = "publish it: aws lambda publish-version --publish-to LATEST_PUBLISHED"
+            command = f"aws lambda publish-version --function-name {self.function.name}"
+            hint = f"publish it: {command} --publish-to LATEST_PUBLISHED"
             yield Diagnostic(f"{name} and has no published version: it cannot be invoked", hint)
         if entry.vpc or entry.concurrency != NO_CONCURRENCY:
             message = f"{name}: their capacity provider has the VPC, and there is no concurrency to set"

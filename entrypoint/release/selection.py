@@ -52,7 +52,7 @@ def select(
     selected: dict[str, tuple[FunctionEntry, Function]] = {}
     unmet: list[tuple[FunctionEntry, Diagnostic]] = []
     for each in manifest.functions:
-        entry = pinned(each, destination.region, manifest.layer_pins)
+        entry = pinned(each, destination.region, manifest)
         if not _is_in(entry, destination):
             unmet.extend((entry, problem) for problem in _nowhere(entry, manifest))
             continue

@@ -1,12 +1,17 @@
 """Layers of vendors whose version the manifest leaves open: lambda-layers.lock pins it."""
 
 import json
+import os
+import subprocess
 
 import pytest
 from deploying import layers_of
 
 from entrypoint.cli import main
 
+IDENTITY = {
+    f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+}
 VENDORS = {
     "017000801446": "AWSLambdaPowertoolsPythonV3-python313-x86_64",
     "464622532012": "Datadog-Python313",
@@ -121,6 +126,44 @@ def test_what_the_lock_does_not_have(project, manifest, published, capsys):
     assert f"{us}x is not in the manifest" in said
     assert main(["lock"]) == 0
     assert pins(project) == [f"{eu}:4", f"{us}:5"]
+
+
+def test_in_a_region_that_was_not_locked(project, manifest, published, capsys, monkeypatch):
+    """Without `regions`, those of the credentials are meant; the hint leads on."""
+    published(4)
+    manifest(f"{LAYER}:latest")
+    path = project / "lambda-layers.yml"
+    path.write_text(path.read_text().replace("regions: [eu-west-1, us-east-1]\n", ""))
+    assert main(["lock"]) == 0
+    assert [line.split(":")[3] for line in pins(project)] == ["eu-west-1"]
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    capsys.readouterr()
+    assert main(["plan"]) == 6
+    hint = f"has no version of {LAYER.format(region='us-east-1')}; set AWS_REGION=us-east-1, and run: lambda-layers lock"
+    assert hint in capsys.readouterr().err
+    assert main(["lock"]) == 0
+    assert [line.split(":")[3] for line in pins(project)] == ["eu-west-1", "us-east-1"]
+    assert main(["plan"]) == 0
+
+
+def test_the_way_back_has_the_versions_of_its_commit(aws, project, manifest, published):
+    def commit(name):
+        for words in (["init", "-q"], ["add", "-A", ":!.lambda-layers"], ["commit", "-qm", name]):
+            subprocess.run(["git", *words], cwd=project, env=os.environ | IDENTITY, check=True)
+
+    published(4)
+    manifest(f"{LAYER}:latest")
+    assert main(["lock"]) == 0
+    commit("one")
+    assert main(["deploy"]) == 0
+    before = layers_of(aws, "api")
+    published(9)
+    assert main(["lock", "--upgrade"]) == 0
+    commit("two")
+    assert main(["deploy"]) == 0
+    assert layers_of(aws, "api")[1].endswith(":9")
+    assert main(["rollback", "HEAD~1"]) == 0
+    assert layers_of(aws, "api") == before
 
 
 def test_a_damaged_lock(project, manifest, published, capsys):
