@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def run(context: "Context") -> Result:
     """Build the archives of all targets, or of those that are named."""
-    from entrypoint.report.results import archive_outputs, archives_as_json  # noqa: PLC0415 - slow to import
+    from entrypoint.report.outputs import archive_outputs  # noqa: PLC0415 - slow to import
+    from entrypoint.report.results import archives_as_json  # noqa: PLC0415
 
     built = context.pipeline.build(context.targets(context.arguments.target))
     if context.arguments.output:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def run(context: "Context") -> Result:
     """Make AWS match the manifest."""
-    from entrypoint.report.results import deployment_as_json, deployment_outputs  # noqa: PLC0415 - slow to import
+    from entrypoint.report.outputs import deployment_outputs  # noqa: PLC0415 - slow to import
+    from entrypoint.report.results import deployment_as_json  # noqa: PLC0415
     from entrypoint.report.reviewed import refuse_other  # noqa: PLC0415
     from entrypoint.report.summary import deployment_summary  # noqa: PLC0415
 

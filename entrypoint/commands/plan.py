@@ -16,7 +16,8 @@ _SOMETHING_TO_DO = 2
 
 def run(context: "Context") -> Result:
     """Compare the manifest with AWS."""
-    from entrypoint.report.results import plan_outputs, plans_as_json  # noqa: PLC0415 - slow to import
+    from entrypoint.report.outputs import plan_outputs  # noqa: PLC0415 - slow to import
+    from entrypoint.report.results import plans_as_json  # noqa: PLC0415
     from entrypoint.report.summary import plan_summary  # noqa: PLC0415
 
     plans = context.pipeline.plan()

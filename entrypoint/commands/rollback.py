@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 def run(context: "Context") -> Result:
     """Update the functions to earlier layer versions."""
-    from entrypoint.report.results import deployment_as_json, deployment_outputs, plans_as_json  # noqa: PLC0415 - slow to import
+    from entrypoint.report.outputs import deployment_outputs  # noqa: PLC0415 - slow to import
+    from entrypoint.report.results import deployment_as_json, plans_as_json  # noqa: PLC0415
     from entrypoint.report.summary import deployment_summary  # noqa: PLC0415
 
     with _plans(context) as plans:

@@ -1,10 +1,5 @@
-"""Results as JSON: for `--json`, and for the action's outputs.
+"""Results as JSON, for `--json` and for the action's outputs."""
 
-GitHub drops a job's output that contains a secret, and a workflow may have masked its account number
-(aws-actions/configure-aws-credentials, mask-aws-account-id). So ARNs have an output of their own, `arns`.
-"""
-
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +10,6 @@ from entrypoint.aws.alarm_model import Alarm
 from entrypoint.aws.model import LayerVersion
 from entrypoint.layer.describe import BuiltArchive
 from entrypoint.manifest.model import NONE, Destination
-from entrypoint.manifest.runtimes import Architecture
 from entrypoint.manifest.targets import Target
 from entrypoint.release.difference import Difference, Package
 from entrypoint.release.findings import Diagnosis
@@ -24,42 +18,13 @@ from entrypoint.release.outcome import Outcome
 from entrypoint.release.plan import LayerChange, Origin, RegionPlan
 from entrypoint.release.result import Deployment, RegionResult
 from entrypoint.release.status import RegionStatus
-from entrypoint.report.diagnostics import diagnostic_as_json, named
-
-_RUNNERS = {Architecture.X86_64: "ubuntu-latest", Architecture.ARM64: "ubuntu-24.04-arm"}
-"""GitHub's own runners by architecture."""
-_JOBS_PER_MATRIX = 256
-"""https://docs.github.com/en/actions/reference/limits"""
+from entrypoint.report.diagnostics import diagnostic_as_json
 
 
 def plans_as_json(plans: Results[RegionPlan]) -> dict[str, Any]:
     """Return the plans everywhere, and why there is none for some accounts and regions."""
-    values = _plans(plans.values)
+    values = planned_as_json(plans.values)
     return values | {"regions": [*values["regions"], *_failures(plans.failures)]}
-
-
-def plan_outputs(plans: Results[RegionPlan]) -> dict[str, str]:
-    """Return plans as the outputs of a step: `changed`, `plan` without ARNs, `matrix` and `matrices`."""
-    values, jobs = _plans(plans.values), _jobs(plans.values)
-    starts = range(0, len(jobs), _JOBS_PER_MATRIX)
-    return {
-        "changed": json.dumps(values["changed"]),
-        "plan": json.dumps(_without_arns(values)),
-        "matrix": json.dumps({"include": jobs}),
-        "matrices": json.dumps([{"include": jobs[start : start + _JOBS_PER_MATRIX]} for start in starts]),
-    }
-
-
-def _without_arns(value: Any) -> Any:  # noqa: ANN401 - JSON
-    match value:
-        case dict():
-            return {key: _without_arns(item) for key, item in value.items() if key != "arn"}
-        case list():
-            return [_without_arns(item) for item in value]
-        case str():
-            return named(value)
-        case _:
-            return value
 
 
 def statuses_as_json(statuses: Results[RegionStatus]) -> dict[str, Any]:
@@ -191,7 +156,7 @@ def _package(package: Package | None) -> dict[str, Any] | None:
     return {"version": package.version, "size": package.size} if package else None
 
 
-def _plans(plans: tuple[RegionPlan, ...]) -> dict[str, Any]:
+def planned_as_json(plans: tuple[RegionPlan, ...]) -> dict[str, Any]:
     return {
         "changed": not all(plan.is_empty for plan in plans),
         "regions": [
@@ -217,18 +182,6 @@ def _alarm(alarm: Alarm) -> dict[str, Any]:
 def _destination(destination: Destination) -> dict[str, str]:
     account = destination.account
     return {"region": destination.region, **({"account": account} if account else {})}
-
-
-def _jobs(plans: tuple[RegionPlan, ...]) -> list[dict[str, str]]:
-    """Return the targets to build, each with a runner of its architecture, as those of a job's matrix."""
-    targets = dict.fromkeys(
-        target
-        for plan in plans
-        for change in plan.to_publish
-        if change.origin is None
-        for target in change.layer.targets
-    )
-    return [{"target": str(target), "runner": _RUNNERS[target.platform.architecture]} for target in targets]
 
 
 def _layer(change: LayerChange) -> dict[str, Any]:
@@ -281,36 +234,6 @@ def _settings(change: FunctionChange) -> dict[str, Any]:
         "provisioned": NONE if concurrency.provisioned == 0 else concurrency.provisioned,
     }
     return {name: value for name, value in settings.items() if value is not None}
-
-
-def deployment_outputs(deployment: Deployment) -> dict[str, str]:
-    """Return a deployment as a step's outputs: `changed`, `layers`, `arns`, `functions` and `archives`."""
-    layers: dict[str, dict[str, Any]] = {}
-    arns: dict[str, dict[str, str]] = {}
-    for region in deployment.regions:
-        for change in region.layers:
-            for target in map(str, change.layer.targets):
-                number = change.version.version if change.version else None
-                version = {"name": change.layer.name, "version": number}
-                layers.setdefault(target, {})[str(region.destination)] = version
-                if change.version:
-                    arns.setdefault(target, {})[str(region.destination)] = change.version.arn
-    functions = {
-        str(region.destination): [outcome.function for outcome in region.updated]
-        for region in deployment.regions
-    }
-    return {
-        "changed": json.dumps(deployment.changed),
-        "layers": json.dumps(layers),
-        "arns": json.dumps(arns),
-        "functions": json.dumps(functions),
-        **archive_outputs(deployment.archives),
-    }
-
-
-def archive_outputs(archives: Mapping[Target, BuiltArchive]) -> dict[str, str]:
-    """Return built archives as the output `archives`."""
-    return {"archives": json.dumps(archives_as_json(archives))}
 
 
 def archives_as_json(archives: Mapping[Target, BuiltArchive]) -> dict[str, Any]:
