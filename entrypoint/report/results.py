@@ -157,6 +157,7 @@ def _package(package: Package | None) -> dict[str, Any] | None:
 
 
 def planned_as_json(plans: tuple[RegionPlan, ...]) -> dict[str, Any]:
+    """Return the plans of the accounts and regions that have one."""
     return {
         "changed": not all(plan.is_empty for plan in plans),
         "regions": [
